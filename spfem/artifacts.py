@@ -1,0 +1,176 @@
+"""What a stage made, from what, with which settings: stage folders with a digest.
+
+A stage writes item files (each whole: written aside, then renamed) into its folder and finishes
+with `Stage.finish`. A later run with the same digest reuses the folder, complete or not; a run
+with another digest starts the folder anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from spfem.errors import ArtifactError
+
+RECORD_NAME = "artifact.json"
+PACKAGE_FOLDER = Path(__file__).parent
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: _plain(asdict(value))}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    raise ArtifactError(f"a value of type {type(value).__name__} cannot be part of a digest")
+
+
+def digest(value: Any) -> str:
+    """Digest (16 hex digits) of nested dataclasses, mappings, sequences and plain values."""
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Digest (16 hex digits) of the bytes of one file."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()[:16]
+
+
+def source_digest(*folders: str) -> str:
+    """Digest of the Python sources below the named folders or files of the package.
+
+    A stage names the folders whose code decides its output, so that editing them remakes it.
+    """
+    files = sorted(
+        file
+        for name in folders
+        for file in (
+            [PACKAGE_FOLDER / name]
+            if name.endswith(".py")
+            else (PACKAGE_FOLDER / name).rglob("*.py")
+        )
+    )
+    return digest([[file.relative_to(PACKAGE_FOLDER).as_posix(), file_digest(file)] for file in files])
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, renamed to `path` only if the block succeeds.
+
+    The temporary name keeps the suffix of `path`, which writers use to choose a format.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with writing(path) as aside:
+        aside.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@dataclass
+class Stage:
+    """One stage folder that is being made or reused."""
+
+    folder: Path
+    name: str
+    digest: str
+    record: dict[str, Any]
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def complete(self) -> bool:
+        """Whether an earlier run (or this one) finished the stage."""
+        return bool(self.record["complete"])
+
+    @property
+    def seconds(self) -> float:
+        """Wall time spent on the stage, summed over resumed runs."""
+        return float(self.record["seconds"])
+
+    def pause(self) -> None:
+        """Add the time since the start to the record, without marking the stage complete."""
+        now = time.perf_counter()
+        self.record["seconds"] = self.seconds + now - self.started
+        self.started = now
+        write_json(self.folder / RECORD_NAME, self.record)
+
+    def finish(self, **facts: Any) -> None:
+        """Mark the stage complete and store `facts` (plain values) about it."""
+        self.record["facts"] = _plain(facts)
+        self.record["complete"] = True
+        self.pause()
+
+
+def open_stage(
+    folder: Path,
+    name: str,
+    *,
+    settings: Any,
+    inputs: Mapping[str, str],
+    sources: tuple[str, ...],
+    force: bool = False,
+) -> Stage:
+    """Open a stage folder for making or reuse.
+
+    Args:
+        folder: where the stage keeps its files.
+        name: of the stage, as in `timings.csv`.
+        settings: dataclass or plain value that decides the output.
+        inputs: digests of what the stage reads.
+        sources: package folders or files whose code decides the output.
+        force: start anew even if the digest matches.
+
+    Raises:
+        ArtifactError: if `folder` holds files that no stage made.
+    """
+    key = {
+        "stage": name,
+        "settings": _plain(settings),
+        "inputs": dict(inputs),
+        "sources": source_digest(*sources),
+    }
+    wanted = digest(key)
+    record_path = folder / RECORD_NAME
+    if folder.exists() and any(folder.iterdir()):
+        if not record_path.exists():
+            raise ArtifactError(
+                f"{folder} holds files that no stage of spfem made; move them away or choose "
+                "another --data folder"
+            )
+        try:
+            record = json.loads(record_path.read_text(encoding="utf-8"))
+        except ValueError:
+            record = {"digest": None}
+        if record.get("digest") == wanted and not force:
+            return Stage(folder, name, wanted, record)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"digest": wanted, "key": key, "complete": False, "seconds": 0.0, "facts": {}}
+    write_json(record_path, record)
+    return Stage(folder, name, wanted, record)

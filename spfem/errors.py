@@ -1,0 +1,37 @@
+"""The errors of spfem. Each message says which argument or file, what was found, what to do."""
+
+
+class SpfemError(Exception):
+    """Base of every error that spfem raises on purpose; the command line prints it as one line."""
+
+
+class SettingsError(SpfemError):
+    """A setting, option or notebook parameter is unknown or out of range."""
+
+
+class InputError(SpfemError):
+    """A file or folder given by the user is missing, damaged or not what it claims to be."""
+
+
+class CorpusError(SpfemError):
+    """A folder is not a corpus, or a corpus lacks what a stage needs."""
+
+
+class FaceNotFoundError(InputError):
+    """No face was found where one is needed."""
+
+
+class ShapeError(SpfemError, ValueError):
+    """An array or tensor has the wrong shape, type or range."""
+
+
+class CheckpointError(SpfemError):
+    """A checkpoint is missing, damaged or made for another network."""
+
+
+class AssetError(SpfemError):
+    """A model file that a package should ship, or that the user must supply, is missing."""
+
+
+class ArtifactError(SpfemError):
+    """A stage folder cannot be used or written."""
