@@ -1,0 +1,202 @@
+"""Builds the arrays of the default head from MakeHuman's base mesh and targets."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head import makehuman
+from spfem.head.landmarks import read_landmark_embedding
+from spfem.head.model import (
+    EYE,
+    LASHES,
+    LOWER_TEETH,
+    MOUTH_CAVITY,
+    SKIN,
+    TONGUE,
+    UPPER_TEETH,
+)
+
+UNIT_DECIMETRES = 2.3
+ORIGIN = np.array([0.0, 7.0, 0.45])  # of the head frame, in base-mesh axes
+LOWEST = 5.55  # base-mesh height below which the body is cut away
+WIDEST = 2.0  # base-mesh half width beyond which the arms are cut away
+IDENTITY_COEFFICIENTS = 48
+SAMPLED_PEOPLE = 600
+
+GROUP_REGIONS = {
+    "body": SKIN,
+    "helper-l-eye": EYE,
+    "helper-r-eye": EYE,
+    "helper-tongue": TONGUE,
+    "helper-upper-teeth": UPPER_TEETH,
+    "helper-lower-teeth": LOWER_TEETH,
+    "helper-l-eyelashes-1": LASHES,
+    "helper-l-eyelashes-2": LASHES,
+    "helper-r-eyelashes-1": LASHES,
+    "helper-r-eyelashes-2": LASHES,
+}
+
+PHENOTYPE_NAMES = ("gender", "age", "weight", "african", "asian", "caucasian")
+_RACES = ("african", "asian", "caucasian")
+
+
+def _cut_mesh(mesh: makehuman.BaseMesh) -> tuple[np.ndarray, ...]:
+    """Kept vertex indices, triangles, region a triangle and uv a vertex of head and shoulders."""
+    quads, quad_uv, regions = [], [], []
+    for group, region in GROUP_REGIONS.items():
+        corners = mesh.vertices[mesh.quads[group]]
+        kept = (corners[..., 1].min(1) > LOWEST) & (np.abs(corners[..., 0]).max(1) < WIDEST)
+        quads.append(mesh.quads[group][kept])
+        quad_uv.append(mesh.quad_uv[group][kept])
+        regions.append(np.full(int(kept.sum()), region))
+    quad = np.concatenate(quads)
+    region = np.concatenate(regions)
+    uv_quad = np.concatenate(quad_uv)
+    region[(region == SKIN) & _is_mouth_cavity(mesh.uv[uv_quad].mean(1))] = MOUTH_CAVITY
+    indices, inverse = np.unique(quad, return_inverse=True)
+    quad = inverse.reshape(quad.shape)
+    triangles = np.concatenate([quad[:, [0, 1, 2]], quad[:, [0, 2, 3]]])
+    uv = np.zeros((len(indices), 2))
+    uv[quad.ravel()] = mesh.uv[uv_quad.ravel()]
+    return indices, triangles, np.tile(region, 2), uv
+
+
+def _is_mouth_cavity(uv: np.ndarray) -> np.ndarray:
+    """Whether places (N, 2) of the texture lie in the mouth cavity of the body-part map."""
+    import cv2
+
+    path = makehuman.data_folder() / "segmentation" / "body_parts_segmentation.png"
+    parts = cv2.imread(str(path))[..., ::-1]
+    height, width = parts.shape[:2]
+    column = np.clip(np.round(uv[:, 0] * width), 0, width - 1).astype(int)
+    row = np.clip(np.round((1 - uv[:, 1]) * height), 0, height - 1).astype(int)
+    return (parts[row, column] == (112, 172, 255)).all(-1)
+
+
+def _to_head_frame(vertices: np.ndarray) -> np.ndarray:
+    return (vertices - ORIGIN) * np.array([1, -1, -1]) / UNIT_DECIMETRES
+
+
+class _People:
+    """Draws random adult heads by mixing macro targets and face shape changes."""
+
+    def __init__(self, indices: np.ndarray, vertex_count: int):
+        def read(path):
+            return makehuman.read_target(path, vertex_count)[indices]
+
+        self.macro = {
+            (race, gender, age): read(makehuman.macro_target(f"{race}-{gender}-{age}"))
+            for race, gender, age in product(_RACES, ("female", "male"), ("young", "old"))
+        }
+        self.body = {
+            (gender, age, weight): read(
+                makehuman.macro_target(f"universal-{gender}-{age}-averagemuscle-{weight}")
+            )
+            for gender, age, weight in product(
+                ("female", "male"), ("young", "old"), ("minweight", "averageweight", "maxweight")
+            )
+        }
+        self.changes = [
+            (sum(map(read, change.positive)), sum(map(read, change.negative)))
+            for change in makehuman.face_shape_changes()
+        ]
+
+    def displacement(self, phenotype: np.ndarray, changes: np.ndarray) -> np.ndarray:
+        """Displacement (V, 3) from the base mesh; `changes` in [-1, 1], one a shape change."""
+        gender, age, weight, *race = phenotype
+        genders = {"female": (1 - gender) / 2, "male": (1 + gender) / 2}
+        ages = {"young": 1 - age, "old": age}
+        weights = {
+            "minweight": max(-weight, 0),
+            "averageweight": 1 - abs(weight),
+            "maxweight": max(weight, 0),
+        }
+        races = dict(zip(_RACES, np.asarray(race) / np.sum(race), strict=True))
+        total = sum(
+            races[r] * genders[g] * ages[a] * shape for (r, g, a), shape in self.macro.items()
+        )
+        total = total + sum(
+            genders[g] * ages[a] * weights[w] * shape for (g, a, w), shape in self.body.items()
+        )
+        for value, (positive, negative) in zip(changes, self.changes, strict=True):
+            total = total + max(value, 0) * positive + max(-value, 0) * negative
+        return total
+
+
+def _remove_similarity(points: np.ndarray, reference: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Scale and shift `points` so that its `core` vertices match those of `reference`."""
+    centre, wanted = points[core].mean(0), reference[core].mean(0)
+    scale = np.linalg.norm(reference[core] - wanted) / np.linalg.norm(points[core] - centre)
+    return (points - centre) * scale + wanted
+
+
+def build_head_arrays() -> dict[str, np.ndarray]:
+    """Arrays of `HeadModel`, by field name.
+
+    The identity basis is the principal components of `SAMPLED_PEOPLE` random adults (sex, age,
+    weight, origin and face shape changes), with position and size removed, because the camera
+    carries them. The expression basis are the face units at the mean head.
+    """
+    mesh = makehuman.read_base_mesh()
+    indices, triangles, region, uv = _cut_mesh(mesh)
+    base = mesh.vertices[indices]
+    people = _People(indices, len(mesh.vertices))
+    generator = np.random.default_rng(0)
+    average = people.displacement(np.array([0, 0.2, 0, 1, 1, 1]), np.zeros(len(people.changes)))
+    mean = _to_head_frame(base + average)
+    core = np.flatnonzero((mean[:, 1] < 0.33) & (mean[:, 2] < -0.05))  # the face, not the neck
+
+    phenotypes = np.column_stack(
+        [
+            generator.uniform(-1, 1, SAMPLED_PEOPLE),
+            generator.uniform(0, 0.8, SAMPLED_PEOPLE),
+            generator.uniform(-0.7, 0.7, SAMPLED_PEOPLE),
+            generator.dirichlet(np.full(3, 0.5), SAMPLED_PEOPLE),
+        ]
+    )
+    changes = generator.normal(0, 0.22, (SAMPLED_PEOPLE, len(people.changes))).clip(-0.6, 0.6)
+    heads = np.stack(
+        [
+            _remove_similarity(
+                _to_head_frame(base + people.displacement(phenotype, change)), mean, core
+            )
+            for phenotype, change in zip(phenotypes, changes, strict=True)
+        ]
+    )
+    mean = heads.mean(0)
+    offsets = (heads - mean).reshape(SAMPLED_PEOPLE, -1)
+    weight = np.repeat(np.where(np.isin(np.arange(len(mean)), core), 1.0, 0.3), 3)
+    values, vectors = np.linalg.eigh((offsets * weight) @ (offsets * weight).T)
+    order = np.argsort(values)[::-1][:IDENTITY_COEFFICIENTS]
+    scores = vectors[:, order] * np.sqrt(SAMPLED_PEOPLE)  # unit variance
+    identity_basis = np.linalg.lstsq(scores, offsets, rcond=None)[0]
+    centred = phenotypes - phenotypes.mean(0)
+    directions = np.linalg.lstsq(centred, scores, rcond=None)[0]
+
+    axes = np.array([1, -1, -1]) / UNIT_DECIMETRES
+    expression_basis = np.stack(
+        [
+            makehuman.read_target(makehuman.face_unit_target(name), len(mesh.vertices))[indices]
+            * axes
+            for name in FACE_UNIT_NAMES
+        ]
+    )
+    height = mean[:, 1]
+    landmark_triangles, landmark_barycentric = read_landmark_embedding()
+    return {
+        "mean": mean.astype(np.float32),
+        "identity_basis": identity_basis.reshape(-1, *mean.shape).astype(np.float32),
+        "expression_basis": expression_basis.astype(np.float32),
+        "expression_names": np.array(FACE_UNIT_NAMES),
+        "triangles": triangles.astype(np.int32),
+        "region": region.astype(np.int32),
+        "uv": uv.astype(np.float32),
+        "head_weight": np.clip((0.62 - height) / 0.25, 0, 1).astype(np.float32),
+        "phenotypes": directions.astype(np.float32),
+        "phenotype_names": np.array(PHENOTYPE_NAMES),
+        "landmark_triangles": landmark_triangles,
+        "landmark_barycentric": landmark_barycentric,
+    }
