@@ -74,8 +74,26 @@ class SpatialSettings:
     adaptive: bool = True  # disparity-aware weights
     compat: str = "paper"  # or "upstream": the released arithmetic
     learning_rate: float = 1e-3
-    batch_size: int = 8
+    batch_size: int = 8  # frame pairs
     steps: int = 100_000
+    curve_steps: int = 50  # between two points of the learning curve
+    checkpoint_steps: int = 200  # between two saves from which a killed run continues
+    evaluation_pairs: int = 240  # frame pairs of the fixed list that similarity is measured on
+
+    def __post_init__(self) -> None:
+        """Refuse settings of which no metric can be made."""
+        levels = len(self.widths)
+        if not levels or len(self.blocks) != levels or len(self.centres) != levels:
+            raise SettingsError(
+                "widths, blocks and centres of the spatial metric must have one entry a level, "
+                f"found {levels}, {len(self.blocks)} and {len(self.centres)}"
+            )
+        if any(width < 4 or width % 4 for width in self.widths):
+            raise SettingsError(f"widths must be multiples of 4 (the heads), found {self.widths}")
+        if min(self.blocks) < 1 or min(self.centres) < 2:
+            raise SettingsError("every level needs at least one block and two centres")
+        if self.compat not in ("paper", "upstream"):
+            raise SettingsError(f"compat must be 'paper' or 'upstream', found {self.compat!r}")
 
 
 @dataclass(frozen=True)
@@ -85,9 +103,15 @@ class ManipulatorSettings:
     window_frames: int = 10
     style_size: int = 16
     latent_size: int = 4
-    width: int = 512  # of the generator; the other networks scale with it
+    width: int = 512  # of the generator
+    encoder_width: int = 512  # of the style encoder and the discriminator
+    mapping_width: int = 64
+    standardise: bool = True  # each coefficient to unit deviation; off in the released code
+    deviation_floor: float = 0.02  # of the standardisation, in units of the coefficients
+    range_margin: float = 0.05  # of an edit beyond a bounded expression space, as a share of it
     batch_size: int = 64
     steps: int = 20_000
+    decay_share: float = 0.5  # last part of the steps, with learning rates falling to 0
     learning_rate: float = 1e-4
     cycle_weight: float = 1.0
     style_weight: float = 1.0
@@ -97,17 +121,40 @@ class ManipulatorSettings:
 
 @dataclass(frozen=True)
 class RendererSettings:
-    """Neural renderer (NED)."""
+    """Neural renderer (NED). The defaults are the released ones; smaller scales depart as noted."""
 
     image_size: int = 256  # pixels
-    width: int = 64
-    blocks: int = 9
+    width: int = 64  # channels of the first convolution, doubled by each downsampling
+    blocks: int = 9  # residual blocks: 5 in each branch, 4 after the sum
+    downsamplings: int = 3
+    kernel: int = 7  # of the first and last convolution
+    fold: int = 1  # pixels per side folded into channels before the net (2: quarter the cost)
+    window_frames: int = 3  # condition frames a picture is made from
+    use_texture: bool = False  # one more condition image: the face texture on the edited mesh
+    texture_residual: bool = False  # the net predicts a change of the texture image
+    discriminator_width: int = 64
+    mouth_size: int = 72  # pixels, side of the mouth crop
     base_steps: int = 20_000  # actor-independent training
     adapt_steps: int = 5_000  # on one actor
-    batch_size: int = 1
+    batch_size: int = 1  # clips a step
+    chunk_frames: int = 4  # frames of a clip a step
+    sequence_frames: tuple[int, ...] = (12, 24, 48)  # before a new clip; entry k from k/4 of steps
+    augmentation: float = 0.01  # jitter of condition images: shift and scale, fraction of the side
     learning_rate: float = 2e-4
+    decay_fraction: float = 0.0  # last part of the steps, with the rate falling to zero
+    adversarial: str = "ls"  # or "hinge"
+    adversarial_weight: float = 1.0
     feature_weight: float = 10.0
-    metric_weight: float = 1.0
+    perceptual_weight: float = 10.0  # only with the user's own VGG19
+    pixel_weight: float = 0.0  # plain L1 over face and mouth crop; not in the papers
+    metric_weight: float = 1.0  # of a correlation loss on emotion-changed output
+    metric_every: int = 1  # steps between uses of the correlation loss
+    precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
+
+    @property
+    def condition_channels(self) -> int:
+        """Channels of a condition array: NMFC 3, eyes 3, shape 3, (texture 3), mask 1."""
+        return 13 if self.use_texture else 10
 
 
 @dataclass(frozen=True)
@@ -142,7 +189,28 @@ def _demo() -> Scale:
         ),
         manipulator=ManipulatorSettings(width=128, steps=600, learning_rate=5e-4),
         renderer=RendererSettings(
-            image_size=96, width=16, blocks=4, base_steps=800, adapt_steps=150, batch_size=4
+            image_size=96,
+            width=32,
+            blocks=4,
+            downsamplings=2,
+            kernel=3,
+            fold=2,
+            use_texture=True,
+            texture_residual=True,
+            discriminator_width=16,
+            mouth_size=32,
+            base_steps=700,
+            adapt_steps=80,
+            batch_size=4,
+            sequence_frames=(8,),
+            augmentation=0.0,
+            learning_rate=1e-3,
+            decay_fraction=0.5,
+            adversarial_weight=0.1,
+            feature_weight=1.0,
+            pixel_weight=10.0,
+            metric_every=4,
+            precision="auto",
         ),
     )
 
@@ -157,7 +225,7 @@ def _smoke() -> Scale:
         ),
         spatial=replace(demo.spatial, image_size=64, widths=(8, 16, 32, 64), steps=30),
         manipulator=replace(demo.manipulator, width=64, steps=20),
-        renderer=replace(demo.renderer, width=8, blocks=2, base_steps=20, adapt_steps=10),
+        renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
         evaluation=replace(demo.evaluation, resamples=200, identity_frames=1),
     )
 

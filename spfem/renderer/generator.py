@@ -1,0 +1,164 @@
+"""The recurrent two-branch generator: condition images and own last pictures to a face."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spfem.errors import ShapeError
+from spfem.renderer.conditions import TEXTURE_CHANNELS, cover_outside
+from spfem.settings import RendererSettings
+
+
+class ResidualBlock(nn.Module):
+    """x + conv-norm-relu-conv-norm(x), reflection padded; (B, C, H, W) to the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Add the block's change to `features`."""
+        return features + self.conv_block(features)
+
+
+def _branch(channels: int, settings: RendererSettings, blocks: int) -> nn.Sequential:
+    width = settings.width
+    layers: list[nn.Module] = [
+        nn.ReflectionPad2d(settings.kernel // 2),
+        nn.Conv2d(channels, width, settings.kernel),
+        nn.InstanceNorm2d(width),
+        nn.ReLU(),
+    ]
+    for _ in range(settings.downsamplings):
+        layers += [
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.InstanceNorm2d(2 * width),
+            nn.ReLU(),
+        ]
+        width *= 2
+    return nn.Sequential(*layers, *(ResidualBlock(width) for _ in range(blocks)))
+
+
+class Generator(nn.Module):
+    """Face pictures from windows of condition images and the generator's last own pictures.
+
+    Module names and order give the released state-dict keys at the default settings
+    (70 834 755 parameters). Instance norms always use the statistics of the picture itself, as
+    the released code does also when testing. Masks are not seen, they cut the output.
+
+    Source: NED. Departures, all off by default: `fold` (pixels folded into channels around the
+    net), `use_texture` (three more condition channels) and `texture_residual` (the net's output
+    is added to the texture image before the final tanh, so that a short training suffices).
+    A previous picture that is exactly zero contributes exactly nothing; the released
+    arithmetic is undefined there (instance norm of a constant map amplifies rounding).
+    """
+
+    def __init__(self, settings: RendererSettings) -> None:
+        super().__init__()
+        side = settings.fold << settings.downsamplings
+        if settings.image_size % side:
+            raise ShapeError(
+                f"image_size {settings.image_size} is not a multiple of {side} "
+                "(fold times two to the number of downsamplings); choose another size"
+            )
+        if settings.texture_residual and not settings.use_texture:
+            raise ShapeError("texture_residual needs use_texture; switch both on or both off")
+        self.settings = settings
+        folded = settings.fold**2
+        seen = (settings.condition_channels - 1) * settings.window_frames
+        late = settings.blocks // 2
+        early = settings.blocks - late
+        width = settings.width << settings.downsamplings
+        self.model_down_seg = _branch(seen * folded, settings, early)
+        self.model_down_img = _branch(3 * (settings.window_frames - 1) * folded, settings, early)
+        self.model_res_img = nn.Sequential(*(ResidualBlock(width) for _ in range(late)))
+        up: list[nn.Module] = []
+        for _ in range(settings.downsamplings):
+            up += [
+                nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1),
+                nn.InstanceNorm2d(width // 2),
+                nn.ReLU(),
+            ]
+            width //= 2
+        self.model_up_img = nn.Sequential(*up)
+        self.model_final_img = nn.Sequential(
+            nn.ReflectionPad2d(settings.kernel // 2),
+            nn.Conv2d(width, 3 * folded, settings.kernel),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, 0, 0.02)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        if settings.texture_residual:  # start from the texture itself
+            nn.init.normal_(self.model_final_img[1].weight, 0, 0.002)  # type: ignore[arg-type]
+
+    def forward(self, windows: Tensor, previous: Tensor | None = None) -> Tensor:
+        """Make the newest frame of each window.
+
+        Args:
+            windows: (B, W, C, S, S) condition images in [0, 1], oldest frame first, mask last.
+            previous: (B, W - 1, 3, S, S) the last own pictures in [-1, 1], oldest first; None
+                or all zero for a sample that has none.
+
+        Returns:
+            (B, 3, S, S) RGB in [-1, 1]; exactly -1 where the newest mask is 0.
+        """
+        return self.finish(self.encode(windows), windows[:, -1], previous)
+
+    def encode(self, windows: Tensor) -> Tensor:
+        """Features of the condition branch, (B, W, C, S, S) to (B, F, H, W).
+
+        It depends on no earlier output, so all frames of a chunk can be encoded together.
+        """
+        settings = self.settings
+        wanted = (settings.window_frames, settings.condition_channels)
+        if windows.ndim != 5 or windows.shape[1:3] != wanted:
+            raise ShapeError(
+                f"condition windows have shape {tuple(windows.shape)}; this generator needs "
+                f"(B, {wanted[0]}, {wanted[1]}, S, S)"
+            )
+        return self.model_down_seg(self._fold(windows[:, :, :-1].flatten(1, 2)))
+
+    def finish(self, features: Tensor, newest: Tensor, previous: Tensor | None) -> Tensor:
+        """Make pictures from `encode`'s features.
+
+        Args:
+            features: (B, F, H, W) of `encode`.
+            newest: (B, C, S, S) condition images of the frames to be made.
+            previous: as in `forward`.
+        """
+        if previous is not None:
+            features = self._add_previous(features, previous)
+        features = self.model_up_img(self.model_res_img(features))
+        change = self.model_final_img(features).float()
+        if self.settings.fold > 1:
+            change = functional.pixel_shuffle(change, self.settings.fold)
+        if self.settings.texture_residual:
+            texture = newest[:, TEXTURE_CHANNELS].float() * 2 - 1
+            change = change + torch.atanh(texture.clamp(-0.98, 0.98))
+        return cover_outside(torch.tanh(change), newest[:, -1:].float())
+
+    def _add_previous(self, features: Tensor, previous: Tensor) -> Tensor:
+        known = previous.flatten(1).any(dim=1)
+        if not bool(known.any()):
+            return features
+        if bool(known.all()):
+            return features + self.model_down_img(self._fold(previous.flatten(1, 2)))
+        rows = known.nonzero()[:, 0]
+        added = self.model_down_img(self._fold(previous[rows].flatten(1, 2)))
+        return features.index_add(0, rows, added.to(features.dtype))
+
+    def _fold(self, images: Tensor) -> Tensor:
+        if self.settings.fold == 1:
+            return images
+        return functional.pixel_unshuffle(images, self.settings.fold)
