@@ -1,0 +1,75 @@
+"""Open and write media files with errors that name the file and the remedy."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+
+from spfem.artifacts import writing
+from spfem.errors import ArtifactError, InputError
+
+
+def in_seconds(ticks: int | None, time_base: Fraction | None) -> Fraction:
+    """Return a time or duration of a stream in seconds; 0 where the file does not say it."""
+    return Fraction(ticks or 0) * (time_base or Fraction(0))
+
+
+def damaged(path: Path, found: object) -> InputError:
+    """Return the error for a file that cannot be read as media."""
+    reason = " ".join(str(found).split())
+    return InputError(
+        f"{path} is not a readable media file, or it is damaged or truncated ({reason}); "
+        "copy it again or convert it to H.264/AAC mp4"
+    )
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading; decoding errors inside the block name the file, too.
+
+    Raises:
+        InputError: if the file is missing, a folder, empty, unreadable or damaged.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a video or audio file")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes); copy it again")
+        # av.error types derive from OSError and ValueError as well as from FFmpegError
+        with av.open(str(path), metadata_errors="replace") as container:
+            yield container
+    except PermissionError:
+        raise InputError(f"{path} cannot be read (permission denied)") from None
+    except av.FFmpegError as error:
+        raise damaged(path, error.strerror) from None
+
+
+@contextmanager
+def write_media(path: Path, comment: str | None = None) -> Iterator[OutputContainer]:
+    """Open an mp4 (or m4a) file for writing; it appears under `path` only when whole.
+
+    Raises:
+        ArtifactError: if the file cannot be written, for example on a full disk.
+    """
+    try:
+        # A Python file, because FFmpeg's own buffered output can lose a late write error.
+        with writing(path) as aside, aside.open("wb") as file:
+            with av.open(file, "w", format="mp4") as container:
+                if comment is not None:
+                    container.metadata["comment"] = comment
+                yield container
+            file.flush()
+    except av.FFmpegError as error:
+        raise ArtifactError(f"{path} cannot be encoded ({error.strerror})") from None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "the disk is full; free some space" if full else "choose another place"
+        raise ArtifactError(f"{path} cannot be written ({error.strerror}); {remedy}") from None

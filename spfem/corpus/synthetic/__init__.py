@@ -1,0 +1,1 @@
+"""The embedded corpus: synthesised talking heads with exact truth."""

@@ -1,0 +1,210 @@
+"""Video files: round trips, sync, bad input, nothing half-written."""
+
+import resource
+import signal
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from spfem.corpus import media
+from spfem.corpus.audio import read_audio
+from spfem.corpus.video import probe_video, read_video, stream_frames, write_video
+from spfem.errors import ArtifactError, InputError, ShapeError
+
+
+def moving_frames(count=12, height=48, width=64):
+    rows, columns = np.mgrid[:height, :width]
+    frames = np.zeros((count, height, width, 3), np.uint8)
+    for index in range(count):
+        frames[index, ..., 0] = 255 * columns // width
+        frames[index, ..., 1] = 255 * rows // height
+        frames[index, ..., 2] = 10 * index
+    return frames
+
+
+def tone(seconds, sample_rate=16000, hertz=440.0):
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return (0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+
+
+def audio_bytes(path):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams.audio[0])]
+
+
+def test_round_trip_keeps_pictures_rate_and_sound(tmp_path):
+    frames, rate = moving_frames(), Fraction(30000, 1001)
+    sound = tone(0.4)
+    write_video(tmp_path / "a.mp4", frames, rate, audio=sound, sample_rate=16000, comment="me")
+    clip = read_video(tmp_path / "a.mp4")
+    assert clip.frames.shape == frames.shape
+    assert clip.frames.dtype == np.uint8
+    assert clip.fps == rate
+    assert np.abs(clip.frames.astype(int) - frames).mean() < 6
+    assert clip.sample_rate == 16000
+    assert abs(len(clip.audio) - len(sound)) <= 1024
+    middle = slice(2000, 5000)
+    assert np.corrcoef(clip.audio[middle], sound[middle])[0, 1] > 0.99  # no shift
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.metadata["comment"] == "me"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_colours_are_red_green_blue(tmp_path):
+    frames = np.zeros((3, 32, 32, 3), np.uint8)
+    frames[..., 0] = 220
+    write_video(tmp_path / "red.mp4", frames, 25)
+    red, green, blue = read_video(tmp_path / "red.mp4").frames.mean((0, 1, 2))
+    assert red > 200
+    assert max(green, blue) < 20
+
+
+def test_two_writes_are_identical(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, moving_frames(), 25, audio=tone(0.4), sample_rate=16000)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_copied_sound_is_bit_exact_and_in_place(tmp_path):
+    source, copy = tmp_path / "source.mp4", tmp_path / "copy.mp4"
+    write_video(source, moving_frames(25), 25, audio=tone(1.0, 44100), sample_rate=44100)
+    write_video(copy, moving_frames(25)[..., ::-1], 25, audio_from=source)
+    assert audio_bytes(copy) == audio_bytes(source)
+    np.testing.assert_array_equal(read_video(copy).audio, read_video(source).audio)
+
+
+def test_no_sound_gives_none_and_copies_as_silence(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_frames(), 25)
+    write_video(tmp_path / "b.mp4", moving_frames(), 25, audio_from=tmp_path / "a.mp4")
+    clip = read_video(tmp_path / "b.mp4")
+    assert clip.audio is None
+    assert clip.sample_rate is None
+    assert not probe_video(tmp_path / "b.mp4").has_audio
+    with pytest.raises(InputError, match="no audio track"):
+        read_audio(tmp_path / "a.mp4")
+
+
+def test_odd_sizes_are_padded_by_edges(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_frames(height=33, width=47), 25)
+    facts = probe_video(tmp_path / "a.mp4")
+    assert (facts.height, facts.width) == (34, 48)
+    assert facts.fps == 25
+    assert facts.frames == 12
+    assert facts.seconds == pytest.approx(12 / 25)
+
+
+def test_rotation_flag_is_honoured(tmp_path):
+    frames = moving_frames(4)
+    with av.open(str(tmp_path / "turned.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.set_display_rotation(90)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "turned.mp4")) as container:
+        angle = next(container.decode(video=0)).rotation
+    upright = np.rot90(frames, angle // 90, axes=(1, 2))  # counter-clockwise
+    assert angle in (90, -90)
+    assert np.abs(read_video(tmp_path / "turned.mp4").frames.astype(int) - upright).mean() < 8
+    assert (probe_video(tmp_path / "turned.mp4").height) == 64
+
+
+def test_variable_frame_rate_is_held_in_time(tmp_path):
+    times = [0, 1, 2, 6, 7, 8, 9]  # three slots without a new frame
+    with av.open(str(tmp_path / "slow.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(
+                np.full((32, 32, 3), 20 * time, np.uint8), format="rgb24"
+            )
+            frame.pts, frame.time_base = time, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = read_video(tmp_path / "slow.mp4")
+    seconds = len(clip.frames) / clip.fps
+    assert abs(seconds - Fraction(10, 25)) <= 1 / clip.fps
+    middle = clip.frames[len(clip.frames) // 2].mean()  # 0.2 s: the frame of slot 2 is still shown
+    assert middle == pytest.approx(40, abs=4)
+
+
+@pytest.mark.parametrize(
+    "reader", [read_video, probe_video, lambda path: list(stream_frames(path))]
+)
+def test_bad_files_give_one_line_that_names_the_file(tmp_path, reader):
+    good, sound = tmp_path / "good.mp4", tmp_path / "sound.m4a"
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)
+    write_video(good, noise, 25)
+    data = good.read_bytes()
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("this is no video\n" * 50)
+    (tmp_path / "truncated.mp4").write_bytes(data[: len(data) // 2])
+    with av.open(str(sound), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(0.2)[None], format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    for name in ("missing.mp4", "empty.mp4", "text.mp4", "truncated.mp4", "sound.m4a", "."):
+        path = tmp_path / name
+        with pytest.raises(InputError) as caught:
+            reader(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_truncated_behind_its_index(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)
+    with av.open(str(tmp_path / "a.mp4"), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        for frame in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_video(tmp_path / "cut.mp4")
+
+
+def test_wrong_arguments(tmp_path):
+    target = tmp_path / "a.mp4"
+    with pytest.raises(ShapeError, match="no frame"):
+        write_video(target, [], 25)
+    with pytest.raises(ShapeError, match="uint8"):
+        write_video(target, np.zeros((2, 32, 32, 3), np.float32), 25)
+    with pytest.raises(ShapeError, match="frame 1"):
+        write_video(target, [np.zeros((32, 32, 3), np.uint8), np.zeros((16, 32, 3), np.uint8)], 25)
+    with pytest.raises(ShapeError, match="sample_rate"):
+        write_video(target, moving_frames(), 25, audio=tone(0.4))
+    with pytest.raises(ShapeError, match="audio"):
+        write_video(target, moving_frames(), 25, audio=np.zeros((2, 9)), sample_rate=16000)
+    with pytest.raises(InputError, match="does not exist"):
+        write_video(target, moving_frames(), 25, audio_from=tmp_path / "none.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_leaves_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(ArtifactError, match="full"):
+            write_video(tmp_path / "a.mp4", noise, 25)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_place(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(ArtifactError, match="cannot be written"),
+        media.write_media(tmp_path / "file" / "a.mp4"),
+    ):
+        pass
