@@ -1,0 +1,10 @@
+"""Coherent-correlation metrics between two emotions of the same speech, and their learning.
+
+`loss = SpatialCoherence.load(path)(generated, source)` is all that a model needs to be supervised.
+Importing this package imports torch and numpy only.
+"""
+
+from spfem.correlation.preprocess import images_from_frames, prepare_images
+from spfem.correlation.spatial import SpatialCoherence
+
+__all__ = ["SpatialCoherence", "images_from_frames", "prepare_images"]

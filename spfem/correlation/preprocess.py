@@ -1,0 +1,67 @@
+"""The one way in which images reach a correlation metric, in learning and in supervision."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from spfem.errors import ShapeError
+
+RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
+
+
+def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Turn frames (B, H, W, 3) uint8 RGB into images (B, 3, H, W) float32 RGB in [-1, 1].
+
+    Raises:
+        ShapeError: if `frames` has another shape or type.
+    """
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        raise ShapeError(
+            f"frames must be uint8 (B, H, W, 3) RGB, found {frames.dtype} {frames.shape}"
+        )
+    pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> Tensor:
+    """Check images and bring them to the side that the metric was learned with.
+
+    Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and
+    supervises on RGB and 256 pixels: here both are RGB and one size.
+
+    Args:
+        images: (B, 3, H, W) RGB in [-1, 1], aligned face crops; non-square ones are stretched.
+        image_size: wanted side in pixels.
+        name: what to call the argument in errors.
+
+    Returns:
+        (B, 3, image_size, image_size), differentiable.
+
+    Raises:
+        ShapeError: for another shape, type or range, or values that are not finite.
+    """
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        found = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise ShapeError(
+            f"{name} must be a floating-point tensor, found {found}; "
+            "frames (uint8) are converted by images_from_frames"
+        )
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise ShapeError(f"{name} must be (B, 3, H, W) RGB, found {tuple(images.shape)}")
+    low, high = torch.aminmax(images.detach())
+    extremes = torch.stack([low, high]).tolist()  # one transfer; NaN survives aminmax
+    if not np.isfinite(extremes).all():
+        raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
+    if extremes[0] < -1 - RANGE_TOLERANCE or extremes[1] > 1 + RANGE_TOLERANCE:
+        raise ShapeError(
+            f"{name} must lie in [-1, 1], found {extremes[0]:.3g} to {extremes[1]:.3g}; "
+            "scale pixel values v of 0..255 by v / 127.5 - 1"
+        )
+    if images.shape[2:] == (image_size, image_size):
+        return images
+    return functional.interpolate(
+        images, (image_size, image_size), mode="bilinear", align_corners=False, antialias=True
+    )

@@ -1,0 +1,64 @@
+"""How alike descriptors are, apart from the loss: one definition before and after learning."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from spfem.correlation.sampling import NEIGHBOURS
+
+
+def matched_similarity(query: Tensor, key: Tensor) -> Tensor:
+    """Mean cosine over channels of descriptors at the same place.
+
+    Departs from the released code, which takes the cosine over places (`released_similarity`).
+
+    Args:
+        query: (B, C, S), L2-normalised over C.
+        key: (B, C, S), likewise.
+
+    Returns:
+        (B,) in [-1, 1].
+    """
+    return (query * key).sum(dim=1).mean(dim=1)
+
+
+def mismatched_similarity(query: Tensor, key: Tensor) -> Tensor:
+    """Mean cosine of descriptors whose centres differ, over all such pairs of one image pair.
+
+    Exact, where the released code draws one permutation (which may hit the same centre).
+
+    Args:
+        query: (B, C, S), L2-normalised over C; S = 8 P, neighbours of a centre side by side.
+        key: (B, C, S), likewise.
+
+    Returns:
+        (B,) in [-1, 1].
+    """
+    rows = query.shape[2]
+    everywhere = (query.sum(dim=2) * key.sum(dim=2)).sum(dim=1)
+    query_centres = query.unflatten(2, (-1, NEIGHBOURS)).sum(dim=3)
+    key_centres = key.unflatten(2, (-1, NEIGHBOURS)).sum(dim=3)
+    same_centre = (query_centres * key_centres).sum(dim=(1, 2))
+    return (everywhere - same_centre) / (rows * (rows - NEIGHBOURS))
+
+
+def released_similarity(
+    query: Tensor, key: Tensor, permutation: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The scores of the released logs: cosine over places of each channel's profile.
+
+    Args:
+        query: (B, C, S).
+        key: (B, C, S).
+        permutation: (S,) of the key's places for the negative; default drawn at random.
+
+    Returns:
+        Positive and negative score, scalars.
+    """
+    if permutation is None:
+        permutation = torch.randperm(query.shape[2], device=query.device)
+    positive = functional.cosine_similarity(query, key, dim=2).mean()
+    negative = functional.cosine_similarity(query, key[:, :, permutation], dim=2).mean()
+    return positive, negative

@@ -1,0 +1,202 @@
+"""ASCCL: disparities of adjacent places should agree between two emotions of the same speech."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spfem.correlation.backbone import IResNet, feature_sides
+from spfem.correlation.checkpoint import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    settings_from_facts,
+)
+from spfem.correlation.disparity import adaptive_weight, neighbour_disparities, region_weight
+from spfem.correlation.heads import ProjectionHeads
+from spfem.correlation.infonce import info_nce
+from spfem.correlation.preprocess import prepare_images
+from spfem.correlation.sampling import candidate_count, sample_centres
+from spfem.errors import SettingsError, ShapeError
+from spfem.settings import SpatialSettings
+
+CHECKPOINT_KIND = "spatial coherence"
+
+
+@dataclass(frozen=True)
+class LevelComparison:
+    """Two images compared at the sampled places of one level; S = 8 P rows.
+
+    `query` and `key` are descriptors (B, C, S), `cross_entropy` and `weight` (B, S), `loss` a
+    scalar. With `compat="upstream"` every entry of `weight` is the one global mean.
+    """
+
+    query: Tensor
+    key: Tensor
+    cross_entropy: Tensor
+    weight: Tensor
+    loss: Tensor
+
+
+class SpatialCoherence(nn.Module):
+    """The spatial metric: backbone, heads and loss.
+
+    As supervision: `loss = SpatialCoherence.load(path)(generated, source)`.
+    Source: ASCCL. Departs from the released code: weights act per pair of places and carry no
+    gradient, neighbours never wrap round the map, the key branch stores no graph, heads belong
+    to the instance. `settings.compat="upstream"` restores the released arithmetic.
+
+    Args:
+        settings: sizes and constants.
+
+    Raises:
+        SettingsError: if a level's feature map is too small for its centres.
+    """
+
+    def __init__(self, settings: SpatialSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.supervising = False
+        sides = feature_sides(settings.image_size, len(settings.widths))
+        for level, (side, count) in enumerate(zip(sides, settings.centres, strict=True)):
+            places = candidate_count(side, side, compat=settings.compat)
+            if places < count:
+                raise SettingsError(
+                    f"level {level} of the spatial metric has {places} places for {count} centres "
+                    f"at image_size {settings.image_size}; enlarge the image or drop the level"
+                )
+        # Attribute names are those of the released checkpoints.
+        self.resnet50 = IResNet(settings.widths, settings.blocks)
+        self.mlp = ProjectionHeads(settings.widths)
+
+    def forward(self, generated: Tensor, source: Tensor) -> Tensor:
+        """Loss of generated images against source images that say the same.
+
+        Args:
+            generated: (B, 3, H, W) RGB in [-1, 1]; the query, which receives the gradient. In
+                learning: the neutral frames.
+            source: (B, 3, H, W) RGB in [-1, 1]; the key, without gradient. In learning: the
+                frames of the other emotion.
+
+        Returns:
+            Scalar, `settings.scale` times the sum over levels.
+
+        Raises:
+            ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
+        """
+        return self.total(self.compare(generated, source))
+
+    def total(self, levels: Sequence[LevelComparison]) -> Tensor:
+        """Sum the losses of the levels and scale them."""
+        return self.settings.scale * torch.stack([level.loss for level in levels]).sum()
+
+    def compare(
+        self,
+        generated: Tensor,
+        source: Tensor,
+        *,
+        centres: Sequence[Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> list[LevelComparison]:
+        """Compare two batches of images level by level; arguments as in `forward`.
+
+        Args:
+            generated: the query images.
+            source: the key images.
+            centres: (P, 2) a level, (row, column); default drawn at random, the same for the
+                whole batch and both images.
+            generator: source of randomness of the draw.
+        """
+        if source.requires_grad and torch.is_grad_enabled() and not generated.requires_grad:
+            raise ShapeError(
+                "source requires a gradient and generated does not: the arguments are swapped "
+                "(call metric(generated, source)) or generated was detached"
+            )
+        if generated.shape[:1] != source.shape[:1]:
+            raise ShapeError(
+                f"generated and source must hold the same number of images, found "
+                f"{tuple(generated.shape)} and {tuple(source.shape)}"
+            )
+        size = self.settings.image_size
+        query_maps = self.resnet50(prepare_images(generated, size, name="generated"))
+        with torch.no_grad():
+            key_maps = self.resnet50(prepare_images(source, size, name="source"))
+        if centres is None:
+            centres = self.draw_centres(query_maps, generator)
+        return [
+            self._compare_level(level, query, key, places)
+            for level, (query, key, places) in enumerate(
+                zip(query_maps, key_maps, centres, strict=True)
+            )
+        ]
+
+    def draw_centres(
+        self, maps: Sequence[Tensor], generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
+        return [
+            sample_centres(
+                *features.shape[2:],
+                count,
+                compat=self.settings.compat,
+                generator=generator,
+                device=features.device,
+            )
+            for features, count in zip(maps, self.settings.centres, strict=True)
+        ]
+
+    def _compare_level(
+        self, level: int, query_map: Tensor, key_map: Tensor, centres: Tensor
+    ) -> LevelComparison:
+        disparities = neighbour_disparities(query_map, centres)
+        query = self.mlp.describe(level, disparities)
+        with torch.no_grad():
+            key = self.mlp.describe(level, neighbour_disparities(key_map, centres))
+        cross_entropy = info_nce(query, key, self.settings.temperature)
+        if self.settings.compat == "upstream" and self.settings.adaptive:
+            weight = adaptive_weight(disparities).mean().expand_as(cross_entropy)
+            loss = cross_entropy.mean() * weight[0, 0]
+        elif self.settings.adaptive:
+            weight = region_weight(disparities)
+            # Weighted mean per image, so that images of a batch do not influence each other.
+            loss = ((weight * cross_entropy).sum(dim=1) / weight.sum(dim=1)).mean()
+        else:
+            weight = torch.ones_like(cross_entropy)
+            loss = cross_entropy.mean()
+        return LevelComparison(query, key, cross_entropy, weight, loss)
+
+    def supervise(self) -> SpatialCoherence:
+        """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
+        self.supervising = True
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self, mode: bool = True) -> SpatialCoherence:
+        """Switch the mode as `nn.Module.train`; a supervising metric stays in evaluation."""
+        super().train(mode and not self.supervising)
+        return self
+
+    def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
+        """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
+        facts = {"settings": asdict(self.settings), "provenance": dict(provenance or {})}
+        save_checkpoint(Path(path), self.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, device: torch.device | str = "cpu", supervise: bool = True
+    ) -> SpatialCoherence:
+        """Read a checkpoint; frozen for supervision unless `supervise` is false.
+
+        Raises:
+            CheckpointError: if the file is missing, damaged or made for another network.
+        """
+        tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND, device=device)
+        settings = settings_from_facts(SpatialSettings, facts["settings"], Path(path))
+        metric = cls(settings).to(device)
+        load_weights(metric, tensors, path)
+        return metric.supervise() if supervise else metric
