@@ -1,0 +1,130 @@
+"""The command line: `python -m spfem reproduce | edit`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spfem.errors import SettingsError, SpfemError
+from spfem.settings import EMOTIONS, SCALES
+from spfem.workspace import CORPORA, DEVICES
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="python -m spfem", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser(
+        "reproduce",
+        prog="run_all.sh",
+        allow_abbrev=False,
+        help="regenerate every table and figure (what run_all.sh calls)",
+        description="Regenerate every table and figure by running the numbered notebooks.",
+    )
+    run.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="demo",
+        help="smoke: does it run; demo: minutes on two cores (default); full: three seeds; "
+        "paper: paper-size networks",
+    )
+    run.add_argument("--corpus", choices=CORPORA, default="synthetic", help="default: synthetic")
+    run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR",
+                     help="folder of generated data, and of mead/ or ravdess/ (default: data)")
+    run.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR",
+                     help="folder of results (default: figures)")
+    run.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+    run.add_argument("--only", metavar="NN", help="run only the notebook of this number")
+    run.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
+    run.add_argument("--force", action="store_true", help="run notebooks even if unchanged")
+    run.add_argument("-p", "--parameter", type=_parameter, action="append", default=[],
+                     metavar="NAME=VALUE", help="a parameter for the notebooks; may be repeated")
+
+    edit = commands.add_parser(
+        "edit",
+        allow_abbrev=False,
+        help="change the emotion of a talking face in a video, keep the words",
+    )
+    edit.add_argument("clip", type=Path, help="the video to edit")
+    target = edit.add_mutually_exclusive_group(required=True)
+    target.add_argument("--emotion", choices=EMOTIONS, help="emotion to show")
+    target.add_argument("--reference", type=Path, metavar="REF",
+                        help="a video whose expression style to take over")
+    edit.add_argument("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
+    edit.add_argument("--models", type=Path, metavar="DIR",
+                      help="stages of a finished run (default: data/synthetic-demo)")
+    edit.add_argument("--method", choices=("ned", "ned+asccl"), default="ned+asccl")
+    edit.add_argument("--seed", type=int, default=0)
+    edit.add_argument("--device", choices=DEVICES, default="auto")
+    return parser
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from spfem.reproduce import RunSettings, reproduce
+
+    if arguments.only and arguments.start:
+        raise SettingsError("--only and --from exclude each other; give one of them")
+    reproduce(
+        RunSettings(
+            scale=arguments.scale,
+            corpus=arguments.corpus,
+            data=arguments.data,
+            figures=arguments.figures,
+            device=arguments.device,
+            only=arguments.only,
+            start=arguments.start,
+            force=arguments.force,
+            parameters=tuple(arguments.parameter),
+        )
+    )
+
+
+def _edit(arguments: argparse.Namespace) -> None:
+    from spfem.edit import EditRequest, edit_video
+
+    edit_video(
+        EditRequest(
+            clip=arguments.clip,
+            out=arguments.out,
+            emotion=arguments.emotion,
+            reference=arguments.reference,
+            models=arguments.models,
+            method=arguments.method,
+            seed=arguments.seed,
+            device=arguments.device,
+        )
+    )
+    print(f"wrote {arguments.out}")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; errors that spfem expects become one line and exit status 1."""
+    arguments = build_parser().parse_args(words)
+    try:
+        {"reproduce": _reproduce, "edit": _edit}[arguments.command](arguments)
+    except SpfemError as error:
+        print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"spfem: the system refused: {error.strerror or error}{where}; free the disk or check "
+            "the permissions, then run the same command again",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""Where one run keeps its data and results, and the provenance of each result file.
+
+A `Workspace` belongs to one corpus at one scale: stages live under `data/<corpus>-<scale>/`,
+figures and tables under `figures/<corpus>-<scale>/`. Every saved file leaves a row for
+`manifest.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
+from spfem.errors import SettingsError
+from spfem.settings import Scale, load_scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+CORPORA = ("synthetic", "mead", "ravdess")
+DEVICES = ("auto", "cpu", "cuda")
+REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
+RUNS_FOLDER = ".runs"
+
+
+def choose_device(name: str) -> str:
+    """Return `cpu` or `cuda`; `auto` takes the GPU where there is one.
+
+    Raises:
+        SettingsError: if the name is unknown, or `cuda` is asked for and there is none.
+    """
+    import torch
+
+    if name not in DEVICES:
+        raise SettingsError(f"device {name!r} is unknown; choose one of {', '.join(DEVICES)}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("device 'cuda' was asked for, but torch sees no GPU; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def git_commit(folder: Path) -> str:
+    """Commit of the checkout, with `+` if files differ from it; `unknown` outside git."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=10"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+@dataclass
+class Workspace:
+    """One corpus at one scale. Made by `open_workspace`."""
+
+    corpus: str
+    scale: Scale
+    data: Path
+    figures: Path
+    corpus_root: Path
+    device: str
+    notebook: str
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def stage_folder(self, *names: str) -> Path:
+        """Folder of a stage, such as `faces` or `manipulator/ned/seed0`."""
+        return self.data.joinpath(*names)
+
+    def save_figure(self, figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
+        """Save a figure as PDF and PNG, with the CSV of the data behind it, and note it."""
+        from spfem.figures.save import save_figure
+
+        for path in save_figure(figure, self.figures, name, data):
+            self._note(path)
+
+    def save_table(self, table: pd.DataFrame, name: str) -> None:
+        """Save a table as `tables/<name>.csv`, `.tex` and `.md`, and note it."""
+        from spfem.evaluation.tables import save_table
+
+        for path in save_table(table, self.figures / "tables", name):
+            self._note(path)
+
+    def note_file(self, path: Path) -> None:
+        """Note a file that was written below the figures folder by other means."""
+        self._note(path)
+
+    def _note(self, path: Path) -> None:
+        row = {"file": path.relative_to(self.figures).as_posix(), "digest": file_digest(path)}
+        self.artifacts = [old for old in self.artifacts if old["file"] != row["file"]] + [row]
+
+    def stage_records(self) -> dict[str, dict[str, Any]]:
+        """The `artifact.json` of every stage made so far, by folder name."""
+        return {
+            path.parent.relative_to(self.data).as_posix(): json.loads(path.read_text("utf-8"))
+            for path in sorted(self.data.rglob(RECORD_NAME))
+        }
+
+    def finish(self) -> list[str]:
+        """Write this notebook's rows for the manifest; return the files it made."""
+        import torch
+
+        inputs = {name: record["digest"] for name, record in self.stage_records().items()}
+        write_json(
+            self.figures / RUNS_FOLDER / f"{self.notebook}.json",
+            {
+                "made_by": f"notebooks/{self.notebook}.ipynb",
+                "files": sorted(self.artifacts, key=lambda row: row["file"]),
+                "inputs": inputs,
+                "corpus": self.corpus,
+                "scale": self.scale.name,
+                "settings": digest(self.scale),
+                "commit": git_commit(Path(__file__).parent),
+                "python": platform.python_version(),
+                "versions": {name: version(name) for name in REPORTED_PACKAGES},
+                "device": self.device,
+                "threads": torch.get_num_threads(),
+                "seconds": round(time.perf_counter() - self.started, 2),
+            },
+        )
+        return sorted(row["file"] for row in self.artifacts)
+
+
+def open_workspace(
+    notebook: str,
+    *,
+    corpus: str = "synthetic",
+    scale: str = "demo",
+    data: str | Path = "data",
+    figures: str | Path = "figures",
+    device: str = "auto",
+) -> Workspace:
+    """Open the workspace of a corpus at a scale.
+
+    Args:
+        notebook: name of the notebook that works in it, for the provenance.
+        corpus: `synthetic`, `mead` or `ravdess`.
+        scale: one of `spfem.settings.SCALES`.
+        data: folder of generated data; for MEAD and RAVDESS the recordings are expected in
+            `<data>/<corpus>`.
+        figures: folder of results.
+        device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        SettingsError: if a value is unknown.
+    """
+    import torch
+
+    if corpus not in CORPORA:
+        raise SettingsError(f"corpus {corpus!r} is unknown; choose one of {', '.join(CORPORA)}")
+    settings = load_scale(scale)
+    root = project_folder()
+    data_path, figures_path = (root / data), (root / figures)
+    name = f"{corpus}-{scale}"
+    torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
+    workspace = Workspace(
+        corpus,
+        settings,
+        data_path / name,
+        figures_path / name,
+        data_path / name / "corpus" if corpus == "synthetic" else data_path / corpus,
+        choose_device(device),
+        notebook,
+    )
+    workspace.figures.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def project_folder() -> Path:
+    """The checkout, or the current folder when the package is installed elsewhere."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
+    """Write `manifest.json`: one row a file, from the runs of all notebooks.
+
+    Args:
+        figures: folder of results of one corpus at one scale.
+        digests: digest of each notebook (code, parameters, package), by name.
+    """
+    rows: dict[str, Any] = {}
+    for path in sorted((figures / RUNS_FOLDER).glob("*.json")):
+        run = json.loads(path.read_text("utf-8"))
+        files = run.pop("files", None)
+        for row in files or ():
+            if (figures / row["file"]).exists():
+                rows[row["file"]] = {**run, "digest": row["digest"]}
+                rows[row["file"]]["notebook_digest"] = digests.get(path.stem, "")
+    manifest = figures / "manifest.json"
+    write_json(manifest, rows)
+    return manifest
