@@ -48,7 +48,8 @@ def stack_conditions(
         wanted = (*nmfc.shape[:3], 1 if name == "mask" else 3)
         if image.dtype != np.uint8 or image.shape != wanted:
             raise ShapeError(
-                f"condition image {name!r} is {image.dtype} {image.shape}; it must be uint8 {wanted}"
+                f"condition image {name!r} is {image.dtype} {image.shape}; "
+                f"it must be uint8 {wanted}"
             )
     return np.concatenate(list(images.values()), axis=-1)
 

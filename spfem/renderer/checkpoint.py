@@ -1,0 +1,201 @@
+"""A trained renderer as one safetensors file, and the released state-dict layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spfem.artifacts import writing
+from spfem.errors import CheckpointError
+from spfem.renderer.discriminators import Discriminator
+from spfem.renderer.generator import Generator
+from spfem.settings import RendererSettings
+
+Curve = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainedRenderer:
+    """A generator with the discriminators it was trained against.
+
+    Attributes:
+        generator: ready to render.
+        image_discriminator: of the whole face.
+        mouth_discriminator: of the mouth crop.
+        settings: they were built with.
+        curve: rows with `step` and the mean of each loss since the row before.
+    """
+
+    generator: Generator
+    image_discriminator: Discriminator
+    mouth_discriminator: Discriminator
+    settings: RendererSettings
+    curve: Curve
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The three networks by name."""
+        return {
+            "generator": self.generator,
+            "image_discriminator": self.image_discriminator,
+            "mouth_discriminator": self.mouth_discriminator,
+        }
+
+
+def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
+    """Untrained networks, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TrainedRenderer(
+            Generator(settings), Discriminator(settings), Discriminator(settings), settings, []
+        )
+
+
+def copy_renderer(renderer: TrainedRenderer, settings: RendererSettings) -> TrainedRenderer:
+    """Networks of their own with the weights of `renderer`, to be trained with `settings`.
+
+    Raises:
+        CheckpointError: if `settings` describe other networks.
+    """
+    copy = new_renderer(settings, 0)
+    for name, network in renderer.networks().items():
+        load_strictly(copy.networks()[name], network.state_dict(), f"the initial {name}")
+    return copy
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load `state` if its keys and shapes are exactly those of `network`.
+
+    Raises:
+        CheckpointError: naming `source` and the first difference.
+    """
+    own = network.state_dict()
+    for key in sorted(own.keys() | state.keys()):
+        if key not in state or key not in own:
+            raise CheckpointError(
+                f"{source} {'lacks' if key not in state else 'has the unknown'} tensor {key!r}; "
+                "it belongs to other renderer settings"
+            )
+        if own[key].shape != state[key].shape:
+            raise CheckpointError(
+                f"{source}: tensor {key!r} has shape {tuple(state[key].shape)} instead of "
+                f"{tuple(own[key].shape)}; it belongs to other renderer settings"
+            )
+    network.load_state_dict(dict(state))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors and plain values as one safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with writing(path) as aside:
+        save_file(plain, aside, {key: json.dumps(value) for key, value in facts.items()})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; train the renderer first")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a renderer file ({error}); delete it and train again"
+        ) from error
+    return tensors, facts
+
+
+def save_renderer(renderer: TrainedRenderer, path: Path) -> None:
+    """Write networks, settings and curve to one safetensors file."""
+    tensors = {
+        f"{name}.{key}": value
+        for name, network in renderer.networks().items()
+        for key, value in network.state_dict().items()
+    }
+    write_tensors(path, tensors, {"settings": asdict(renderer.settings), "curve": renderer.curve})
+
+
+def load_renderer(path: Path, device: torch.device | str = "cpu") -> TrainedRenderer:
+    """Read a renderer that `save_renderer` wrote; strict in keys, shapes and settings.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another version.
+    """
+    tensors, facts = read_tensors(path)
+    try:
+        stored = facts["settings"]
+        stored["sequence_frames"] = tuple(stored["sequence_frames"])
+        settings = RendererSettings(**stored)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} holds no settings of this version's renderer ({error}); train it again"
+        ) from error
+    renderer = new_renderer(settings, 0)
+    for name, network in renderer.networks().items():
+        start = f"{name}."
+        state = {key[len(start) :]: tensors[key] for key in tensors if key.startswith(start)}
+        load_strictly(network, state, f"{path} ({name})")
+        network.to(device)
+    renderer.curve.extend(facts.get("curve", []))
+    return renderer
+
+
+def from_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn a released state dict of G or D into this package's keys.
+
+    Drops the buffers of instance norms (never used: norms take the picture's own statistics)
+    and the second name under which each residual block is stored.
+
+    Raises:
+        CheckpointError: if the two copies of a residual block differ.
+
+    Source: NED checkpoints.
+    """
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    kept: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if key.rsplit(".", 1)[-1] in buffers:
+            continue
+        if "resnetblock_sequential" in key:
+            twin = state.get(key.replace("resnetblock_sequential", "conv_block"))
+            if twin is None or not torch.equal(twin, value):
+                raise CheckpointError(
+                    f"the two copies of {key!r} in the released checkpoint differ; it is damaged"
+                )
+            continue
+        kept[key] = value
+    return kept
+
+
+def to_released(network: nn.Module) -> dict[str, Tensor]:
+    """State dict of G or D with every key of the released layout, neutral norm buffers included."""
+    state = {}
+    for key, value in network.state_dict().items():
+        state[key] = value
+        if "conv_block" in key:
+            state[key.replace("conv_block", "resnetblock_sequential")] = value
+    for name, module in network.named_modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            buffers = {
+                "running_mean": torch.zeros(module.num_features),
+                "running_var": torch.ones(module.num_features),
+                "num_batches_tracked": torch.tensor(0),
+            }
+            for buffer, value in buffers.items():
+                for twin in {name, name.replace("conv_block", "resnetblock_sequential")}:
+                    state[f"{twin}.{buffer}"] = value
+    return state

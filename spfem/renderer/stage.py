@@ -1,0 +1,90 @@
+"""The renderer's stage folders: one for the base, one for each adapted renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from spfem.artifacts import open_stage
+from spfem.renderer.checkpoint import TrainedRenderer, load_renderer, save_renderer
+from spfem.renderer.clips import RendererClip
+from spfem.renderer.objective import PairLoss
+from spfem.renderer.training import train_renderer
+from spfem.settings import RendererSettings
+
+FILE_NAME = "renderer.safetensors"
+SOURCES = ("renderer",)
+
+
+@dataclass(frozen=True)
+class MadeRenderer:
+    """A renderer with the digest of the stage folder it lies in.
+
+    Attributes:
+        renderer: ready to render.
+        digest: for stages that read it.
+        seconds: training time.
+    """
+
+    renderer: TrainedRenderer
+    digest: str
+    seconds: float
+
+
+def make_renderer(
+    folder: Path,
+    load_clips: Callable[[], Sequence[RendererClip]],
+    settings: RendererSettings,
+    *,
+    inputs: Mapping[str, str],
+    seed: int,
+    base: MadeRenderer | None = None,
+    face_loss: PairLoss | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    force: bool = False,
+) -> MadeRenderer:
+    """Train a renderer into a stage folder, or reuse or resume the one that is there.
+
+    Args:
+        folder: of this renderer alone, such as `renderer/base` or `renderer/ned/<actor>`.
+        load_clips: gives the clips; called only if there is something to train.
+        settings: `base_steps` are trained without `base`, `adapt_steps` with it.
+        inputs: digests of everything the clips and `face_loss` come from.
+        seed: of the training.
+        base: renderer to adapt.
+        face_loss: see `train_renderer`; name its metric in `inputs`.
+        device: to train on.
+        progress: wraps the steps.
+        force: train anew.
+
+    Raises:
+        SpfemError: as `open_stage` and `train_renderer` do.
+    """
+    stage = open_stage(
+        folder,
+        "renderer",
+        settings=settings,
+        inputs={**inputs, "seed": str(seed), "base": "" if base is None else base.digest},
+        sources=SOURCES,
+        force=force,
+    )
+    path = folder / FILE_NAME
+    if not stage.complete:
+        renderer = train_renderer(
+            load_clips(),
+            settings,
+            seed=seed,
+            steps=settings.base_steps if base is None else settings.adapt_steps,
+            device=device,
+            initial=None if base is None else base.renderer,
+            face_loss=face_loss,
+            progress=progress,
+            checkpoint_folder=folder,
+        )
+        save_renderer(renderer, path)
+        stage.finish(last=renderer.curve[-1] if renderer.curve else {})
+    return MadeRenderer(load_renderer(path, device), stage.digest, stage.seconds)

@@ -1,0 +1,157 @@
+"""Train a renderer: over many actors, then again on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spfem.errors import InputError, SettingsError
+from spfem.renderer.augmentation import jitter_conditions
+from spfem.renderer.checkpoint import TrainedRenderer, copy_renderer, new_renderer
+from spfem.renderer.clips import RendererClip, Sequences, draw_sequences
+from spfem.renderer.conditions import cover_outside, to_network
+from spfem.renderer.objective import PairLoss, renderer_losses
+from spfem.renderer.precision import autocast
+from spfem.renderer.recurrence import generate_chunk
+from spfem.renderer.training_state import TrainingState
+from spfem.settings import RendererSettings
+
+ROWS = 100  # of the curve, at most
+
+
+def train_renderer(
+    clips: Sequence[RendererClip],
+    settings: RendererSettings,
+    *,
+    seed: int,
+    steps: int,
+    device: torch.device | str = "cpu",
+    initial: TrainedRenderer | None = None,
+    face_loss: PairLoss | None = None,
+    perceptual: PairLoss | None = None,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    checkpoint_folder: Path | None = None,
+) -> TrainedRenderer:
+    """Train for `steps` steps and return the networks with their curve.
+
+    A step takes the next `chunk_frames` frames of `batch_size` clips; the last two own pictures
+    are carried without gradient to the next chunk of the same sequence, and are absent at its
+    start. One optimiser is for the generator, one for both discriminators.
+
+    Args:
+        clips: to learn from; any sequence, also one that loads clips when asked.
+        settings: networks, weights, rates.
+        seed: of weights and draws; one seed gives one result on one machine.
+        steps: number of steps in all, also when resumed.
+        device: to train on.
+        initial: renderer to start from (adaptation), left unchanged; optimisers start anew.
+        face_loss: loss of pictures with changed emotion and the real source frames of the same
+            moments, both (N, 3, S, S) in [-1, 1] and black outside the mask; frozen, gradient
+            through the first. Needs `edited_conditions` in every clip.
+        perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
+        progress: wraps the steps, to show them.
+        checkpoint_folder: where the state is kept so that a killed run continues; None for not.
+
+    Raises:
+        InputError: if there are no clips, or no edited conditions for `face_loss`.
+        SettingsError: if steps or sequence lengths make no sense.
+        CheckpointError: if `initial` or a kept state does not fit the settings.
+
+    Source: NED; ASCCL for `face_loss`, which departs from the released code in comparing the
+    emotion-changed output with the source, as the paper describes.
+    """
+    if steps < 1 or min(settings.sequence_frames) < settings.chunk_frames:
+        raise SettingsError(
+            f"cannot train {steps} steps with sequences of {settings.sequence_frames} frames and "
+            f"chunks of {settings.chunk_frames}; use at least one step and one chunk a sequence"
+        )
+    if initial is None:
+        renderer = new_renderer(settings, seed)
+    else:
+        renderer = replace(copy_renderer(initial, settings))
+    for network in renderer.networks().values():
+        network.to(device).train()
+    state = TrainingState(renderer, settings, seed=seed, steps=steps, folder=checkpoint_folder)
+    state.restore()
+    sequence: Sequences | None = None
+    position, previous = 0, None
+    for step in progress(range(state.step, steps)):
+        if sequence is None:
+            state.keep(step)
+            random = np.random.default_rng([seed, step])
+            sequence = draw_sequences(clips, _frames_at(step, steps, settings), settings, random)
+            position, previous = 0, None
+        part = _chunk(sequence, position, settings)
+        state.set_rate(_rate_at(step, steps, settings))
+        jitter = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        with autocast(device, settings.precision):
+            conditions = jitter_conditions(
+                to_network(part.conditions, device), settings.augmentation, jitter
+            )
+            generated, previous = generate_chunk(renderer.generator, conditions, previous)
+            newest = conditions[:, settings.window_frames - 1 :].flatten(0, 1)
+            real = cover_outside(
+                to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
+            )
+            centres = torch.from_numpy(part.mouth_centres).flatten(0, 1)
+            ours, theirs = renderer_losses(
+                renderer, newest, generated.flatten(0, 1), real, centres, perceptual
+            )
+            if face_loss is not None and step % settings.metric_every == 0:
+                ours["metric"] = settings.metric_weight * _metric_term(
+                    renderer, part, real, face_loss, device
+                )
+        state.update(ours, theirs)
+        state.record(step, {**ours, **theirs}, every=max(1, steps // ROWS))
+        position += settings.chunk_frames
+        if position + settings.chunk_frames > sequence.faces.shape[1]:
+            sequence = None
+    state.discard()
+    for network in renderer.networks().values():
+        network.eval()
+    return renderer
+
+
+def _metric_term(
+    renderer: TrainedRenderer,
+    part: Sequences,
+    source: Tensor,
+    face_loss: PairLoss,
+    device: torch.device | str,
+) -> Tensor:
+    if part.edited_conditions is None:
+        raise InputError(
+            "face_loss needs edited_conditions in every renderer clip; render them with the "
+            "manipulator's output or train without face_loss"
+        )
+    edited = to_network(part.edited_conditions, device)
+    changed, _ = generate_chunk(renderer.generator, edited, None)
+    return face_loss(changed.flatten(0, 1).float(), source)
+
+
+def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Sequences:
+    end = position + settings.chunk_frames
+    seen = slice(position, end + settings.window_frames - 1)
+    edited = sequence.edited_conditions
+    return Sequences(
+        sequence.conditions[:, seen],
+        sequence.faces[:, position:end],
+        sequence.mouth_centres[:, position:end],
+        None if edited is None else edited[:, seen],
+    )
+
+
+def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
+    quarter = min(4 * step // steps, len(settings.sequence_frames) - 1)
+    return settings.sequence_frames[quarter]
+
+
+def _rate_at(step: int, steps: int, settings: RendererSettings) -> float:
+    falling = settings.decay_fraction * steps
+    left = min(1.0, (steps - step) / falling) if falling else 1.0
+    return settings.learning_rate * left
