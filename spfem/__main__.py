@@ -39,16 +39,33 @@ def build_parser() -> argparse.ArgumentParser:
         "paper: paper-size networks",
     )
     run.add_argument("--corpus", choices=CORPORA, default="synthetic", help="default: synthetic")
-    run.add_argument("--data", type=Path, default=Path("data"), metavar="DIR",
-                     help="folder of generated data, and of mead/ or ravdess/ (default: data)")
-    run.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR",
-                     help="folder of results (default: figures)")
+    run.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="folder of generated data, and of mead/ or ravdess/ (default: data)",
+    )
+    run.add_argument(
+        "--figures",
+        type=Path,
+        default=Path("figures"),
+        metavar="DIR",
+        help="folder of results (default: figures)",
+    )
     run.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
     run.add_argument("--only", metavar="NN", help="run only the notebook of this number")
     run.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
     run.add_argument("--force", action="store_true", help="run notebooks even if unchanged")
-    run.add_argument("-p", "--parameter", type=_parameter, action="append", default=[],
-                     metavar="NAME=VALUE", help="a parameter for the notebooks; may be repeated")
+    run.add_argument(
+        "-p",
+        "--parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter for the notebooks; may be repeated",
+    )
 
     edit = commands.add_parser(
         "edit",
@@ -58,11 +75,16 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("clip", type=Path, help="the video to edit")
     target = edit.add_mutually_exclusive_group(required=True)
     target.add_argument("--emotion", choices=EMOTIONS, help="emotion to show")
-    target.add_argument("--reference", type=Path, metavar="REF",
-                        help="a video whose expression style to take over")
+    target.add_argument(
+        "--reference", type=Path, metavar="REF", help="a video whose expression style to take over"
+    )
     edit.add_argument("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
-    edit.add_argument("--models", type=Path, metavar="DIR",
-                      help="stages of a finished run (default: data/synthetic-demo)")
+    edit.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="stages of a finished run (default: data/synthetic-demo)",
+    )
     edit.add_argument("--method", choices=("ned", "ned+asccl"), default="ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")

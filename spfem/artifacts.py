@@ -67,7 +67,9 @@ def source_digest(*folders: str) -> str:
             else (PACKAGE_FOLDER / name).rglob("*.py")
         )
     )
-    return digest([[file.relative_to(PACKAGE_FOLDER).as_posix(), file_digest(file)] for file in files])
+    return digest(
+        [[file.relative_to(PACKAGE_FOLDER).as_posix(), file_digest(file)] for file in files]
+    )
 
 
 @contextmanager

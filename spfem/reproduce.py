@@ -44,9 +44,7 @@ def list_notebooks(folder: Path) -> list[Path]:
     return found
 
 
-def choose_notebooks(
-    notebooks: Sequence[Path], only: str | None, start: str | None
-) -> list[Path]:
+def choose_notebooks(notebooks: Sequence[Path], only: str | None, start: str | None) -> list[Path]:
     """Notebooks asked for by number (`--only 03`, `--from 03`).
 
     Raises:
@@ -147,9 +145,7 @@ def reproduce(settings: RunSettings) -> None:
     """
     load_scale(settings.scale)
     if settings.corpus not in CORPORA:
-        raise SettingsError(
-            f"--corpus {settings.corpus}: choose one of {', '.join(CORPORA)}"
-        )
+        raise SettingsError(f"--corpus {settings.corpus}: choose one of {', '.join(CORPORA)}")
     device = choose_device(settings.device)
     root = project_folder()
     notebooks = list_notebooks(root / "notebooks")
@@ -204,5 +200,3 @@ def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
             print(f"  {kind[:-1]:7} {results / name}")
     print(f"  notebooks {results / 'notebooks'}")
     print(f"  manifest  {manifest}")
-
-

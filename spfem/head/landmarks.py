@@ -1,4 +1,4 @@
-"""Where each of the tracker's 478 landmarks lies on the head mesh (made by `spfem.face.embedding`)."""
+"""Where each of the tracker's 478 landmarks lies on the head (made by `spfem.face.embedding`)."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ class HeadModel:
             ("expression", expression, self.expression_basis),
         ):
             if array.shape[-1] != len(basis):
-                raise ShapeError(
-                    f"{name} must end in {len(basis)} coefficients; got {array.shape}"
-                )
+                raise ShapeError(f"{name} must end in {len(basis)} coefficients; got {array.shape}")
         return (
             self.mean
             + np.tensordot(identity, self.identity_basis, 1)

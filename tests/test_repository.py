@@ -1,0 +1,100 @@
+"""Promises about the repository itself: pins, notebooks, size, imports."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
+
+
+def test_conda_and_pip_describe_the_same_environment():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = set(project["dependencies"]) | set(project["optional-dependencies"]["test"])
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
+    assert set(pip) == wanted | {"-e ."}
+    assert "python=3.11" in environment["dependencies"]
+
+
+def test_pins_agree_with_the_constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    tested = {
+        re.sub(r"[-_.]+", "-", name).lower(): value
+        for name, _, value in (line.partition("==") for line in lines)
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for pin in project["dependencies"] + project["optional-dependencies"]["test"]:
+        name, equals, value = pin.partition("==")
+        if equals:
+            assert tested[re.sub(r"[-_.]+", "-", name).lower()] == value, pin
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_thin_clean_and_parametrised(path):
+    book = json.loads(path.read_text())
+    code = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert re.fullmatch(r"\d\d_[a-z_]+", path.stem)
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert book["cells"][0]["cell_type"] == "markdown"
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    for line in "".join(tagged[0]["source"]).splitlines():
+        assert re.fullmatch(r"\w+: \w+ = \S+  # .+", line), line
+    text = "\n".join("".join(cell["source"]) for cell in code)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("%")]
+    assert len(lines) <= 110, f"{len(lines)} lines of code"
+    tree = ast.parse("\n".join(lines))
+    assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    assert "interact(" not in text
+    assert "interactive_output" not in text
+
+
+def test_files_are_short():
+    long = {
+        path.name: count for path in SOURCES if (count := len(path.read_text().splitlines())) > 260
+    }
+    assert not long
+
+
+def test_contribution_imports_torch_and_numpy_only():
+    heavy = (
+        "cv2 scipy pandas matplotlib mediapipe warp librosa av sklearn seaborn numba dlib "
+        "ipywidgets papermill"
+    ).split()
+    script = (
+        "import sys, spfem.correlation, spfem.manipulator, spfem.renderer\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "[]"
+
+
+def _tracked():
+    answer = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    return [name for name in answer.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_repository_is_small_and_clean():
+    names = _tracked()
+    assert sum((ROOT / name).stat().st_size for name in names) < 50_000_000
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    demo = [name for name in names if name.startswith("figures/synthetic-demo/")]
+    assert sum((ROOT / name).stat().st_size for name in demo) < 8_000_000
+    assert not [name for name in demo if name.endswith(".html")]

@@ -1,0 +1,127 @@
+import json
+
+import nbformat
+import pytest
+
+from spfem import reproduce as module
+from spfem.__main__ import build_parser, main
+from spfem.errors import SettingsError, SpfemError
+from spfem.reproduce import RunSettings, choose_notebooks, list_notebooks, reproduce
+
+PARAMETERS = """scale: str = "demo"  # a
+corpus: str = "synthetic"  # b
+data: str = "data"  # c
+figures: str = "figures"  # d
+device: str = "auto"  # e
+"""
+WORK = """from spfem.workspace import open_workspace
+workspace = open_workspace("{name}", corpus=corpus, scale=scale, data=data, figures=figures)
+path = workspace.figures / "{name}.txt"
+path.write_text("made")
+workspace.note_file(path)
+workspace.finish()
+"""
+
+
+def _notebook(path, code):
+    book = nbformat.v4.new_notebook()
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "x", "language": "python"}
+    cell = nbformat.v4.new_code_cell(PARAMETERS)
+    cell.metadata["tags"] = ["parameters"]
+    book.cells = [cell, nbformat.v4.new_code_cell(code)]
+    nbformat.write(book, path)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "pyproject.toml").write_text("")
+    _notebook(tmp_path / "notebooks" / "00_one.ipynb", WORK.format(name="00_one"))
+    monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr("spfem.workspace.project_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def _settings(project, **changes):
+    return RunSettings(scale="smoke", data=project / "data", figures=project / "figures", **changes)
+
+
+def test_numbers_choose_notebooks(tmp_path):
+    for name in ("00_a", "01_b", "02_c"):
+        _notebook(tmp_path / f"{name}.ipynb", "")
+    books = list_notebooks(tmp_path)
+    assert [path.stem for path in books] == ["00_a", "01_b", "02_c"]
+    assert [path.stem for path in choose_notebooks(books, "1", None)] == ["01_b"]
+    assert [path.stem for path in choose_notebooks(books, None, "01")] == ["01_b", "02_c"]
+    with pytest.raises(SettingsError, match="--only 07"):
+        choose_notebooks(books, "07", None)
+
+
+def test_folder_without_notebooks_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="no numbered notebook"):
+        list_notebooks(tmp_path)
+
+
+def test_misspelt_parameter_is_an_error_before_anything_runs(project):
+    with pytest.raises(SettingsError, match="'sede' is not one of 00_one"):
+        reproduce(_settings(project, parameters=(("sede", "1"),)))
+    assert not (project / "figures").exists()
+
+
+@pytest.mark.slow
+def test_run_then_unchanged_then_damaged_output(project, capsys):
+    reproduce(_settings(project))
+    results = project / "figures" / "synthetic-smoke"
+    manifest = json.loads((results / "manifest.json").read_text())
+    assert set(manifest) == {"00_one.txt"}
+    row = manifest["00_one.txt"]
+    assert {
+        "made_by",
+        "inputs",
+        "settings",
+        "commit",
+        "versions",
+        "threads",
+        "device",
+        "seconds",
+    } <= set(row)
+    assert (results / "notebooks" / "00_one.html").exists()
+    capsys.readouterr()
+    reproduce(_settings(project))
+    assert "unchanged" in capsys.readouterr().out
+    (results / "00_one.txt").write_text("damaged")
+    reproduce(_settings(project))
+    assert (results / "00_one.txt").read_text() == "made"
+
+
+@pytest.mark.slow
+def test_failing_notebook_is_kept_and_named(project):
+    _notebook(project / "notebooks" / "01_bad.ipynb", "raise ValueError('on purpose')")
+    with pytest.raises(SpfemError, match=r"01_bad\.ipynb failed in cell .*on purpose"):
+        reproduce(_settings(project))
+    folder = project / "figures" / "synthetic-smoke" / "notebooks"
+    assert (folder / "failed_01_bad.ipynb").exists()
+    assert not (folder / "01_bad.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--scale", "big"], ["--unknown"], ["--sca", "demo"], ["--corpus", "x"], ["--device", "tpu"]],
+)
+def test_wrong_option_exits_before_anything_runs(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args(["reproduce", *words])
+    assert stop.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_expected_errors_are_one_line(capsys):
+    assert main(["reproduce", "--only", "99"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("spfem: SettingsError: --only 99")
+    assert message.count("\n") == 1
+
+
+def test_only_and_from_exclude_each_other(capsys):
+    assert main(["reproduce", "--only", "01", "--from", "02"]) == 1
+    assert "exclude each other" in capsys.readouterr().err
