@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 UNUSED_RELEASED_PREFIX = "bn2."
@@ -86,8 +85,3 @@ def feature_sides(image_size: int, levels: int) -> list[int]:
         image_size = (image_size + 1) // 2
         sides.append(image_size)
     return sides
-
-
-def convolutions_channels_last(module: nn.Module) -> nn.Module:
-    """Store convolution weights channels last, the faster layout on CPU and GPU."""
-    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -83,9 +83,7 @@ def load_weights(module: torch.nn.Module, tensors: Mapping[str, Tensor], path: P
     missing = sorted(set(expected) - set(tensors))
     surplus = sorted(set(tensors) - set(expected))
     misshapen = sorted(
-        name
-        for name in set(expected) & set(tensors)
-        if expected[name].shape != tensors[name].shape
+        name for name in set(expected) & set(tensors) if expected[name].shape != tensors[name].shape
     )
     for trouble, names in (("lacks", missing), ("has surplus", surplus), ("misshapes", misshapen)):
         if names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
@@ -44,21 +43,17 @@ def mismatched_similarity(query: Tensor, key: Tensor) -> Tensor:
     return (everywhere - same_centre) / (rows * (rows - NEIGHBOURS))
 
 
-def released_similarity(
-    query: Tensor, key: Tensor, permutation: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def released_similarity(query: Tensor, key: Tensor, permutation: Tensor) -> tuple[Tensor, Tensor]:
     """The scores of the released logs: cosine over places of each channel's profile.
 
     Args:
         query: (B, C, S).
         key: (B, C, S).
-        permutation: (S,) of the key's places for the negative; default drawn at random.
+        permutation: (S,) of the key's places for the negative score.
 
     Returns:
         Positive and negative score, scalars.
     """
-    if permutation is None:
-        permutation = torch.randperm(query.shape[2], device=query.device)
     positive = functional.cosine_similarity(query, key, dim=2).mean()
     negative = functional.cosine_similarity(query, key[:, :, permutation], dim=2).mean()
     return positive, negative

@@ -141,7 +141,8 @@ class SpatialCoherence(nn.Module):
         """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
         return [
             sample_centres(
-                *features.shape[2:],
+                features.shape[2],
+                features.shape[3],
                 count,
                 compat=self.settings.compat,
                 generator=generator,
