@@ -1,0 +1,31 @@
+"""Expression manipulator: an expression sequence to the same speech in another emotion.
+
+Importing it loads torch and numpy only.
+"""
+
+from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
+from spfem.manipulator.manipulate import manipulate
+from spfem.manipulator.model import ExpressionSpace, Manipulator
+from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
+from spfem.manipulator.stage import Supervision, learn_manipulator
+from spfem.manipulator.style import geometric_median, label_style, reference_style
+from spfem.manipulator.training import TrainedManipulator, train_manipulator
+
+__all__ = [
+    "Discriminator",
+    "ExpressionSpace",
+    "Generator",
+    "Manipulator",
+    "MappingNetwork",
+    "StyleEncoder",
+    "Supervision",
+    "TrainedManipulator",
+    "geometric_median",
+    "label_style",
+    "learn_manipulator",
+    "load_manipulator",
+    "manipulate",
+    "reference_style",
+    "save_manipulator",
+    "train_manipulator",
+]

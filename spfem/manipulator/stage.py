@@ -1,0 +1,151 @@
+"""The manipulator stage: train on tracked clips, keep the checkpoint and its learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from spfem.artifacts import open_stage, writing
+from spfem.errors import InputError
+from spfem.manipulator.checkpoint import save_manipulator
+from spfem.manipulator.model import ExpressionSpace
+from spfem.manipulator.training import STATE_NAME, ExpressionLoss, train_manipulator
+from spfem.manipulator.training_state import Rows
+from spfem.settings import ManipulatorSettings
+
+CHECKPOINT_NAME = "manipulator.safetensors"
+CURVE_NAME = "curve.csv"
+
+
+class Track(Protocol):
+    """What the stage needs of a tracked clip."""
+
+    @property
+    def expression(self) -> np.ndarray:
+        """Coefficients (T, E) float32, jaw opening first."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """A correlation metric's loss on expressions, and what identifies it.
+
+    Attributes:
+        name: of the metric, for the record.
+        digest: changes whenever the loss would change (metric checkpoint, head, views).
+        bind: gets the clip keys in training order and returns the loss, whose third argument
+            is positions in those keys.
+    """
+
+    name: str
+    digest: str
+    bind: Callable[[tuple[str, ...]], ExpressionLoss]
+
+
+def learn_manipulator(
+    tracks: Mapping[str, Track],
+    labels: Mapping[str, int],
+    folder: Path,
+    settings: ManipulatorSettings,
+    *,
+    space: ExpressionSpace,
+    inputs: Mapping[str, str],
+    seed: int = 0,
+    device: str = "cpu",
+    supervision: Supervision | None = None,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    force: bool = False,
+) -> Path:
+    """Train a manipulator on the clips named by `labels`, or reuse the one in `folder`.
+
+    A killed training resumes from its last state. Clips shorter than the window are left out.
+
+    Args:
+        tracks: tracked clips by key; only those in `labels` are read, and none when the
+            checkpoint is up to date.
+        labels: emotion of each training clip.
+        folder: of the stage.
+        settings: sizes, steps, weights.
+        space: names and range of the coefficients.
+        inputs: digests of what `tracks` holds.
+        seed: of weights, order and latents.
+        device: where to train; not part of what identifies the result.
+        supervision: a correlation metric that supervises.
+        progress: wraps the iterable of steps, for example `tqdm`.
+        force: train anew.
+
+    Returns:
+        The path of the checkpoint, for `load_manipulator`.
+
+    Raises:
+        InputError: if a labelled clip has no track, or no clip is long enough.
+    """
+    supervised = {} if supervision is None else {supervision.name: supervision.digest}
+    stage = open_stage(
+        folder,
+        "manipulator" if supervision is None else f"manipulator+{supervision.name}",
+        settings={
+            "manipulator": settings,
+            "seed": seed,
+            "labels": labels,
+            "names": space.names,
+            "value_range": space.value_range,
+        },
+        inputs={**inputs, **supervised},
+        sources=("manipulator",),
+        force=force,
+    )
+    path = folder / CHECKPOINT_NAME
+    if stage.complete and path.exists():
+        return path
+    expressions = _read_expressions(tracks, labels, settings.window_frames)
+    keys = tuple(expressions)
+    try:
+        trained = train_manipulator(
+            [torch.from_numpy(expressions[key]) for key in keys],
+            [labels[key] for key in keys],
+            settings,
+            space=space,
+            seed=seed,
+            device=device,
+            expression_loss=supervision.bind(keys) if supervision else None,
+            progress=progress,
+            checkpoint_folder=folder,
+        )
+    except KeyboardInterrupt:
+        stage.pause()
+        raise
+    save_manipulator(path, trained.manipulator)
+    _write_curve(folder / CURVE_NAME, trained.rows)
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=trained.rows[-1])
+    return path
+
+
+def _read_expressions(
+    tracks: Mapping[str, Track], labels: Mapping[str, int], window_frames: int
+) -> dict[str, np.ndarray]:
+    expressions: dict[str, np.ndarray] = {}
+    for key in sorted(labels):
+        if key not in tracks:
+            raise InputError(f"clip {key} has a label but no track; run the face stage on it")
+        expression = np.asarray(tracks[key].expression, np.float32)
+        if len(expression) >= window_frames:
+            expressions[key] = expression
+    if not expressions:
+        raise InputError(
+            f"none of {len(labels)} clips has the {window_frames} frames of the manipulator's "
+            "window; give longer clips"
+        )
+    return expressions
+
+
+def _write_curve(path: Path, rows: Rows) -> None:
+    names = list(rows[0])
+    lines: list[list[Any]] = [names, *([f"{row[name]:.6g}" for name in names] for row in rows)]
+    with writing(path) as aside:
+        aside.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
