@@ -1,0 +1,130 @@
+"""Draws a person frame by frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import warp as wp
+
+from spfem.corpus.synthetic.appearance import Appearance, look_of
+from spfem.corpus.synthetic.paint import HALF, paint_face
+from spfem.corpus.synthetic.shading import draw, find_normals, find_visible
+from spfem.head.model import HeadModel
+
+wp.config.quiet = True
+
+
+class Canvas:
+    """The unchanging arrays by which one person is drawn at one size.
+
+    Args:
+        triangles: (F, 3) int32.
+        material: (F,) int32, a region of the head model or `shading.HAIR`.
+        rest: (V, 4) place on the mean head and signed distance inside the hairline.
+        appearance: colours.
+        size: side of the square frames, pixels.
+        scale: pixels per head unit, which sets the chart's resolution.
+        samples: per pixel side.
+    """
+
+    def __init__(
+        self,
+        triangles: np.ndarray,
+        material: np.ndarray,
+        rest: np.ndarray,
+        appearance: Appearance,
+        size: int,
+        scale: float,
+        samples: int = 2,
+    ):
+        wp.init()
+        self.size, self.samples, self.device = size, samples, "cpu"
+        side = int(np.clip(2 * HALF * scale * samples * 1.25, 64, 1024))
+        chart = cv2.resize(paint_face(appearance), (side, side), interpolation=cv2.INTER_AREA)
+        self.look = look_of(appearance)
+        order = np.argsort(triangles.ravel(), kind="stable")
+        first = np.zeros(len(rest) + 1, np.int32)
+        np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
+        one_sided = (material != 6).astype(np.int32)
+        self.triangles = wp.array(triangles.astype(np.int32), dtype=wp.int32, device=self.device)
+        self.material = wp.array(material.astype(np.int32), dtype=wp.int32, device=self.device)
+        self.one_sided = wp.array(one_sided, dtype=wp.int32, device=self.device)
+        self.rest = wp.array(rest.astype(np.float32), dtype=wp.vec4, device=self.device)
+        self.first = wp.array(first, dtype=wp.int32, device=self.device)
+        self.faces = wp.array((order // 3).astype(np.int32), dtype=wp.int32, device=self.device)
+        self.chart = wp.array(chart, dtype=wp.vec4, device=self.device)
+
+    def draw(self, points: np.ndarray) -> np.ndarray:
+        """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
+        frames, vertices = points.shape[:2]
+        side = self.size * self.samples
+        at = wp.array(np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device)
+        normals = wp.empty((frames, vertices), dtype=wp.vec3, device=self.device)
+        nearest = wp.full(
+            (frames, side, side), wp.uint64(0xFFFFFFFFFFFFFFFF), dtype=wp.uint64, device=self.device
+        )
+        image = wp.empty((frames, self.size, self.size, 3), dtype=wp.uint8, device=self.device)
+        wp.launch(
+            find_normals,
+            dim=(frames, vertices),
+            inputs=[at, self.triangles, self.first, self.faces, normals],
+            device=self.device,
+        )
+        wp.launch(
+            find_visible,
+            dim=(frames, len(self.triangles)),
+            inputs=[at, self.triangles, self.one_sided, self.samples, nearest],
+            device=self.device,
+        )
+        wp.launch(
+            draw,
+            dim=(frames, self.size, self.size),
+            inputs=[
+                nearest,
+                at,
+                normals,
+                self.triangles,
+                self.material,
+                self.rest,
+                self.chart,
+                self.look,
+                self.samples,
+                image,
+            ],
+            device=self.device,
+        )
+        return image.numpy()
+
+
+def portrait(
+    head: HeadModel,
+    identity: np.ndarray,
+    expression: np.ndarray,
+    size: int,
+    appearance: Appearance | None = None,
+) -> np.ndarray:
+    """Draw a bald head from the front, the mean head's chin and crown inside the frame.
+
+    Pixels are `portrait_points` of the vertices.
+
+    Args:
+        head: the head model.
+        identity: (I,) coefficients.
+        expression: (E,) face units.
+        size: side of the image, pixels.
+        appearance: colours; the default person if None.
+
+    Returns:
+        uint8 (size, size, 3) RGB.
+    """
+    rest = np.column_stack([head.mean, np.full(len(head.mean), -1.0)])
+    canvas = Canvas(
+        head.triangles, head.region, rest, appearance or Appearance(), size, 0.8 * size
+    )
+    points = portrait_points(head.vertices(identity, expression), size)
+    return canvas.draw(points[None])[0]
+
+
+def portrait_points(vertices: np.ndarray, size: int) -> np.ndarray:
+    """Places (..., V, 3) in pixels at which `portrait` draws vertices (..., V, 3)."""
+    return vertices * (0.8 * size) + np.array([0.5 * size, 0.53 * size, 0.0])
