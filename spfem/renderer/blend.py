@@ -38,7 +38,7 @@ def soft_erosion(
     import cv2
 
     kernel = cone_kernel(size)
-    soft = mask.astype(np.float32)
+    soft: np.ndarray = mask.astype(np.float32)
     border = cv2.BORDER_CONSTANT
     for _ in range(iterations - 1):
         soft = np.minimum(soft, cv2.filter2D(soft, -1, kernel, borderType=border))
@@ -46,7 +46,7 @@ def soft_erosion(
     hard = soft >= threshold
     soft[hard] = 1
     if not hard.all():
-        soft[~hard] /= max(float(soft[~hard].max()), 1e-12)
+        soft = np.where(hard, soft, soft / max(float(soft[~hard].max()), 1e-12))
     return soft, hard
 
 

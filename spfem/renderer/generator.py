@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from spfem.errors import ShapeError
 from spfem.renderer.conditions import TEXTURE_CHANNELS, cover_outside
+from spfem.renderer.precision import full
 from spfem.settings import RendererSettings
 
 
@@ -140,13 +141,13 @@ class Generator(nn.Module):
         if previous is not None:
             features = self._add_previous(features, previous)
         features = self.model_up_img(self.model_res_img(features))
-        change = self.model_final_img(features).float()
+        change = full(self.model_final_img(features))
         if self.settings.fold > 1:
             change = functional.pixel_shuffle(change, self.settings.fold)
         if self.settings.texture_residual:
-            texture = newest[:, TEXTURE_CHANNELS].float() * 2 - 1
+            texture = newest[:, TEXTURE_CHANNELS] * 2 - 1
             change = change + torch.atanh(texture.clamp(-0.98, 0.98))
-        return cover_outside(torch.tanh(change), newest[:, -1:].float())
+        return cover_outside(torch.tanh(change), newest[:, -1:])
 
     def _add_previous(self, features: Tensor, previous: Tensor) -> Tensor:
         known = previous.flatten(1).any(dim=1)

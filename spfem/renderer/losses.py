@@ -7,12 +7,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from spfem.errors import SettingsError
+from spfem.renderer.precision import full
 
 
 def _mean_over_scales(maps: list[list[Tensor]], target: bool, mode: str, generator: bool) -> Tensor:
     terms = []
     for scale in maps:
-        score = scale[-1].float()
+        score = full(scale[-1])
         if mode == "ls":
             terms.append(((score - float(target)) ** 2).mean())
         elif mode == "hinge":
@@ -50,7 +51,7 @@ def feature_loss(generated: list[list[Tensor]], real: list[list[Tensor]]) -> Ten
     Source: NED (the weight of 10 is `RendererSettings.feature_weight`).
     """
     terms = [
-        (own.float() - other.detach().float()).abs().mean()
+        (full(own) - full(other.detach())).abs().mean()
         for own_scale, other_scale in zip(generated, real, strict=True)
         for own, other in zip(own_scale[:-1], other_scale[:-1], strict=True)
     ]

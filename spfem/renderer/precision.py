@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from spfem.errors import SettingsError
+
+
+def full(values: Tensor) -> Tensor:
+    """Values in float32, or in float64 if they are: what sums and losses are computed in."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def autocast(device: torch.device | str, precision: str) -> torch.autocast:
