@@ -37,7 +37,7 @@ OWN: dict[str, tuple[str, ...]] = {
     ),
     "disgusted": (
         "The soup smells of mould.",
-        "Such foul water smells bad.",
+        "Such dirty water is bad.",
         "Wash my bowl before lunch.",
         "One fly fell into the jam.",
         "They have rubbed mud above.",
