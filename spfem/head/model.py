@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import digest, source_digest, writing
+from spfem.artifacts import digest, file_digest, source_digest, writing
 from spfem.errors import ShapeError
+from spfem.head.landmarks import EMBEDDING_PATH
 
 SKIN, EYE, MOUTH_CAVITY, TONGUE, UPPER_TEETH, LOWER_TEETH, LASHES = range(7)
 """Values of `HeadModel.region`."""
@@ -84,7 +85,8 @@ class HeadModel:
 
 
 def _cache_path() -> Path:
-    key = digest(["head", source_digest("head", "face_units.py")])
+    embedding = file_digest(EMBEDDING_PATH) if EMBEDDING_PATH.exists() else ""
+    key = digest(["head", source_digest("head", "face_units.py"), embedding])
     return Path.home() / ".cache" / "spfem" / f"head-{key}.npz"
 
 

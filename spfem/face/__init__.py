@@ -1,0 +1,1 @@
+"""Faces in video: tracked landmarks, fitted head, aligned crops, masks and condition images."""

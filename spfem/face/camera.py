@@ -1,0 +1,103 @@
+"""The scaled orthographic camera: pixel = scale * (rotation @ place)[:2] + translation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Head pose of T frames.
+
+    Attributes:
+        rotation: (T, 3, 3) from head axes to image axes.
+        scale: (T,) pixels per head unit.
+        translation: (T, 2) pixels, where the head's origin is seen.
+    """
+
+    rotation: Tensor
+    scale: Tensor
+    translation: Tensor
+
+
+def rotation_matrix(vector: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians; differentiable."""
+    zero = torch.zeros_like(vector[..., 0])
+    x, y, z = vector.unbind(-1)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    return torch.linalg.matrix_exp(skew)
+
+
+def rotation_vector(matrix: Tensor) -> Tensor:
+    """Axis-angle vectors (..., 3) of rotations (..., 3, 3) below 180 degrees."""
+    sine = torch.stack(
+        [
+            matrix[..., 2, 1] - matrix[..., 1, 2],
+            matrix[..., 0, 2] - matrix[..., 2, 0],
+            matrix[..., 1, 0] - matrix[..., 0, 1],
+        ],
+        -1,
+    )
+    length = sine.norm(dim=-1, keepdim=True)  # 2 sin(angle)
+    cosine = matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1  # 2 cos(angle)
+    angle = torch.atan2(length, cosine)
+    return sine * torch.where(length > 1e-6, angle / length.clamp(min=1e-12), 0.5)
+
+
+def project(points: Tensor, pose: Pose) -> Tensor:
+    """Pixels (T, N, 3) of places (N, 3) or (T, N, 3); the third entry is depth in pixels."""
+    turned = points @ pose.rotation.mT * pose.scale[:, None, None]
+    return turned + torch.nn.functional.pad(pose.translation, (0, 1))[:, None]
+
+
+def pose_from_affine(places: Tensor, pixels: Tensor, weights: Tensor) -> Pose:
+    """Pose by a weighted affine fit, made orthogonal: needs no starting value.
+
+    Args:
+        places: (N, 3) head units.
+        pixels: (T, N, 2).
+        weights: (N,) not negative.
+    """
+    share = weights / weights.sum()
+    centre = share @ places
+    offset = (pixels * share[:, None]).sum(1)
+    flat = places - centre
+    normal = flat.mT @ (flat * share[:, None])
+    mixed = flat.mT @ ((pixels - offset[:, None]) * share[:, None])  # (T, 3, 2)
+    affine = torch.linalg.solve(normal, mixed).mT  # (T, 2, 3)
+    left, size, right = torch.linalg.svd(affine, full_matrices=False)
+    rows = left @ right
+    rotation = torch.cat([rows, torch.linalg.cross(rows[:, 0], rows[:, 1])[:, None]], 1)
+    scale = size.mean(-1)
+    return Pose(rotation, scale, offset - scale[:, None] * (rows @ centre))
+
+
+def refine_pose(pose: Pose, places: Tensor, pixels: Tensor, weights: Tensor) -> Pose:
+    """One Gauss-Newton step of each frame's six pose parameters.
+
+    Args:
+        pose: of T frames.
+        places: (T, N, 3) head units.
+        pixels: (T, N, 2) seen places.
+        weights: (T, N) not negative.
+    """
+    turned = places @ pose.rotation.mT * pose.scale[:, None, None]
+    residual = pixels - turned[..., :2] - pose.translation[:, None]
+    x, y, z = turned.unbind(-1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    across = torch.stack([zero, z, -y, x, one, zero], -1)
+    down = torch.stack([-z, zero, x, y, zero, one], -1)
+    jacobian = torch.cat([across, down], 1)  # (T, 2N, 6): turn 3, log scale, shift 2
+    weighted = jacobian * torch.cat([weights, weights], 1)[..., None]
+    normal = weighted.mT @ jacobian
+    right = weighted.mT @ torch.cat([residual[..., 0], residual[..., 1]], 1)[..., None]
+    damping = 1e-6 * normal.diagonal(dim1=-2, dim2=-1)
+    step = torch.linalg.solve(normal + torch.diag_embed(damping), right)[..., 0]
+    return Pose(
+        rotation_matrix(step[:, :3]) @ pose.rotation,
+        pose.scale * step[:, 3].clamp(-0.5, 0.5).exp(),
+        pose.translation + step[:, 4:],
+    )

@@ -1,0 +1,225 @@
+"""Fits the head model to tracked landmarks: one identity a clip, pose and face units a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spfem.face.camera import (
+    Pose,
+    pose_from_affine,
+    project,
+    refine_pose,
+    rotation_matrix,
+    rotation_vector,
+)
+from spfem.face.landmark_sets import (
+    EYE_CORNERS,
+    FACE_OVAL,
+    NOSE_BRIDGE,
+    interocular_distance,
+    landmark_weights,
+)
+from spfem.face.solve import bounded_least_squares, smooth_over_time
+from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
+from spfem.head import HeadModel
+from spfem.settings import FaceSettings
+
+LANDMARK_DEVIATION = 0.012  # head units: what an independent landmark may miss by
+OUTLIER_FACTOR = 3.0  # of a frame's typical residual, beyond which a landmark counts less
+IDENTITY_FRAMES = 32  # of a clip, evenly spread, that decide the identity
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """Codes of one clip; all arrays float32.
+
+    Attributes:
+        identity: (I,) coefficients with a unit-variance prior.
+        expression: (T, E) face units in [0, 1].
+        rotation: (T, 3) axis-angle, radians.
+        scale: (T,) pixels per head unit.
+        translation: (T, 2) pixels.
+        reprojection_error: (T,) mean distance of the landmarks, pixels, without the outline.
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    reprojection_error: np.ndarray
+
+
+class _LandmarkModel:
+    """The head model at the landmarks: mean (L, 3) and bases (I, L, 3), (E, L, 3)."""
+
+    def __init__(self, head: HeadModel, device: torch.device | str):
+        def at_landmarks(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(head.landmarks(array).astype(np.float32)).to(device)
+
+        self.mean = at_landmarks(head.mean)
+        self.identity_basis = at_landmarks(head.identity_basis)
+        self.expression_basis = at_landmarks(head.expression_basis)
+
+    def places(self, identity: Tensor, expression: Tensor) -> Tensor:
+        """Landmark places (T, L, 3)."""
+        return (
+            self.mean
+            + torch.tensordot(identity, self.identity_basis, 1)
+            + torch.tensordot(expression, self.expression_basis, 1)
+        )
+
+
+def fit_head(
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    *,
+    device: torch.device | str = "cpu",
+) -> FittedHead:
+    """Fit all frames of a clip by alternating regularised least squares.
+
+    Each round refines the pose (Gauss-Newton, then smoothed over time), solves the identity
+    (Gaussian prior) and solves the face units within [0, 1] (ridge, smooth over time, and drawn
+    towards the tracker's own scores of the same names); landmarks that fit badly lose weight.
+    Only x and y of the landmarks are used: the tracker's depth is a guess.
+
+    Args:
+        head: the model.
+        tracked: landmarks and scores of T frames.
+        settings: rounds and weights.
+        device: where to compute.
+    """
+    model = _LandmarkModel(head, device)
+    pixels = torch.from_numpy(tracked.landmarks[..., :2]).to(device)
+    weights = torch.from_numpy(landmark_weights()).to(device)
+    weights = weights / weights.mean()
+    scores = torch.from_numpy(_scores_as_units(tracked.blendshapes, head)).to(device)
+    rigid = torch.zeros_like(weights)
+    rigid[list(EYE_CORNERS + NOSE_BRIDGE + FACE_OVAL)] = 1
+    pose = pose_from_affine(model.mean, pixels, rigid)
+    identity = torch.zeros(len(model.identity_basis), device=device)
+    expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
+    trust = weights.expand(len(pixels), -1)
+    for _ in range(settings.fit_iterations):
+        places = model.places(identity, expression)
+        for _ in range(2):
+            pose = refine_pose(pose, places, pixels, trust)
+        pose = _smooth_pose(pose, settings.smoothness)
+        identity = _solve_identity(model, pose, pixels, trust, expression, settings)
+        expression = _solve_expression(model, pose, pixels, trust, identity, expression, scores, settings)
+        residual = _residual(model, pose, pixels, identity, expression)
+        trust = weights * _trust_of(residual)
+    inside = torch.ones_like(weights, dtype=torch.bool)
+    inside[list(FACE_OVAL)] = False
+    error = residual.norm(dim=-1)[:, inside].mean(1) * pose.scale
+    return FittedHead(
+        *(
+            array.cpu().numpy().astype(np.float32)
+            for array in (
+                identity,
+                expression,
+                rotation_vector(pose.rotation),
+                pose.scale,
+                pose.translation,
+                error,
+            )
+        )
+    )
+
+
+def relative_error(fitted: FittedHead, tracked: TrackedFace) -> np.ndarray:
+    """Reprojection error (T,) as a share of the distance between the eyes."""
+    return fitted.reprojection_error / interocular_distance(tracked.landmarks)
+
+
+def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
+    """Tracker scores (T, E) in the head's order; NaN where the tracker has no such score."""
+    units = np.full((len(blendshapes), len(head.expression_names)), np.nan, np.float32)
+    for column, name in enumerate(head.expression_names):
+        if name in BLENDSHAPE_NAMES:
+            units[:, column] = blendshapes[:, BLENDSHAPE_NAMES.index(name)]
+    return units
+
+
+def _smooth_pose(pose: Pose, strength: float) -> Pose:
+    vector = smooth_over_time(rotation_vector(pose.rotation), strength)
+    scale = smooth_over_time(pose.scale.log(), strength).exp()
+    return Pose(rotation_matrix(vector), scale, pose.translation)
+
+
+def _residual(
+    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
+) -> Tensor:
+    """Seen minus fitted landmarks (T, L, 2), head units."""
+    seen = project(model.places(identity, expression), pose)[..., :2]
+    return (pixels - seen) / pose.scale[:, None, None]
+
+
+def _trust_of(residual: Tensor) -> Tensor:
+    """Weights (T, L) in (0, 1] of Huber's loss."""
+    distance = residual.norm(dim=-1)
+    limit = OUTLIER_FACTOR * distance.median(1, keepdim=True).values.clamp(min=1e-6)
+    return (limit / distance.clamp(min=1e-9)).clamp(max=1)
+
+
+def _normal_equations(
+    basis: Tensor, rotation: Tensor, residual: Tensor, trust: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Per-frame normal matrix (T, K, K) and right side (T, K) of basis (K, L, 3)."""
+    count = len(basis)
+    seen = torch.einsum("tac,klc->tkla", rotation[:, :2], basis).reshape(len(rotation), count, -1)
+    weight = (trust / LANDMARK_DEVIATION**2 / trust.shape[1]).repeat_interleave(2, 1)[:, None]
+    weighted = seen * weight
+    return weighted @ seen.mT, (weighted @ residual.reshape(len(rotation), -1, 1))[..., 0]
+
+
+def _solve_identity(
+    model: _LandmarkModel,
+    pose: Pose,
+    pixels: Tensor,
+    trust: Tensor,
+    expression: Tensor,
+    settings: FaceSettings,
+) -> Tensor:
+    count = min(IDENTITY_FRAMES, len(pixels))
+    chosen = torch.linspace(0, len(pixels) - 1, count, device=pixels.device).round().long()
+    some = Pose(pose.rotation[chosen], pose.scale[chosen], pose.translation[chosen])
+    basis = model.identity_basis
+    residual = _residual(
+        model, some, pixels[chosen], basis.new_zeros(len(basis)), expression[chosen]
+    )
+    normal, right = _normal_equations(basis, some.rotation, residual, trust[chosen])
+    prior = settings.identity_regularisation / trust.shape[1]
+    system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
+    return torch.linalg.solve(system, right.mean(0))
+
+
+def _solve_expression(
+    model: _LandmarkModel,
+    pose: Pose,
+    pixels: Tensor,
+    trust: Tensor,
+    identity: Tensor,
+    start: Tensor,
+    scores: Tensor,
+    settings: FaceSettings,
+) -> Tensor:
+    basis = model.expression_basis
+    residual = _residual(model, pose, pixels, identity, torch.zeros_like(start))
+    normal, right = _normal_equations(basis, pose.rotation, residual, trust)
+    known = scores.isfinite().float()
+    pull = settings.score_weight * known
+    ridge = settings.expression_regularisation + pull
+    share = 1 / trust.shape[1]
+    smoothness = torch.full_like(start[0], settings.expression_smoothness * share)
+    return bounded_least_squares(
+        normal + share * torch.diag_embed(ridge),
+        right + share * pull * scores.nan_to_num(),
+        start,
+        smoothness,
+    )
