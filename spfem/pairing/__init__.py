@@ -1,0 +1,1 @@
+"""Pairing: audio alignment of the same sentence in two emotions."""

@@ -1,0 +1,194 @@
+"""The pair index: which frames of a neutral and an emotional clip are the same spoken moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.artifacts import Stage, open_stage, write_json, writing
+from spfem.corpus.audio import read_audio
+from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.video import probe_video
+from spfem.errors import ArtifactError, CorpusError
+from spfem.pairing.dtw import align_sequences
+from spfem.pairing.features import alignment_features
+from spfem.settings import EMOTIONS, PairingSettings
+
+PATHS_NAME = "aligned_path.json"
+PAIRS_NAME = "pairs.json"
+_SOURCES = ("pairing", "corpus/audio.py", "corpus/media.py", "corpus/video.py")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same actor says the same sentence in neutral and in another emotion.
+
+    Attributes:
+        source: key of the neutral clip.
+        target: key of the emotional clip.
+        path: int32 (L, 2) frame indices (source, target), both not decreasing, with repeats.
+        normalised_cost: mean local cost on the path.
+        usable: whether the cost is low enough to trust the path.
+    """
+
+    source: str
+    target: str
+    path: np.ndarray
+    normalised_cost: float
+    usable: bool
+
+    @property
+    def actor(self) -> str:
+        """Who speaks."""
+        return self.target.split("/")[0]
+
+    @property
+    def emotion(self) -> str:
+        """Emotion of the target clip."""
+        return self.target.split("/")[1]
+
+
+@dataclass(frozen=True)
+class PairIndex:
+    """All pairs of a corpus, with the roles of its actors and the digest of the stage."""
+
+    pairs: tuple[Pair, ...]
+    roles: Mapping[str, str]
+    digest: str
+
+    def select(
+        self,
+        *,
+        role: str | None = None,
+        actor: str | None = None,
+        emotion: str | None = None,
+        usable: bool | None = True,
+    ) -> tuple[Pair, ...]:
+        """Return the pairs that match every given value; unusable ones only if asked for."""
+        return tuple(
+            pair
+            for pair in self.pairs
+            if role in (None, self.roles[pair.actor])
+            and actor in (None, pair.actor)
+            and emotion in (None, pair.emotion)
+            and usable in (None, pair.usable)
+        )
+
+
+def _features(clip: Clip, corpus: Corpus, settings: PairingSettings) -> tuple[np.ndarray, int]:
+    """Features of a clip and the number of its video frames."""
+    audio = read_audio(clip.audio, settings.sample_rate)
+    features = alignment_features(audio, corpus.fps, settings)
+    return features, probe_video(clip.video).frames or len(features)
+
+
+def align_clips(
+    source: Clip,
+    target: Clip,
+    features: Mapping[str, tuple[np.ndarray, int]],
+    settings: PairingSettings,
+) -> Pair:
+    """Align two clips by their features (N, C); entries beyond the last video frame are cut."""
+    (a, frames_a), (b, frames_b) = features[source.key], features[target.key]
+    alignment = align_sequences(a, b)
+    inside = (alignment.path < (frames_a, frames_b)).all(1)
+    cost = alignment.normalised_cost
+    usable = settings.compat == "upstream" or cost <= settings.maximum_cost
+    return Pair(source.key, target.key, alignment.path[inside].astype(np.int32), cost, usable)
+
+
+def _couples(corpus: Corpus) -> list[tuple[Clip, Clip]]:
+    """Neutral and emotional clip of each actor, emotion and shared sentence."""
+    neutral = {(clip.actor, clip.sentence): clip for clip in corpus.select(emotion=EMOTIONS[0])}
+    return [
+        (neutral[clip.actor, clip.sentence], clip)
+        for clip in corpus.clips
+        if clip.emotion != EMOTIONS[0] and (clip.actor, clip.sentence) in neutral
+    ]
+
+
+def _save(folder: Path, pairs: list[Pair]) -> None:
+    paths: dict[str, dict[str, dict[str, list[list[int]]]]] = {}
+    for pair in pairs:
+        numbers = f"{Path(pair.source).name}_{Path(pair.target).name}"
+        emotions = paths.setdefault(pair.actor, {}).setdefault(pair.emotion, {})
+        emotions[numbers] = pair.path.T.tolist()
+    with writing(folder / PATHS_NAME) as aside:
+        aside.write_text(json.dumps(paths, separators=(",", ":")), encoding="utf-8")
+    rows = [{key: value for key, value in asdict(pair).items() if key != "path"} for pair in pairs]
+    write_json(folder / PAIRS_NAME, rows)
+
+
+def _load(folder: Path, corpus: Corpus, stage: Stage) -> PairIndex:
+    try:
+        paths = json.loads((folder / PATHS_NAME).read_text(encoding="utf-8"))
+        rows = json.loads((folder / PAIRS_NAME).read_text(encoding="utf-8"))
+        pairs = []
+        for row in rows:
+            actor, emotion = row["target"].split("/")[:2]
+            numbers = f"{Path(row['source']).name}_{Path(row['target']).name}"
+            path = np.array(paths[actor][emotion][numbers], dtype=np.int32).T
+            pairs.append(Pair(path=path, **row))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{folder} holds a damaged pair index ({type(error).__name__}: {error}); "
+            "delete the folder or run again with --force"
+        ) from None
+    return PairIndex(tuple(pairs), corpus.roles, stage.digest)
+
+
+def pair_corpus(
+    corpus: Corpus, folder: Path, settings: PairingSettings, *, force: bool = False
+) -> PairIndex:
+    """Align every emotional clip with the neutral clip of the same actor and sentence.
+
+    Writes `aligned_path.json` in the released form {actor: {emotion: {"NNN_MMM": [[source frames],
+    [target frames]]}}}, numbers of the neutral and the emotional clip, and `pairs.json` with the
+    costs. A complete folder with the same inputs and settings is read back.
+
+    Args:
+        corpus: the clips.
+        folder: of the stage.
+        settings: of the stage; `maximum_cost` decides which pairs are usable.
+        force: align anew.
+
+    Raises:
+        CorpusError: if no sentence is said both in neutral and in another emotion.
+        ArtifactError: if the folder cannot be used.
+
+    Source: SCMCL, audio alignment. Departs from the released code: sentences are matched by their
+    words instead of by fixed numbers, rows follow the frame rate of the corpus, cepstra are
+    normalised (see `alignment_features`), and costly pairs are marked as unusable.
+    """
+    couples = _couples(corpus)
+    if not couples:
+        raise CorpusError(
+            f"{corpus.root}: no sentence is said in neutral and in another emotion by one actor; "
+            "pairing needs that"
+        )
+    stage = open_stage(
+        folder,
+        "pairing",
+        settings=settings,
+        inputs={"corpus": corpus.digest},
+        sources=_SOURCES,
+        force=force,
+    )
+    if not stage.complete:
+        wanted = {clip.key: clip for couple in couples for clip in couple}
+        features = {
+            key: _features(clip, corpus, settings)
+            for key, clip in tqdm(wanted.items(), desc="audio features", unit="clip")
+        }
+        pairs = [
+            align_clips(source, target, features, settings)
+            for source, target in tqdm(couples, desc="aligning", unit="pair")
+        ]
+        _save(folder, pairs)
+        stage.finish(pairs=len(pairs), unusable=sum(not pair.usable for pair in pairs))
+    return _load(folder, corpus, stage)
