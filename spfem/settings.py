@@ -116,10 +116,11 @@ class ManipulatorSettings:
     standardise: bool = True  # each coefficient to unit deviation; off in the released code
     deviation_floor: float = 0.02  # of the standardisation, in units of the coefficients
     range_margin: float = 0.05  # of an edit beyond a bounded expression space, as a share of it
-    fixed_style_target: bool = False
-    discriminator_noise: float = 0.0
-    beta1: float = 0.0
-    discriminator_rate: float = 1.0
+    encode_reference: bool = False  # the reference step also trains the style encoder (SCMCL)
+    fixed_style_target: bool = False  # the style loss does not move the target style
+    discriminator_noise: float = 0.0  # added to what the discriminator sees, standardised units
+    discriminator_rate: float = 1.0  # its learning rate, as a share of that of the others
+    first_beta: float = 0.0  # of Adam
     batch_size: int = 64
     steps: int = 20_000
     decay_share: float = 0.5  # last part of the steps, with learning rates falling to 0

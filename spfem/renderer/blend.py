@@ -105,7 +105,7 @@ def erode_for_blending(mask: np.ndarray, side: float | None = None) -> np.ndarra
     `side` is the side in pixels of the face crop that the mask covers (default: H); the kernel
     is 33 pixels at 256 (a straight edge moves 8 pixels). Source: NED.
     """
-    size = int(33 * (mask.shape[0] if side is None else side) / 256)
+    size = max(int(33 * (mask.shape[0] if side is None else side) / 256), 2)
     return soft_erosion(mask, size + 1 - size % 2, 0.8)[1].astype(np.float32)
 
 

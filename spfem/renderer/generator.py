@@ -58,8 +58,10 @@ class Generator(nn.Module):
     the released code does also when testing. Masks are not seen, they cut the output.
 
     Source: NED. Departures, all off by default: `fold` (pixels folded into channels around the
-    net), `use_texture` (three more condition channels) and `texture_residual` (the net's output
-    is added to the texture image before the final tanh, so that a short training suffices).
+    net), `skips` (condition features of each resolution are added on the way up), `use_texture`
+    (three more condition channels) and `texture_residual` (before the final tanh the output is
+    added to the texture image, itself scaled by a predicted weight in (0, 1), so that a short
+    training suffices and a wrong texture can be painted over).
     A previous picture that is exactly zero contributes exactly nothing; the released
     arithmetic is undefined there (instance norm of a constant map amplifies rounding).
     """
@@ -94,7 +96,7 @@ class Generator(nn.Module):
         self.model_up_img = nn.Sequential(*up)
         self.model_final_img = nn.Sequential(
             nn.ReflectionPad2d(settings.kernel // 2),
-            nn.Conv2d(width, 3 * folded, settings.kernel),
+            nn.Conv2d(width, (4 if settings.texture_residual else 3) * folded, settings.kernel),
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -116,10 +118,17 @@ class Generator(nn.Module):
         """
         return self.finish(self.encode(windows), windows[:, -1], previous)
 
-    def encode(self, windows: Tensor) -> Tensor:
-        """Features of the condition branch, (B, W, C, S, S) to (B, F, H, W).
+    def encode(self, windows: Tensor) -> list[Tensor]:
+        """Features of the condition branch.
 
         It depends on no earlier output, so all frames of a chunk can be encoded together.
+
+        Args:
+            windows: as in `forward`.
+
+        Returns:
+            The deepest features (B, F, H, W); with `skips` preceded by those of each finer
+            resolution, finest first.
         """
         settings = self.settings
         wanted = (settings.window_frames, settings.condition_channels)
@@ -128,25 +137,37 @@ class Generator(nn.Module):
                 f"condition windows have shape {tuple(windows.shape)}; this generator needs "
                 f"(B, {wanted[0]}, {wanted[1]}, S, S)"
             )
-        return self.model_down_seg(self._fold(windows[:, :, :-1].flatten(1, 2)))
+        features = self._fold(windows[:, :, :-1].flatten(1, 2))
+        finer = []
+        for number, layer in enumerate(self.model_down_seg):
+            features = layer(features)
+            level, rest = divmod(number, 3)
+            if settings.skips and rest == 0 and 1 <= level <= settings.downsamplings:
+                finer.append(features)
+        return [*finer, features]
 
-    def finish(self, features: Tensor, newest: Tensor, previous: Tensor | None) -> Tensor:
+    def finish(self, encoded: list[Tensor], newest: Tensor, previous: Tensor | None) -> Tensor:
         """Make pictures from `encode`'s features.
 
         Args:
-            features: (B, F, H, W) of `encode`.
+            encoded: what `encode` returned.
             newest: (B, C, S, S) condition images of the frames to be made.
             previous: as in `forward`.
         """
+        *finer, features = encoded
         if previous is not None:
             features = self._add_previous(features, previous)
-        features = self.model_up_img(self.model_res_img(features))
+        features = self.model_res_img(features)
+        for number, layer in enumerate(self.model_up_img):
+            features = layer(features)
+            if finer and number % 3 == 2:
+                features = features + finer.pop()
         change = full(self.model_final_img(features))
         if self.settings.fold > 1:
             change = functional.pixel_shuffle(change, self.settings.fold)
         if self.settings.texture_residual:
-            texture = newest[:, TEXTURE_CHANNELS] * 2 - 1
-            change = change + torch.atanh(texture.clamp(-0.98, 0.98))
+            texture = torch.atanh((newest[:, TEXTURE_CHANNELS] * 2 - 1).clamp(-0.98, 0.98))
+            change = change[:, :3] + torch.sigmoid(4 + change[:, 3:]) * texture
         return cover_outside(torch.tanh(change), newest[:, -1:])
 
     def _add_previous(self, features: Tensor, previous: Tensor) -> Tensor:

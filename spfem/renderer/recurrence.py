@@ -29,12 +29,16 @@ def generate_chunk(
     window = generator.settings.window_frames
     windows = conditions.unfold(1, window, 1).movedim(-1, 2)  # (B, T, W, C, S, S)
     batch, frames = windows.shape[:2]
-    features = generator.encode(windows.flatten(0, 1)).unflatten(0, (batch, frames))
+    encoded = [
+        features.unflatten(0, (batch, frames))
+        for features in generator.encode(windows.flatten(0, 1))
+    ]
     if previous is None:
         previous = conditions.new_zeros((batch, window - 1, 3, *conditions.shape[-2:]))
     pictures = []
     for frame in range(frames):
-        picture = generator.finish(features[:, frame], windows[:, frame, -1], previous)
+        now = [features[:, frame] for features in encoded]
+        picture = generator.finish(now, windows[:, frame, -1], previous)
         pictures.append(picture)
         previous = torch.cat([previous[:, 1:], picture.detach()[:, None]], dim=1)
     return torch.stack(pictures, dim=1), previous

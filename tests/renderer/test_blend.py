@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from spfem.errors import ShapeError
+from spfem.renderer.blend import (
+    blend_face,
+    cone_kernel,
+    erode_for_blending,
+    pyramid_blend,
+    soft_erosion,
+)
+
+
+def disc(height, width, row, column, radius):
+    rows, columns = np.mgrid[0:height, 0:width]
+    return (255 * ((rows - row) ** 2 + (columns - column) ** 2 < radius**2)).astype(np.uint8)
+
+
+def noise(height, width, seed):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_cone_sums_to_one_with_empty_corners():
+    kernel = cone_kernel(21)
+    assert kernel.sum() == pytest.approx(1, abs=1e-6)
+    assert kernel[0, 0] == kernel[-1, 0] == 0
+    assert kernel.argmax() == 21 * 10 + 10
+
+
+@pytest.mark.parametrize(("side", "threshold", "moved"), [(21, 0.6, 1), (33, 0.8, 8)])
+def test_a_straight_edge_moves_as_specified(side, threshold, moved):
+    mask = np.zeros((128, 128), np.float32)
+    mask[:, 64:] = 1
+    soft, hard = soft_erosion(mask, side, threshold)
+    assert hard[64].argmax() == 64 + moved
+    assert soft[hard].min() == 1
+    assert soft[~hard].max() <= 1
+
+
+def test_pyramid_of_whole_masks_gives_either_picture():
+    one, two = (noise(70, 51, seed).astype(np.float32) / 255 for seed in (0, 1))
+    full = np.ones((70, 51), np.float32)
+    np.testing.assert_allclose(pyramid_blend(one, two, full), two, atol=1e-5)
+    np.testing.assert_allclose(pyramid_blend(one, two, 0 * full), one, atol=1e-5)
+
+
+@limits(max_examples=25, deadline=None)
+@given(
+    st.integers(40, 150), st.integers(40, 150), st.integers(-10, 160), st.integers(-10, 160),
+    st.integers(1, 90), st.integers(0, 9),
+)  # fmt: skip
+def test_background_stays_bit_for_bit(height, width, row, column, radius, seed):
+    frame, face = noise(height, width, seed), noise(height, width, seed + 100)
+    mask = disc(height, width, row, column, radius)
+    before = frame.copy()
+    result = blend_face(frame, face, mask)
+    assert np.array_equal(frame, before)
+    assert np.array_equal(result[mask == 0], frame[mask == 0])
+
+
+def test_an_unchanged_face_leaves_the_frame_as_it_is():
+    frame, mask = noise(120, 100, 0), disc(120, 100, 60, 50, 35)
+    assert np.abs(blend_face(frame, frame, mask).astype(int) - frame).max() <= 1
+
+
+def test_the_face_is_seen_inside_and_there_is_no_seam():
+    frame = np.full((200, 200, 3), 100, np.uint8)
+    face = np.full((200, 200, 3), 160, np.uint8)
+    mask = disc(200, 200, 100, 100, 70)
+    result = blend_face(frame, face, mask).astype(int)
+    assert abs(result[100, 100, 0] - 160) <= 6
+    assert np.abs(np.diff(result[100, :, 0])).max() <= 12
+
+
+def test_refuses_what_does_not_fit():
+    frame, mask = noise(20, 20, 0), disc(20, 20, 10, 10, 5)
+    for bad in (
+        (frame, frame[:10], mask),
+        (frame, frame, mask[:10]),
+        (frame.astype(np.float32), frame, mask),
+    ):
+        with pytest.raises(ShapeError, match="frame"):
+            blend_face(*bad)
+
+
+def test_erosion_scales_with_the_face():
+    mask = disc(200, 200, 100, 100, 80) / np.float32(255)
+    areas = [erode_for_blending(mask, side).sum() for side in (64, 128, 256)]
+    assert mask.sum() > areas[0] > areas[1] > areas[2]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from spfem.errors import CheckpointError
+from spfem.renderer.checkpoint import (
+    from_released,
+    load_renderer,
+    load_strictly,
+    new_renderer,
+    save_renderer,
+    to_released,
+)
+from spfem.renderer.discriminators import Discriminator
+from spfem.renderer.generator import Generator
+from spfem.settings import RendererSettings
+from tests.renderer.planted import PLAIN, SETTINGS
+
+
+def released_keys():
+    root = Path(__file__).resolve().parents[2].parent / "shared"
+    folder = Path(os.environ.get("SPFEM_PARITY", root / "parity")).parent
+    path = folder / "spec" / "checkpoint_keys" / "keys_renderer.txt"
+    if not path.exists():
+        pytest.skip("no list of released keys")
+    keys = {"G": {}, "D": {}}
+    for line in path.read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        file, key, shape, _ = line.split("\t")
+        network = file.split("_net_")[1].split(".")[0]
+        if network in keys:
+            sides = [int(side) for side in shape.strip("[]").split(",") if side.strip()]
+            keys[network][key] = torch.Size(sides)
+    return keys
+
+
+@pytest.mark.parametrize(("name", "network"), [("G", Generator), ("D", Discriminator)])
+def test_paper_size_has_exactly_the_released_keys(name, network):
+    with torch.device("meta"):
+        state = to_released(network(RendererSettings()))
+    assert {key: value.shape for key, value in state.items()} == released_keys()[name]
+
+
+@pytest.mark.parametrize("network", [Generator, Discriminator])
+def test_released_layout_comes_back_and_norm_buffers_do_not_matter(network):
+    torch.manual_seed(0)
+    one, two = network(PLAIN), network(PLAIN)
+    state = to_released(one)
+    for key in state:
+        if key.endswith("running_var"):
+            state[key] = torch.rand_like(state[key])
+    load_strictly(two, from_released(state), "test")
+    for key, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[key])
+
+
+def test_differing_copies_of_a_block_are_refused():
+    state = to_released(Generator(PLAIN))
+    key = next(key for key in state if "resnetblock_sequential" in key and key.endswith("weight"))
+    state[key] = state[key] + 1
+    with pytest.raises(CheckpointError, match="damaged"):
+        from_released(state)
+
+
+def test_saved_renderer_comes_back_whole(tmp_path):
+    renderer = new_renderer(SETTINGS, 5)
+    renderer.curve.append({"step": 1.0, "image_pixel": 0.25})
+    save_renderer(renderer, tmp_path / "r.safetensors")
+    loaded = load_renderer(tmp_path / "r.safetensors")
+    assert loaded.settings == SETTINGS
+    assert loaded.curve == renderer.curve
+    for name, network in renderer.networks().items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, loaded.networks()[name].state_dict()[key])
+
+
+def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "r.safetensors"
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_renderer(path)
+    save_renderer(new_renderer(SETTINGS, 0), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_renderer(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="settings"):
+        load_renderer(path)
+
+
+def test_one_seed_gives_one_renderer_and_leaves_the_global_seed_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    one, two = new_renderer(PLAIN, 3), new_renderer(PLAIN, 3)
+    assert torch.equal(torch.rand(1), expected)
+    for a, b in zip(one.generator.parameters(), two.generator.parameters(), strict=True):
+        assert torch.equal(a, b)

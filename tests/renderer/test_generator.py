@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+from spfem.errors import ShapeError
+from spfem.renderer.generator import Generator
+from spfem.settings import SCALES, RendererSettings, load_scale
+from tests.renderer.planted import PLAIN, SETTINGS
+
+
+def windows(settings, batch=3, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    side, channels = settings.image_size, settings.condition_channels
+    images = torch.rand(batch, 3, channels, side, side, generator=random)
+    images[:, :, -1] = images[:, :, -1].round()
+    return images
+
+
+def pictures(settings, batch=3):
+    return torch.rand(batch, 2, 3, settings.image_size, settings.image_size) * 2 - 1
+
+
+def test_paper_size_has_the_published_parameter_count():
+    with torch.device("meta"):
+        generator = Generator(RendererSettings())
+    assert sum(parameter.numel() for parameter in generator.parameters()) == 70_834_755
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, PLAIN])
+def test_outside_the_mask_is_exactly_black(settings):
+    images = windows(settings)
+    with torch.inference_mode():
+        out = Generator(settings)(images, pictures(settings))
+    outside = (images[:, -1, -1:] == 0).expand_as(out)
+    assert outside.any()
+    assert (out[outside] == -1).all()
+    assert out.abs().max() <= 1
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, PLAIN])
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_zero_previous_pictures_add_exactly_nothing_sample_by_sample(settings, precision):
+    generator = Generator(settings).to(precision)
+    images, previous = windows(settings).to(precision), pictures(settings).to(precision)
+    previous[1] = 0
+    with torch.inference_mode():
+        out = generator(images, previous)
+        alone = generator(images[1:2])
+        others = generator(images[[0, 2]], previous[[0, 2]])
+    assert out.dtype == precision
+    torch.testing.assert_close(out[1:2], alone)
+    torch.testing.assert_close(out[[0, 2]], others)
+
+
+def test_a_picture_does_not_depend_on_its_batch_or_on_the_mode():
+    generator = Generator(PLAIN)
+    images, previous = windows(PLAIN), pictures(PLAIN)
+    with torch.inference_mode():
+        together = generator.train()(images, previous)
+        alone = generator.eval()(images[2:], previous[2:])
+    torch.testing.assert_close(together[2:], alone)
+
+
+def test_the_net_ignores_masks_but_for_cutting():
+    images = windows(PLAIN)
+    full = images.clone()
+    full[:, :, -1] = 1
+    generator = Generator(PLAIN)
+    with torch.inference_mode():
+        cut, whole = generator(images), generator(full)
+    inside = (images[:, -1, -1:] == 1).expand_as(cut)
+    torch.testing.assert_close(cut[inside], whole[inside])
+
+
+def test_untrained_texture_residual_starts_near_the_texture():
+    images = windows(SETTINGS)
+    with torch.inference_mode():
+        out = Generator(SETTINGS)(images)
+    texture = images[:, -1, 9:12] * 2 - 1
+    inside = (images[:, -1, -1:] == 1).expand_as(out)
+    assert (out - texture)[inside].abs().mean() < 0.05
+
+
+def test_gradients_reach_conditions_previous_pictures_and_all_weights():
+    generator = Generator(PLAIN).double()
+    images = windows(PLAIN).double().requires_grad_()
+    previous = pictures(PLAIN).double().requires_grad_()
+    generator(images, previous).square().sum().backward()
+    assert images.grad[:, :, :9].abs().sum() > 0
+    assert previous.grad.abs().sum() > 0
+    for name, parameter in generator.named_parameters():
+        assert parameter.grad is not None, name
+
+
+@limits(max_examples=10, deadline=None)
+@given(
+    fold=st.sampled_from([1, 2]),
+    downsamplings=st.integers(0, 2),
+    blocks=st.integers(0, 3),
+    kernel=st.sampled_from([3, 5, 7]),
+)
+def test_every_size_keeps_the_picture_size(fold, downsamplings, blocks, kernel):
+    settings = replace(
+        PLAIN, width=2, fold=fold, downsamplings=downsamplings, blocks=blocks, kernel=kernel
+    )
+    with torch.inference_mode():
+        assert Generator(settings)(windows(settings)).shape == (3, 3, 32, 32)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_describes_a_generator(scale):
+    settings = load_scale(scale).renderer
+    with torch.device("meta"):
+        Generator(settings)
+
+
+def test_refuses_shapes_that_do_not_fit():
+    with pytest.raises(ShapeError, match="multiple of 8"):
+        Generator(replace(PLAIN, image_size=36, downsamplings=3))
+    with pytest.raises(ShapeError, match="use_texture"):
+        Generator(replace(PLAIN, texture_residual=True))
+    with pytest.raises(ShapeError, match="needs"):
+        Generator(PLAIN)(windows(SETTINGS))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.errors import CheckpointError, InputError, SettingsError, ShapeError
+from spfem.renderer import training_state
+from spfem.renderer.clips import RendererClip
+from spfem.renderer.render import render_clips
+from spfem.renderer.training import train_renderer
+from tests.renderer.planted import PLAIN, SETTINGS, planted_clip
+
+
+def face_error(pictures, clip):
+    """Mean absolute difference in grey levels inside the mask."""
+    inside = clip.conditions[..., -1] > 0
+    return np.abs(pictures.astype(float) - clip.faces)[inside].mean()
+
+
+def same(one, two):
+    pairs = zip(one.networks().values(), two.networks().values(), strict=True)
+    return all(
+        torch.equal(value, b.state_dict()[key])
+        for a, b in pairs
+        for key, value in a.state_dict().items()
+    )
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_after(count):
+    def progress(steps):
+        for number, step in enumerate(steps):
+            if number == count:
+                raise KilledError
+            yield step
+
+    return progress
+
+
+def test_training_lowers_the_error_on_a_held_out_clip(trained, clips):
+    clip = planted_clip(0, 30)
+    held_out = RendererClip(clip.conditions[12:], clip.faces[12:], clip.mouth_centres[12:])
+    (pictures,) = render_clips(trained.generator, [held_out.conditions])
+    texture = held_out.conditions[..., 9:12]
+    assert face_error(pictures, held_out) < 0.5 * face_error(texture, held_out)
+    assert face_error(pictures, held_out) < 8
+    assert trained.curve[-1]["mouth_pixel"] < 0.5 * trained.curve[0]["mouth_pixel"]
+    assert [row["step"] for row in trained.curve] == list(range(1, 61))
+
+
+def test_adaptation_to_a_new_actor_lowers_its_error(trained):
+    clip = planted_clip(50, 16)
+    before = [value.clone() for value in trained.generator.state_dict().values()]
+    adapted = train_renderer([clip], SETTINGS, seed=0, steps=20, initial=trained)
+    errors = [
+        face_error(render_clips(renderer.generator, [clip.conditions])[0], clip)
+        for renderer in (trained, adapted)
+    ]
+    assert errors[1] < errors[0]
+    for old, new in zip(before, trained.generator.state_dict().values(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
+    settings = replace(SETTINGS, augmentation=0.01, decay_fraction=0.5)
+    whole = train_renderer(clips, settings, seed=3, steps=7)
+    done = []
+    with pytest.raises(KilledError):
+        train_renderer(
+            clips, settings, seed=3, steps=7, progress=kill_after(5), checkpoint_folder=tmp_path
+        )
+
+    def count(steps):
+        done.extend(steps)
+        return done
+
+    resumed = train_renderer(
+        clips, settings, seed=3, steps=7, progress=count, checkpoint_folder=tmp_path
+    )
+    assert done == [4, 5, 6]  # the state is kept between sequences of two steps
+    assert same(whole, resumed)
+    assert whole.curve == resumed.curve
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kept_state_of_another_run_or_a_damaged_one_is_not_used(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
+    with pytest.raises(KilledError):
+        train_renderer(
+            clips, SETTINGS, seed=3, steps=6, progress=kill_after(4), checkpoint_folder=tmp_path
+        )
+    other = train_renderer(clips, SETTINGS, seed=4, steps=2, checkpoint_folder=tmp_path)
+    assert same(other, train_renderer(clips, SETTINGS, seed=4, steps=2))
+    (tmp_path / "training_state.safetensors").write_bytes(b"cut off")
+    again = train_renderer(clips, SETTINGS, seed=4, steps=2, checkpoint_folder=tmp_path)
+    assert same(other, again)
+
+
+def test_face_loss_sees_the_edit_against_the_source_every_few_steps(clips):
+    calls = []
+
+    def face_loss(generated, source):
+        assert generated.requires_grad
+        assert not source.requires_grad
+        assert generated.shape == source.shape == (4, 3, 32, 32)
+        calls.append(float((generated - source).detach().abs().mean()))
+        return (generated - source).abs().mean()
+
+    edited = [planted_clip(seed, 8, smile=1.0) for seed in range(2)]
+    settings = replace(SETTINGS, metric_every=2)
+    made = train_renderer(edited, settings, seed=0, steps=4, face_loss=face_loss)
+    assert len(calls) == 2
+    assert "metric" in made.curve[0]
+    assert "metric" not in made.curve[1]
+    plain = train_renderer(edited, settings, seed=0, steps=4)
+    assert not same(made, plain)
+    bare = [replace(clip, edited_conditions=None) for clip in edited]
+    with pytest.raises(InputError, match="edited_conditions"):
+        train_renderer(bare, settings, seed=0, steps=1, face_loss=face_loss)
+
+
+def test_the_released_losses_alone_train_too():
+    settings = replace(PLAIN, pixel_weight=0.0, adversarial="hinge", augmentation=0.01)
+    clip = planted_clip(0, 3, texture=False)
+    made = train_renderer(
+        [clip], settings, seed=0, steps=2, perceptual=lambda a, b: (a - b).abs().mean()
+    )
+    assert "perceptual" in made.curve[-1]
+    assert "image_pixel" not in made.curve[-1]
+
+
+def test_refuses_bad_input(trained, clips):
+    with pytest.raises(InputError, match="no clip"):
+        train_renderer([], SETTINGS, seed=0, steps=1)
+    with pytest.raises(SettingsError, match="at least one step"):
+        train_renderer(clips, SETTINGS, seed=0, steps=0)
+    with pytest.raises(SettingsError, match="one chunk"):
+        train_renderer(clips, replace(SETTINGS, chunk_frames=5), seed=0, steps=1)
+    with pytest.raises(SettingsError, match="precision"):
+        train_renderer(clips, replace(SETTINGS, precision="half"), seed=0, steps=1)
+    with pytest.raises(ShapeError, match="conditions of a renderer clip"):
+        train_renderer(clips, PLAIN, seed=0, steps=1)
+    with pytest.raises(ShapeError, match="mouth_centres"):
+        train_renderer(
+            [replace(clips[0], mouth_centres=np.zeros((2, 2)))], SETTINGS, seed=0, steps=1
+        )
+    with pytest.raises(CheckpointError, match="other renderer settings"):
+        train_renderer(clips, replace(SETTINGS, width=8), seed=0, steps=1, initial=trained)
