@@ -249,7 +249,9 @@ def _smoke() -> Scale:
 
 
 def _full() -> Scale:
-    return replace(_demo(), name="full", seeds=(0, 1, 2))
+    demo = _demo()
+    evaluation = replace(demo.evaluation, sources_per_actor=2)
+    return replace(demo, name="full", seeds=(0, 1, 2), evaluation=evaluation)
 
 
 def _paper() -> Scale:

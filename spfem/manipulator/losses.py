@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -101,6 +102,8 @@ def generator_terms(
     label: Tensor,
     *,
     epsilon: float = PEARSON_EPSILON,
+    fixed_style_target: bool = False,
+    blur: Callable[[Tensor], Tensor] | None = None,
 ) -> GeneratorTerms:
     """Compute the terms of the generator loss.
 
@@ -115,14 +118,19 @@ def generator_terms(
         style: target styles (B, S).
         label: target emotions (B,) int64.
         epsilon: see `jaw_correlation`.
+        fixed_style_target: keep the style loss from moving the target style itself. Departs
+            from NED, where networks that agree on one constant style also minimise it.
+        blur: applied to what the discriminator sees, if given.
     """
+    target = style.detach() if fixed_style_target else style
     edited = generator(source, style)
+    judged = edited if blur is None else blur(edited)
     # One pass for both windows: the recurrent layers cost the same for twice the batch.
     style_back, source_style = style_encoder(torch.cat((edited, source))).chunk(2)
     recovered = generator(edited, source_style)
     return GeneratorTerms(
-        adversarial=least_squares(discriminator(edited, label), 1.0),
-        style=(style_back - style).abs().mean(),
+        adversarial=least_squares(discriminator(judged, label), 1.0),
+        style=(style_back - target).abs().mean(),
         cycle=(recovered - source).abs().mean(),
         mouth=jaw_correlation(source, edited, epsilon=epsilon)
         + jaw_correlation(edited, recovered, epsilon=epsilon),

@@ -69,13 +69,17 @@ class Manipulator(nn.Module):
         style, encoder = settings.style_size, settings.encoder_width
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.generator = Generator(space.size, style, settings.width)
+            self.generator = Generator(
+                space.size, style, settings.width, residual=settings.residual
+            )
             self.style_encoder = StyleEncoder(space.size, style, encoder)
             self.mapping_network = MappingNetwork(
                 settings.latent_size, style, settings.mapping_width, emotions
             )
             self.discriminator = Discriminator(space.size, emotions, encoder)
             initialise(self)
+        if settings.residual:  # start from the copy of the source
+            self.generator.get_parameter("seq2.4.weight").data.zero_()
         self.register_buffer("mean", torch.zeros(space.size))
         self.register_buffer("deviation", torch.ones(space.size))
 

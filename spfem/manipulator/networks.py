@@ -33,16 +33,26 @@ def initialise(module: nn.Module) -> None:
 class Generator(nn.Module):
     """Expression window and style to the expression window in that style (NED's G).
 
-    The output is direct: no residual connection, no output activation.
+    The output is direct, as published: no residual connection, no output activation.
 
     Args:
         expression_size: E, coefficients of a frame (Anny 52, FLAME/DECA 51).
         style_size: S, length of a style vector.
         width: of the LSTM; 512 in the paper.
+        residual: predict the change of the expression instead of the new one (departs from NED;
+            the weights have the same names and shapes).
     """
 
-    def __init__(self, expression_size: int, style_size: int = 16, width: int = 512) -> None:
+    def __init__(
+        self,
+        expression_size: int,
+        style_size: int = 16,
+        width: int = 512,
+        *,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
+        self.residual = residual
         self.seq1 = _perceptron((expression_size + style_size, width, width), activate_last=True)
         self.LSTM = nn.LSTM(width, width, num_layers=2, batch_first=True, bidirectional=True)
         self.seq2 = _perceptron(
@@ -53,7 +63,8 @@ class Generator(nn.Module):
         """Return (B, T, E) from `expression` (B, T, E) and `style` (B, S)."""
         repeated = style[:, None].expand(-1, expression.shape[1], -1)
         hidden = self.seq1(torch.cat((expression, repeated), dim=2))
-        return self.seq2(self.LSTM(hidden)[0])
+        output = self.seq2(self.LSTM(hidden)[0])
+        return expression + output if self.residual else output
 
 
 class _WindowCritic(nn.Module):

@@ -21,7 +21,7 @@ from spfem.settings import ManipulatorSettings
 ExpressionLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(source (B, W, E), generated (B, W, E) with gradient, clip (B,) int64) to a scalar loss."""
 
-ADAM_BETAS = (0.0, 0.99)
+SECOND_BETA = 0.99  # of Adam
 CURVE_ROWS = 100
 SECONDS_BETWEEN_STATES = 20.0
 STATE_NAME = "training_state.safetensors"
@@ -48,37 +48,61 @@ class _Trainer:
         self, manipulator: Manipulator, settings: ManipulatorSettings, loss: ExpressionLoss | None
     ) -> None:
         self.manipulator, self.settings, self.expression_loss = manipulator, settings, loss
+        self.random = torch.Generator()
         networks: dict[str, nn.Module] = {
             "generator": manipulator.generator,
             "style_encoder": manipulator.style_encoder,
             "mapping_network": manipulator.mapping_network,
             "discriminator": manipulator.discriminator,
         }
+        betas = (settings.first_beta, SECOND_BETA)
         self.optimisers = {
-            name: Adam(network.parameters(), lr=settings.learning_rate, betas=ADAM_BETAS)
+            name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas)
             for name, network in networks.items()
         }
 
-    def set_learning_rate(self, step: int) -> None:
+    def begin(self, step: int, seed: int) -> None:
+        """Set the learning rates and the random numbers of `step`."""
         settings = self.settings
+        self.random.manual_seed((seed << 32) + step)
         decaying = max(1, round(settings.decay_share * settings.steps))
-        share = min(1.0, (settings.steps - step) / decaying)
-        for optimiser in self.optimisers.values():
+        rate = settings.learning_rate * min(1.0, (settings.steps - step) / decaying)
+        for name, optimiser in self.optimisers.items():
+            share = settings.discriminator_rate if name == "discriminator" else 1.0
             for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * share
+                group["lr"] = rate * share
+
+    def draw(self, *shape: int) -> Tensor:
+        """Normal random numbers, drawn on the CPU so that devices agree."""
+        return torch.randn(*shape, generator=self.random).to(self.manipulator.device)
+
+    def blur(self, windows: Tensor) -> Tensor:
+        """Add noise to what the discriminator sees."""
+        noise = self.settings.discriminator_noise
+        return windows + noise * self.draw(*windows.shape) if noise else windows
 
     def discriminate(self, source: WindowBatch, style: Tensor, label: Tensor) -> Tensor:
         networks = self.manipulator
         with torch.no_grad():
             fake = networks.generator(source.expression, style)
         real_loss, fake_loss = discriminator_loss(
-            networks.discriminator, source.expression, source.label, fake, label
+            networks.discriminator,
+            self.blur(source.expression),
+            source.label,
+            self.blur(fake),
+            label,
         )
         self._update(real_loss + fake_loss, "discriminator")
         return (real_loss + fake_loss).detach()
 
     def generate(
-        self, source: WindowBatch, style: Tensor, label: Tensor, names: Sequence[str], metric: bool
+        self,
+        source: WindowBatch,
+        style: Tensor,
+        label: Tensor,
+        names: Sequence[str],
+        *,
+        metric: bool = False,
     ) -> dict[str, Tensor]:
         networks, settings = self.manipulator, self.settings
         networks.discriminator.requires_grad_(False)
@@ -89,6 +113,8 @@ class _Trainer:
             source.expression,
             style,
             label,
+            fixed_style_target=settings.fixed_style_target,
+            blur=self.blur,
         )
         loss = terms.total(
             style_weight=settings.style_weight,
@@ -117,33 +143,25 @@ class _Trainer:
         for name in names:
             self.optimisers[name].step()
 
-    def step(
-        self, source: WindowBatch, reference: WindowBatch, latent: Tensor
-    ) -> dict[str, Tensor]:
+    def step(self, source: WindowBatch, reference: WindowBatch) -> dict[str, Tensor]:
         """Make one iteration; return its losses (those of the two generator steps averaged)."""
         networks, label = self.manipulator, reference.label
+        latent = self.draw(len(label), self.settings.latent_size)
         with torch.no_grad():
             latent_style = networks.mapping_network(latent, label)
             reference_style = networks.style_encoder(reference.expression)
         by_latent = self.discriminate(source, latent_style, label)
         by_reference = self.discriminate(source, reference_style, label)
+        latent_style = networks.mapping_network(latent, label)
         first = self.generate(
-            source,
-            networks.mapping_network(latent, label),
-            label,
-            ("generator", "mapping_network", "style_encoder"),
-            metric=False,
+            source, latent_style, label, ("generator", "mapping_network", "style_encoder")
         )
-        with torch.no_grad():  # the reference step updates the generator only
+        updated = ("generator", "style_encoder")[: 1 + self.settings.encode_reference]
+        with torch.set_grad_enabled(self.settings.encode_reference):
             reference_style = networks.style_encoder(reference.expression)
-        second = self.generate(source, reference_style, label, ("generator",), metric=True)
+        second = self.generate(source, reference_style, label, updated, metric=True)
         values = {name: (first.get(name, second[name]) + second[name]) / 2 for name in second}
         return {"discriminator": (by_latent + by_reference) / 2, **values}
-
-
-def _latents(settings: ManipulatorSettings, seed: int, step: int, count: int) -> Tensor:
-    random = torch.Generator().manual_seed((seed << 32) + step)
-    return torch.randn(count, settings.latent_size, generator=random)
 
 
 def train_manipulator(
@@ -207,11 +225,8 @@ def train_manipulator(
     recent: list[dict[str, Tensor]] = []
     saved = time.monotonic()
     for step in progress(range(done, settings.steps)):
-        trainer.set_learning_rate(step)
-        latent = _latents(settings, seed, step, windows.batch_size).to(device)
-        recent.append(
-            trainer.step(windows.batch(step, SOURCE), windows.batch(step, REFERENCE), latent)
-        )
+        trainer.begin(step, seed)
+        recent.append(trainer.step(windows.batch(step, SOURCE), windows.batch(step, REFERENCE)))
         if (step + 1) % row_steps and step + 1 < settings.steps:
             continue
         rows.append({"step": float(step + 1)} | _mean_losses(recent))
