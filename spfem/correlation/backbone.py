@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-UNUSED_RELEASED_PREFIX = "bn2."
-"""Backbone entries of released checkpoints that no computation reads."""
+UNUSED_RELEASED_PREFIX = "resnet50.bn2."
+"""Entries of released checkpoints that no computation reads."""
 
 
 class ResidualBlock(nn.Module):

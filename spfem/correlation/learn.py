@@ -34,6 +34,7 @@ SOURCES = tuple(
         "sampling",
         "spatial",
         "training",
+        "untrained",
     )
 )
 """The files whose code decides what is learned."""

@@ -1,8 +1,9 @@
 """What the spatial metric sees: places, or speech? One definition before and after learning.
 
 A score is the mean cosine, over channels, of unit descriptors. The descriptor is always the
-metric's own, differences through the heads; before learning it is that of the initial weights
-(same seed), so both bars differ in weights only. `kind="raw"` scores the differences themselves.
+metric's own, differences through the heads; before learning it is that of the initial weights of
+the same seed (`untrained_metric`), so that the two bars differ in learned weights only.
+`kind="raw"` scores the differences themselves, without heads.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from spfem.correlation.scores import (
 )
 from spfem.correlation.spatial import LevelComparison, SpatialCoherence
 from spfem.correlation.training_state import STATE_NAME, load_state, save_state
+from spfem.correlation.untrained import initial_metric
 from spfem.errors import SpfemError
 from spfem.settings import SpatialSettings
 
@@ -38,13 +39,6 @@ class TrainedMetric:
 
     model: SpatialCoherence
     curve: list[dict[str, Any]]
-
-
-def initial_metric(settings: SpatialSettings, seed: int) -> SpatialCoherence:
-    """The metric before learning; leaves the global random state alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return SpatialCoherence(settings)
 
 
 def train_spatial(

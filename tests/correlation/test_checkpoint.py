@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spfem.correlation import SpatialCoherence
+from spfem.correlation.checkpoint import load_checkpoint, save_checkpoint
+from spfem.errors import CheckpointError
+from tests.correlation.planted import SMALL
+
+
+def test_round_trip_keeps_settings_weights_and_loss(tmp_path):
+    metric = SpatialCoherence(replace(SMALL, temperature=0.1)).eval()
+    path = tmp_path / "metric.safetensors"
+    metric.save(path, provenance={"seed": 3})
+    loaded = SpatialCoherence.load(path)
+    assert loaded.settings == metric.settings
+    assert loaded.supervising
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    pair = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    losses = [
+        m.total(m.compare(*pair, generator=torch.Generator().manual_seed(0)))
+        for m in (metric, loaded)
+    ]
+    assert losses[0].item() == losses[1].item()
+    assert load_checkpoint(path, kind="spatial coherence")[1]["provenance"] == {"seed": 3}
+    assert SpatialCoherence.load(path, supervise=False).train().training
+
+
+def test_missing_damaged_and_foreign_files_are_named(tmp_path):
+    path = tmp_path / "metric.safetensors"
+    with pytest.raises(CheckpointError, match="does not exist"):
+        SpatialCoherence.load(path)
+    SpatialCoherence(SMALL).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        SpatialCoherence.load(path)
+    save_checkpoint(path, {"a": torch.zeros(1)}, kind="renderer", facts={})
+    with pytest.raises(CheckpointError, match="holds 'renderer'"):
+        SpatialCoherence.load(path)
+
+
+def test_a_file_of_another_maker_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, str(path))
+    with pytest.raises(CheckpointError, match="unknown"):
+        SpatialCoherence.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("mlp.0.bias"), "lacks 1 entries"),
+        (lambda t: t.update(extra=torch.zeros(1)), "surplus"),
+        (lambda t: t.update({"mlp.0.bias": torch.zeros(3)}), "misshapes"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
+    path = tmp_path / "metric.safetensors"
+    SpatialCoherence(SMALL).save(path)
+    tensors, facts = load_checkpoint(path, kind="spatial coherence")
+    change(tensors)
+    save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
+    with pytest.raises(CheckpointError, match=message):
+        SpatialCoherence.load(path)
+
+
+def test_settings_of_another_version_are_refused(tmp_path):
+    path = tmp_path / "metric.safetensors"
+    SpatialCoherence(SMALL).save(path)
+    tensors, facts = load_checkpoint(path, kind="spatial coherence")
+    facts["settings"]["colour"] = "blue"
+    save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
+    with pytest.raises(CheckpointError, match="colour"):
+        SpatialCoherence.load(path)

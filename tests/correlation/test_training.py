@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation.similarity import list_comparisons, score_similarity
+from spfem.correlation.training import train_spatial
+from spfem.correlation.training_state import STATE_NAME
+from spfem.correlation.untrained import initial_metric, untrained_metric
+from spfem.errors import SpfemError
+from tests.correlation.planted import SMALL, planted_pairs
+
+
+@pytest.fixture(scope="module")
+def splits():
+    train, _ = planted_pairs((0, 1, 2))
+    held_out, visemes = planted_pairs((7,))
+    return train, held_out, visemes
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_after(count):
+    def wrap(steps):
+        for number, step in enumerate(steps):
+            if number == count:
+                raise KilledError
+            yield step
+
+    return wrap
+
+
+def test_learning_raises_matched_and_lowers_mismatched_on_an_unseen_actor(splits):
+    train, held_out, visemes = splits
+    settings = replace(SMALL, learning_rate=3e-3, steps=120, curve_steps=60)
+    learned = train_spatial(train, held_out, settings, seed=0)
+    comparisons = list_comparisons(held_out, visemes, 20, seed=0)
+    before, after = (
+        score_similarity(model, held_out, comparisons)
+        for model in (untrained_metric(train, SMALL, seed=0), learned.model)
+    )
+    assert after.matched.mean() > before.matched.mean() + 0.2
+    assert after.mismatched_place.mean() < before.mismatched_place.mean()
+    assert not learned.model.training
+    rows = [row for row in learned.curve if row["split"] == "held_out"]
+    assert [row["step"] for row in rows] == [60, 120]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_a_killed_run_continues_to_the_same_weights(splits, tmp_path):
+    train, held_out, _ = splits
+    settings = replace(SMALL, steps=9, checkpoint_steps=4, curve_steps=3)
+    whole = train_spatial(train, held_out, settings, seed=1)
+    with pytest.raises(KilledError):
+        train_spatial(train, held_out, settings, seed=1, folder=tmp_path, progress=killed_after(6))
+    assert (tmp_path / STATE_NAME).exists()
+    steps = []
+    resumed = train_spatial(
+        train,
+        held_out,
+        settings,
+        seed=1,
+        folder=tmp_path,
+        progress=lambda each: (steps.append(step) or step for step in each),
+    )
+    assert steps == [4, 5, 6, 7, 8]
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    assert [row["step"] for row in resumed.curve] == [row["step"] for row in whole.curve]
+
+
+def test_seed_decides_everything_and_the_global_state_nothing(splits):
+    train, _, _ = splits
+    settings = replace(SMALL, steps=2)
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    first = train_spatial(train, None, settings, seed=3).model
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(99)
+    again = train_spatial(train, None, settings, seed=3).model
+    other = train_spatial(train, None, settings, seed=4).model
+    assert torch.equal(first.mlp[0].weight, again.mlp[0].weight)
+    assert not torch.equal(first.mlp[0].weight, other.mlp[0].weight)
+
+
+def test_a_loss_that_is_not_finite_stops_learning(splits):
+    train, _, _ = splits
+    with pytest.raises(SpfemError, match="not finite"):
+        train_spatial(
+            train, None, replace(SMALL, learning_rate=1e30, steps=10, curve_steps=10), seed=0
+        )
+
+
+def test_untrained_metric_has_initial_weights_and_statistics_of_the_frames(splits):
+    train, _, _ = splits
+    plain, ready = initial_metric(SMALL, 0), untrained_metric(train, SMALL, seed=0)
+    for name, parameter in plain.named_parameters():
+        assert torch.equal(parameter, ready.get_parameter(name))
+    assert ready.resnet50.bn1.momentum == 0.1
+    frames = np.concatenate(train.draw(64, np.random.default_rng(1)))
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        wanted = ready.resnet50.conv1(images).mean(dim=(0, 2, 3))
+    torch.testing.assert_close(ready.resnet50.bn1.running_mean, wanted, rtol=0.2, atol=0.02)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.errors import ShapeError
+from spfem.statistics import area_under_curve, cluster_bootstrap
+
+
+def test_interval_of_independent_rows_matches_the_normal_one():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
+    found = cluster_bootstrap(values, np.arange(400), resamples=1000, confidence=0.95, seed=0)
+    half = 1.96 * values.std(ddof=1) / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.2 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.2 * half)
+
+
+def test_copies_of_a_row_do_not_narrow_the_interval():
+    values = np.random.default_rng(1).normal(size=30)
+    settings = {"resamples": 500, "confidence": 0.9, "seed": 3}
+    single = cluster_bootstrap(values, np.arange(30), **settings)
+    copied = cluster_bootstrap(np.repeat(values, 5), np.repeat(np.arange(30), 5), **settings)
+    naive = cluster_bootstrap(np.repeat(values, 5), np.arange(150), **settings)
+    assert (copied.low, copied.high) == pytest.approx((single.low, single.high))
+    assert naive.high - naive.low < 0.6 * (copied.high - copied.low)
+
+
+def test_nested_clusters_redraw_both_levels():
+    random = np.random.default_rng(2)
+    actors = np.repeat(np.arange(12), 20)
+    pairs = np.repeat(np.arange(60), 4)
+    values = random.normal(size=12)[actors] + random.normal(size=60)[pairs]
+    settings = {"resamples": 400, "confidence": 0.95, "seed": 0}
+    nested = cluster_bootstrap(values, np.stack([actors, pairs], axis=1), **settings)
+    inner = cluster_bootstrap(values, pairs, **settings)
+    assert nested.high - nested.low > 1.3 * (inner.high - inner.low)
+    one_actor = cluster_bootstrap(
+        values, np.stack([np.zeros_like(actors), pairs], axis=1), **settings
+    )
+    assert one_actor.low == pytest.approx(inner.low, abs=0.05)
+
+
+def test_any_statistic_and_seed():
+    values = np.arange(20.0).reshape(10, 2)
+    first, again, other = (
+        cluster_bootstrap(
+            values,
+            np.arange(10),
+            statistic=lambda rows: float(np.median(rows)),
+            resamples=50,
+            confidence=0.9,
+            seed=seed,
+        )
+        for seed in (0, 0, 1)
+    )
+    assert first.value == 9.5
+    assert first.low < 9.5 < first.high
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "confidence"),
+    [([], [], 0.9), ([1.0], [0, 1], 0.9), ([1.0], [0], 1.0)],
+)
+def test_bad_input(values, clusters, confidence):
+    with pytest.raises(ShapeError):
+        cluster_bootstrap(
+            np.array(values), np.array(clusters), resamples=5, confidence=confidence, seed=0
+        )
+
+
+def test_area_under_curve_counts_pairs():
+    random = np.random.default_rng(0)
+    positive, negative = random.integers(0, 5, 30), random.integers(0, 4, 17)
+    pairs = [(p > n) + 0.5 * (p == n) for p in positive for n in negative]
+    assert area_under_curve(positive, negative) == pytest.approx(np.mean(pairs))
+    assert area_under_curve(np.array([2, 3]), np.array([0, 1])) == 1
+    with pytest.raises(ShapeError):
+        area_under_curve(positive, np.array([]))
