@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spfem.errors import ShapeError
+from spfem.evaluation.frechet import frechet_distance, frechet_interval
+
+
+def slow_distance(a, b):
+    first, second = np.cov(a.T, bias=True), np.cov(b.T, bias=True)
+    root = scipy.linalg.sqrtm(first @ second)
+    shift = ((a.mean(0) - b.mean(0)) ** 2).sum()
+    return shift + np.trace(first + second - 2 * root.real)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(50, 4), (200, 20), (21, 20)])
+def test_equals_the_matrix_square_root(rows, columns):
+    random = np.random.default_rng(rows)
+    mix = random.normal(size=(columns, columns))
+    a, b = random.normal(size=(rows, columns)) @ mix, random.normal(size=(rows + 7, columns)) + 0.3
+    assert frechet_distance(a, b) == pytest.approx(slow_distance(a, b), abs=1e-10, rel=1e-10)
+
+
+def test_identical_sets_are_at_zero_and_a_shift_at_its_square():
+    a = np.random.default_rng(0).normal(size=(40, 64))
+    shift = np.linspace(-1, 1, 64)
+    assert frechet_distance(a, a) < 1e-12
+    assert frechet_distance(a + shift, a) == pytest.approx((shift**2).sum(), rel=1e-12)
+
+
+def test_fewer_frames_than_dimensions_equal_the_same_data_turned_into_few_dimensions():
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(6, 3)), random.normal(size=(5, 3)) * 2
+    turn = np.linalg.qr(random.normal(size=(64, 64)))[0][:3]  # keeps lengths
+    assert frechet_distance(a @ turn, b @ turn) == pytest.approx(slow_distance(a, b), abs=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_symmetric_and_bounded_for_unit_features(seed):
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(9, 16)) + random.normal(size=16), random.normal(size=(12, 16))
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), abs=1e-10)
+    assert 0 <= frechet_distance(a, b) <= 4
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (np.zeros((1, 3)), np.zeros((4, 3)), "generated must be"),
+        (np.zeros((4, 3)), np.zeros(3), "real must be"),
+        (np.zeros((4, 3)), np.zeros((4, 2)), "differ in dimensions"),
+        (np.full((4, 3), np.nan), np.zeros((4, 3)), "not finite"),
+    ],
+)
+def test_bad_sets_are_refused(a, b, message):
+    with pytest.raises(ShapeError, match=message):
+        frechet_distance(a, b)
+
+
+def test_interval_holds_the_value_and_shrinks_with_more_clips():
+    random = np.random.default_rng(2)
+    real = [random.normal(size=(30, 8)) for _ in range(5)]
+
+    def width(clips):
+        clip_sets = [random.normal(size=(10, 8)) + random.normal(size=8) for _ in range(clips)]
+        found = frechet_interval(
+            [(clip_sets, real)], np.arange(clips), resamples=60, confidence=0.9, seed=0
+        )
+        assert found.low <= found.value <= found.high
+        assert (found.generated_frames, found.real_frames) == (10 * clips, 150)
+        assert found.value == pytest.approx(
+            frechet_distance(np.concatenate(clip_sets), np.concatenate(real))
+        )
+        return found.high - found.low
+
+    assert width(40) < width(4)
