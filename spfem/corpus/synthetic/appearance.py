@@ -10,7 +10,9 @@ from spfem.corpus.synthetic.look import Look
 
 Colour = tuple[float, float, float]
 
-HAIR_STYLES = ("short", "shaved", "bald", "parted", "long", "curly", "afro", "bun", "bob")
+HAIR_STYLES = (
+    "short", "shaved", "bald", "parted", "long", "curly", "curls", "afro", "bun", "bob", "fringe",
+)  # fmt: skip
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 CLOTHES = ("plain", "stripes", "collar")
 
@@ -84,8 +86,10 @@ def hair_tones(appearance: Appearance) -> tuple[np.ndarray, np.ndarray]:
 
 _STRANDS = {  # strand frequency, stretch along the strand, shine
     "curly": (26.0, 1.3, 0.35),
+    "curls": (26.0, 1.0, 0.45),
     "afro": (42.0, 1.5, 0.12),
     "long": (34.0, 0.10, 1.0),
+    "fringe": (34.0, 0.10, 1.0),
     "bob": (34.0, 0.10, 1.1),
     "bun": (30.0, 0.35, 0.9),
     "parted": (32.0, 0.30, 0.8),

@@ -108,8 +108,8 @@ def look_up(chart: wp.array2d(dtype=wp.vec4), place: wp.vec4) -> wp.vec4:
 def skin_colour(look: Look, place: wp.vec4, normal: wp.vec3, paint: wp.vec4) -> wp.vec3:
     """Skin: painted albedo (linear RGB) and shine, shaved hair on the scalp, shadowed neck."""
     albedo = wp.vec3(paint[0], paint[1], paint[2])
-    if place[2] > -0.16:  # beyond the front the chart is stretched: only the tone is kept
-        albedo = wp.lerp(albedo, look.skin, smooth(-0.16, -0.06, place[2]))
+    beyond = wp.max(smooth(-0.16, -0.06, place[2]), smooth(-0.34, -0.40, place[1]))
+    albedo = wp.lerp(albedo, look.skin, beyond)  # where the chart is stretched or ends
     stubble = smooth(-0.012, 0.03, place[3]) * look.scalp_density
     if stubble > 0.0:
         grit = 0.75 + 0.5 * hashed(
@@ -159,6 +159,19 @@ def eye_colour(look: Look, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
 
 
 @wp.func
+def is_lash(place: wp.vec4) -> bool:
+    """Whether a lash hair covers this point of the lash sheets, which stand off the lids."""
+    x = wp.abs(place[0]) - EYE_X
+    y = place[1] - EYE_Y
+    z = place[2] - EYE_Z
+    if y > -0.002:
+        return False  # the lower lashes are too fine to see
+    out = (wp.sqrt(x * x + y * y + z * z) - 0.066) / 0.022
+    strand = noise(wp.atan2(x, -y) * 26.0, 0.5, 21)
+    return strand > 0.25 + 0.75 * out
+
+
+@wp.func
 def mouth_colour(look: Look, place: wp.vec4, normal: wp.vec3, kind: int) -> wp.vec3:
     """Inner lips, cavity, tongue, teeth and gums, darker the deeper they lie."""
     depth = 1.0 - smooth(-0.41, -0.27, place[2])
@@ -183,6 +196,15 @@ def mouth_colour(look: Look, place: wp.vec4, normal: wp.vec3, kind: int) -> wp.v
     if kind == 5:
         shade = shade * 0.72
     return albedo * (facing * shade) + wp.vec3(0.05, 0.05, 0.05) * depth * facing
+
+
+@wp.func
+def hairline_noise(place: wp.vec4) -> float:
+    """Ragged edge of the hairline, head units."""
+    azimuth = wp.atan2(place[0], -place[2])
+    return 0.004 + 0.030 * noise(azimuth * 34.0, place[1] * 5.0, 31) * smooth(
+        0.06, 0.03, place[3]
+    )
 
 
 @wp.func

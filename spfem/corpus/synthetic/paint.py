@@ -68,7 +68,7 @@ def _brow_cover(appearance: Appearance, generator: np.random.Generator) -> np.nd
     thickness = 0.0135 * appearance.brow_thickness * (1.15 - 0.85 * t**1.5)
     x = 0.052 + 0.150 * t
     arch = 0.010 + 0.016 * appearance.brow_arch
-    middle = -0.190 - arch * np.sin(np.pi * np.clip(t * 0.86 + 0.06, 0, 1)) + 0.014 * t**2.5
+    middle = -0.184 - 0.012 * t - arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35) + 0.010 * t**4
     y = middle + generator.uniform(-1, 1, count) * thickness
     lean = np.radians(62 - 70 * _smooth(0, 0.45, t) - 18 * t) + generator.normal(0, 0.16, count)
     length = 0.024 * generator.uniform(0.7, 1.15, count) * (1 - 0.3 * t)
@@ -95,7 +95,9 @@ def _beard_cover(appearance: Appearance, x, y, generator: np.random.Generator) -
     cheeks = _smooth(-0.02, 0.04, y - cheek_line) * _smooth(0.09, 0.14, across)
     chin = _smooth(0.205, 0.235, y) * (1 - _smooth(0.10, 0.17, across))
     below = 1 - _smooth(0.36, 0.46, y)
-    moustache = _smooth(0.070, 0.088, y - 0.10 * across) * (1 - _smooth(0.118, 0.13, y - 0.3 * across))
+    moustache = _smooth(0.070, 0.088, y - 0.10 * across) * (
+        1 - _smooth(0.118, 0.13, y - 0.3 * across)
+    )
     moustache = moustache * (1 - _smooth(0.085, 0.115, across))
     side = _smooth(0.085, 0.1, across) * (1 - _smooth(0.12, 0.145, across)) * _smooth(0.11, 0.15, y)
     side = side * (1 - _smooth(0.25, 0.29, y))
@@ -105,7 +107,9 @@ def _beard_cover(appearance: Appearance, x, y, generator: np.random.Generator) -
         "none": 0 * x,
         "stubble": 0.42 * full,
         "moustache": 0.92 * moustache,
-        "goatee": 0.9 * np.maximum.reduce([moustache, side, chin * (1 - _smooth(0.06, 0.1, across))]) * below,
+        "goatee": 0.9
+        * np.maximum.reduce([moustache, side, chin * (1 - _smooth(0.06, 0.1, across))])
+        * below,
         "full": 0.94 * full,
     }
     upper, lower = lip_masks(x, y)
@@ -130,13 +134,19 @@ def _line_shade(appearance: Appearance, x: np.ndarray, y: np.ndarray) -> np.ndar
     for row in (-0.255, -0.285, -0.315):
         wave = row + 0.008 * np.cos(x * 14 + row * 40)
         total += 0.45 * crease(y - wave, 0.004) * (1 - _smooth(0.10, 0.17, across))
-    total += 0.5 * crease(across - 0.018, 0.004) * _smooth(-0.23, -0.21, y) * (
-        1 - _smooth(-0.19, -0.17, y)
+    total += (
+        0.5
+        * crease(across - 0.018, 0.004)
+        * _smooth(-0.23, -0.21, y)
+        * (1 - _smooth(-0.19, -0.17, y))
     )
     for slope in (-0.45, -0.05, 0.4):
         line = y + 0.128 - slope * (across - 0.19)
-        total += 0.4 * crease(line, 0.003) * _smooth(0.195, 0.205, across) * (
-            1 - _smooth(0.225, 0.25, across)
+        total += (
+            0.4
+            * crease(line, 0.003)
+            * _smooth(0.195, 0.205, across)
+            * (1 - _smooth(0.225, 0.25, across))
         )
     return total * appearance.lines
 
@@ -189,7 +199,9 @@ def paint_face(appearance: Appearance) -> np.ndarray:
         x, y, (0.12, -0.10), (0.06, 0.02)
     )
     blood += 0.06 * _cloud(generator, 40) * front
-    chart[..., :3] *= 1 - appearance.redness * blood.clip(0)[..., None] * np.array([0.04, 0.34, 0.30])
+    chart[..., :3] *= 1 - appearance.redness * blood.clip(0)[..., None] * np.array(
+        [0.04, 0.34, 0.30]
+    )
     mottle = 1 + front * (0.020 * _cloud(generator, 70) + 0.018 * _cloud(generator, 260))
     chart[..., :3] *= mottle[..., None]
     if appearance.freckles:
@@ -197,7 +209,11 @@ def paint_face(appearance: Appearance) -> np.ndarray:
             (generator.uniform(size=x.shape) > 0.9975).astype(float), (0, 0), 2.4
         )
         band = _spot(x, y, (0.07, -0.01), (0.15, 0.10))
-        _blend(chart, skin * [0.55, 0.42, 0.34], np.clip(dots * 14 * band * appearance.freckles, 0, 0.75))
+        _blend(
+            chart,
+            skin * [0.55, 0.42, 0.34],
+            np.clip(dots * 14 * band * appearance.freckles, 0, 0.75),
+        )
     chart[..., :3] *= (1 - 0.42 * np.clip(_line_shade(appearance, x, y), 0, 1))[..., None]
 
     upper, lower = lip_masks(x, y)
@@ -209,11 +225,15 @@ def paint_face(appearance: Appearance) -> np.ndarray:
     beard = _beard_cover(appearance, x, y, generator) * front
     _blend(chart, dark_hair * 0.9 + 0.03 * skin, beard)
     _blend(chart, dark_hair * 0.85, _brow_cover(appearance, generator))
-    _blend(chart, dark_hair * 0.35 + 0.05 * skin, _eyelid_lines(x, y) * (0.45 + 0.5 * appearance.lash))
+    _blend(
+        chart, dark_hair * 0.35 + 0.05 * skin, _eyelid_lines(x, y) * (0.45 + 0.5 * appearance.lash)
+    )
     chart[..., :3] *= _occlusion(x, y)[..., None] ** np.array([0.85, 1.1, 1.15])
 
-    shine = 0.55 + 0.6 * _spot(x, y, (0.0, -0.02), (0.05, 0.09)) + 0.35 * _spot(
-        x, y, (0.0, -0.30), (0.16, 0.07)
+    shine = (
+        0.55
+        + 0.6 * _spot(x, y, (0.0, -0.02), (0.05, 0.09))
+        + 0.35 * _spot(x, y, (0.0, -0.30), (0.16, 0.07))
     )
     shine += 0.3 * _spot(x, y, (0.16, -0.05), (0.06, 0.05)) + 1.1 * lower + 0.4 * upper
     chart[..., 3] = shine * (1 - beard) * (1 + 0.25 * _cloud(generator, 300) * front).clip(0.2)

@@ -1,17 +1,25 @@
-"""Draws a person frame by frame."""
+"""Draws people: whole clips of actors, and plain portraits of the head model."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import warp as wp
 
+from spfem.corpus.synthetic.actors import Actor
 from spfem.corpus.synthetic.appearance import Appearance, look_of
+from spfem.corpus.synthetic.motion import Motion
 from spfem.corpus.synthetic.paint import HALF, paint_face
+from spfem.corpus.synthetic.person import Person, make_person, rotation_matrices
 from spfem.corpus.synthetic.shading import draw, find_normals, find_visible
+from spfem.head import load_head_model
 from spfem.head.model import HeadModel
+from spfem.settings import CorpusSettings
 
 wp.config.quiet = True
+CHUNK_FRAMES = 32  # frames a launch, which bounds memory
 
 
 class Canvas:
@@ -45,10 +53,8 @@ class Canvas:
         order = np.argsort(triangles.ravel(), kind="stable")
         first = np.zeros(len(rest) + 1, np.int32)
         np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
-        one_sided = (material != 6).astype(np.int32)
         self.triangles = wp.array(triangles.astype(np.int32), dtype=wp.int32, device=self.device)
         self.material = wp.array(material.astype(np.int32), dtype=wp.int32, device=self.device)
-        self.one_sided = wp.array(one_sided, dtype=wp.int32, device=self.device)
         self.rest = wp.array(rest.astype(np.float32), dtype=wp.vec4, device=self.device)
         self.first = wp.array(first, dtype=wp.int32, device=self.device)
         self.faces = wp.array((order // 3).astype(np.int32), dtype=wp.int32, device=self.device)
@@ -73,7 +79,7 @@ class Canvas:
         wp.launch(
             find_visible,
             dim=(frames, len(self.triangles)),
-            inputs=[at, self.triangles, self.one_sided, self.samples, nearest],
+            inputs=[at, self.triangles, self.material, self.rest, self.samples, nearest],
             device=self.device,
         )
         wp.launch(
@@ -94,6 +100,50 @@ class Canvas:
             device=self.device,
         )
         return image.numpy()
+
+
+@lru_cache(maxsize=2)
+def person_of(actor: Actor) -> Person:
+    """The actor's mesh, kept while clips of the same actor follow each other."""
+    return make_person(load_head_model(), actor)
+
+
+@lru_cache(maxsize=2)
+def _canvas_of(actor: Actor, frame_size: int, samples: int) -> Canvas:
+    person = person_of(actor)
+    return Canvas(
+        person.triangles,
+        person.material,
+        person.rest,
+        actor.appearance,
+        frame_size,
+        frame_size / person.units_per_frame,
+        samples,
+    )
+
+
+def render_clip(actor: Actor, motion: Motion, settings: CorpusSettings) -> np.ndarray:
+    """Draw all frames of a clip; the same arguments give the same bytes on one processor type.
+
+    Returns:
+        uint8 (T, size, size, 3) RGB with the settings' `frame_size`.
+    """
+    person = person_of(actor)
+    canvas = _canvas_of(actor, settings.frame_size, settings.supersampling)
+    rotation = rotation_matrices(motion.rotation)
+    scale, translation = person.camera(settings.frame_size, motion.scale, motion.translation)
+    chunks = []
+    for start in range(0, len(scale), CHUNK_FRAMES):
+        part = slice(start, start + CHUNK_FRAMES)
+        points = person.points(
+            motion.face_units[part],
+            rotation[part],
+            scale[part],
+            translation[part],
+            settings.frame_size,
+        )
+        chunks.append(canvas.draw(points))
+    return np.concatenate(chunks)
 
 
 def portrait(
@@ -118,9 +168,7 @@ def portrait(
         uint8 (size, size, 3) RGB.
     """
     rest = np.column_stack([head.mean, np.full(len(head.mean), -1.0)])
-    canvas = Canvas(
-        head.triangles, head.region, rest, appearance or Appearance(), size, 0.8 * size
-    )
+    canvas = Canvas(head.triangles, head.region, rest, appearance or Appearance(), size, 0.8 * size)
     points = portrait_points(head.vertices(identity, expression), size)
     return canvas.draw(points[None])[0]
 

@@ -15,6 +15,8 @@ from spfem.corpus.synthetic.materials import (
     cloth_colour,
     eye_colour,
     hair_colour,
+    hairline_noise,
+    is_lash,
     light,
     look_up,
     mouth_colour,
@@ -25,7 +27,8 @@ from spfem.corpus.synthetic.look import Look
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 NOTHING = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
-HAIR = 7  # material of the hair shell, beside the regions of the head model
+LASHES = wp.constant(6)
+HAIR = wp.constant(7)  # material of the hair shell, beside the regions of the head model
 
 
 @wp.func
@@ -56,7 +59,8 @@ def find_normals(
 def find_visible(
     points: wp.array2d(dtype=wp.vec3),
     triangles: wp.array2d(dtype=wp.int32),
-    one_sided: wp.array(dtype=wp.int32),
+    material: wp.array(dtype=wp.int32),
+    rest: wp.array(dtype=wp.vec4),
     samples: int,
     nearest: wp.array3d(dtype=wp.uint64),
 ):
@@ -67,12 +71,11 @@ def find_visible(
     b = points[frame, triangles[index, 1]] * scale
     c = points[frame, triangles[index, 2]] * scale
     area = edge(a, b, c[0], c[1])
-    if wp.abs(area) < 1.0e-9 or (one_sided[index] == 1 and area > 0.0):
+    kind = material[index]
+    if wp.abs(area) < 1.0e-9 or (area > 0.0 and kind != LASHES):
         return
     left = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
-    right = wp.min(
-        int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), int(nearest.shape[2]) - 1
-    )
+    right = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), int(nearest.shape[2]) - 1)
     top = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5)), 0)
     bottom = wp.min(
         int(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5)), int(nearest.shape[1]) - 1
@@ -85,7 +88,14 @@ def find_visible(
             u = edge(b, c, x, y) * inverse
             v = edge(c, a, x, y) * inverse
             w = 1.0 - u - v
-            if u >= 0.0 and v >= 0.0 and w >= 0.0:
+            covered = u >= 0.0 and v >= 0.0 and w >= 0.0
+            if covered and kind == LASHES:
+                covered = is_lash(
+                    rest[triangles[index, 0]] * u
+                    + rest[triangles[index, 1]] * v
+                    + rest[triangles[index, 2]] * w
+                )
+            if covered:
                 z = (u * a[2] + v * b[2] + w * c[2]) / scale
                 step = wp.clamp((z + 4096.0) * 262144.0, 0.0, 2147483000.0)
                 key = (wp.uint64(step) << wp.uint64(32)) | wp.uint64(index)
@@ -133,10 +143,10 @@ def sample_colour(
         return skin_colour(look, place, normal, look_up(chart, place))
     if kind == 1:
         return eye_colour(look, place, normal)
-    if kind == 6:
-        return wp.cw_mul(look.lash, wp.vec3(0.6, 0.6, 0.6))
+    if kind == LASHES:
+        return look.lash
     if kind == HAIR:
-        if place[3] < 0.0:
+        if place[3] < hairline_noise(place):
             return skin_colour(look, place, normal, look_up(chart, place))
         return hair_colour(look, place, normal)
     return mouth_colour(look, place, normal, kind)

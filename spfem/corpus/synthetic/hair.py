@@ -1,0 +1,187 @@
+"""Hair as geometry: a shell over the scalp, and for long styles a curtain hanging from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spfem.corpus.synthetic.appearance import Appearance
+from spfem.head.model import SKIN, HeadModel
+
+AXIS_DEPTH = -0.03  # z of the vertical axis about which azimuths turn, head units
+_AZIMUTH = np.radians([0, 22, 40, 54, 66, 76, 84, 95, 112, 135, 180])
+_LINE = np.array([-0.345, -0.345, -0.300, -0.225, -0.110, -0.010, -0.060, -0.165, -0.03, 0.15, 0.20])
+_RECEDED = np.array([-0.06, -0.16, -0.19, -0.12, -0.02, 0, 0, 0, 0, 0, 0])
+_FRINGE = np.array([0.115, 0.110, 0.085, 0.05, 0.01, 0, 0, 0, 0, 0, 0])
+
+
+@dataclass(frozen=True)
+class _Style:
+    thickness: float  # head units
+    roughness: float  # of the outline, relative to the thickness
+    curtain: float | None = None  # y at which hanging hair ends
+    fringe: bool = False
+    ball: bool = False  # a bun
+
+
+_STYLES = {
+    "short": _Style(0.028, 0.25),
+    "parted": _Style(0.055, 0.15),
+    "curly": _Style(0.075, 0.40),
+    "afro": _Style(0.150, 0.12),
+    "long": _Style(0.050, 0.10, curtain=0.80),
+    "bob": _Style(0.055, 0.08, curtain=0.27),
+    "fringe": _Style(0.050, 0.08, curtain=0.80, fringe=True),
+    "curls": _Style(0.085, 0.35, curtain=0.40),
+    "bun": _Style(0.022, 0.10, ball=True),
+}
+
+
+def _azimuth(points: np.ndarray) -> np.ndarray:
+    """Angle (N,) from the front around the vertical axis, 0 to pi, left and right alike."""
+    return np.arctan2(np.abs(points[:, 0]), -(points[:, 2] - AXIS_DEPTH))
+
+
+def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
+    """Signed distance (V,) of rest places (V, 3) inside the hairline, head units."""
+    line = _LINE + appearance.recession * _RECEDED
+    style = _STYLES.get(appearance.hair_style)
+    if style is not None and style.fringe:
+        line = line + _FRINGE
+    generator = np.random.default_rng([appearance.seed, 5])
+    phase = generator.uniform(0, 6, 3)
+    azimuth = _azimuth(rest)
+    wave = 0.008 * np.sin(azimuth * 9 + phase[0] + np.sign(rest[:, 0]))
+    distance = np.interp(azimuth, _AZIMUTH, line) + wave - rest[:, 1]
+    ear = (np.abs(rest[:, 0]) > 0.285) & (rest[:, 1] > -0.165) & (rest[:, 1] < 0.1)
+    ear &= (rest[:, 2] > -0.12) & (rest[:, 2] < 0.10)
+    return np.where(ear, -0.05, distance)
+
+
+def _smooth(low: float, high: float, x: np.ndarray) -> np.ndarray:
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    normals = np.zeros_like(points)
+    for k in range(3):
+        np.add.at(normals, triangles[:, k], np.cross(b - a, c - a))
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Hair of one person at rest.
+
+    Attributes:
+        points: (N, 3) places, head units.
+        rest: (N, 4) rest places for shading and distance inside the hairline.
+        triangles: (M, 3) indices into `points`.
+        follow: (N,) how much a point follows the head's rotation.
+    """
+
+    points: np.ndarray
+    rest: np.ndarray
+    triangles: np.ndarray
+    follow: np.ndarray
+
+
+def _join(parts: list[Hair]) -> Hair:
+    offsets = np.cumsum([0] + [len(part.points) for part in parts[:-1]])
+    return Hair(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate([part.rest for part in parts]),
+        np.concatenate([part.triangles + k for part, k in zip(parts, offsets, strict=True)]),
+        np.concatenate([part.follow for part in parts]),
+    )
+
+
+def _shell(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
+    skin = head.triangles[head.region == SKIN]
+    distance = hairline_distance(head.mean, appearance)
+    kept = skin[(distance[skin] > -0.03).all(1) & (head.mean[skin][..., 1] < 0.3).all(1)]
+    used, corners = np.unique(kept, return_inverse=True)
+    triangles = corners.reshape(kept.shape)
+    normals = _vertex_normals(points, skin)[used]
+    rest, inside = head.mean[used], distance[used]
+    generator = np.random.default_rng([appearance.seed, 6])
+    bumps = generator.normal(size=len(used)).clip(-1.5, 1.5) * style.roughness
+    part = -0.075
+    lift = 1 - 0.30 * np.exp(-(((rest[:, 0] - part) / 0.03) ** 2)) if style.thickness == 0.055 else 1
+    above = _smooth(-0.15, -0.50, rest[:, 1])
+    amount = style.thickness * (0.62 + 0.38 * above) * lift * (1 + bumps)
+    if style.thickness > 0.06:
+        amount = amount * (1 - 0.8 * _smooth(-0.12, 0.12, rest[:, 1]))  # trimmed at the nape
+    amount = amount * _smooth(-0.005, 0.075, inside) + 0.004 * _smooth(-0.02, 0.0, inside) - 0.002
+    return Hair(
+        points[used] + normals * amount[:, None],
+        np.column_stack([rest, inside]),
+        triangles,
+        np.ones(len(used)),
+    )
+
+
+def _grid_triangles(rows: int, columns: int) -> np.ndarray:
+    at = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]
+    return np.concatenate(
+        [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
+    )
+
+
+def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
+    """Hanging hair: an elliptic wall around sides and back, open at the face."""
+    generator = np.random.default_rng([appearance.seed, 8])
+    skull = (head.mean[:, 1] > -0.40) & (head.mean[:, 1] < -0.18)  # above the ears
+    half = np.abs(points[skull, 0]).max() + style.thickness * 0.95
+    back = points[skull, 2].max() + style.thickness * 0.9 - AXIS_DEPTH
+    rows, columns = 28, 56
+    end = style.curtain if style.curtain is not None else 0.0
+    y = np.linspace(-0.47, end, rows)[:, None]
+    open_angle = np.radians(np.interp(y, [-0.47, -0.25, 0.05, 0.3, 0.8], [45, 58, 72, 74, 60]))
+    t = np.linspace(0, 1, columns)[None]
+    azimuth = open_angle + t * (2 * np.pi - 2 * open_angle)
+    dome = np.sqrt(np.clip(1 - (np.clip(-0.22 - y, 0, None) / 0.42) ** 2, 0.0, 1))
+    phase = generator.uniform(0, 6, 4)
+    waves = 0.018 * np.sin(azimuth * 11 + 5 * y + phase[0]) * _smooth(-0.2, 0.3, y)
+    waves = waves + 0.012 * np.sin(y * 13 + azimuth * 3 + phase[1]) * _smooth(-0.1, 0.2, y)
+    if end < 0.4:
+        shape = 1 + 0.10 * _smooth(-0.2, 0.1, y) - 0.26 * _smooth(end - 0.16, end + 0.02, y) ** 2
+    else:
+        shape = 1 + 0.07 * _smooth(-0.2, 0.05, y) - 0.10 * _smooth(0.1, 0.45, y)
+    radius = dome * shape + waves
+    front = np.where(np.cos(azimuth) > 0, half, back)  # the front half is rounder than the back
+    x = half * radius * np.sin(azimuth)
+    z = AXIS_DEPTH - front * radius * np.cos(azimuth)
+    place = np.stack([x, np.broadcast_to(y, x.shape), z], -1).reshape(-1, 3)
+    rest = np.column_stack([place, np.full(len(place), 0.2)])
+    follow = np.broadcast_to(1 - 0.75 * _smooth(0.1, 0.6, y), x.shape).ravel()
+    return Hair(place, rest, _grid_triangles(rows, columns), follow)
+
+
+def _bun(points: np.ndarray, head: HeadModel) -> Hair:
+    """A knot of hair behind the crown."""
+    crown = points[head.mean[:, 1].argmin()]
+    rows, columns = 14, 24
+    v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns), indexing="ij")
+    ball = np.stack([np.sin(v) * np.cos(u), -np.cos(v), np.sin(v) * np.sin(u)], -1).reshape(-1, 3)
+    ball = ball * np.array([0.125, 0.105, 0.12]) * (1 + 0.04 * np.sin(9 * u + 5 * v)).reshape(-1, 1)
+    place = ball + [0.0, crown[1] - 0.035, crown[2] + 0.12]
+    rest = np.column_stack([ball * 2.0, np.full(len(place), 0.2)])
+    return Hair(place, rest, _grid_triangles(rows, columns)[:, ::-1], np.ones(len(place)))
+
+
+def grow_hair(head: HeadModel, points: np.ndarray, appearance: Appearance) -> Hair | None:
+    """Hair on a neutral head with vertices (V, 3), or None for bald and shaved styles."""
+    style = _STYLES.get(appearance.hair_style)
+    if style is None:
+        return None
+    parts = [_shell(head, points, appearance, style)]
+    if style.curtain is not None:
+        parts.append(_curtain(head, points, appearance, style))
+    if style.ball:
+        parts.append(_bun(points, head))
+    return _join(parts)
