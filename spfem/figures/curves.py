@@ -1,0 +1,83 @@
+"""Values over steps or time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from spfem.errors import ShapeError
+from spfem.figures.style import legend_above, look_of
+
+
+def draw_curves(
+    ax: Axes,
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    over: str = "step",
+    smoothing: int = 1,
+    logarithmic: bool = False,
+) -> Axes:
+    """Draw columns of a training record over the steps.
+
+    Args:
+        ax: empty axes.
+        table: one row a recorded step.
+        columns: names of what is drawn.
+        over: column along the axis.
+        smoothing: rows of a running mean; the raw curve stays faintly visible.
+        logarithmic: scale of the values.
+
+    Raises:
+        ShapeError: if a column is missing.
+    """
+    missing = [name for name in (over, *columns) if name not in table]
+    if missing:
+        raise ShapeError(
+            f"the record has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+        )
+    for position, name in enumerate(columns):
+        look, values = look_of(name, position), table[name]
+        if smoothing > 1:
+            ax.plot(table[over], values, color=look.colour, alpha=0.25, linewidth=0.8)
+            values = values.rolling(smoothing, min_periods=1, center=True).mean()
+        ax.plot(
+            table[over],
+            values,
+            color=look.colour,
+            linestyle=look.line,
+            label=name.replace("_", " "),
+        )
+    if logarithmic:
+        ax.set_yscale("log")
+    ax.set_xlabel(over)
+    ax.grid(visible=True)
+    legend_above(ax, min(2, len(columns)))
+    return ax
+
+
+def draw_over_time(ax: Axes, curves: Mapping[str, np.ndarray], *, fps: float, label: str) -> Axes:
+    """Draw values of each frame, such as mouth openings of methods and truth.
+
+    Args:
+        ax: empty axes.
+        curves: name -> (T,) values.
+        fps: frames per second.
+        label: of the values, with unit.
+    """
+    for position, (name, values) in enumerate(curves.items()):
+        look = look_of(name, position)
+        ax.plot(
+            np.arange(len(values)) / fps,
+            values,
+            color=look.colour,
+            linestyle=look.line,
+            label=name,
+        )
+    ax.set(xlabel="time in seconds", ylabel=label)
+    ax.grid(visible=True)
+    legend_above(ax, min(2, len(curves)))
+    return ax

@@ -1,0 +1,124 @@
+"""One look for all figures: legible at notebook width, for colour-blind readers and in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 7.2  # inches
+SIMILARITY_COLOURS = "cividis"  # even in lightness, so it survives greyscale
+WEIGHT_COLOURS = "magma"
+MARK_COLOUR = "#ffffff"
+
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "image.interpolation": "nearest",
+    "hatch.linewidth": 0.6,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+}
+
+
+class Look(NamedTuple):
+    """How a series is told apart by colour, and in grey by marker, line and hatch."""
+
+    colour: str
+    marker: str
+    line: str
+    hatch: str
+
+
+LOOKS: tuple[Look, ...] = (
+    Look("#0072b2", "o", "-", ""),
+    Look("#e69f00", "s", "--", "///"),
+    Look("#009e73", "^", "-.", "..."),
+    Look("#cc79a7", "D", ":", "xx"),
+    Look("#56b4e9", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
+    Look("#000000", "P", (0, (1, 1)), "++"),  # type: ignore[arg-type]
+)
+"""Looks of unnamed series, in the order of use (colours of Okabe and Ito)."""
+
+METHOD_LOOKS: Mapping[str, Look] = {
+    "copy": Look("#bbbbbb", "x", ":", "xx"),
+    "ned": Look("#e69f00", "s", "--", "///"),
+    "ned+asccl": Look("#0072b2", "o", "-", ""),
+    "truth": Look("#222222", "D", "-.", ""),
+}
+
+
+def look_of(name: str, position: int) -> Look:
+    """Fixed look of a method, else the look of a position."""
+    return METHOD_LOOKS.get(name, LOOKS[position % len(LOOKS)])
+
+
+def apply_style() -> None:
+    """Make the style that of all figures made from here on."""
+    mpl.rcParams.update(STYLE)
+
+
+def new_figure(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    height: float = 2.6,
+    width: float = WIDTH,
+    **options: Any,
+) -> tuple[Figure, np.ndarray]:
+    """Make a styled figure that no plotting state holds on to.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        height: inches, of the whole figure.
+        width: inches.
+        **options: of `Figure.subplots`, for example `sharey=True`.
+
+    Returns:
+        The figure and its axes as an array (rows, columns).
+    """
+    apply_style()
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, np.asarray(figure.subplots(rows, columns, squeeze=False, **options))
+
+
+def without_frame(ax: Axes) -> Axes:
+    """Drop ticks and spines, for axes that hold a picture."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def legend_above(ax: Axes, columns: int) -> None:
+    """Put the legend over the axes, where it hides no data."""
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=columns,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+        handlelength=2.2,
+    )
