@@ -30,7 +30,6 @@ from spfem.settings import FaceSettings
 
 LANDMARK_DEVIATION = 0.012  # head units: what an independent landmark may miss by
 OUTLIER_FACTOR = 3.0  # of a frame's typical residual, beyond which a landmark counts less
-IDENTITY_FRAMES = 32  # of a clip, evenly spread, that decide the identity
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,12 @@ def fit_head(
         for _ in range(2):
             pose = refine_pose(pose, places, pixels, trust)
         pose = _smooth_pose(pose, settings.smoothness)
-        identity = _solve_identity(model, pose, pixels, trust, expression, settings)
-        expression = _solve_expression(model, pose, pixels, trust, identity, expression, scores, settings)
+        target = _tamed(model, pose, pixels, identity, expression)
+        identity = _solve_identity(model, pose, target, weights, expression, settings)
+        target = _tamed(model, pose, pixels, identity, expression)
+        expression = _solve_expression(
+            model, pose, target, weights, identity, expression, scores, settings
+        )
         residual = _residual(model, pose, pixels, identity, expression)
         trust = weights * _trust_of(residual)
     inside = torch.ones_like(weights, dtype=torch.bool)
@@ -167,34 +170,47 @@ def _trust_of(residual: Tensor) -> Tensor:
     return (limit / distance.clamp(min=1e-9)).clamp(max=1)
 
 
+def _tamed(
+    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
+) -> Tensor:
+    """Landmarks (T, L, 2) in pixels with outliers drawn in, so that least squares is Huber's fit.
+
+    Minimising the squared distance to these lowers Huber's loss (Huber and Dutter's modified
+    residuals), with normal matrices that stay the same for all frames.
+    """
+    residual = _residual(model, pose, pixels, identity, expression)
+    excess = residual * (1 - _trust_of(residual))[..., None]
+    return pixels - excess * pose.scale[:, None, None]
+
+
 def _normal_equations(
-    basis: Tensor, rotation: Tensor, residual: Tensor, trust: Tensor
+    basis: Tensor, rotation: Tensor, residual: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Per-frame normal matrix (T, K, K) and right side (T, K) of basis (K, L, 3)."""
-    count = len(basis)
-    seen = torch.einsum("tac,klc->tkla", rotation[:, :2], basis).reshape(len(rotation), count, -1)
-    weight = (trust / LANDMARK_DEVIATION**2 / trust.shape[1]).repeat_interleave(2, 1)[:, None]
-    weighted = seen * weight
-    return weighted @ seen.mT, (weighted @ residual.reshape(len(rotation), -1, 1))[..., 0]
+    """Per-frame normal matrix (T, K, K) and right side (T, K) of a basis (K, L, 3).
+
+    The weights (L,) are those of all frames, so that the matrices are mixtures of nine.
+    """
+    share = weights / LANDMARK_DEVIATION**2 / len(weights)
+    weighted = (basis * share[:, None]).movedim(2, 0)  # (3, K, L)
+    nine = torch.einsum("akl,cml->ackm", weighted, basis.movedim(2, 0))
+    seen = rotation[:, :2].mT @ rotation[:, :2]  # (T, 3, 3)
+    normal = torch.tensordot(seen, nine, 2)
+    backward = (residual @ rotation[:, :2]).flatten(1)  # (T, L * 3)
+    return normal, backward @ weighted.movedim(0, 2).flatten(1).mT
 
 
 def _solve_identity(
     model: _LandmarkModel,
     pose: Pose,
-    pixels: Tensor,
-    trust: Tensor,
+    target: Tensor,
+    weights: Tensor,
     expression: Tensor,
     settings: FaceSettings,
 ) -> Tensor:
-    count = min(IDENTITY_FRAMES, len(pixels))
-    chosen = torch.linspace(0, len(pixels) - 1, count, device=pixels.device).round().long()
-    some = Pose(pose.rotation[chosen], pose.scale[chosen], pose.translation[chosen])
     basis = model.identity_basis
-    residual = _residual(
-        model, some, pixels[chosen], basis.new_zeros(len(basis)), expression[chosen]
-    )
-    normal, right = _normal_equations(basis, some.rotation, residual, trust[chosen])
-    prior = settings.identity_regularisation / trust.shape[1]
+    residual = _residual(model, pose, target, basis.new_zeros(len(basis)), expression)
+    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+    prior = settings.identity_regularisation / len(weights)
     system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
     return torch.linalg.solve(system, right.mean(0))
 
@@ -202,23 +218,22 @@ def _solve_identity(
 def _solve_expression(
     model: _LandmarkModel,
     pose: Pose,
-    pixels: Tensor,
-    trust: Tensor,
+    target: Tensor,
+    weights: Tensor,
     identity: Tensor,
     start: Tensor,
     scores: Tensor,
     settings: FaceSettings,
 ) -> Tensor:
     basis = model.expression_basis
-    residual = _residual(model, pose, pixels, identity, torch.zeros_like(start))
-    normal, right = _normal_equations(basis, pose.rotation, residual, trust)
-    known = scores.isfinite().float()
-    pull = settings.score_weight * known
-    ridge = settings.expression_regularisation + pull
-    share = 1 / trust.shape[1]
+    residual = _residual(model, pose, target, identity, torch.zeros_like(start))
+    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+    pull = settings.score_weight * scores.isfinite().float()
+    share = 1 / len(weights)
+    ridge = share * (settings.expression_regularisation + pull)
     smoothness = torch.full_like(start[0], settings.expression_smoothness * share)
     return bounded_least_squares(
-        normal + share * torch.diag_embed(ridge),
+        normal + torch.diag_embed(ridge),
         right + share * pull * scores.nan_to_num(),
         start,
         smoothness,

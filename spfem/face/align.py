@@ -1,0 +1,158 @@
+"""Aligned faces: one closed-form similarity a frame, to a template and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from spfem.errors import ShapeError
+from spfem.face.landmark_sets import FACE_OVAL, interocular_distance
+from spfem.head import HeadModel
+
+CROP_SPAN = 0.92  # head units across the aligned square: forehead to an opened jaw
+CROP_CENTRE = (0.0, -0.04)  # of the square on the mean head, head units
+
+
+def umeyama(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least-squares similarity with scale, never mirrored, from points to points.
+
+    Args:
+        source: (N, 2).
+        target: (N, 2).
+
+    Returns:
+        (2, 3) float64; maps (x, y, 1) of the source to the target.
+
+    Raises:
+        ShapeError: if the shapes differ, N < 2, or all source points coincide.
+
+    Source: Umeyama 1991, as used by NED for its template.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2 or len(source) < 2:
+        raise ShapeError(
+            f"source {source.shape} and target {target.shape} must be equal (N, 2) with N > 1"
+        )
+    source_centre, target_centre = source.mean(0), target.mean(0)
+    flat, wanted = source - source_centre, target - target_centre
+    variance = (flat**2).sum() / len(flat)
+    if variance < 1e-18:
+        raise ShapeError("all source points coincide; a similarity needs two different places")
+    left, size, right = np.linalg.svd(wanted.T @ flat / len(flat))
+    sign = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right)) or 1.0])
+    rotation = left * sign @ right
+    scale = size @ sign / variance
+    return np.column_stack([scale * rotation, target_centre - scale * rotation @ source_centre])
+
+
+def template_landmarks(head: HeadModel, face_size: int) -> np.ndarray:
+    """Landmarks (478, 2) of the neutral mean head in pixels of the aligned square."""
+    return to_face_pixels(head.landmarks(head.mean)[:, :2], face_size)
+
+
+def to_face_pixels(places: np.ndarray, face_size: int) -> np.ndarray:
+    """Pixels of the aligned square of frontal places (..., 2) in head units."""
+    return (places - np.array(CROP_CENTRE)) * (face_size / CROP_SPAN) + face_size / 2
+
+
+def invert(matrix: np.ndarray) -> np.ndarray:
+    """The inverse (..., 2, 3) of affine maps (..., 2, 3)."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
+
+
+def alignment_matrices(
+    landmarks: np.ndarray, template: np.ndarray, smoothness: float = 1.0
+) -> np.ndarray:
+    """Similarities from frame pixels to aligned pixels, smooth over time.
+
+    Args:
+        landmarks: (T, 478, 2) frame pixels; best those of the fitted head at rest, so that
+            expressions do not move the crop. The outline is left out.
+        template: (478, 2) aligned pixels.
+        smoothness: strength of Whittaker's smoother on the matrix entries.
+
+    Returns:
+        (T, 2, 3) float32.
+    """
+    import torch
+
+    from spfem.face.solve import smooth_over_time
+
+    inside = np.setdiff1d(np.arange(landmarks.shape[1]), FACE_OVAL)
+    wanted = template[inside].astype(np.float64)
+    source = landmarks[:, inside, :2].astype(np.float64)
+    # The similarity into the template, found in the complex plane: exact and batched.
+    points, goal = source @ np.array([1, 1j]), wanted @ np.array([1, 1j])
+    centre = points.mean(1, keepdims=True)
+    flat = points - centre
+    turn = (flat.conj() * (goal - goal.mean())).sum(1) / (np.abs(flat) ** 2).sum(1)
+    # The face's centre is smoothed, not the shift, which would move with every turn.
+    rows = np.column_stack([turn.real, turn.imag, centre.real, centre.imag])
+    rows = smooth_over_time(torch.from_numpy(rows), smoothness).numpy()
+    turn, centre = rows[:, 0] + 1j * rows[:, 1], rows[:, 2] + 1j * rows[:, 3]
+    shift = goal.mean() - turn * centre
+    matrices = np.stack([turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag], 1)
+    return matrices.reshape(-1, 2, 3).astype(np.float32)
+
+
+def _index_convention(matrix: np.ndarray) -> np.ndarray:
+    """The same map for pixel indices: OpenCV puts the first pixel's centre at 0, spfem at 0.5."""
+    shifted = np.asarray(matrix, np.float64).copy()
+    shifted[:, 2] += shifted[:, :2] @ (0.5, 0.5) - 0.5
+    return shifted
+
+
+def align_faces(
+    frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: int
+) -> np.ndarray:
+    """Aligned faces uint8 (T, S, S, 3); the background is kept, borders are repeated.
+
+    Lanczos resampling; a face larger than the square is drawn larger first and then averaged, so
+    that small aligned faces do not alias (NED resamples once).
+
+    Args:
+        frames: T frames uint8 (H, W, 3) RGB.
+        matrices: (T, 2, 3) frame pixels to aligned pixels.
+        face_size: S.
+    """
+    faces = []
+    for frame, matrix in zip(frames, matrices, strict=True):
+        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        factor = max(1, round(1 / max(scale, 0.05)))
+        large = cv2.warpAffine(
+            frame,
+            _index_convention(np.asarray(matrix) * factor),
+            (face_size * factor, face_size * factor),
+            flags=cv2.INTER_LANCZOS4,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if factor > 1:
+            large = cv2.resize(large, (face_size, face_size), interpolation=cv2.INTER_AREA)
+        faces.append(large)
+    return np.stack(faces)
+
+
+def unalign_face(
+    face: np.ndarray, matrix: np.ndarray, frame_size: tuple[int, int], *, nearest: bool = False
+) -> np.ndarray:
+    """Put an aligned face back: uint8 (H, W) or (H, W, C), 0 outside the square.
+
+    Args:
+        face: (S, S) or (S, S, C) uint8.
+        matrix: (2, 3) frame pixels to aligned pixels.
+        frame_size: (H, W).
+        nearest: take the nearest pixel (masks) instead of Lanczos.
+    """
+    height, width = frame_size
+    flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LANCZOS4
+    return cv2.warpAffine(
+        face, _index_convention(matrix), (width, height), flags=flags | cv2.WARP_INVERSE_MAP
+    )
+
+
+def relative_crop_scale(landmarks: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Aligned pixels per frame pixel (T,), from the distance between the eyes."""
+    return interocular_distance(template) / interocular_distance(landmarks)

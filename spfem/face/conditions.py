@@ -1,0 +1,240 @@
+"""Condition images: what the fitted head looks like in the aligned square, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+import warp as wp
+
+from spfem.errors import ShapeError
+from spfem.face.camera import rotation_matrix
+from spfem.face.mesh import FaceMesh, face_mesh
+from spfem.face.shading import add_normals, draw_conditions, draw_mask
+from spfem.head import HeadModel
+from spfem.head.rasterise import Raster, rasterise
+
+SAMPLES = 2  # per pixel side
+TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
+CHUNK_FRAMES = 64  # drawn at once, which bounds the memory
+
+
+class Codes(Protocol):
+    """What has the arrays of `HeadCodes`, such as a `FaceTrack`."""
+
+    @property
+    def identity(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def expression(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def rotation(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def scale(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def translation(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def align(self) -> np.ndarray: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class HeadCodes:
+    """What the heads of T frames look like, in numbers.
+
+    Attributes:
+        identity: (I,).
+        expression: (T, E) in [0, 1].
+        rotation: (T, 3) axis-angle, radians.
+        scale: (T,) frame pixels per head unit.
+        translation: (T, 2) frame pixels.
+        align: (T, 2, 3) frame pixels to aligned pixels.
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    align: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConditionImages:
+    """The condition images of T frames, all uint8.
+
+    Attributes:
+        nmfc: (T, S, S, 3) normalised mean face coordinates x, y, z; black outside the face.
+        shape: (T, S, S, 3) grey face under five lights.
+        eye: (T, S, S, 3) iris red, eye opening green, mouth opening blue.
+        mask: (T, S, S) 255 where the face is drawn, else 0.
+        texture: (T, S, S, 3) RGB texture on the mesh; None if no texture was given.
+    """
+
+    nmfc: np.ndarray
+    shape: np.ndarray
+    eye: np.ndarray
+    mask: np.ndarray
+    texture: np.ndarray | None = None
+
+    def stacked(self) -> np.ndarray:
+        """All channels (T, S, S, 13): NMFC, eye, shape, texture, mask; 10 without a texture."""
+        images = [self.nmfc, self.eye, self.shape]
+        if self.texture is not None:
+            images.append(self.texture)
+        return np.concatenate([*images, self.mask[..., None]], -1)
+
+
+def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> torch.Tensor:
+    """Vertices (T, U, 3) float32 in aligned pixels, depth in the same unit."""
+    count = len(expression)
+    resting = mesh.mean + np.tensordot(codes.identity, mesh.identity_basis, 1)
+    basis = torch.from_numpy(mesh.expression_basis).reshape(len(mesh.expression_basis), -1)
+    moved = torch.from_numpy(np.ascontiguousarray(expression, np.float32)) @ basis
+    places = torch.from_numpy(resting.astype(np.float32)) + moved.view(count, -1, 3)
+    camera = rotation_matrix(torch.from_numpy(codes.rotation)).numpy() * codes.scale[:, None, None]
+    linear = codes.align[:, :, :2]
+    size = np.sqrt(np.abs(np.linalg.det(linear)))
+    turned = np.concatenate([linear @ camera[:, :2], size[:, None, None] * camera[:, 2:]], 1)
+    shift = np.einsum("tab,tb->ta", linear, codes.translation) + codes.align[:, :, 2]
+    offset = np.pad(shift, ((0, 0), (0, 1))).astype(np.float32)
+    return places @ torch.from_numpy(turned.astype(np.float32)).mT + torch.from_numpy(offset)[:, None]
+
+
+class ConditionPainter:
+    """Draws condition images of any codes at one size; holds the mesh on the CPU or a GPU.
+
+    Args:
+        head: the model.
+        face_size: S, pixels.
+        device: torch device.
+    """
+
+    def __init__(self, head: HeadModel, face_size: int, device: torch.device | str = "cpu"):
+        wp.init()
+        self.mesh = face_mesh(head)
+        self.face_size = face_size
+        self.device = torch.device(device)
+        self.triangles = torch.from_numpy(self.mesh.triangles).to(self.device)
+
+    @cached_property
+    def _constants(self) -> list[wp.array]:
+        def on_device(array: np.ndarray, kind: type) -> wp.array:
+            return wp.array(array, dtype=kind, device=wp.device_from_torch(self.device))
+
+        mesh = self.mesh
+        return [
+            wp.from_torch(self.triangles),
+            on_device(mesh.extent, float),
+            on_device(mesh.region, wp.int32),
+            on_device(np.array(TEXTURE_LAYER, np.int32), wp.int32),
+            on_device(mesh.mean, wp.vec3),
+            on_device(mesh.coordinates, wp.vec3),
+            on_device(mesh.chart, wp.vec2),
+            on_device(mesh.iris, wp.vec3),
+        ]
+
+    def raster(self, points: torch.Tensor, samples: int = 1) -> Raster:
+        """Rasterise vertices (T, U, 3) in aligned pixels, `samples` per pixel side."""
+        side = self.face_size * samples
+        return rasterise(points.to(self.device) * samples, self.triangles, side, side)
+
+    def masks(self, points: torch.Tensor) -> np.ndarray:
+        """Masks uint8 (T, S, S) of vertices (T, U, 3) in aligned pixels, 255 on the face."""
+        raster = self.raster(points)
+        on = wp.device_from_torch(self.device)
+        mask = wp.empty(tuple(raster.face.shape), dtype=wp.uint8, device=on)
+        wp.launch(
+            draw_mask,
+            dim=mask.shape,
+            inputs=[
+                wp.from_torch(raster.face),
+                wp.from_torch(raster.barycentric, dtype=wp.vec3),
+                *self._constants[:2],
+                mask,
+            ],
+            device=on,
+        )
+        return mask.numpy()
+
+    def paint(
+        self,
+        codes: Codes,
+        *,
+        expression: np.ndarray | None = None,
+        texture: np.ndarray | None = None,
+    ) -> ConditionImages:
+        """Draw all frames.
+
+        Args:
+            codes: identity, face units, pose and alignment of T frames.
+            expression: (T, E) face units in place of those of `codes`, for an edit.
+            texture: (5, M, M, 3) uint8 RGB from `face_texture`; also draws `texture`.
+
+        Raises:
+            ShapeError: if `expression` has another shape than that of `codes`.
+        """
+        units = codes.expression if expression is None else expression
+        if units.shape != codes.expression.shape:
+            raise ShapeError(
+                f"expression is {units.shape}; the codes need {codes.expression.shape}"
+            )
+        points = aligned_vertices(self.mesh, codes, units).contiguous()
+        colours = np.zeros((5, 2, 2, 3), np.float32) if texture is None else texture
+        parts = [
+            self._paint_chunk(points[start : start + CHUNK_FRAMES], colours.astype(np.float32))
+            for start in range(0, len(points), CHUNK_FRAMES)
+        ]
+        nmfc, shape, eye, skin, covered = (np.concatenate(part) for part in zip(*parts, strict=True))
+        mask = np.where(covered >= 128, 255, 0).astype(np.uint8)
+        return ConditionImages(nmfc, shape, eye, mask, None if texture is None else skin)
+
+    def _paint_chunk(self, points: torch.Tensor, texture: np.ndarray) -> list[np.ndarray]:
+        points = points.to(self.device)
+        raster = self.raster(points, SAMPLES)
+        on = wp.device_from_torch(self.device)
+        normals = torch.zeros_like(points)
+        warp_normals = wp.from_torch(normals, dtype=wp.vec3)
+        wp.launch(
+            add_normals,
+            dim=(len(points), len(self.triangles)),
+            inputs=[wp.from_torch(points, dtype=wp.vec3), self._constants[0], warp_normals],
+            device=on,
+        )
+        size = (len(points), self.face_size, self.face_size)
+        images = [wp.empty((*size, 3), dtype=wp.uint8, device=on) for _ in range(4)]
+        images.append(wp.empty(size, dtype=wp.uint8, device=on))
+        wp.launch(
+            draw_conditions,
+            dim=size,
+            inputs=[
+                wp.from_torch(raster.face),
+                wp.from_torch(raster.barycentric, dtype=wp.vec3),
+                *self._constants,
+                warp_normals,
+                wp.array(texture, dtype=wp.vec3, device=on),
+                SAMPLES,
+                *images,
+            ],
+            device=on,
+        )
+        return [image.numpy() for image in images]
+
+
+def condition_images(
+    head: HeadModel,
+    codes: Codes,
+    face_size: int,
+    *,
+    expression: np.ndarray | None = None,
+    texture: np.ndarray | None = None,
+) -> ConditionImages:
+    """Draw the condition images of a clip in aligned space; see `ConditionPainter.paint`.
+
+    Source: NED (NMFC, shape image under five lights with albedo 180/255, eye image). Departures:
+    drawn directly in aligned space with 2 x 2 samples a pixel instead of warped there; coarse
+    normals (the detail normals need DECA); the eye image shows the visible iris instead of a
+    disc, and the openings of eyes and mouth; the texture image is an addition.
+    """
+    return ConditionPainter(head, face_size).paint(codes, expression=expression, texture=texture)

@@ -1,0 +1,74 @@
+"""One array file a clip: everything the face stage knows about it."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from spfem.artifacts import writing
+from spfem.errors import InputError
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """Track, fitted codes and aligned faces of one clip of T frames.
+
+    Attributes:
+        fps: frames per second.
+        frame_size: (H, W) of the clip, pixels.
+        found: (T,) bool, frames in which the tracker saw a face; others are filled in.
+        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
+        blendshapes: (T, 51) float32 tracker scores, columns `tracker.BLENDSHAPE_NAMES`.
+        identity: (I,) float32.
+        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
+        rotation: (T, 3) float32 axis-angle, radians.
+        scale: (T,) float32 frame pixels per head unit.
+        translation: (T, 2) float32 frame pixels.
+        reprojection_error: (T,) float32 mean landmark error, frame pixels.
+        align: (T, 2, 3) float32 frame pixels to aligned pixels.
+        faces: (T, S, S, 3) uint8 aligned RGB, background kept.
+        masks: (T, S, S) uint8 255 inside the face, 0 outside.
+    """
+
+    fps: float
+    frame_size: tuple[int, int]
+    found: np.ndarray
+    landmarks: np.ndarray
+    blendshapes: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    reprojection_error: np.ndarray
+    align: np.ndarray
+    faces: np.ndarray
+    masks: np.ndarray
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.found)
+
+    def save(self, path: Path) -> None:
+        """Write an uncompressed npz file, whole or not at all."""
+        with writing(path) as aside:
+            np.savez(aside, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> FaceTrack:
+        """Read a file of `save`.
+
+        Raises:
+            InputError: if the file is missing, damaged or of another kind.
+        """
+        try:
+            with np.load(path) as stored:
+                arrays = {field.name: stored[field.name] for field in fields(cls)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is no face track ({error}); run the face stage anew") from error
+        arrays["fps"] = float(arrays["fps"])
+        arrays["frame_size"] = tuple(int(side) for side in arrays["frame_size"])
+        return cls(**arrays)
