@@ -202,7 +202,21 @@ def _demo() -> Scale:
         spatial=SpatialSettings(
             image_size=96, widths=(16, 32, 64, 128), blocks=(1, 1, 2, 1), steps=1200
         ),
-        manipulator=ManipulatorSettings(width=128, steps=600, learning_rate=5e-4),
+        manipulator=ManipulatorSettings(
+            width=64,
+            encoder_width=128,
+            residual=True,
+            encode_reference=True,
+            fixed_style_target=True,
+            discriminator_noise=0.5,
+            discriminator_rate=0.3,
+            first_beta=0.5,
+            batch_size=32,
+            steps=500,
+            learning_rate=1e-3,
+            cycle_weight=0.3,
+            style_weight=0.3,
+        ),
         renderer=RendererSettings(
             image_size=96,
             width=32,
@@ -240,11 +254,9 @@ def _smoke() -> Scale:
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
         spatial=replace(demo.spatial, image_size=64, widths=(8, 16, 32, 64), steps=30),
-        manipulator=replace(demo.manipulator, width=64, steps=20),
+        manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
-        evaluation=replace(
-            demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2
-        ),
+        evaluation=replace(demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2),
     )
 
 

@@ -57,10 +57,9 @@ def discriminator_loss(
         fake: generated windows (B, T, E), without gradient to the generator.
         fake_label: the emotions (B,) int64 they were generated for.
     """
-    return (
-        least_squares(discriminator(real, real_label), 1.0),
-        least_squares(discriminator(fake.detach(), fake_label), 0.0),
-    )
+    scores = discriminator(torch.cat((real, fake.detach())), torch.cat((real_label, fake_label)))
+    real_score, fake_score = scores.split((len(real), len(fake)))
+    return least_squares(real_score, 1.0), least_squares(fake_score, 0.0)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -83,25 +82,31 @@ class Manipulator(nn.Module):
         self.register_buffer("mean", torch.zeros(space.size))
         self.register_buffer("deviation", torch.ones(space.size))
 
-    def measure_scale(self, sequences: Iterable[Tensor]) -> None:
-        """Set mean and deviation (E,) from sequences (T, E), if the settings standardise.
+    def measure_scale(self, frames: Tensor) -> None:
+        """Set mean and deviation (E,) from training frames (N, E), if the settings standardise.
 
         Deviations are floored at `settings.deviation_floor`, so that the tracking noise of units
         that hardly move is not blown up to the size of speech.
-        """
-        if not self.settings.standardise:
-            return
-        frames = torch.cat(list(sequences)).double()
-        self.mean.copy_(frames.mean(dim=0))
-        self.deviation.copy_(frames.std(dim=0).clamp_min(self.settings.deviation_floor))
 
-    def standardise(self, expression: Tensor) -> Tensor:
-        """Map expression coefficients (..., E) to the space of the networks."""
+        Raises:
+            ShapeError: if the frames are of another expression space.
+        """
+        self._check(frames)
+        if self.settings.standardise:
+            self.mean.copy_(frames.double().mean(dim=0))
+            deviation = frames.double().std(dim=0)
+            self.deviation.copy_(deviation.clamp_min(self.settings.deviation_floor))
+
+    def _check(self, expression: Tensor) -> None:
         if expression.shape[-1] != self.space.size:
             raise ShapeError(
                 f"expression has {expression.shape[-1]} coefficients, this manipulator was made "
                 f"for {self.space.size}; track the clip with the same head model"
             )
+
+    def standardise(self, expression: Tensor) -> Tensor:
+        """Map expression coefficients (..., E) to the space of the networks."""
+        self._check(expression)
         return (expression - self.mean) / self.deviation
 
     def restore(self, standardised: Tensor) -> Tensor:

@@ -72,10 +72,11 @@ class _WindowCritic(nn.Module):
 
     def __init__(self, expression_size: int, output_size: int, width: int) -> None:
         super().__init__()
-        half, quarter, eighth = width // 2, width // 4, width // 8
+        half, quarter = width // 2, width // 4
+        narrow = max(width // 8, 2 * output_size)  # a narrower bottleneck loses the style
         self.seq1 = _perceptron((expression_size, width, half), activate_last=True)
         self.LSTM = nn.LSTM(half, quarter, num_layers=2, batch_first=True, bidirectional=True)
-        self.seq2 = _perceptron((half, quarter, eighth, output_size), activate_last=False)
+        self.seq2 = _perceptron((half, quarter, narrow, output_size), activate_last=False)
 
     def summarise(self, expression: Tensor) -> Tensor:
         return self.seq2(self.LSTM(self.seq1(expression))[0]).mean(dim=1)

@@ -57,7 +57,7 @@ class _Trainer:
         }
         betas = (settings.first_beta, SECOND_BETA)
         self.optimisers = {
-            name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas)
+            name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas, fused=True)
             for name, network in networks.items()
         }
 
@@ -203,18 +203,17 @@ def train_manipulator(
         ShapeError: if a sequence does not fit the window or the space.
         CheckpointError: if the state in the folder is damaged or of another training.
     """
-    data = [torch.as_tensor(sequence, dtype=torch.float32).to(device) for sequence in sequences]
     manipulator = Manipulator(settings, space, seed=seed).to(device)
     _check_labels(labels, manipulator.emotions)
-    if data:
-        manipulator.measure_scale(data)
     windows = Windows(
-        [manipulator.standardise(sequence) for sequence in data],
+        [torch.as_tensor(sequence, dtype=torch.float32).to(device) for sequence in sequences],
         labels,
         window_frames=settings.window_frames,
         batch_size=settings.batch_size,
         seed=seed,
     )
+    manipulator.measure_scale(windows.frames)
+    windows.frames = manipulator.standardise(windows.frames)
     trainer = _Trainer(manipulator, settings, expression_loss)
     rows: Rows = []
     done = 0

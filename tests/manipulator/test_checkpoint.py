@@ -9,7 +9,7 @@ from spfem.manipulator import Manipulator, load_manipulator, save_manipulator
 
 def test_round_trip(tmp_path, small, space):
     manipulator = Manipulator(small, space, emotions=8, seed=5)
-    manipulator.measure_scale([torch.rand(30, 12)])
+    manipulator.measure_scale(torch.rand(30, 12))
     save_manipulator(tmp_path / "m.safetensors", manipulator)
     loaded = load_manipulator(tmp_path / "m.safetensors")
     assert loaded.settings == small

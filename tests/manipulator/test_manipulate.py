@@ -14,7 +14,7 @@ from spfem.manipulator.windows import gaussian_weights
 @pytest.fixture
 def manipulator(small, space):
     made = Manipulator(small, replace(space, value_range=None)).eval()
-    made.measure_scale([torch.rand(50, 12)])
+    made.measure_scale(torch.rand(50, 12))
     return made
 
 
@@ -88,12 +88,12 @@ def test_scale_is_measured_with_a_floor_and_only_if_asked(small):
     space = ExpressionSpace(("jaw", "still"))
     frames = torch.stack((torch.randn(1000), torch.full((1000,), 0.5)), dim=1)
     manipulator = Manipulator(small, space)
-    manipulator.measure_scale([frames[:400], frames[400:]])
+    manipulator.measure_scale(frames)
     torch.testing.assert_close(manipulator.mean, frames.mean(dim=0))
     assert manipulator.deviation[1] == pytest.approx(small.deviation_floor)
     torch.testing.assert_close(manipulator.restore(manipulator.standardise(frames)), frames)
     raw = Manipulator(replace(small, standardise=False), space)
-    raw.measure_scale([frames])
+    raw.measure_scale(frames)
     assert torch.equal(raw.standardise(frames), frames)
 
 

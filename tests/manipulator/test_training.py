@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spfem.errors import CheckpointError, InputError, ShapeError
+from spfem.manipulator import label_style, manipulate, training
+from spfem.manipulator.training import STATE_NAME, train_manipulator
+from tests.manipulator.conftest import SMALL, planted_speech
+
+
+class KilledError(Exception):
+    pass
+
+
+def stop_after(count):
+    def progress(steps):
+        for index, step in enumerate(steps):
+            if index == count:
+                raise KilledError
+            yield step
+
+    return progress
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SMALL, replace(SMALL, discriminator_noise=0.3, encode_reference=True, residual=True)],
+    ids=["published", "remedies"],
+)
+def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, settings, space):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
+    sequences, labels, _ = planted_speech(14, frames=20)
+    whole = train_manipulator(sequences, labels, settings, space=space)
+    with pytest.raises(KilledError):
+        train_manipulator(
+            sequences,
+            labels,
+            settings,
+            space=space,
+            progress=stop_after(7),
+            checkpoint_folder=tmp_path,
+        )
+    assert (tmp_path / STATE_NAME).exists()
+    steps = []
+
+    def watch(some):
+        steps.extend(some)
+        return steps
+
+    resumed = train_manipulator(
+        sequences, labels, settings, space=space, progress=watch, checkpoint_folder=tmp_path
+    )
+    assert steps == list(range(7, 12))
+    assert resumed.rows == whole.rows
+    for name, value in whole.manipulator.state_dict().items():
+        assert torch.equal(resumed.manipulator.state_dict()[name], value), name
+
+
+def test_damaged_state_is_named(tmp_path, space):
+    (tmp_path / STATE_NAME).write_bytes(b"nonsense")
+    sequences, labels, _ = planted_speech(7, frames=20)
+    with pytest.raises(CheckpointError, match=STATE_NAME):
+        train_manipulator(sequences, labels, SMALL, space=space, checkpoint_folder=tmp_path)
+
+
+def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(space):
+    sequences, labels, _ = planted_speech(14, frames=20)
+    for asked in (False, True):
+        settings = replace(SMALL, steps=1, encode_reference=asked)
+        updates = []
+        original = training._Trainer._update
+
+        def record(trainer, loss, *names, updates=updates, original=original):
+            updates.append(names)
+            original(trainer, loss, *names)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training._Trainer, "_update", record)
+            train_manipulator(sequences, labels, settings, space=space)
+        assert updates == [
+            ("discriminator",),
+            ("discriminator",),
+            ("generator", "mapping_network", "style_encoder"),
+            ("generator", "style_encoder") if asked else ("generator",),
+        ]
+
+
+def test_learning_rates_fall_to_zero_over_the_last_share(space):
+    settings = replace(SMALL, steps=10, decay_share=0.5, discriminator_rate=0.5)
+    trainer = training._Trainer(training.Manipulator(settings, space), settings, None)
+    rates = []
+    for step in range(10):
+        trainer.begin(step, 0)
+        rates.append(trainer.optimisers["generator"].param_groups[0]["lr"])
+    wanted = [1.0] * 6 + [0.8, 0.6, 0.4, 0.2]
+    assert rates == pytest.approx([rate * settings.learning_rate for rate in wanted])
+    assert trainer.optimisers["discriminator"].param_groups[0]["lr"] == pytest.approx(rates[-1] / 2)
+
+
+def test_supervision_moves_the_edit(space):
+    """A loss that wants the last coefficient high makes edits that have it high."""
+    sequences, labels, _ = planted_speech(14, frames=20)
+    results = []
+    for weight in (0.0, 50.0):
+        settings = replace(SMALL, steps=40, residual=True, metric_weight=weight, learning_rate=3e-3)
+        trained = train_manipulator(
+            sequences,
+            labels,
+            settings,
+            space=space,
+            expression_loss=lambda source, generated, clip: (generated[..., -1] - 0.9).abs().mean(),
+        )
+        style = label_style(trained.manipulator, 0)
+        edited = manipulate(sequences[0], manipulator=trained.manipulator, style=style)
+        results.append(float(edited[:, -1].mean()))
+        assert "metric" in trained.rows[0]
+    assert results[1] > results[0] + 0.3
+
+
+def test_learns_planted_emotions(space):
+    """A short training moves edits towards the planted coefficient, and keeps the jaw."""
+    sequences, labels, _ = planted_speech(42)
+    settings = replace(
+        SMALL,
+        steps=120,
+        width=48,
+        encoder_width=64,
+        learning_rate=3e-3,
+        first_beta=0.5,
+        residual=True,
+        encode_reference=True,
+        fixed_style_target=True,
+        discriminator_noise=0.3,
+        discriminator_rate=0.3,
+        cycle_weight=0.1,
+        style_weight=0.3,
+    )
+    trained = train_manipulator(sequences, labels, settings, space=space)
+    manipulator = trained.manipulator
+    named, jaws = 0, []
+    for label in range(1, 7):
+        style = label_style(manipulator, label, latents=8)
+        edited = manipulate(sequences[0], manipulator=manipulator, style=style)
+        lifted = edited[:, 5:11].mean(dim=0) - sequences[0][:, 5:11].mean(dim=0)
+        named += int(lifted.argmax()) == label - 1
+        jaws.append(torch.corrcoef(torch.stack((edited[:, 0], sequences[0][:, 0])))[0, 1])
+    assert named >= 5
+    assert min(jaws) > 0.9
+    assert [row["step"] for row in trained.rows][-1] == 120
+
+
+def test_bad_input(space):
+    sequences, labels, _ = planted_speech(7, frames=20)
+    with pytest.raises(InputError, match="at least one"):
+        train_manipulator([], [], SMALL, space=space)
+    with pytest.raises(ShapeError, match=r"\[9\]"):
+        train_manipulator(sequences, [9, *labels[1:]], SMALL, space=space)
+    with pytest.raises(ShapeError, match="coefficients"):
+        train_manipulator([s[:, :5] for s in sequences], labels, SMALL, space=space)
