@@ -207,7 +207,9 @@ def speak(text: str, voice: Voice, style: SpeechStyle, *, sample_rate: int = SAM
     starts = [lead_seconds + sample / raw.sample_rate for _, _, sample in raw.words]
     words = []
     for word, start, following in zip(text.split(), starts, [*starts[1:], np.inf], strict=True):
-        inside = [p.end_seconds for p in phonemes if p.name != SILENCE and p.start_seconds < following]
+        inside = [
+            p.end_seconds for p in phonemes if p.name != SILENCE and p.start_seconds < following
+        ]
         words.append(Word(word.strip(".,!?"), start, max(inside)))
     return Speech(samples, sample_rate, phonemes, tuple(words))
 

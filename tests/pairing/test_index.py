@@ -1,0 +1,130 @@
+"""The pairing stage on spoken sentences with planted truth."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spfem.corpus.audio import write_audio
+from spfem.corpus.clips import Clip, save_corpus
+from spfem.corpus.synthetic.sentences import SHARED, sentences_of
+from spfem.corpus.synthetic.speech import actor_voice, speak, speech_clock, speech_style
+from spfem.corpus.video import write_video
+from spfem.errors import ArtifactError, CorpusError, SettingsError, ShapeError
+from spfem.pairing.dtw import align_sequences
+from spfem.pairing.features import alignment_features
+from spfem.pairing.index import pair_corpus
+from spfem.pairing.truth import alignment_error, pair_error
+from spfem.settings import EMOTIONS, PairingSettings
+
+FPS = 25
+SETTINGS = PairingSettings()
+
+
+def recording(actor, emotion, index):
+    voice = actor_voice(actor, female=bool(actor % 2))
+    speech = speak(SHARED[index], voice, speech_style(emotion, 10 * actor + index))
+    seconds = (np.arange(round(speech.seconds * FPS)) + 0.5) / FPS
+    return speech, speech_clock(speech, seconds)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("corpus")
+    clips = []
+    for actor, name in enumerate(("M1", "W2")):
+        for emotion in ("neutral", "happy", "sad"):
+            for sentence in sentences_of(emotion, shared=2, own=1):
+                level = 1 if emotion == "neutral" else 3
+                clip = Clip(root, name, emotion, level, sentence.number, sentence.key)
+                voice = actor_voice(actor, female=bool(actor))
+                speech = speak(sentence.text, voice, speech_style(emotion, actor))
+                count = round(speech.seconds * FPS)
+                frames = np.zeros((count, 16, 16, 3), np.uint8)
+                write_video(clip.video, frames, FPS, audio=speech.samples, sample_rate=16000)
+                write_audio(clip.audio, speech.samples, 16000)
+                clip.truth.parent.mkdir(parents=True, exist_ok=True)
+                clock = speech_clock(speech, (np.arange(count) + 0.5) / FPS)
+                np.savez(clip.truth, frame_of_reference=clock)
+                clips.append(clip)
+    return save_corpus(root, "tiny", FPS, clips, {"M1": "train", "W2": "target"}, "digest")
+
+
+def test_pairs_of_a_corpus(corpus, tmp_path):
+    index = pair_corpus(corpus, tmp_path / "pairs", SETTINGS)
+    assert len(index.pairs) == 2 * 2 * 2  # actors, emotions, shared sentences
+    assert all(pair.usable for pair in index.pairs)
+    assert {pair.emotion for pair in index.select(role="target")} == {"happy", "sad"}
+    assert {pair.actor for pair in index.select(role="target")} == {"W2"}
+    errors = np.concatenate([pair_error(corpus, pair) for pair in index.pairs])
+    assert np.median(errors) < 1.0
+    released = json.loads((tmp_path / "pairs" / "aligned_path.json").read_text())
+    source, target = released["M1"]["sad"]["002_002"]
+    pair = index.select(actor="M1", emotion="sad")[1]
+    assert pair.source == "M1/neutral/level_1/002"
+    np.testing.assert_array_equal(pair.path, np.stack([source, target], axis=1))
+    again = pair_corpus(corpus, tmp_path / "pairs", SETTINGS)
+    assert again.digest == index.digest
+    assert [p.normalised_cost for p in again.pairs] == [p.normalised_cost for p in index.pairs]
+
+
+def test_gate_follows_the_settings(corpus, tmp_path):
+    strict = pair_corpus(corpus, tmp_path / "a", replace(SETTINGS, maximum_cost=0.1))
+    assert not strict.select()
+    assert len(strict.select(usable=None)) == len(strict.pairs)
+    released = replace(SETTINGS, maximum_cost=0.1, compat="upstream")
+    assert len(pair_corpus(corpus, tmp_path / "b", released).select()) == 8
+    with pytest.raises(SettingsError, match="compat"):
+        pair_corpus(corpus, tmp_path / "c", replace(SETTINGS, compat="other"))
+
+
+def test_damaged_index_and_corpus_without_pairs(corpus, tmp_path):
+    pair_corpus(corpus, tmp_path / "a", SETTINGS)
+    (tmp_path / "a" / "pairs.json").write_text("{")
+    with pytest.raises(ArtifactError, match="damaged"):
+        pair_corpus(corpus, tmp_path / "a", SETTINGS)
+    alone = replace(corpus, clips=corpus.select(emotion="neutral"))
+    with pytest.raises(CorpusError, match="pairing needs"):
+        pair_corpus(alone, tmp_path / "b", SETTINGS)
+
+
+def test_median_error_and_gate_over_all_emotions():
+    errors, matched, mismatched = [], [], []
+    for actor in range(3):
+        neutral = [recording(actor, "neutral", index) for index in (0, 1)]
+        features = [alignment_features(s.samples, FPS, SETTINGS) for s, _ in neutral]
+        for emotion in EMOTIONS[1:]:
+            speech, clock = recording(actor, emotion, 0)
+            other = alignment_features(speech.samples, FPS, SETTINGS)
+            result = align_sequences(features[0], other)
+            inside = (result.path < (len(neutral[0][1]), len(clock))).all(1)
+            errors.append(alignment_error(result.path[inside], neutral[0][1], clock))
+            matched.append(result.normalised_cost)
+            mismatched.append(align_sequences(features[1], other).normalised_cost)
+    assert np.median(np.concatenate(errors)) < 0.6
+    assert np.percentile(np.concatenate(errors), 90) < 1.2
+    assert max(matched) < SETTINGS.maximum_cost < min(mismatched)
+
+
+def test_error_of_planted_paths():
+    clock = np.array([-1, -0.5, 0.2, 0.8, 1.4, 2.1, 2.9, 3.0, 3.6])  # three phonemes
+    slow = np.interp(np.arange(17) / 2, np.arange(9), clock)
+    exact = np.stack([np.arange(9), 2 * np.arange(9)], axis=1)
+    errors = alignment_error(exact, clock, slow)
+    assert errors.shape == (5,)  # silences left out
+    np.testing.assert_allclose(errors, 0, atol=1e-12)
+    shifted = np.minimum(exact + np.array([0, 2]), 16)
+    np.testing.assert_allclose(alignment_error(shifted, clock, slow), 2)
+    with pytest.raises(ShapeError, match="different sentences"):
+        alignment_error(exact, clock, np.append(slow, 4.2))
+    with pytest.raises(ShapeError, match="frames"):
+        alignment_error(exact + 1, clock, slow)
+
+
+def test_features_do_not_hear_loudness():
+    speech, _ = recording(0, "happy", 0)
+    loud = alignment_features(speech.samples, FPS, SETTINGS)
+    quiet = alignment_features(0.1 * speech.samples, FPS, SETTINGS)
+    np.testing.assert_allclose(loud, quiet, atol=1e-5)
+    np.testing.assert_allclose(loud.mean(0), 0, atol=1e-9)
