@@ -37,15 +37,23 @@ def killed_after(count):
 
 def test_learning_raises_matched_and_lowers_mismatched_on_an_unseen_actor(splits):
     train, held_out, visemes = splits
-    settings = replace(SMALL, learning_rate=3e-3, steps=120, curve_steps=60)
+    settings = replace(
+        SMALL,
+        image_size=24,
+        widths=(24, 32),
+        batch_size=4,
+        learning_rate=3e-3,
+        steps=120,
+        curve_steps=60,
+    )
     learned = train_spatial(train, held_out, settings, seed=0)
     comparisons = list_comparisons(held_out, visemes, 20, seed=0)
     before, after = (
         score_similarity(model, held_out, comparisons)
-        for model in (untrained_metric(train, SMALL, seed=0), learned.model)
+        for model in (untrained_metric(train, settings, seed=0), learned.model)
     )
     assert after.matched.mean() > before.matched.mean() + 0.2
-    assert after.mismatched_place.mean() < before.mismatched_place.mean()
+    assert after.mismatched_place.mean() < before.mismatched_place.mean() - 0.05
     assert not learned.model.training
     rows = [row for row in learned.curve if row["split"] == "held_out"]
     assert [row["step"] for row in rows] == [60, 120]
