@@ -154,6 +154,7 @@ class RendererSettings:
     sequence_frames: tuple[int, ...] = (12, 24, 48)  # before a new clip; entry k from k/4 of steps
     augmentation: float = 0.01  # jitter of condition images: shift and scale, fraction of the side
     learning_rate: float = 2e-4
+    adapt_learning_rate: float = 2e-4
     decay_fraction: float = 0.0  # last part of the steps, with the rate falling to zero
     adversarial: str = "ls"  # or "hinge"
     adversarial_weight: float = 1.0
@@ -229,12 +230,13 @@ def _demo() -> Scale:
             texture_residual=True,
             discriminator_width=16,
             mouth_size=32,
-            base_steps=700,
-            adapt_steps=80,
-            batch_size=4,
-            sequence_frames=(8,),
+            base_steps=800,
+            adapt_steps=100,
+            batch_size=2,
+            sequence_frames=(8, 8, 16),
             augmentation=0.0,
             learning_rate=1e-3,
+            adapt_learning_rate=3e-4,
             decay_fraction=0.5,
             adversarial_weight=0.1,
             feature_weight=1.0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +48,12 @@ def train_renderer(
         seed: of weights and draws; one seed gives one result on one machine.
         steps: number of steps in all, also when resumed.
         device: to train on.
-        initial: renderer to start from (adaptation), left unchanged; optimisers start anew.
+        initial: renderer to start from (adaptation, at `adapt_learning_rate`), left unchanged;
+            optimisers start anew.
         face_loss: loss of pictures with changed emotion and the real source frames of the same
             moments, both (N, 3, S, S) in [-1, 1] and black outside the mask; frozen, gradient
-            through the first. Needs `edited_conditions` in every clip.
+            through the first; called under the settings' precision. Needs `edited_conditions`
+            in every clip. Used every `metric_every` steps.
         perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
         progress: wraps the steps, to show them.
         checkpoint_folder: where the state is kept so that a killed run continues; None for not.
@@ -70,10 +71,8 @@ def train_renderer(
             f"cannot train {steps} steps with sequences of {settings.sequence_frames} frames and "
             f"chunks of {settings.chunk_frames}; use at least one step and one chunk a sequence"
         )
-    if initial is None:
-        renderer = new_renderer(settings, seed)
-    else:
-        renderer = replace(copy_renderer(initial, settings))
+    renderer = copy_renderer(initial, settings) if initial else new_renderer(settings, seed)
+    rate = settings.adapt_learning_rate if initial else settings.learning_rate
     for network in renderer.networks().values():
         network.to(device).train()
     state = TrainingState(renderer, settings, seed=seed, steps=steps, folder=checkpoint_folder)
@@ -87,7 +86,7 @@ def train_renderer(
             sequence = draw_sequences(clips, _frames_at(step, steps, settings), settings, random)
             position, previous = 0, None
         part = _chunk(sequence, position, settings)
-        state.set_rate(_rate_at(step, steps, settings))
+        state.set_rate(rate * _decay_at(step, steps, settings))
         jitter = torch.Generator().manual_seed(seed * 1_000_003 + step)
         with autocast(device, settings.precision):
             conditions = jitter_conditions(
@@ -151,7 +150,6 @@ def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
     return settings.sequence_frames[quarter]
 
 
-def _rate_at(step: int, steps: int, settings: RendererSettings) -> float:
+def _decay_at(step: int, steps: int, settings: RendererSettings) -> float:
     falling = settings.decay_fraction * steps
-    left = min(1.0, (steps - step) / falling) if falling else 1.0
-    return settings.learning_rate * left
+    return min(1.0, (steps - step) / falling) if falling else 1.0

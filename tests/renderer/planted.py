@@ -28,6 +28,7 @@ SETTINGS = RendererSettings(
     sequence_frames=(4,),
     augmentation=0.0,
     learning_rate=2e-3,
+    adapt_learning_rate=1e-3,
     adversarial_weight=0.05,
     feature_weight=0.5,
     pixel_weight=10.0,
