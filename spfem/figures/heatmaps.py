@@ -10,10 +10,15 @@ from spfem.errors import ShapeError
 from spfem.figures.style import MARK_COLOUR, SIMILARITY_COLOURS, WEIGHT_COLOURS, without_frame
 
 
+def grey_picture(face: np.ndarray) -> np.ndarray:
+    """Picture (H, W, 3) in [0, 1] of a face (H, W, 3) uint8, as ground for a coloured map."""
+    return np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2) / 255
+
+
 def draw_face(ax: Axes, face: np.ndarray, *, grey: bool = False) -> Axes:
     """Draw a face (H, W, 3) uint8 RGB; grey when colours shall lie over it."""
     height, width = face.shape[:2]
-    shown = np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2) / 255 if grey else face
+    shown = grey_picture(face) if grey else face
     ax.imshow(shown, extent=(0, width, height, 0), interpolation="antialiased")
     ax.set(xlim=(0, width), ylim=(height, 0))
     return without_frame(ax)
@@ -26,7 +31,7 @@ def draw_map(
     *,
     limits: tuple[float, float] = (-1.0, 1.0),
     colours: str = SIMILARITY_COLOURS,
-    opacity: float = 0.65,
+    opacity: float = 0.7,
 ) -> Axes:
     """Draw a map, enlarged to the face, over the face in grey; the map is `ax.images[-1]`.
 
@@ -56,14 +61,21 @@ def draw_map(
 
 def mark_place(
     ax: Axes, place: tuple[int, int], map_shape: tuple[int, int], face_shape: tuple[int, ...]
-) -> Rectangle:
-    """Frame the cell (row, column) of a map of `map_shape` on a face of `face_shape`."""
+) -> list[Rectangle]:
+    """Frame the cell (row, column) of a map of `map_shape` on a face of `face_shape`.
+
+    Returns:
+        A dark and a bright frame, so that one of them is seen on any ground.
+    """
     height, width = face_shape[0] / map_shape[0], face_shape[1] / map_shape[1]
     corner = (place[1] * width, place[0] * height)
-    for colour, line_width in (("black", 3.0), (MARK_COLOUR, 1.4)):
-        frame = Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line_width)
+    frames = [
+        Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line_width)
+        for colour, line_width in (("black", 3.0), (MARK_COLOUR, 1.4))
+    ]
+    for frame in frames:
         ax.add_patch(frame)
-    return frame
+    return frames
 
 
 def draw_correlation(

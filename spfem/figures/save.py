@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
@@ -11,7 +12,16 @@ from PIL import Image
 from spfem.artifacts import writing
 
 PNG_DPI = 150
-PNG_COLOURS = 256  # palette; halves the file and is not seen in plots
+PALETTE_COLOURS = 256
+PALETTE_ERROR = 8  # of 255; a palette, which halves the file, may change few pixels by more
+
+
+def _compact(picture: Image.Image) -> Image.Image:
+    """The picture with a palette, if that cannot be seen (plots), else as it is (faces, maps)."""
+    small = picture.quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
+    change = np.abs(np.asarray(picture, int) - np.asarray(small.convert("RGB"), int))
+    seen = (change.max(axis=2) > PALETTE_ERROR).mean() > 1e-3
+    return picture if seen else small
 
 
 def save_figure(
@@ -36,7 +46,7 @@ def save_figure(
     with writing(paths[1]) as aside:
         figure.savefig(aside, dpi=PNG_DPI)
         with Image.open(aside) as picture:
-            small = picture.convert("RGB").quantize(PNG_COLOURS, dither=Image.Dither.NONE)
+            small = _compact(picture.convert("RGB"))
         small.save(aside, optimize=True)
     if data is not None:
         paths.append(folder / f"{name}.csv")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches
-SIMILARITY_COLOURS = "cividis"  # even in lightness, so it survives greyscale
+SIMILARITY_COLOURS = "viridis"  # even in lightness, and coloured where the face is grey
 WEIGHT_COLOURS = "magma"
 MARK_COLOUR = "#ffffff"
 
