@@ -33,10 +33,21 @@ CLIP_METRICS: Mapping[str, str] = {
 class TrackedFace(Protocol):
     """The part of `spfem.face.track_file.FaceTrack` that is scored."""
 
-    found: np.ndarray  # (T,) bool
-    landmarks: np.ndarray  # (T, 478, 3) pixels
-    blendshapes: np.ndarray  # (T, 52)
-    expression: np.ndarray  # (T, 52)
+    @property
+    def found(self) -> np.ndarray:
+        """(T,) bool."""
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """(T, 478, 3) pixels."""
+
+    @property
+    def blendshapes(self) -> np.ndarray:
+        """(T, 51) tracker scores."""
+
+    @property
+    def expression(self) -> np.ndarray:
+        """(T, E) face units."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,40 @@ def score_clip(
         named = classifier.name(features[None])[0]
     scores["emotion_accuracy"] = float(named == edit.emotion)
     return ClipScore(edit, method, seed, scores, named, sample)
+
+
+def save_sample(path: Path, sample: FaceSample) -> None:
+    """Write a sample as npz, whole or not at all."""
+    with writing(path) as aside:
+        np.savez(
+            aside,
+            actor=np.asarray(sample.actor),
+            emotion=np.asarray(sample.emotion),
+            frames=sample.frames,
+            embeddings=sample.embeddings,
+            blendshapes=sample.blendshapes,
+        )
+
+
+def load_sample(path: Path) -> FaceSample:
+    """Read what `save_sample` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return FaceSample(
+                str(stored["actor"]),
+                str(stored["emotion"]),
+                stored["frames"],
+                stored["embeddings"],
+                stored["blendshapes"],
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"{path} is not a sample file ({type(error).__name__}: {error}); delete it and run again"
+        ) from None
 
 
 def save_score(path: Path, score: ClipScore) -> None:

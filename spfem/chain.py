@@ -1,0 +1,122 @@
+"""The links between the stages of an edit: codes to conditions, pictures back into frames.
+
+`edit` (one video) and the edits of the results share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spfem.errors import InputError
+from spfem.face.align import unalign_face
+from spfem.face.conditions import ConditionPainter
+from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.mask import unite_masks
+from spfem.face.track_file import FaceTrack
+from spfem.manipulator import Manipulator, label_style, manipulate, reference_style
+from spfem.renderer.blend import blend_face
+from spfem.renderer.clips import RendererClip
+from spfem.settings import EMOTIONS
+
+STYLE_LATENTS = 16  # latents whose styles are averaged for a label
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an edit should show: an emotion label, or the style of reference codes.
+
+    Attributes:
+        emotion: name of the emotion, or None with references.
+        references: (T, E) codes of clips whose style to take over.
+    """
+
+    emotion: str | None = None
+    references: tuple[np.ndarray, ...] = ()
+
+
+def edit_expression(
+    manipulator: Manipulator,
+    expression: np.ndarray,
+    wish: Wish,
+    *,
+    anchored: bool,
+    seed: int = 0,
+) -> np.ndarray:
+    """Expression (T, E) with the wished emotion, the jaw following the words of the source.
+
+    Raises:
+        InputError: if the wish names neither an emotion nor a reference, or an unknown emotion.
+        ShapeError: if a clip is shorter than the manipulator's window.
+    """
+    if wish.references:
+        style = reference_style(manipulator, [torch.from_numpy(r) for r in wish.references])
+    elif wish.emotion in EMOTIONS:
+        label = EMOTIONS.index(str(wish.emotion))
+        style = label_style(manipulator, label, seed=seed, latents=STYLE_LATENTS)
+    else:
+        raise InputError(
+            f"emotion {wish.emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or give a "
+            "reference video"
+        )
+    edited = manipulate(
+        torch.from_numpy(expression), manipulator=manipulator, style=style, anchored=anchored
+    )
+    return edited.cpu().numpy().astype(np.float32)
+
+
+class ConditionSource:
+    """Draws what the renderer is told about one clip: as it is, or with edited face units.
+
+    Args:
+        painter: of condition images at the renderer's size.
+        track: of the clip.
+        texture: (5, M, M, 3) face texture of the person, also drawn; None for none.
+    """
+
+    def __init__(self, painter: ConditionPainter, track: FaceTrack, texture: np.ndarray | None):
+        self.painter, self.track, self.texture = painter, track, texture
+
+    def conditions(self, expression: np.ndarray | None = None) -> np.ndarray:
+        """Stacked condition images (T, S, S, C); the mask also covers the face as it was."""
+        images = self.painter.paint(self.track, expression=expression, texture=self.texture)
+        stacked = images.stacked()
+        stacked[..., -1] = unite_masks(images.mask, self.track.masks)
+        return stacked
+
+    def clip(self, expression: np.ndarray | None = None) -> RendererClip:
+        """What a renderer learns from; with `expression` also its edited conditions."""
+        edited = None if expression is None else self.conditions(expression)
+        return RendererClip(self.conditions(), self.track.faces, mouth_centres(self.track), edited)
+
+
+def mouth_centres(track: FaceTrack) -> np.ndarray:
+    """Centre of the lips (T, 2) in aligned pixels."""
+    lips = track.landmarks[:, list(OUTER_LIPS), :2].mean(1)
+    linear, shift = track.align[:, :, :2], track.align[:, :, 2]
+    return (np.einsum("tab,tb->ta", linear, lips) + shift).astype(np.float32)
+
+
+def put_back(
+    frames: Iterable[np.ndarray], track: FaceTrack, pictures: np.ndarray, masks: np.ndarray
+) -> np.ndarray:
+    """Frames (T, H, W, 3) with the aligned pictures (T, S, S, 3) blended in where masks are set.
+
+    Frames in which no face was found stay as they are, and so does every byte outside the masks.
+    """
+    edited = []
+    for frame, matrix, picture, mask, found in zip(
+        frames, track.align, pictures, masks, track.found, strict=True
+    ):
+        if not found:
+            edited.append(frame)
+            continue
+        size = frame.shape[:2]
+        side = picture.shape[0] / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        placed = unalign_face(picture, matrix, size)
+        inside = unalign_face(mask, matrix, size, nearest=True)
+        edited.append(blend_face(frame, placed, inside, side=side))
+    return np.stack(edited)
