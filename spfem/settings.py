@@ -62,7 +62,7 @@ class PairingSettings:
     cepstra: int = 13
     window_seconds: float = 0.025
     # Mean cost on the path, in standard deviations summed over the cepstra, above which a pair is
-    # dropped. On synthetic speech the same sentence costs at most 8.0 and another at least 9.4.
+    # dropped. On synthetic speech the same sentence costs at most 8.0 and another at least 9.1.
     maximum_cost: float = 8.6
     compat: str = "paper"  # or "upstream": cepstra not normalised, no pair dropped
 
