@@ -54,7 +54,7 @@ def test_loss_equals_the_formula_written_out():
             mean = sum(w * e for w, e in zip(weights, entropies, strict=True)) / sum(weights)
             total += 0.3 * mean / 2
     levels = metric.compare(generated, source, centres=centres)
-    assert float(metric.total(levels)) == pytest.approx(total, rel=1e-5)
+    assert metric.total(levels).item() == pytest.approx(total, rel=1e-5)
 
 
 @pytest.mark.parametrize("compat", ["paper", "upstream"])

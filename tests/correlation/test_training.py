@@ -55,7 +55,8 @@ def test_learning_raises_matched_and_lowers_mismatched_on_an_unseen_actor(splits
     assert after.matched.mean() > before.matched.mean() + 0.2
     assert after.mismatched_place.mean() < before.mismatched_place.mean() - 0.05
     assert not learned.model.training
-    rows = [row for row in learned.curve if row["split"] == "held_out"]
+    assert {row["split"] for row in learned.curve} == {"train", "held_out"}
+    rows = [row for row in learned.curve if row["split"] == "train"]
     assert [row["step"] for row in rows] == [60, 120]
     assert rows[-1]["loss"] < rows[0]["loss"]
 
