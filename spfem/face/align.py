@@ -8,19 +8,20 @@ import cv2
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.face.landmark_sets import FACE_OVAL, interocular_distance
+from spfem.face.landmark_sets import FACE_OVAL
 from spfem.head import HeadModel
 
 CROP_SPAN = 0.92  # head units across the aligned square: forehead to an opened jaw
 CROP_CENTRE = (0.0, -0.04)  # of the square on the mean head, head units
 
 
-def umeyama(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity with scale, never mirrored, from points to points.
+def umeyama(source: np.ndarray, target: np.ndarray, *, with_scale: bool = True) -> np.ndarray:
+    """Least-squares similarity, never mirrored, from points to points.
 
     Args:
         source: (N, 2).
         target: (N, 2).
+        with_scale: fit the scale too; else rotation and shift only.
 
     Returns:
         (2, 3) float64; maps (x, y, 1) of the source to the target.
@@ -43,7 +44,7 @@ def umeyama(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     left, size, right = np.linalg.svd(wanted.T @ flat / len(flat))
     sign = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right)) or 1.0])
     rotation = left * sign @ right
-    scale = size @ sign / variance
+    scale = size @ sign / variance if with_scale else 1.0
     return np.column_stack([scale * rotation, target_centre - scale * rotation @ source_centre])
 
 
@@ -151,8 +152,3 @@ def unalign_face(
     return cv2.warpAffine(
         face, _index_convention(matrix), (width, height), flags=flags | cv2.WARP_INVERSE_MAP
     )
-
-
-def relative_crop_scale(landmarks: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """Aligned pixels per frame pixel (T,), from the distance between the eyes."""
-    return interocular_distance(template) / interocular_distance(landmarks)
