@@ -201,7 +201,11 @@ def _demo() -> Scale:
     return Scale(
         name="demo",
         spatial=SpatialSettings(
-            image_size=96, widths=(16, 32, 64, 128), blocks=(1, 1, 2, 1), steps=1200
+            image_size=96,
+            widths=(16, 32, 64, 128),
+            blocks=(1, 1, 2, 1),
+            learning_rate=3e-3,  # the paper's 1e-3 needs more steps
+            steps=1000,
         ),
         manipulator=ManipulatorSettings(
             width=64,
@@ -255,7 +259,15 @@ def _smoke() -> Scale:
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
-        spatial=replace(demo.spatial, image_size=64, widths=(8, 16, 32, 64), steps=30),
+        spatial=replace(
+            demo.spatial,
+            image_size=64,
+            widths=(8, 16, 32, 64),
+            steps=30,
+            curve_steps=10,
+            checkpoint_steps=10,
+            evaluation_pairs=40,
+        ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
         evaluation=replace(demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2),

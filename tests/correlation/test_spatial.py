@@ -71,7 +71,7 @@ def test_flat_images_give_chance_and_finite_gradients(compat):
     generated = images(side=64).requires_grad_()
     loss = metric(generated, images(side=64))
     loss.backward()
-    assert float(loss) == pytest.approx(0.3 * 18.0218, abs=1e-3)
+    assert loss.item() == pytest.approx(0.3 * 18.0218, abs=1e-3)
     assert torch.isfinite(generated.grad).all()
     assert all(torch.isfinite(p.grad).all() for p in metric.parameters() if p.grad is not None)
 
