@@ -2,40 +2,49 @@
 
 FAD here is the Fréchet *face-appearance* distance (not the audio distance of the same
 abbreviation). The published one uses ArcFace; ours names its backbone, `dlib-128` or
-`blendshapes-52`, and is not comparable with published values.
+`blendshapes-51`, and is not comparable with published values. It is biased upward for few frames,
+so only distances of equal counts may be compared (`main_results.frame_counts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.statistics import cluster_bootstrap
 
 
-@dataclass(frozen=True)
-class FrechetDistance:
-    """A distance, its interval, and what it rests on.
+class _Gaussian(NamedTuple):
+    """Mean (C,) and a matrix R (R, C) with R^T R the population covariance, R at most C rows."""
 
-    `value` is biased upward for few frames, so compare only distances of equal counts.
-    """
-
-    value: float
-    low: float
-    high: float
-    generated_frames: int
-    real_frames: int
+    mean: np.ndarray
+    factor: np.ndarray
 
 
-def _covariance_factor(centred: np.ndarray) -> np.ndarray:
-    """Matrix R with R^T R the population covariance; no more rows than columns."""
-    scaled = centred / np.sqrt(len(centred))
-    if len(scaled) <= scaled.shape[1]:
-        return scaled
-    return np.asarray(np.linalg.qr(scaled, mode="r"))
+def _describe(name: str, features: np.ndarray) -> _Gaussian:
+    features = np.asarray(features, dtype=np.float64)
+    if features.ndim != 2 or len(features) < 2:
+        raise ShapeError(f"{name} must be (N, C) with N of at least 2; got {features.shape}")
+    if not np.isfinite(features).all():
+        raise ShapeError(f"{name} holds values that are not finite; drop those frames first")
+    mean = features.mean(axis=0)
+    factor = (features - mean) / np.sqrt(len(features))
+    if len(factor) > factor.shape[1]:
+        factor = np.asarray(np.linalg.qr(factor, mode="r"))
+    return _Gaussian(mean, factor)
+
+
+def _distance(first: _Gaussian, second: _Gaussian) -> float:
+    if first.mean.shape != second.mean.shape:
+        raise ShapeError(
+            f"generated and real differ in dimensions: {len(first.mean)} and {len(second.mean)}"
+        )
+    shift = float(((first.mean - second.mean) ** 2).sum())
+    spread = float((first.factor**2).sum() + (second.factor**2).sum())
+    overlap = float(np.linalg.svd(first.factor @ second.factor.T, compute_uv=False).sum())
+    return shift + max(spread - 2 * overlap, 0.0)
 
 
 def frechet_distance(generated: np.ndarray, real: np.ndarray) -> float:
@@ -55,79 +64,35 @@ def frechet_distance(generated: np.ndarray, real: np.ndarray) -> float:
     Raises:
         ShapeError: for other shapes, fewer than two rows or values that are not finite.
     """
-    sets = []
-    for name, features in (("generated", generated), ("real", real)):
-        features = np.asarray(features, dtype=np.float64)
-        if features.ndim != 2 or len(features) < 2:
-            raise ShapeError(f"{name} must be (N, C) with N of at least 2; got {features.shape}")
-        if not np.isfinite(features).all():
-            raise ShapeError(f"{name} holds values that are not finite; drop those frames first")
-        sets.append(features)
-    if sets[0].shape[1] != sets[1].shape[1]:
-        raise ShapeError(
-            f"generated and real differ in dimensions: {sets[0].shape[1]} and {sets[1].shape[1]}"
-        )
-    means = [features.mean(axis=0) for features in sets]
-    first, second = (
-        _covariance_factor(features - mean) for features, mean in zip(sets, means, strict=True)
-    )
-    shift = float(((means[0] - means[1]) ** 2).sum())
-    spread = float((first**2).sum() + (second**2).sum())
-    overlap = float(np.linalg.svd(first @ second.T, compute_uv=False).sum())
-    return shift + max(spread - 2 * overlap, 0.0)
+    return _distance(_describe("generated", generated), _describe("real", real))
 
 
-def frechet_interval(
-    groups: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]],
-    clusters: np.ndarray,
-    *,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> FrechetDistance:
-    """Mean Fréchet distance over groups (emotions), with an interval from redrawn clips.
+def frechet_draws(
+    generated: Sequence[np.ndarray], real: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Fréchet distances of redrawn generated clips to one real set.
 
     Redrawn sets repeat clips and so hold fewer different frames, which by itself raises the
-    distance. The interval is therefore that of the redrawn distances moved so that their mean
-    falls on the distance itself.
+    distance: move the draws onto the distance of all clips before taking an interval.
 
     Args:
-        groups: for each group the generated clips, K arrays (N_k, C) in the same order in every
-            group, and the real clips, arrays (M_j, C), which are not redrawn.
-        clusters: (K,) or (K, D) labels of the generated clips, outermost level first.
-        resamples: number of draws.
-        confidence: of the interval.
-        seed: of the draws.
+        generated: K clips (N_k, C).
+        real: (M, C) features, not redrawn.
+        counts: (R, K) how often each clip occurs in each draw, at least once in all.
+
+    Returns:
+        (R,) distances.
     """
-    real_sets = [np.concatenate(list(real)) for _, real in groups]
-    draws: list[float] = []
-
-    def distance(rows: np.ndarray) -> float:
-        draws.append(
-            float(
-                np.mean(
-                    [
-                        frechet_distance(np.concatenate([generated[row] for row in rows]), real)
-                        for (generated, _), real in zip(groups, real_sets, strict=True)
-                    ]
-                )
-            )
-        )
-        return draws[-1]
-
-    interval = cluster_bootstrap(
-        np.arange(len(clusters)),
-        clusters,
-        statistic=distance,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+    target = _describe("real", real)
+    return np.asarray(
+        [
+            _distance(_describe("generated", _repeat(generated, row)), target)
+            for row in np.asarray(counts)
+        ]
     )
-    excess = float(np.mean(draws)) - interval.value
-    return FrechetDistance(
-        interval.value,
-        max(min(interval.low - excess, interval.value), 0.0),
-        max(interval.high - excess, interval.value),
-        sum(len(clip) for generated, _ in groups for clip in generated),
-        sum(len(real) for real in real_sets),
+
+
+def _repeat(clips: Sequence[np.ndarray], counts: np.ndarray) -> np.ndarray:
+    return np.concatenate(
+        [clip for clip, count in zip(clips, counts, strict=True) for _ in range(count)]
     )

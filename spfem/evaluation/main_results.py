@@ -9,37 +9,22 @@ import numpy as np
 import pandas as pd
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_interval
+from spfem.evaluation.frechet import frechet_distance, frechet_draws
 from spfem.evaluation.identity import unit_length
 from spfem.evaluation.protocol import SETTINGS
+from spfem.evaluation.resampling import interval_of, redraw_counts
+from spfem.evaluation.results_schema import AVERAGE, COLUMNS, check_main_results
 from spfem.evaluation.scores import CLIP_METRICS, METHODS, ClipScore, FaceSample
 from spfem.settings import EMOTIONS, EvaluationSettings
-from spfem.statistics import cluster_bootstrap
 
-COLUMNS = (
-    "setting", "method", "metric", "backbone", "emotion", "value", "ci_low", "ci_high", "seeds",
-    "clips",
-)  # fmt: skip
-AVERAGE = "average"
-FRECHET_BACKBONES = ("dlib-128", "blendshapes-52")
-
-HIGHER_IS_BETTER: Mapping[str, bool] = {
-    "fad": False,
-    "csim": True,
-    "identity_distance": False,
-    "mouth_error": False,
-    "mouth_correlation": True,
-    "expression_error": False,
-    "emotion_accuracy": True,
-    "face_found": True,
-}
+FRECHET_BACKBONES = ("dlib-128", "blendshapes-51")
 
 
 def frechet_features(sample: FaceSample, backbone: str) -> np.ndarray:
     """Features (N, C) of a clip: embeddings of unit length, or blendshapes."""
     if backbone == "dlib-128":
         return unit_length(sample.embeddings.astype(np.float64))
-    if backbone == "blendshapes-52":
+    if backbone == "blendshapes-51":
         return sample.blendshapes.astype(np.float64)
     raise ShapeError(f"backbone {backbone!r} is unknown; choose one of {FRECHET_BACKBONES}")
 
@@ -94,33 +79,30 @@ def _clip_rows(
         for s in scores
     )
     clips = table.groupby(["actor", "source", "emotion"], as_index=False).mean()
+    counts = redraw_counts(
+        clips[["actor", "source"]].to_numpy(str), resamples=settings.resamples, seed=seed
+    )
     rows = []
     for metric, backbone in CLIP_METRICS.items():
-        usable = clips.dropna(subset=[metric])
-        for emotion in (*EMOTIONS, AVERAGE):
-            part = usable if emotion == AVERAGE else usable[usable.emotion == emotion]
-            if emotion != AVERAGE and not (clips.emotion == emotion).any():
+        usable = clips[metric].notna().to_numpy()
+        values, draws = {}, {}
+        for emotion in EMOTIONS:
+            of_emotion = (clips.emotion == emotion).to_numpy()
+            if not of_emotion.any():
                 continue
             row = _row(setting, method, metric, backbone, emotion, scores)
-            if len(part):
-                interval = cluster_bootstrap(
-                    part[[metric]].assign(e=part.emotion.map(EMOTIONS.index)).to_numpy(float),
-                    part[["actor", "source"]].to_numpy(str),
-                    statistic=_mean_over_emotions,
-                    resamples=settings.resamples,
-                    confidence=settings.confidence,
-                    seed=seed,
-                )
-                row |= {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
-            rows.append(row | {"clips": len(part)})
+            if (chosen := of_emotion & usable).any():
+                taken, weight = clips.loc[chosen, metric].to_numpy(float), counts[:, chosen]
+                total = weight.sum(axis=1)
+                values[emotion] = float(taken.mean())
+                draws[emotion] = np.where(total > 0, weight @ taken / np.maximum(total, 1), np.nan)
+                row |= _measured(values[emotion], draws[emotion], int(chosen.sum()), settings)
+            rows.append(row)
+        row = _row(setting, method, metric, backbone, AVERAGE, scores)
+        if values:
+            row |= _average(values, draws, int(usable.sum()), settings)
+        rows.append(row)
     return rows
-
-
-def _mean_over_emotions(values: np.ndarray) -> float:
-    """Mean of the means of each emotion; rows are (value, emotion index)."""
-    sums = np.bincount(values[:, 1].astype(int), values[:, 0])
-    counts = np.bincount(values[:, 1].astype(int))
-    return float((sums[counts > 0] / counts[counts > 0]).mean())
 
 
 def _frechet_rows(
@@ -131,42 +113,67 @@ def _frechet_rows(
     settings: EvaluationSettings,
     seed: int,
 ) -> list[dict[str, Any]]:
+    # Seeds show the same clips, so a unit that is redrawn holds all seeds of a source.
+    units = sorted({(s.edit.actor, s.edit.source) for s in scores})
+    resamples = min(settings.resamples, settings.frechet_resamples)
+    counts = redraw_counts(np.asarray(units), resamples=resamples, seed=seed)
     rows = []
     for backbone in FRECHET_BACKBONES:
-        real_sets = {
-            emotion: [frechet_features(s, backbone) for s in real if s.emotion == emotion]
-            for emotion in EMOTIONS
-        }
-        # Seeds show the same clips, so a unit that is redrawn holds all seeds of a source.
-        units = sorted({(s.edit.actor, s.edit.source) for s in scores})
-        groups, counts = {}, {}
+        values, draws, clips = {}, {}, 0
         for emotion in EMOTIONS:
             part = [s for s in scores if s.edit.emotion == emotion]
-            clips = [
-                [frechet_features(s.sample, backbone) for s in part if s.edit.source == source]
-                for _, source in units
-            ]
-            filled = [np.concatenate(unit) for unit in clips if unit]
-            if part and len(filled) == len(units) and min(map(len, filled)) >= 2:
-                groups[emotion] = (filled, real_sets[emotion])
-            counts[emotion] = len({s.edit.source for s in part})
-        for emotion in (*EMOTIONS, AVERAGE):
-            wanted = list(groups) if emotion == AVERAGE else [emotion]
-            if emotion != AVERAGE and not counts[emotion]:
+            if not part:
                 continue
             row = _row(setting, method, "fad", backbone, emotion, scores)
-            if wanted and all(name in groups and groups[name][1] for name in wanted):
-                distance = frechet_interval(
-                    [groups[name] for name in wanted],
-                    np.asarray(units),
-                    resamples=min(settings.resamples, settings.frechet_resamples),
-                    confidence=settings.confidence,
-                    seed=seed,
+            generated = [
+                np.concatenate(
+                    [frechet_features(s.sample, backbone) for s in part if s.edit.source == source]
+                    or [np.zeros((0, 1))]
                 )
-                row |= {"value": distance.value, "ci_low": distance.low, "ci_high": distance.high}
-                row["clips"] = sum(counts[name] for name in wanted)
+                for _, source in units
+            ]
+            target = [frechet_features(s, backbone) for s in real if s.emotion == emotion]
+            # A source without faces would change which sets are compared: no value then.
+            if target and min(map(len, generated)) >= 2:
+                pooled = np.concatenate(target)
+                values[emotion] = frechet_distance(np.concatenate(generated), pooled)
+                draws[emotion] = frechet_draws(generated, pooled, counts)
+                clips += len(units)
+                row |= _measured(
+                    values[emotion], draws[emotion], len(units), settings, frechet=True
+                )
             rows.append(row)
+        row = _row(setting, method, "fad", backbone, AVERAGE, scores)
+        if values:
+            row |= _average(values, draws, clips, settings, frechet=True)
+        rows.append(row)
     return rows
+
+
+def _average(
+    values: Mapping[str, float],
+    draws: Mapping[str, np.ndarray],
+    clips: int,
+    settings: EvaluationSettings,
+    *,
+    frechet: bool = False,
+) -> dict[str, Any]:
+    value = float(np.mean(list(values.values())))
+    drawn = np.nanmean(np.stack(list(draws.values())), axis=0)
+    return _measured(value, drawn, clips, settings, frechet=frechet)
+
+
+def _measured(
+    value: float,
+    draws: np.ndarray,
+    clips: int,
+    settings: EvaluationSettings,
+    *,
+    frechet: bool = False,
+) -> dict[str, Any]:
+    interval = interval_of(value, draws, settings.confidence, centred=frechet)
+    low = max(interval.low, 0.0) if frechet else interval.low
+    return {"value": value, "ci_low": low, "ci_high": interval.high, "clips": clips}
 
 
 def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.DataFrame:
@@ -216,30 +223,3 @@ def _row(
         "seeds": len({score.seed for score in scores}),
         "clips": 0,
     }
-
-
-def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
-    """Return `table` if it keeps its promises.
-
-    Raises:
-        ShapeError: naming the first broken one.
-    """
-    key = ["setting", "method", "metric", "backbone", "emotion"]
-    measured = table.value.notna()
-    inside = table.ci_low.le(table.value + 1e-9) & table.ci_high.ge(table.value - 1e-9)
-    promises = {
-        f"columns are {', '.join(COLUMNS)}": list(table.columns) == list(COLUMNS),
-        "there is a row": len(table) > 0,
-        f"settings are of {SETTINGS}": table.setting.isin(SETTINGS).all(),
-        f"methods are of {METHODS}": table.method.isin(METHODS).all(),
-        "metrics are known": table.metric.isin(list(HIGHER_IS_BETTER)).all(),
-        "emotions are known": table.emotion.isin([*EMOTIONS, AVERAGE]).all(),
-        "rows are unique": not table.duplicated(key).any(),
-        "intervals hold their value": inside[measured].all(),
-        "a value rests on clips, a missing one on none": (measured == (table.clips > 0)).all(),
-        "there is a seed": (table.seeds > 0).all(),
-    }
-    for promise, kept in promises.items():
-        if not kept:
-            raise ShapeError(f"the main results table is broken: not true that {promise}")
-    return table

@@ -59,7 +59,7 @@ class FaceSample:
         emotion: which emotion is, or should be, seen.
         frames: (K,) indices of the frames with embeddings.
         embeddings: (K, 128) as dlib gives them.
-        blendshapes: (M, 52) of all frames that show a face.
+        blendshapes: (M, 51) of all frames that show a face.
     """
 
     actor: str
@@ -194,7 +194,7 @@ def load_sample(path: Path) -> FaceSample:
             )
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(
-            f"{path} is not a sample file ({type(error).__name__}: {error}); delete it and run again"
+            f"{path} is no sample file ({type(error).__name__}: {error}); delete it and run again"
         ) from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spfem.artifacts import writing
-from spfem.evaluation.main_results import AVERAGE, HIGHER_IS_BETTER
+from spfem.evaluation.results_schema import AVERAGE, HIGHER_IS_BETTER
 from spfem.evaluation.scores import METHODS
 from spfem.settings import EMOTIONS
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_distance, frechet_interval
+from spfem.evaluation.frechet import frechet_distance, frechet_draws
 
 
 def slow_distance(a, b):
@@ -63,20 +63,11 @@ def test_bad_sets_are_refused(a, b, message):
         frechet_distance(a, b)
 
 
-def test_interval_holds_the_value_and_shrinks_with_more_clips():
+def test_draws_are_the_distances_of_repeated_clips():
     random = np.random.default_rng(2)
-    real = [random.normal(size=(30, 8)) for _ in range(5)]
-
-    def width(clips):
-        clip_sets = [random.normal(size=(10, 8)) + random.normal(size=8) for _ in range(clips)]
-        found = frechet_interval(
-            [(clip_sets, real)], np.arange(clips), resamples=60, confidence=0.9, seed=0
-        )
-        assert found.low <= found.value <= found.high
-        assert (found.generated_frames, found.real_frames) == (10 * clips, 150)
-        assert found.value == pytest.approx(
-            frechet_distance(np.concatenate(clip_sets), np.concatenate(real))
-        )
-        return found.high - found.low
-
-    assert width(40) < width(4)
+    real = random.normal(size=(30, 8))
+    clips = [random.normal(size=(10, 8)) + random.normal(size=8) for _ in range(3)]
+    draws = frechet_draws(clips, real, np.array([[1, 1, 1], [0, 2, 1]]))
+    assert draws[0] == pytest.approx(frechet_distance(np.concatenate(clips), real))
+    repeated = np.concatenate([clips[1], clips[1], clips[2]])
+    assert draws[1] == pytest.approx(slow_distance(repeated, real))
