@@ -6,7 +6,14 @@ import pytest
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.protocol import Edit
-from spfem.evaluation.scores import load_score, sample_face, save_score, score_clip
+from spfem.evaluation.scores import (
+    load_sample,
+    load_score,
+    sample_face,
+    save_sample,
+    save_score,
+    score_clip,
+)
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_track, without_face
 
@@ -77,6 +84,16 @@ def test_other_lengths_are_refused(frames, source, classifier):
             EDIT, "ned", frames, make_track(), source=source, truth=make_track(5),
             classifier=classifier,
         )  # fmt: skip
+
+
+def test_samples_survive_the_disk(tmp_path, source):
+    save_sample(tmp_path / "sample.npz", source)
+    again = load_sample(tmp_path / "sample.npz")
+    assert (again.actor, again.emotion) == ("A1", "neutral")
+    assert np.array_equal(again.blendshapes, source.blendshapes)
+    (tmp_path / "sample.npz").write_bytes(b"half")
+    with pytest.raises(InputError, match="no sample file"):
+        load_sample(tmp_path / "sample.npz")
 
 
 def test_scores_survive_the_disk(tmp_path, frames, source, classifier):
