@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -139,9 +140,7 @@ def _content_of(takes: list[Take]) -> str:
     return digest(rows)
 
 
-def build_synthetic_corpus(
-    root: Path, settings: CorpusSettings, *, force: bool = False
-) -> Corpus:
+def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool = False) -> Corpus:
     """Make the embedded corpus in `root`, or open it if it is there with the same settings.
 
     A killed run continues at the next clip. Two builds with one seed have the same frames, sound
@@ -181,7 +180,7 @@ def build_synthetic_corpus(
     return corpus
 
 
-def _run(jobs: list[tuple[Take, CorpusSettings]], processes: int):
+def _run(jobs: list[tuple[Take, CorpusSettings]], processes: int) -> Iterator[int]:
     if processes <= 1 or len(jobs) < 2:
         yield from map(_film, jobs)
         return

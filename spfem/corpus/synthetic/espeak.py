@@ -78,7 +78,8 @@ def synthesise(markup: str, voice: str, *, rate: int, pitch: int, pitch_range: i
     """Speak SSML `markup` with an eSpeak voice such as `en-us+f3`.
 
     eSpeak keeps oscillator state from one utterance to the next, which no call resets, so the
-    library is loaded anew for each utterance (7 ms): the result depends on the arguments only.
+    library is loaded anew for each utterance (7 ms); and it seeds the noise of breath with
+    the time, so it is seeded again: the result depends on the arguments only.
 
     Args:
         markup: text, may hold SSML `break` and `prosody` elements.
@@ -125,6 +126,7 @@ def synthesise(markup: str, voice: str, *, rate: int, pitch: int, pitch_range: i
             for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_PITCH_RANGE, pitch_range)):
                 library.espeak_SetParameter(parameter, value, 0)
             text = markup.encode()
+            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
             library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8_SSML, None, None)
             library.espeak_Terminate()
         finally:

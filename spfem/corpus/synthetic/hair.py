@@ -10,8 +10,11 @@ from spfem.corpus.synthetic.appearance import Appearance
 from spfem.head.model import SKIN, HeadModel
 
 AXIS_DEPTH = -0.03  # z of the vertical axis about which azimuths turn, head units
+PART = -0.075  # rest x of the parting
 _AZIMUTH = np.radians([0, 22, 40, 54, 66, 76, 84, 95, 112, 135, 180])
-_LINE = np.array([-0.345, -0.345, -0.300, -0.225, -0.110, -0.010, -0.060, -0.165, -0.03, 0.15, 0.20])
+_LINE = np.array(
+    [-0.345, -0.345, -0.300, -0.225, -0.110, -0.010, -0.060, -0.165, -0.03, 0.15, 0.20]
+)
 _RECEDED = np.array([-0.06, -0.16, -0.19, -0.12, -0.02, 0, 0, 0, 0, 0, 0])
 _FRINGE = np.array([0.115, 0.110, 0.085, 0.05, 0.01, 0, 0, 0, 0, 0, 0])
 
@@ -23,15 +26,16 @@ class _Style:
     curtain: float | None = None  # y at which hanging hair ends
     fringe: bool = False
     ball: bool = False  # a bun
+    parted: bool = False
 
 
 _STYLES = {
     "short": _Style(0.028, 0.25),
-    "parted": _Style(0.055, 0.15),
+    "parted": _Style(0.055, 0.15, parted=True),
     "curly": _Style(0.075, 0.40),
     "afro": _Style(0.150, 0.12),
-    "long": _Style(0.050, 0.10, curtain=0.80),
-    "bob": _Style(0.055, 0.08, curtain=0.27),
+    "long": _Style(0.050, 0.10, curtain=0.80, parted=True),
+    "bob": _Style(0.055, 0.08, curtain=0.27, parted=True),
     "fringe": _Style(0.050, 0.08, curtain=0.80, fringe=True),
     "curls": _Style(0.085, 0.35, curtain=0.40),
     "bun": _Style(0.022, 0.10, ball=True),
@@ -50,10 +54,15 @@ def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
     if style is not None and style.fringe:
         line = line + _FRINGE
     generator = np.random.default_rng([appearance.seed, 5])
+    swept = 0.0 * rest[:, 0]
+    if style is not None and style.parted:
+        swept = -0.06 * np.exp(-(((rest[:, 0] - PART) / 0.07) ** 2))
+        swept = swept + 0.05 * np.exp(-(((np.abs(rest[:, 0]) - 0.24) / 0.06) ** 2))
+        swept = swept * (rest[:, 2] < -0.1)
     phase = generator.uniform(0, 6, 3)
     azimuth = _azimuth(rest)
     wave = 0.008 * np.sin(azimuth * 9 + phase[0] + np.sign(rest[:, 0]))
-    distance = np.interp(azimuth, _AZIMUTH, line) + wave - rest[:, 1]
+    distance = np.interp(azimuth, _AZIMUTH, line) + swept + wave - rest[:, 1]
     ear = (np.abs(rest[:, 0]) > 0.285) & (rest[:, 1] > -0.165) & (rest[:, 1] < 0.1)
     ear &= (rest[:, 2] > -0.12) & (rest[:, 2] < 0.10)
     return np.where(ear, -0.05, distance)
@@ -109,8 +118,8 @@ def _shell(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _
     rest, inside = head.mean[used], distance[used]
     generator = np.random.default_rng([appearance.seed, 6])
     bumps = generator.normal(size=len(used)).clip(-1.5, 1.5) * style.roughness
-    part = -0.075
-    lift = 1 - 0.30 * np.exp(-(((rest[:, 0] - part) / 0.03) ** 2)) if style.thickness == 0.055 else 1
+    groove = 0.30 if style.parted else 0.0
+    lift = 1 - groove * np.exp(-(((rest[:, 0] - PART) / 0.03) ** 2))
     above = _smooth(-0.15, -0.50, rest[:, 1])
     amount = style.thickness * (0.62 + 0.38 * above) * lift * (1 + bumps)
     if style.thickness > 0.06:
@@ -136,12 +145,15 @@ def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style:
     """Hanging hair: an elliptic wall around sides and back, open at the face."""
     generator = np.random.default_rng([appearance.seed, 8])
     skull = (head.mean[:, 1] > -0.40) & (head.mean[:, 1] < -0.18)  # above the ears
-    half = np.abs(points[skull, 0]).max() + style.thickness * 0.95
+    ears = np.abs(
+        points[(np.abs(head.mean[:, 1]) < 0.2) & (np.abs(head.mean[:, 0]) > 0.3), 0]
+    ).max()
+    half = max(np.abs(points[skull, 0]).max() + style.thickness * 0.95, ears + 0.012)
     back = points[skull, 2].max() + style.thickness * 0.9 - AXIS_DEPTH
     rows, columns = 28, 56
     end = style.curtain if style.curtain is not None else 0.0
     y = np.linspace(-0.47, end, rows)[:, None]
-    open_angle = np.radians(np.interp(y, [-0.47, -0.25, 0.05, 0.3, 0.8], [45, 58, 72, 74, 60]))
+    open_angle = np.radians(np.interp(y, [-0.47, -0.25, 0.05, 0.3, 0.8], [44, 54, 64, 66, 54]))
     t = np.linspace(0, 1, columns)[None]
     azimuth = open_angle + t * (2 * np.pi - 2 * open_angle)
     dome = np.sqrt(np.clip(1 - (np.clip(-0.22 - y, 0, None) / 0.42) ** 2, 0.0, 1))
@@ -166,10 +178,12 @@ def _bun(points: np.ndarray, head: HeadModel) -> Hair:
     """A knot of hair behind the crown."""
     crown = points[head.mean[:, 1].argmin()]
     rows, columns = 14, 24
-    v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns), indexing="ij")
+    v, u = np.meshgrid(
+        np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns), indexing="ij"
+    )
     ball = np.stack([np.sin(v) * np.cos(u), -np.cos(v), np.sin(v) * np.sin(u)], -1).reshape(-1, 3)
     ball = ball * np.array([0.125, 0.105, 0.12]) * (1 + 0.04 * np.sin(9 * u + 5 * v)).reshape(-1, 1)
-    place = ball + [0.0, crown[1] - 0.035, crown[2] + 0.12]
+    place = ball + np.array([0.0, crown[1] - 0.035, crown[2] + 0.12])
     rest = np.column_stack([ball * 2.0, np.full(len(place), 0.2)])
     return Hair(place, rest, _grid_triangles(rows, columns)[:, ::-1], np.ones(len(place)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -17,7 +19,9 @@ def _smooth(low: float, high: float, x: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def _spot(x: np.ndarray, y: np.ndarray, at: tuple[float, float], size: tuple[float, float]):
+def _spot(
+    x: np.ndarray, y: np.ndarray, at: tuple[float, float], size: tuple[float, float]
+) -> np.ndarray:
     return np.exp(-(((np.abs(x) - at[0]) / size[0]) ** 2) - ((y - at[1]) / size[1]) ** 2)
 
 
@@ -87,7 +91,9 @@ def _brow_cover(appearance: Appearance, generator: np.random.Generator) -> np.nd
     return np.clip(hairs * 0.75 + soft * 0.65, 0, 0.95)
 
 
-def _beard_cover(appearance: Appearance, x, y, generator: np.random.Generator) -> np.ndarray:
+def _beard_cover(
+    appearance: Appearance, x: np.ndarray, y: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
     """Share of beard hair at each place."""
     across = np.abs(x)
     jaw = _smooth(0.02, 0.09, y + 0.12 * _smooth(0.18, 0.30, across)) * _smooth(0.07, 0.15, across)
@@ -114,8 +120,10 @@ def _beard_cover(appearance: Appearance, x, y, generator: np.random.Generator) -
     }
     upper, lower = lip_masks(x, y)
     cover = kinds[appearance.beard] * (1 - np.maximum(upper, lower))
-    grain = np.clip(0.82 + 0.22 * generator.normal(size=x.shape), 0.2, 1.1)
-    streaks = cv2.GaussianBlur(generator.normal(size=x.shape), (0, 0), sigmaX=1.0, sigmaY=5.0)
+    grain = np.clip(0.82 + 0.22 * generator.standard_normal(x.shape, np.float32), 0.2, 1.1)
+    streaks = cv2.GaussianBlur(
+        generator.standard_normal(x.shape, np.float32), (0, 0), sigmaX=1.0, sigmaY=5.0
+    )
     return np.clip(cover * grain + cover * streaks * 0.9, 0, 0.97)
 
 
@@ -180,15 +188,16 @@ def _eyelid_lines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.clip(np.maximum(dark, fold), 0, 1)
 
 
+@lru_cache(maxsize=2)
 def paint_face(appearance: Appearance) -> np.ndarray:
     """Chart (SIDE, SIDE, 4) float32: linear RGB albedo and shine, rows over y, columns over x."""
     generator = np.random.default_rng([appearance.seed, 77])
-    axis = (np.arange(SIDE) + 0.5) / SIDE * 2 * HALF
+    axis = ((np.arange(SIDE) + 0.5) / SIDE * 2 * HALF).astype(np.float32)
     x, y = np.meshgrid(axis - HALF, axis + TOP)
     across = np.abs(x)
     skin = linear(appearance.skin)
     dark_hair, _ = hair_tones(appearance)
-    chart = np.ones((SIDE, SIDE, 4))
+    chart = np.ones((SIDE, SIDE, 4), np.float32)
     chart[..., :3] = skin
     front = 1 - _smooth(0.24, 0.31, across)
 
@@ -206,7 +215,7 @@ def paint_face(appearance: Appearance) -> np.ndarray:
     chart[..., :3] *= mottle[..., None]
     if appearance.freckles:
         dots = cv2.GaussianBlur(
-            (generator.uniform(size=x.shape) > 0.9975).astype(float), (0, 0), 2.4
+            (generator.random(x.shape, np.float32) > 0.9975).astype(float), (0, 0), 2.4
         )
         band = _spot(x, y, (0.07, -0.01), (0.15, 0.10))
         _blend(
@@ -237,4 +246,5 @@ def paint_face(appearance: Appearance) -> np.ndarray:
     )
     shine += 0.3 * _spot(x, y, (0.16, -0.05), (0.06, 0.05)) + 1.1 * lower + 0.4 * upper
     chart[..., 3] = shine * (1 - beard) * (1 + 0.25 * _cloud(generator, 300) * front).clip(0.2)
-    return chart.astype(np.float32)
+    chart.flags.writeable = False  # it is kept for the next call
+    return chart

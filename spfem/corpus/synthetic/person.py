@@ -8,7 +8,7 @@ import numpy as np
 
 from spfem.corpus.synthetic.actors import Actor
 from spfem.corpus.synthetic.hair import grow_hair, hairline_distance
-from spfem.corpus.synthetic.shading import HAIR
+from spfem.corpus.synthetic.shading import HAIR, NECK
 from spfem.head.model import SKIN, TONGUE, UPPER_TEETH, HeadModel
 
 FACE_SHARE = 0.56  # of the frame's height, hairline to chin
@@ -80,13 +80,16 @@ class Person:
         self._correct_mouth(vertices, face_units[:, 0])
         extra = np.broadcast_to(self.extra, (frames, *self.extra.shape))
         still = np.concatenate([vertices, extra], axis=1)
-        moved = np.einsum("tij,tvj->tvi", rotation, still) * scale[:, None, None]
-        moved[..., :2] += translation[:, None]
+        turn = (rotation * scale[:, None, None]).astype(np.float32)
+        moved = still @ turn.transpose(0, 2, 1)
+        moved[..., :2] += translation[:, None].astype(np.float32)
         base_scale, base = self.camera(frame_size, np.ones(1), np.zeros((1, 2)))
-        still = still * base_scale[0]
+        loose = self.follow < 1
+        still = still[:, loose] * np.float32(base_scale[0])
         still[..., :2] += (base + SHOULDER_FOLLOW * (translation - base))[:, None]
-        weight = self.follow[None, :, None]
-        return (weight * moved + (1 - weight) * still).astype(np.float32)
+        weight = self.follow[None, loose, None]
+        moved[:, loose] = weight * moved[:, loose] + (1 - weight) * still
+        return moved
 
     def _correct_mouth(self, vertices: np.ndarray, jaw_open: np.ndarray) -> None:
         region, triangles = self.head.region, self.head.triangles
@@ -133,7 +136,8 @@ def make_person(head: HeadModel, actor: Actor) -> Person:
         inside = np.minimum(inside, -0.05)
     skirt, skirt_rest, skirt_triangles = _skirt(head, neutral)
     triangles = [head.triangles, skirt_triangles]
-    material = [head.region, np.full(len(skirt_triangles), SKIN)]
+    below = (head.mean[head.triangles][..., 1] > 0.36).any(1) & (head.region == SKIN)
+    material = [np.where(below, int(NECK), head.region), np.full(len(skirt_triangles), int(NECK))]
     extra, extra_rest = [skirt], [skirt_rest]
     follow = [head.head_weight, np.zeros(len(skirt))]
     hair = grow_hair(head, neutral, actor.appearance)
@@ -145,7 +149,8 @@ def make_person(head: HeadModel, actor: Actor) -> Person:
         follow.append(hair.follow)
     face = (head.mean[:, 2] < -0.2) & (np.abs(head.mean[:, 1]) < 0.345)
     low, high = neutral[face, 1].min(), neutral[face, 1].max()
-    units = float(high - low) / FACE_SHARE
+    top = float(np.concatenate([neutral, *extra])[:, 1].min())
+    units = max(float(high - low) / FACE_SHARE, (float(high) - top) / (CHIN_AT - 0.02))
     return Person(
         head,
         actor,

@@ -11,15 +11,16 @@ import warp as wp
 from spfem.corpus.synthetic.actors import Actor
 from spfem.corpus.synthetic.appearance import Appearance, look_of
 from spfem.corpus.synthetic.motion import Motion
-from spfem.corpus.synthetic.paint import HALF, paint_face
+from spfem.corpus.synthetic.paint import HALF, SIDE, paint_face
 from spfem.corpus.synthetic.person import Person, make_person, rotation_matrices
 from spfem.corpus.synthetic.shading import draw, find_normals, find_visible
 from spfem.head import load_head_model
 from spfem.head.model import HeadModel
 from spfem.settings import CorpusSettings
 
-wp.config.quiet = True
+wp.config.quiet = True  # type: ignore[attr-defined]
 CHUNK_FRAMES = 32  # frames a launch, which bounds memory
+CHART_DENSITY = 1.6  # texels of the chart per frame pixel
 
 
 class Canvas:
@@ -47,24 +48,32 @@ class Canvas:
     ):
         wp.init()
         self.size, self.samples, self.device = size, samples, "cpu"
-        side = int(np.clip(2 * HALF * scale * samples * 1.25, 64, 1024))
+        side = int(np.clip(2 * HALF * scale * CHART_DENSITY, 64, SIDE))
         chart = cv2.resize(paint_face(appearance), (side, side), interpolation=cv2.INTER_AREA)
         self.look = look_of(appearance)
         order = np.argsort(triangles.ravel(), kind="stable")
         first = np.zeros(len(rest) + 1, np.int32)
         np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
-        self.triangles = wp.array(triangles.astype(np.int32), dtype=wp.int32, device=self.device)
-        self.material = wp.array(material.astype(np.int32), dtype=wp.int32, device=self.device)
-        self.rest = wp.array(rest.astype(np.float32), dtype=wp.vec4, device=self.device)
-        self.first = wp.array(first, dtype=wp.int32, device=self.device)
-        self.faces = wp.array((order // 3).astype(np.int32), dtype=wp.int32, device=self.device)
-        self.chart = wp.array(chart, dtype=wp.vec4, device=self.device)
+        self.triangles: wp.array = wp.array(
+            triangles.astype(np.int32), dtype=wp.int32, device=self.device
+        )
+        self.material: wp.array = wp.array(
+            material.astype(np.int32), dtype=wp.int32, device=self.device
+        )
+        self.rest: wp.array = wp.array(rest.astype(np.float32), dtype=wp.vec4, device=self.device)
+        self.first: wp.array = wp.array(first, dtype=wp.int32, device=self.device)
+        self.faces: wp.array = wp.array(
+            (order // 3).astype(np.int32), dtype=wp.int32, device=self.device
+        )
+        self.chart: wp.array = wp.array(chart, dtype=wp.vec4, device=self.device)
 
     def draw(self, points: np.ndarray) -> np.ndarray:
         """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
         frames, vertices = points.shape[:2]
         side = self.size * self.samples
-        at = wp.array(np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device)
+        at: wp.array = wp.array(
+            np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device
+        )
         normals = wp.empty((frames, vertices), dtype=wp.vec3, device=self.device)
         nearest = wp.full(
             (frames, side, side), wp.uint64(0xFFFFFFFFFFFFFFFF), dtype=wp.uint64, device=self.device

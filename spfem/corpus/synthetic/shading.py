@@ -6,10 +6,15 @@ paint is a chart over rest (x, y), see `spfem.corpus.synthetic.paint`. Light is 
 last kernel.
 """
 
+# Warp gives kernels their types, which mypy cannot follow.
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import warp as wp
 
+from spfem.corpus.synthetic.light import light
+from spfem.corpus.synthetic.look import Look
 from spfem.corpus.synthetic.materials import (
     background,
     cloth_colour,
@@ -17,17 +22,18 @@ from spfem.corpus.synthetic.materials import (
     hair_colour,
     hairline_noise,
     is_lash,
-    light,
     look_up,
     mouth_colour,
     skin_colour,
 )
-from spfem.corpus.synthetic.look import Look
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 NOTHING = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
+DEPTH_SHIFT = wp.constant(4096.0)  # pixels, so that depths are positive
+DEPTH_STEPS = wp.constant(262144.0)  # per pixel
 LASHES = wp.constant(6)
+NECK = wp.constant(8)  # material of skin below the chin, bare or clothed
 HAIR = wp.constant(7)  # material of the hair shell, beside the regions of the head model
 
 
@@ -72,7 +78,7 @@ def find_visible(
     c = points[frame, triangles[index, 2]] * scale
     area = edge(a, b, c[0], c[1])
     kind = material[index]
-    if wp.abs(area) < 1.0e-9 or (area > 0.0 and kind != LASHES):
+    if wp.abs(area) < 1.0e-9 or (area > 0.0 and kind != LASHES and kind != HAIR):
         return
     left = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
     right = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), int(nearest.shape[2]) - 1)
@@ -97,7 +103,7 @@ def find_visible(
                 )
             if covered:
                 z = (u * a[2] + v * b[2] + w * c[2]) / scale
-                step = wp.clamp((z + 4096.0) * 262144.0, 0.0, 2147483000.0)
+                step = wp.clamp((z + DEPTH_SHIFT) * DEPTH_STEPS, 0.0, 4294960000.0)
                 key = (wp.uint64(step) << wp.uint64(32)) | wp.uint64(index)
                 wp.atomic_min(nearest, frame, row, column, key)
 
@@ -136,7 +142,7 @@ def sample_colour(
     if normal[2] > 0.0:
         normal = -normal
     kind = material[index]
-    if kind == 0:
+    if kind == 0 or kind == NECK:
         cloth = cloth_colour(look, place)
         if cloth[3] > 0.5:
             return light(look, wp.vec3(cloth[0], cloth[1], cloth[2]), normal, 0.02, 6.0, 0.05)
@@ -150,6 +156,20 @@ def sample_colour(
             return skin_colour(look, place, normal, look_up(chart, place))
         return hair_colour(look, place, normal)
     return mouth_colour(look, place, normal, kind)
+
+
+@wp.func
+def kind_of(key: wp.uint64, material: wp.array(dtype=wp.int32)) -> int:
+    """Material of a sample, -1 for the wall."""
+    if key == NOTHING:
+        return -1
+    return material[int(key & wp.uint64(0xFFFFFFFF))]
+
+
+@wp.func
+def depth_of(key: wp.uint64) -> float:
+    """Depth of a sample, in pixels and a fixed shift."""
+    return float(key >> wp.uint64(32)) / DEPTH_STEPS
 
 
 @wp.func
@@ -175,26 +195,47 @@ def draw(
 ):
     """Colour of one frame pixel: the mean over its samples; one shading where they agree."""
     frame, row, column = wp.tid()
-    total = wp.vec3(0.0, 0.0, 0.0)
     height = float(frames.shape[1])
     step = 1.0 / float(samples)
+    first = nearest[frame, row * samples, column * samples]
+    kind = kind_of(first, material)
+    near = depth_of(first)
+    alike = bool(True)  # noqa: UP018
     for i in range(samples):
         for j in range(samples):
-            total += sample_colour(
-                nearest[frame, row * samples + i, column * samples + j],
-                float(column) + (float(j) + 0.5) * step,
-                float(row) + (float(i) + 0.5) * step,
-                frame,
-                points,
-                normals,
-                triangles,
-                material,
-                rest,
-                chart,
-                look,
-                height,
-            )
-    total = total / float(samples * samples)
+            key = nearest[frame, row * samples + i, column * samples + j]
+            alike = alike and kind_of(key, material) == kind
+            alike = alike and wp.abs(depth_of(key) - near) < 2.0
+    total = wp.vec3(0.0, 0.0, 0.0)
+    count = float(0.0)  # noqa: UP018
+    for i in range(samples):
+        for j in range(samples):
+            wanted = True
+            x = float(column) + (float(j) + 0.5) * step
+            y = float(row) + (float(i) + 0.5) * step
+            if alike and kind == HAIR:
+                wanted = i == j  # strands are finer than pixels: the diagonal samples them
+            elif alike and kind <= 0:
+                wanted = i + j == 0  # skin, cloth and wall are smooth inside a pixel
+                x = float(column) + 0.5
+                y = float(row) + 0.5
+            if wanted:
+                count += 1.0
+                total += sample_colour(
+                    nearest[frame, row * samples + i, column * samples + j],
+                    x,
+                    y,
+                    frame,
+                    points,
+                    normals,
+                    triangles,
+                    material,
+                    rest,
+                    chart,
+                    look,
+                    height,
+                )
+    total = total / count
     state = wp.rand_init(look.seed + frame, row * 4096 + column)
     grain = (wp.randf(state) - 0.5) * look.grain
     for channel in range(3):

@@ -1,5 +1,7 @@
 """Speech: same bytes, one phoneme sequence per sentence, exact and complete times."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,11 @@ def test_bad_input():
         speak(" ", Voice("f3", 50, 1.0), SpeechStyle())
     with pytest.raises(SettingsError, match="glad"):
         speech_style("glad", 0)
+
+
+def test_breath_does_not_depend_on_the_time():
+    voice, style = actor_voice(0, female=True), speech_style("neutral", 1)
+    first = speak("Maybe we saw a blue boat.", voice, style)
+    time.sleep(1.1)  # eSpeak would seed its noise with the second of the day
+    again = speak("Maybe we saw a blue boat.", voice, style)
+    np.testing.assert_array_equal(first.samples, again.samples)

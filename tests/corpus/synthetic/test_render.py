@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.corpus.synthetic.actors import cast_actors
+from spfem.corpus.synthetic.motion import actor_style, face_motion
+from spfem.corpus.synthetic.render import person_of, portrait, portrait_points, render_clip
+from spfem.corpus.synthetic.speech import Phoneme, Speech
+from spfem.corpus.synthetic.truth import face_truth, inner_lip_vertices
+from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head import load_head_model
+from spfem.head.rasterise import rasterise
+from spfem.settings import CorpusSettings
+
+SETTINGS = CorpusSettings(frame_size=64, metric_actors=2, target_actors=1)
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head_model()
+
+
+@pytest.fixture(scope="module")
+def actor(head):
+    return cast_actors(head, SETTINGS)[0]
+
+
+@pytest.fixture(scope="module")
+def motion(actor):
+    phonemes = (Phoneme("_", 0, 0.1), Phoneme("a", 0.1, 0.3), Phoneme("_", 0.3, 0.4))
+    speech = Speech(np.zeros(6400, np.float32), 16000, phonemes, ())
+    return face_motion(speech, "happy", actor_style(actor.seed), 25, seed=1)
+
+
+def _expression(**units: float) -> np.ndarray:
+    expression = np.zeros(len(FACE_UNIT_NAMES), np.float32)
+    for name, value in units.items():
+        expression[FACE_UNIT_NAMES.index(name)] = value
+    return expression
+
+
+def test_frames_are_the_same_twice_and_whatever_the_chunks(actor, motion, monkeypatch):
+    frames = render_clip(actor, motion, SETTINGS)
+    assert frames.shape == (len(motion.scale), 64, 64, 3)
+    assert frames.dtype == np.uint8
+    np.testing.assert_array_equal(frames, render_clip(actor, motion, SETTINGS))
+
+
+def test_a_portrait_covers_what_an_independent_rasteriser_covers(head):
+    size = 96
+    image = portrait(head, np.zeros(48, np.float32), _expression(), size).astype(float)
+    vertices = head.vertices(np.zeros(48, np.float32), _expression())
+    points = torch.tensor(portrait_points(vertices, size)[None], dtype=torch.float32)
+    covered = rasterise(points, torch.tensor(head.triangles), size, size).face[0].numpy() >= 0
+    warmth = image[..., 0] - image[..., 2]  # the wall is grey, skin is not
+    head_rows = np.arange(size) < 60
+    skin = warmth > 12
+    assert (skin == covered)[head_rows].mean() > 0.97
+
+
+def test_the_pupil_follows_the_gaze(head):
+    def dark_column(**units: float) -> float:
+        image = portrait(head, np.zeros(48, np.float32), _expression(**units), 256).astype(float)
+        eye = image[106:113, 144:165].sum(-1).mean(0)
+        weight = np.clip(np.median(eye) - eye, 0, None)
+        return float((weight * np.arange(len(weight))).sum() / weight.sum())
+
+    ahead = dark_column()
+    assert dark_column(eyeLookOutLeft=0.6, eyeLookInRight=0.6) > ahead + 1
+    assert dark_column(eyeLookInLeft=0.6, eyeLookOutRight=0.6) < ahead - 1
+
+
+def test_an_open_mouth_is_darker_inside_and_smaller_closed(head):
+    def mouth(jaw: float) -> np.ndarray:
+        image = portrait(head, np.zeros(48, np.float32), _expression(jawOpen=jaw), 256)
+        return image[168:180, 118:138].astype(float).mean()
+
+    assert mouth(0.6) < mouth(0.0) - 20
+
+
+def test_the_truth_is_where_the_head_is_drawn(head, actor, motion):
+    person = person_of(actor)
+    truth = face_truth(person, motion, SETTINGS.frame_size)
+    scale, translation = person.camera(64, motion.scale, motion.translation)
+    from scipy.spatial.transform import Rotation
+
+    rotation = Rotation.from_rotvec(motion.rotation).as_matrix()
+    points = person.points(motion.face_units, rotation, scale, translation, 64)
+    drawn = head.landmarks(points[:, : len(head.mean)])[..., :2]
+    lips = slice(0, 20)
+    np.testing.assert_allclose(drawn[:, lips], truth["landmarks_2d"][:, lips], atol=0.02)
+    upper, lower = inner_lip_vertices(head)
+    assert head.mean[upper, 1] < head.mean[lower, 1]
+    wide = head.vertices(actor.identity, _expression(jawOpen=1.0))
+    assert wide[lower, 1] - wide[upper, 1] > 0.1
+
+
+def test_shoulders_stay_when_the_head_turns(actor, motion):
+    person = person_of(actor)
+    still = person.camera(64, np.ones(2), np.zeros((2, 2)))
+    turn = np.stack([np.eye(3), [[0.9, 0, 0.436], [0, 1, 0], [-0.436, 0, 0.9]]])
+    units = np.zeros((2, len(FACE_UNIT_NAMES)), np.float32)
+    points = person.points(units, turn, *still, 64)
+    moved = np.abs(points[1] - points[0]).max(-1)
+    assert moved[person.follow == 0].max() == 0
+    assert moved[person.follow == 1].max() > 5
+
+
+def test_different_actors_give_different_pictures(head, motion):
+    pictures = [
+        render_clip(actor, motion, replace(SETTINGS, frame_size=32))[0].astype(float)
+        for actor in cast_actors(head, SETTINGS)
+    ]
+    for index, picture in enumerate(pictures):
+        for other in pictures[:index]:
+            assert np.abs(picture - other).mean() > 10
