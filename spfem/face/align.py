@@ -106,9 +106,7 @@ def _index_convention(matrix: np.ndarray) -> np.ndarray:
     return shifted
 
 
-def align_faces(
-    frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: int
-) -> np.ndarray:
+def align_faces(frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: int) -> np.ndarray:
     """Aligned faces uint8 (T, S, S, 3); the background is kept, borders are repeated.
 
     Lanczos resampling; a face larger than the square is drawn larger first and then averaged, so

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -99,7 +99,9 @@ def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> to
     turned = np.concatenate([linear @ camera[:, :2], size[:, None, None] * camera[:, 2:]], 1)
     shift = np.einsum("tab,tb->ta", linear, codes.translation) + codes.align[:, :, 2]
     offset = np.pad(shift, ((0, 0), (0, 1))).astype(np.float32)
-    return places @ torch.from_numpy(turned.astype(np.float32)).mT + torch.from_numpy(offset)[:, None]
+    return (
+        places @ torch.from_numpy(turned.astype(np.float32)).mT + torch.from_numpy(offset)[:, None]
+    )
 
 
 class ConditionPainter:
@@ -119,7 +121,7 @@ class ConditionPainter:
         self.triangles = torch.from_numpy(self.mesh.triangles).to(self.device)
 
     @cached_property
-    def _constants(self) -> list[wp.array]:
+    def _constants(self) -> list[Any]:
         def on_device(array: np.ndarray, kind: type) -> wp.array:
             return wp.array(array, dtype=kind, device=wp.device_from_torch(self.device))
 
@@ -186,7 +188,9 @@ class ConditionPainter:
             self._paint_chunk(points[start : start + CHUNK_FRAMES], colours.astype(np.float32))
             for start in range(0, len(points), CHUNK_FRAMES)
         ]
-        nmfc, shape, eye, skin, covered = (np.concatenate(part) for part in zip(*parts, strict=True))
+        nmfc, shape, eye, skin, covered = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
         mask = np.where(covered >= 128, 255, 0).astype(np.uint8)
         return ConditionImages(nmfc, shape, eye, mask, None if texture is None else skin)
 

@@ -10,7 +10,7 @@ from spfem.face.align import CROP_CENTRE, CROP_SPAN
 from spfem.face.mesh import face_mesh
 from spfem.head import HeadModel
 from spfem.head.model import SKIN
-from spfem.head.rasterise import interpolate, rasterise
+from spfem.head.rasterise import Raster, interpolate, rasterise
 
 ALBEDO = 180 / 255
 LIGHT = 1.7
@@ -19,13 +19,22 @@ LIGHT = 1.7
 class ShapeRenderer(Module):
     """Draws frontal shape images of the face; knows the head's arrays as buffers.
 
-    Visibility is fixed by the rasteriser at the present face units; normals and shading carry
-    the gradient, silhouettes do not.
+    Which triangle a pixel shows is fixed by the rasteriser at the present face units; its place
+    in the triangle, normals and shading carry the gradient, so that it is exact inside the face
+    and missing only at silhouettes and where one part begins to hide another.
 
     Args:
         head: the model.
         size: S of the square images, pixels.
     """
+
+    mean: Tensor
+    identity_basis: Tensor
+    expression_basis: Tensor
+    extent: Tensor
+    triangles: Tensor
+    albedo: Tensor
+    lights: Tensor
 
     def __init__(self, head: HeadModel, size: int):
         super().__init__()
@@ -41,8 +50,7 @@ class ShapeRenderer(Module):
         }
         for name, array in arrays.items():
             tensor = torch.from_numpy(array)
-            if tensor.is_floating_point():
-                tensor = tensor.float()
+            tensor = tensor.float() if tensor.is_floating_point() else tensor
             self.register_buffer(name, tensor, persistent=False)
         lights = torch.tensor([[-1, -1, -1], [1, -1, -1], [-1, 1, -1], [1, 1, -1], [0, 0, -1.0]])
         self.register_buffer("lights", lights / lights.norm(dim=1, keepdim=True), persistent=False)
@@ -69,13 +77,32 @@ class ShapeRenderer(Module):
         half = places.new_tensor([self.size / 2, self.size / 2, 0.0])
         pixels = (places - shift) * (self.size / CROP_SPAN) + half
         raster = rasterise(pixels.detach().float(), self.triangles, self.size, self.size)
-        normals = interpolate(raster, self.triangles, self._normals(places))
+        exact = Raster(raster.face, self._places(raster, pixels), raster.depth)
+        normals = interpolate(exact, self.triangles, self._normals(places))
         normals = torch.nn.functional.normalize(normals, dim=-1, eps=1e-6)
         shade = (normals @ self.lights.mT).clamp(0, 1).mean(-1) * LIGHT
         seen = (raster.face >= 0) & (interpolate(raster, self.triangles, self.extent)[..., 0] > 0)
         tone = self.albedo[raster.face.clamp(min=0).long()]
         image = (shade * tone * seen).clamp(0, 1) * 2 - 1
         return image[:, None].expand(-1, 3, -1, -1)
+
+    def _places(self, raster: Raster, pixels: Tensor) -> Tensor:
+        """Barycentric places (B, S, S, 3) of the pixel centres, as functions of the vertices."""
+        corners = self.triangles[raster.face.clamp(min=0).long()].long()
+        frame = torch.arange(len(pixels), device=pixels.device).view(-1, 1, 1, 1)
+        x, y = pixels[..., :2][frame, corners].unbind(-1)  # (B, S, S, 3)
+        centre = torch.arange(self.size, device=pixels.device, dtype=pixels.dtype) + 0.5
+        right, below = x - centre[:, None], y - centre[:, None, None]
+        areas = torch.stack(
+            [
+                right[..., 1] * below[..., 2] - right[..., 2] * below[..., 1],
+                right[..., 2] * below[..., 0] - right[..., 0] * below[..., 2],
+                right[..., 0] * below[..., 1] - right[..., 1] * below[..., 0],
+            ],
+            -1,
+        )
+        total = areas.sum(-1, keepdim=True)
+        return areas / torch.where(total.abs() < 1e-9, torch.ones_like(total), total)
 
     def _normals(self, places: Tensor) -> Tensor:
         """Area-weighted vertex normals (B, U, 3)."""

@@ -37,7 +37,7 @@ PEOPLE: tuple[tuple[dict[str, float], Appearance], ...] = (
 """Heads whose landmark places are averaged: phenotypes and looks."""
 
 
-def find_embedding(head: HeadModel) -> tuple[np.ndarray, np.ndarray]:
+def find_embedding(head: HeadModel, people: int = len(PEOPLE)) -> tuple[np.ndarray, np.ndarray]:
     """Triangle (478,) int32 and barycentric place (478, 3) float32 of each landmark.
 
     Each person is drawn with closed and with open mouth. A landmark's places are averaged on the
@@ -47,7 +47,7 @@ def find_embedding(head: HeadModel) -> tuple[np.ndarray, np.ndarray]:
     lips = list(INNER_LIPS + OUTER_LIPS + LIP_RINGS)
     canonical = portrait_points(head.vertices(np.zeros(len(head.identity_basis)), _jaw(head)), SIZE)
     places = []
-    for phenotypes, appearance in PEOPLE:
+    for phenotypes, appearance in PEOPLE[:people]:
         identity = head.identity_of(**phenotypes)
         for opened in (False, True):
             expression = _jaw(head) * opened
@@ -107,7 +107,9 @@ def _cast(
     distance, nearest = cKDTree(centres).query(pixels)
     places = np.where(distance[:, None] > 1, centres[nearest], pixels)
     triangles = seen[rows[nearest], columns[nearest]]
-    corners = np.pad(points[head.triangles[triangles], :2], ((0, 0), (0, 0), (0, 1)), constant_values=1)
+    corners = np.pad(
+        points[head.triangles[triangles], :2], ((0, 0), (0, 0), (0, 1)), constant_values=1
+    )
     wanted = np.pad(places, ((0, 0), (0, 1)), constant_values=1)[..., None]
     barycentric = np.linalg.solve(corners.transpose(0, 2, 1), wanted)[..., 0].clip(0)
     barycentric /= barycentric.sum(1, keepdims=True)

@@ -83,9 +83,7 @@ def face_mesh(head: HeadModel) -> FaceMesh:
 def _extent(places: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """Distance (V,) inside the outline (N, 2), negative outside or behind the face."""
     polygon = (outline.mean(0) + (outline - outline.mean(0)) * OVAL_GROWTH).astype(np.float32)
-    across = [
-        cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places[:, :2]
-    ]
+    across = [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places[:, :2]]
     return np.minimum(across, DEEPEST - places[:, 2])
 
 

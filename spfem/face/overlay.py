@@ -34,15 +34,15 @@ def overlay(
     Returns:
         uint8 (H * enlargement, W * enlargement, 3) RGB.
     """
-    picture = cv2.resize(
-        frame, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC
-    )
+    picture = cv2.resize(frame, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC)
     points = _frame_vertices(head, codes, index) * enlargement
     corners = points[head.triangles]
     first, second, third = corners[:, 0], corners[:, 1], corners[:, 2]
     facing = np.cross(second - first, third - first)[:, 2] < 0
     near = head.mean[head.triangles][..., 2].max(1) < -0.1
-    chosen = facing & near & (head.region == SKIN) & (head.mean[head.triangles][..., 1].max(1) < 0.36)
+    chosen = (
+        facing & near & (head.region == SKIN) & (head.mean[head.triangles][..., 1].max(1) < 0.36)
+    )
     wires = picture.copy()
     lines = [np.round(corner[:, :2] * 16).astype(np.int32) for corner in corners[chosen]]
     cv2.polylines(wires, lines, True, (255, 255, 255), 1, cv2.LINE_AA, 4)

@@ -21,9 +21,7 @@ def pupil_center(grey: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     Source: NED (eye landmarks). Places are pixel indices: the first pixel's centre is 0.
     """
     if grey.ndim != 2 or polygon.ndim != 2 or polygon.shape[1] != 2:
-        raise ShapeError(
-            f"grey {grey.shape} and polygon {polygon.shape} must be (H, W) and (N, 2)"
-        )
+        raise ShapeError(f"grey {grey.shape} and polygon {polygon.shape} must be (H, W) and (N, 2)")
     inside = np.zeros(grey.shape, np.uint8)
     cv2.fillPoly(inside, [polygon.astype(np.int32)], (1,))
     rows, columns = np.nonzero((inside == 1) & (grey != 0))

@@ -123,8 +123,8 @@ def draw_conditions(
     sum_coordinates = wp.vec3(0.0, 0.0, 0.0)
     sum_texture = wp.vec3(0.0, 0.0, 0.0)
     sum_eye = wp.vec3(0.0, 0.0, 0.0)
-    sum_shade = float(0.0)
-    covered = float(0.0)
+    sum_shade = float(0.0)  # noqa: UP018  (a variable in Warp)
+    covered = float(0.0)  # noqa: UP018
     for i in range(samples):
         for j in range(samples):
             index = face[frame, row * samples + i, column * samples + j]

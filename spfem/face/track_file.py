@@ -68,7 +68,9 @@ class FaceTrack:
             with np.load(path) as stored:
                 arrays = {field.name: stored[field.name] for field in fields(cls)}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is no face track ({error}); run the face stage anew") from error
+            raise InputError(
+                f"{path} is no face track ({error}); run the face stage anew"
+            ) from error
         arrays["fps"] = float(arrays["fps"])
         arrays["frame_size"] = tuple(int(side) for side in arrays["frame_size"])
         return cls(**arrays)

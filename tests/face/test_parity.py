@@ -65,6 +65,4 @@ def test_align_unalign(check, parity_folder):
 def test_pupil_center(check, parity_folder):
     for case, given in cases(check, parity_folder, "pupil_center"):
         grey = given["gray_u8"][..., 0] / 255.0
-        check.verify(
-            str(parity_folder), case, "center", pupil_center(grey, given["polygon"])
-        )
+        check.verify(str(parity_folder), case, "center", pupil_center(grey, given["polygon"]))

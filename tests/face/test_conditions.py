@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.errors import ShapeError
+from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.conditions import ConditionPainter, aligned_vertices, condition_images
+from spfem.face.mask import face_masks, soften_masks, unite_masks
+from spfem.face.mesh import face_mesh
+from spfem.head.rasterise import interpolate
+
+
+@pytest.fixture(scope="module")
+def painter(head):
+    return ConditionPainter(head, 64)
+
+
+@pytest.fixture(scope="module")
+def images(painter, planted):
+    return painter.paint(planted.codes)
+
+
+def test_aligned_vertices_are_projected_then_aligned(head, painter, planted):
+    codes = planted.codes
+    pose = Pose(
+        rotation_matrix(torch.from_numpy(codes.rotation)),
+        torch.from_numpy(codes.scale),
+        torch.from_numpy(codes.translation),
+    )
+    vertices = head.vertices(codes.identity, codes.expression)[:, painter.mesh.vertices]
+    frame = project(torch.from_numpy(vertices), pose).numpy()
+    wanted = np.einsum("tab,tnb->tna", codes.align[:, :, :2], frame[..., :2])
+    wanted += codes.align[:, None, :, 2]
+    found = aligned_vertices(painter.mesh, codes, codes.expression).numpy()
+    assert np.allclose(found[..., :2], wanted, atol=1e-3)
+    size = np.sqrt(np.linalg.det(codes.align[:, :, :2]))
+    assert np.allclose(found[..., 2], frame[..., 2] * size[:, None], atol=1e-3)
+
+
+def test_nmfc_is_the_interpolated_place_on_the_mean_head(painter, planted, images):
+    points = aligned_vertices(painter.mesh, planted.codes, planted.codes.expression)[:2]
+    raster = painter.raster(points.contiguous(), 2)
+    colours = torch.from_numpy(painter.mesh.coordinates)
+    fine = interpolate(raster, painter.triangles, colours)
+    slow = fine.unflatten(1, (64, 2)).unflatten(3, (64, 2)).mean((2, 4)).numpy() * 255
+    solid = images.mask[:2, 30:34, 28:36] == 255
+    difference = np.abs(images.nmfc[:2, 30:34, 28:36] - slow[:, 30:34, 28:36])[solid]
+    assert difference.max() <= 1
+
+
+def test_images_are_black_outside_and_lit_inside(images):
+    outside = images.mask[..., None].repeat(3, -1) == 0
+    corner = (slice(None), slice(0, 4), slice(0, 4))
+    assert images.nmfc[corner].max() == images.shape[corner].max() == 0
+    assert images.shape[~outside].mean() > 100
+    assert images.stacked().shape == (len(images.mask), 64, 64, 10)
+    assert images.stacked().dtype == np.uint8
+
+
+def test_an_open_mouth_is_seen_and_grows_the_mask(head, planted):
+    codes = planted.codes
+    opened = codes.expression.copy()
+    opened[:, 0] = 0.9
+    closed = np.zeros_like(opened)
+    wide = condition_images(head, codes, 64, expression=opened)
+    shut = condition_images(head, codes, 64, expression=closed)
+    assert wide.eye[..., 2].sum() > 20 * max(int(shut.eye[..., 2].sum()), 1)
+    assert (wide.mask > 0).sum() > (shut.mask > 0).sum()
+
+
+def test_closed_eyes_hide_the_iris(head, planted):
+    units = np.zeros_like(planted.codes.expression)
+    awake = condition_images(head, planted.codes, 64, expression=units).eye
+    units[:, [head.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]] = 1
+    asleep = condition_images(head, planted.codes, 64, expression=units).eye
+    assert awake[..., 0].sum() > 0
+    assert asleep[..., :2].sum() < 0.1 * awake[..., :2].sum()
+
+
+def test_a_plain_texture_colours_the_face(painter, planted):
+    texture = np.full((5, 8, 8, 3), (200, 120, 40), np.uint8)
+    images = painter.paint(planted.codes, texture=texture)
+    inner = images.texture[:, 28:36, 28:36]
+    assert np.abs(inner.astype(int) - (200, 120, 40)).max() <= 1
+    assert images.stacked().shape[-1] == 13
+
+
+def test_other_shapes_are_refused(painter, planted):
+    with pytest.raises(ShapeError, match="expression"):
+        painter.paint(planted.codes, expression=np.zeros((2, 52), np.float32))
+
+
+def test_eyes_and_mouth_belong_to_the_mesh_and_ears_do_not(head):
+    mesh = face_mesh(head)
+    assert set(mesh.region) == {0, 1, 2, 3, 4, 5}
+    drawn = mesh.extent > 0
+    assert np.abs(mesh.mean[drawn, 0]).max() < 0.33
+    assert mesh.coordinates.min() == 0
+    assert mesh.coordinates.max() == 1
+
+
+def test_masks_hold_face_and_landmarks(planted, images):
+    masks = face_masks(images.mask, planted.tracked.landmarks, planted.codes.align)
+    assert set(np.unique(masks)) == {0, 255}
+    assert (masks >= images.mask).all()
+    marks = planted.tracked.landmarks[..., :2] @ planted.codes.align[:, :, :2].transpose(0, 2, 1)
+    marks = (marks + planted.codes.align[:, None, :, 2]).astype(int).clip(0, 63)
+    share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
+    assert share.mean() > 0.98
+    assert (unite_masks(masks, images.mask) == masks).all()
+    soft = soften_masks(masks, 4)
+    assert (soft <= masks).all()
+    assert ((soft > 0) & (soft < 255)).any()
+
+
+def test_codes_may_be_any_object_with_the_arrays(painter, planted):
+    still = replace(planted.codes)
+    assert (painter.paint(still).shape == painter.paint(planted.codes).shape).all()
