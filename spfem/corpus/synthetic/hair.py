@@ -32,12 +32,12 @@ class _Style:
 _STYLES = {
     "short": _Style(0.028, 0.25),
     "parted": _Style(0.055, 0.15, parted=True),
-    "curly": _Style(0.075, 0.40),
+    "curly": _Style(0.075, 0.20),
     "afro": _Style(0.150, 0.12),
     "long": _Style(0.050, 0.10, curtain=0.80, parted=True),
     "bob": _Style(0.055, 0.08, curtain=0.27, parted=True),
     "fringe": _Style(0.050, 0.08, curtain=0.80, fringe=True),
-    "curls": _Style(0.085, 0.35, curtain=0.40),
+    "curls": _Style(0.080, 0.16, curtain=0.42),
     "bun": _Style(0.022, 0.10, ball=True),
 }
 

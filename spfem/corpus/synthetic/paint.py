@@ -52,7 +52,6 @@ def _strokes(
     starts: np.ndarray, steps: np.ndarray, width: float, darkness: np.ndarray
 ) -> np.ndarray:
     """Cover (SIDE, SIDE) of hairs from `starts` (N, 2) along `steps` (N, 2), head units."""
-    cover = np.zeros((SIDE, SIDE), np.float32)
     scale = SIDE / (2 * HALF)
     layer = np.zeros((SIDE, SIDE), np.uint8)
     corner = np.array([-HALF, TOP])
@@ -61,8 +60,7 @@ def _strokes(
     thickness = max(round(width * scale), 1)
     for p, q, dark in zip(first, last, darkness, strict=True):
         cv2.line(layer, p.tolist(), q.tolist(), int(255 * dark), thickness, cv2.LINE_AA, 4)
-    np.maximum(cover, layer / 255.0, out=cover)
-    return cover
+    return (layer / 255.0).astype(np.float32)
 
 
 def _brow_cover(appearance: Appearance, generator: np.random.Generator) -> np.ndarray:

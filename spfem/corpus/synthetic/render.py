@@ -54,18 +54,17 @@ class Canvas:
         order = np.argsort(triangles.ravel(), kind="stable")
         first = np.zeros(len(rest) + 1, np.int32)
         np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
-        self.triangles: wp.array = wp.array(
-            triangles.astype(np.int32), dtype=wp.int32, device=self.device
-        )
-        self.material: wp.array = wp.array(
-            material.astype(np.int32), dtype=wp.int32, device=self.device
-        )
-        self.rest: wp.array = wp.array(rest.astype(np.float32), dtype=wp.vec4, device=self.device)
-        self.first: wp.array = wp.array(first, dtype=wp.int32, device=self.device)
-        self.faces: wp.array = wp.array(
-            (order // 3).astype(np.int32), dtype=wp.int32, device=self.device
-        )
-        self.chart: wp.array = wp.array(chart, dtype=wp.vec4, device=self.device)
+
+        def put(values: np.ndarray, kind: type) -> wp.array:
+            return wp.array(values, dtype=kind, device=self.device)
+
+        self.triangles = put(triangles.astype(np.int32), wp.int32)
+        self.material = put(material.astype(np.int32), wp.int32)
+        self.rest = put(rest.astype(np.float32), wp.vec4)
+        self.first = put(first, wp.int32)
+        self.faces = put((order // 3).astype(np.int32), wp.int32)
+        self.chart = put(chart, wp.vec4)
+        self._put = put
 
     def draw(self, points: np.ndarray) -> np.ndarray:
         """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
