@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spfem.errors import SettingsError, SpfemError
-from spfem.settings import EMOTIONS, SCALES
+from spfem.scales import SCALES
+from spfem.settings import EMOTIONS
 from spfem.workspace import CORPORA, DEVICES
 
 

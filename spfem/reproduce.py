@@ -11,7 +11,7 @@ from typing import Any
 
 from spfem.artifacts import digest, file_digest, source_digest, write_json, writing
 from spfem.errors import SettingsError, SpfemError
-from spfem.settings import load_scale
+from spfem.scales import load_scale
 from spfem.workspace import CORPORA, RUNS_FOLDER, choose_device, merge_manifest, project_folder
 
 CELL_TIMEOUT_SECONDS = 7200

@@ -1,13 +1,12 @@
 """Every default of spfem, once, as frozen dataclasses.
 
-A `Scale` gathers the settings of all stages: `smoke` (does it run), `demo` (minutes on two CPU
-cores), `full` (the embedded corpus with three seeds) and `paper` (paper-size networks).
+A `Scale` gathers the settings of all stages; `spfem.scales` holds the four of them.
 Only the standard library is imported here, so that any stage may read its defaults cheaply.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from spfem.errors import SettingsError
 
@@ -195,109 +194,3 @@ class Scale:
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
-
-
-def _demo() -> Scale:
-    return Scale(
-        name="demo",
-        spatial=SpatialSettings(
-            image_size=96,
-            widths=(16, 32, 64, 128),
-            blocks=(1, 1, 2, 1),
-            learning_rate=3e-3,  # the paper's 1e-3 needs more steps
-            steps=1000,
-        ),
-        manipulator=ManipulatorSettings(
-            width=64,
-            encoder_width=128,
-            residual=True,
-            encode_reference=True,
-            fixed_style_target=True,
-            discriminator_noise=0.5,
-            discriminator_rate=0.3,
-            first_beta=0.5,
-            batch_size=32,
-            steps=500,
-            learning_rate=1e-3,
-            cycle_weight=0.3,
-            style_weight=0.3,
-        ),
-        renderer=RendererSettings(
-            image_size=96,
-            width=32,
-            blocks=4,
-            downsamplings=2,
-            kernel=3,
-            fold=2,
-            skips=True,
-            use_texture=True,
-            texture_residual=True,
-            discriminator_width=16,
-            mouth_size=32,
-            base_steps=800,
-            adapt_steps=100,
-            batch_size=2,
-            sequence_frames=(8, 8, 16),
-            augmentation=0.0,
-            learning_rate=1e-3,
-            adapt_learning_rate=3e-4,
-            decay_fraction=0.5,
-            adversarial_weight=0.1,
-            feature_weight=1.0,
-            pixel_weight=10.0,
-            metric_every=4,
-            precision="auto",
-        ),
-    )
-
-
-def _smoke() -> Scale:
-    demo = _demo()
-    return replace(
-        demo,
-        name="smoke",
-        corpus=replace(
-            demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
-        ),
-        spatial=replace(
-            demo.spatial,
-            image_size=64,
-            widths=(8, 16, 32, 64),
-            steps=30,
-            curve_steps=10,
-            checkpoint_steps=10,
-            evaluation_pairs=40,
-        ),
-        manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
-        renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
-        evaluation=replace(demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2),
-    )
-
-
-def _full() -> Scale:
-    demo = _demo()
-    evaluation = replace(demo.evaluation, sources_per_actor=2)
-    return replace(demo, name="full", seeds=(0, 1, 2), evaluation=evaluation)
-
-
-def _paper() -> Scale:
-    return Scale(
-        name="paper",
-        corpus=CorpusSettings(frame_size=256, own_sentences=8),
-        face=FaceSettings(face_size=256),
-    )
-
-
-_SCALES = {"smoke": _smoke, "demo": _demo, "full": _full, "paper": _paper}
-SCALES: tuple[str, ...] = tuple(_SCALES)
-
-
-def load_scale(name: str) -> Scale:
-    """Return the settings of the scale `name`.
-
-    Raises:
-        SettingsError: if `name` is not one of `SCALES`.
-    """
-    if name not in _SCALES:
-        raise SettingsError(f"scale {name!r} is unknown; choose one of {', '.join(SCALES)}")
-    return _SCALES[name]()

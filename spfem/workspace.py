@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
 from spfem.errors import SettingsError
-from spfem.settings import Scale, load_scale
+from spfem.scales import load_scale
+from spfem.settings import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,11 +90,16 @@ class Workspace:
         for path in save_figure(figure, self.figures, name, data):
             self._note(path)
 
-    def save_table(self, table: pd.DataFrame, name: str) -> None:
-        """Save a table as `tables/<name>.csv`, `.tex` and `.md`, and note it."""
+    def save_table(
+        self, table: pd.DataFrame, name: str, *, shown: pd.DataFrame | None = None
+    ) -> None:
+        """Save a table as `tables/<name>.csv`, `.tex` and `.md`, and note it.
+
+        `shown` is what TeX and Markdown print instead, such as the layout of a paper.
+        """
         from spfem.evaluation.tables import save_table
 
-        for path in save_table(table, self.figures / "tables", name):
+        for path in save_table(table, self.figures / "tables", name, shown=shown):
             self._note(path)
 
     def note_file(self, path: Path) -> None:
@@ -150,7 +156,7 @@ def open_workspace(
     Args:
         notebook: name of the notebook that works in it, for the provenance.
         corpus: `synthetic`, `mead` or `ravdess`.
-        scale: one of `spfem.settings.SCALES`.
+        scale: one of `spfem.scales.SCALES`.
         data: folder of generated data; for MEAD and RAVDESS the recordings are expected in
             `<data>/<corpus>`.
         figures: folder of results.

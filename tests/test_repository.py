@@ -68,10 +68,11 @@ def test_files_are_short():
 
 
 def test_contribution_imports_torch_and_numpy_only():
-    heavy = (
-        "cv2 scipy pandas matplotlib mediapipe warp librosa av sklearn seaborn numba dlib "
-        "ipywidgets papermill"
-    ).split()
+    names = (
+        "cv2, scipy, pandas, matplotlib, mediapipe, warp, librosa, av, sklearn, seaborn, numba, "
+        "dlib, ipywidgets, papermill"
+    )
+    heavy = names.split(", ")
     script = (
         "import sys, spfem.correlation, spfem.manipulator, spfem.renderer\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"

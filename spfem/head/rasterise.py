@@ -9,7 +9,7 @@ import warp as wp
 
 from spfem.errors import ShapeError
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR
 _FAR = 1e30
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
 from spfem.renderer.generator import Generator
-from spfem.settings import SCALES, RendererSettings, load_scale
+from spfem.scales import SCALES, load_scale
+from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
 
 

@@ -18,7 +18,7 @@ from spfem.head import load_head_model
 from spfem.head.model import HeadModel
 from spfem.settings import CorpusSettings
 
-wp.config.quiet = True  # type: ignore[attr-defined]
+wp.config.log_level = wp.LOG_ERROR  # type: ignore[attr-defined]
 CHUNK_FRAMES = 32  # frames a launch, which bounds memory
 CHART_DENSITY = 1.6  # texels of the chart per frame pixel
 
