@@ -102,6 +102,7 @@ def _is_done(record: Path, key: str, figures: Path) -> bool:
 def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     """Run one notebook; the executed copy appears whole, or as `failed_<name>` with the error."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     failed = executed.with_name(f"failed_{executed.name}")
@@ -117,6 +118,12 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
             execution_timeout=CELL_TIMEOUT_SECONDS,
             kernel_name="python3",
         )
+    except DeadKernelError as error:
+        aside.replace(failed)
+        raise SpfemError(
+            f"{path.name}: its Python process died, often for want of memory; close other programs "
+            f"and go on with: bash run_all.sh --from {path.name[:2]}"
+        ) from error
     except PapermillExecutionError as error:
         aside.replace(failed)
         raise SpfemError(

@@ -80,7 +80,8 @@ def _smoke() -> Scale:
         spatial=replace(
             demo.spatial,
             image_size=64,
-            widths=(8, 16, 32, 64),
+            widths=(16, 32, 64, 128),
+            blocks=(1, 1, 1, 1),
             steps=30,
             curve_steps=10,
             checkpoint_steps=10,

@@ -71,7 +71,7 @@ class SpatialSettings:
     """The spatial coherent-correlation metric (ASCCL)."""
 
     image_size: int = 224  # pixels
-    widths: tuple[int, ...] = (64, 128, 256, 512)  # channels of the four levels
+    widths: tuple[int, ...] = (64, 128, 256, 512)  # channels a level; oneDNN breaks on 8 and below
     blocks: tuple[int, ...] = (3, 4, 14, 3)
     centres: tuple[int, ...] = (32, 16, 8, 4)  # sampled centres a level, 8 neighbours each
     temperature: float = 0.07  # tau

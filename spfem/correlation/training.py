@@ -70,7 +70,6 @@ def train_spatial(
         SpfemError: if the loss stops being finite.
     """
     model = initial_metric(settings, seed).to(device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     state_path = None if folder is None else folder / STATE_NAME
     first_step = 0
@@ -110,10 +109,7 @@ def _compare_drawn(
     random = np.random.default_rng(seeds)
     neutral, emotion = provider.draw(count, random)
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    query, key = (
-        images_from_frames(frames, device).contiguous(memory_format=torch.channels_last)
-        for frames in (neutral, emotion)
-    )
+    query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
     return model.compare(query, key, generator=generator)
 
 

@@ -101,7 +101,7 @@ def load_head_model() -> HeadModel:
     path = _cache_path()
     if not path.exists():
         with writing(path) as aside:
-            np.savez(aside, **build_head_arrays())
+            np.savez(aside, **build_head_arrays())  # type: ignore[arg-type]
     with np.load(path) as stored:
         arrays = {field.name: stored[field.name] for field in fields(HeadModel)}
     for name in ("expression_names", "phenotype_names"):
