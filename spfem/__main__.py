@@ -86,6 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="stages of a finished run (default: data/synthetic-demo)",
     )
+    edit.add_argument(
+        "--without-sound", action="store_true", help="accept a clip that has no sound"
+    )
     edit.add_argument("--method", choices=("ned", "ned+asccl"), default="ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
@@ -125,6 +128,7 @@ def _edit(arguments: argparse.Namespace) -> None:
             method=arguments.method,
             seed=arguments.seed,
             device=arguments.device,
+            without_sound=arguments.without_sound,
         )
     )
     print(f"wrote {arguments.out}")

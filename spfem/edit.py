@@ -45,6 +45,7 @@ class EditRequest:
         device: `auto`, `cpu` or `cuda`.
         anchored: move the expression by the difference that the target style makes, which own
             videos need, since their codes are offset from those of the training corpus.
+        without_sound: accept a clip that has no sound.
     """
 
     clip: Path
@@ -56,6 +57,7 @@ class EditRequest:
     seed: int = 0
     device: str = "auto"
     anchored: bool = True
+    without_sound: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _check_request(request: EditRequest) -> None:
     if (request.emotion is None) == (request.reference is None):
         raise InputError("an edit needs an emotion or a reference video, and not both")
     if request.out.suffix.lower() != ".mp4":
-        raise InputError(f"{request.out}: results are mp4 files; give a name that ends in .mp4")
+        raise InputError(f"{request.out}: results are mp4 files; give another name, to end in .mp4")
     if request.out.resolve() == request.clip.resolve():
         raise InputError(f"{request.out} is the source itself; give another name for the result")
 
@@ -122,7 +124,7 @@ def adapt_renderer(
 
 
 def edit_video(request: EditRequest) -> EditResult:
-    """Edit one video and write the result beside nothing: the file appears whole, or not at all.
+    """Edit one video; the result appears whole, or not at all.
 
     The frame rate is the clip's own, the sound is copied packet by packet, and the file says in
     its metadata that it is manipulated.
@@ -143,6 +145,11 @@ def edit_video(request: EditRequest) -> EditResult:
     face_settings = FaceSettings(face_size=base.settings.image_size)
 
     facts = probe_video(request.clip)
+    if not facts.has_audio and not request.without_sound:
+        raise InputError(
+            f"{request.clip} has no sound, so there is no speech to preserve; give the original "
+            "recording, or add --without-sound to edit the pictures alone"
+        )
     video = read_video(request.clip)
     track = track_clip(video.frames, face_settings, fps=float(facts.fps), name=str(request.clip))
     _check_length(track, manipulator.settings.window_frames, request.clip)

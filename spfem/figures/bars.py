@@ -40,6 +40,7 @@ def draw_bars(
     series: str,
     labels: Mapping[str, str] | None = None,
     write_values: bool = False,
+    legend: bool = True,
 ) -> Axes:
     """Draw grouped bars with intervals.
 
@@ -50,6 +51,7 @@ def draw_bars(
         series: column whose values stand side by side in a group.
         labels: group value -> text under it.
         write_values: write each value over its bar.
+        legend: name the series above the axes; without, the figure should.
 
     Raises:
         ShapeError: if a pair of group and series occurs twice or nothing is given.
@@ -92,7 +94,8 @@ def draw_bars(
     ax.set_xticks(np.arange(len(groups)), shown)
     ax.axhline(0, color="#444444", linewidth=0.8)
     ax.yaxis.grid(visible=True)
-    legend_above(ax, len(names))
+    if legend:
+        legend_above(ax, len(names))
     return ax
 
 
@@ -115,6 +118,8 @@ def draw_similarity(ax: Axes, similarity: pd.DataFrame, *, metric: str, split: s
 def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | None = None) -> Axes:
     """Draw one metric of the main results, emotions along the axis, methods side by side.
 
+    The title names the backbone, so the legend of the methods is left to the figure.
+
     Args:
         ax: empty axes.
         results: main results of one setting.
@@ -122,11 +127,11 @@ def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | No
         backbone: needed where a metric has several.
     """
     part = results[(results.metric == metric) & (backbone is None or results.backbone == backbone)]
-    draw_bars(ax, part, group="emotion", series="method")
+    draw_bars(ax, part, group="emotion", series="method", legend=False)
     ax.set_ylabel(METRIC_LABELS[metric])
     if part.backbone.nunique() == 1:
         ax.set_title(f"measured with {part.backbone.iloc[0]}", loc="left")
-    ax.tick_params(axis="x", rotation=20)
+    ax.set_xticklabels(ax.get_xticklabels(), rotation=30, ha="right")
     return ax
 
 

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+
+from spfem.chain import Wish, edit_expression, mouth_centres, put_back
+from spfem.errors import InputError, ShapeError
+from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.track_file import FaceTrack
+from spfem.face_units import FACE_UNIT_NAMES
+from spfem.manipulator import ExpressionSpace, Manipulator
+from spfem.settings import ManipulatorSettings
+
+FRAMES, SIDE = 12, 32
+
+
+@pytest.fixture
+def track():
+    random = np.random.default_rng(0)
+    align = np.tile(np.array([[0.5, 0, 2], [0, 0.5, 3]], np.float32), (FRAMES, 1, 1))
+    masks = np.zeros((FRAMES, SIDE, SIDE), np.uint8)
+    masks[:, 8:24, 8:24] = 255
+    found = np.ones(FRAMES, bool)
+    found[3] = False
+    return FaceTrack(
+        fps=25.0,
+        frame_size=(60, 56),
+        found=found,
+        landmarks=random.uniform(0, 50, (FRAMES, 478, 3)).astype(np.float32),
+        blendshapes=np.zeros((FRAMES, 51), np.float32),
+        identity=np.zeros(48, np.float32),
+        expression=random.uniform(0, 0.5, (FRAMES, 52)).astype(np.float32),
+        rotation=np.zeros((FRAMES, 3), np.float32),
+        scale=np.ones(FRAMES, np.float32),
+        translation=np.zeros((FRAMES, 2), np.float32),
+        reprojection_error=np.zeros(FRAMES, np.float32),
+        align=align,
+        faces=np.zeros((FRAMES, SIDE, SIDE, 3), np.uint8),
+        masks=masks,
+    )
+
+
+@pytest.fixture(scope="module")
+def manipulator():
+    settings = ManipulatorSettings(width=8, encoder_width=16, mapping_width=8)
+    space = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
+    return Manipulator(settings, space).eval()
+
+
+def test_mouth_centres_follow_the_alignment(track):
+    centres = mouth_centres(track)
+    lips = track.landmarks[5, list(OUTER_LIPS), :2].mean(0)
+    assert np.allclose(centres[5], lips * 0.5 + (2, 3), atol=1e-4)
+
+
+def test_put_back_touches_masked_places_of_found_frames_only(track):
+    frames = np.full((FRAMES, 60, 56, 3), 100, np.uint8)
+    pictures = np.full((FRAMES, SIDE, SIDE, 3), 200, np.uint8)
+    result = put_back(frames, track, pictures, track.masks)
+    changed = (result != 100).any(-1)
+    assert not changed[3].any()
+    assert changed[0].any()
+    rows, columns = np.nonzero(changed[0])
+    # The mask covers 8..24 aligned pixels: twice (x - 2) and (y - 3) in the frame.
+    assert rows.min() >= 9
+    assert rows.max() <= 43
+    assert columns.min() >= 11
+    assert columns.max() <= 45
+    assert (result[0, 26, 28] > 150).all()
+
+
+def test_edit_needs_a_wish(track, manipulator):
+    with pytest.raises(InputError, match="choose one of neutral"):
+        edit_expression(manipulator, track.expression, Wish(), anchored=False)
+    with pytest.raises(InputError, match="'glad' is unknown"):
+        edit_expression(manipulator, track.expression, Wish("glad"), anchored=False)
+
+
+def test_edit_by_label_is_seeded_and_in_range(track, manipulator):
+    first = edit_expression(manipulator, track.expression, Wish("happy"), anchored=False)
+    again = edit_expression(manipulator, track.expression, Wish("happy"), anchored=False)
+    other = edit_expression(manipulator, track.expression, Wish("happy"), anchored=False, seed=1)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert first.shape == track.expression.shape
+    assert first.min() >= -0.06
+    assert first.max() <= 1.06
+
+
+def test_own_style_anchored_is_the_source(track, manipulator):
+    wish = Wish(references=(track.expression,))
+    same = edit_expression(manipulator, track.expression, wish, anchored=True)
+    assert np.allclose(same, track.expression, atol=1e-4)
+
+
+def test_clip_shorter_than_the_window_is_refused(track, manipulator):
+    with pytest.raises(ShapeError):
+        edit_expression(manipulator, track.expression[:6], Wish("sad"), anchored=False)
+    assert torch.get_num_threads() >= 1

@@ -1,0 +1,244 @@
+"""The smoke run of all notebooks, and what a user may rely on afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spfem.corpus.video import probe_video, read_video, write_video
+from spfem.edit import EditRequest, edit_video
+from spfem.errors import CheckpointError, InputError
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+RESULTS = ROOT / "figures" / "synthetic-smoke"
+DATA = ROOT / "data" / "synthetic-smoke"
+
+
+def _run(*words):
+    return subprocess.run(
+        ["bash", str(ROOT / "run_all.sh"), "--scale", "smoke", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _edit(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "spfem", "edit", *map(str, words), "--models", str(DATA)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    answer = _run()
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-4000:]
+    return answer
+
+
+@pytest.fixture(scope="module")
+def clip(smoke):
+    return next(iter(sorted((DATA / "corpus").glob("M002/video/front/neutral/level_1/*.mp4"))))
+
+
+@pytest.fixture(scope="module")
+def video(clip):
+    return read_video(clip)
+
+
+def test_every_notebook_left_its_pages(smoke):
+    names = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert len(names) == 10
+    for name in names:
+        for suffix in (".ipynb", ".html"):
+            assert (RESULTS / "notebooks" / f"{name}{suffix}").stat().st_size > 1000
+    assert "All done" in smoke.stdout
+
+
+def test_second_run_repeats_nothing(smoke):
+    begun = time.perf_counter()
+    answer = _run()
+    assert answer.returncode == 0
+    assert answer.stdout.count(": unchanged") == 10
+    assert time.perf_counter() - begun < 40
+
+
+def test_manifest_names_what_made_every_file(smoke):
+    manifest = json.loads((RESULTS / "manifest.json").read_text())
+    tables = {f"tables/{name}.csv" for name in ("similarity", "main_results", "timings")}
+    assert tables <= set(manifest)
+    for name, row in manifest.items():
+        assert (RESULTS / name).exists()
+        assert {"made_by", "inputs", "settings", "commit", "versions", "seconds"} <= set(row)
+
+
+def test_similarity_table_has_the_promised_columns_and_ranges(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "similarity.csv")
+    assert list(table.columns) == [
+        "metric", "state", "split", "quantity", "value", "ci_low", "ci_high", "seeds",
+    ]  # fmt: skip
+    assert len(table) == 2 * 2 * 4
+    assert set(table.quantity) == {
+        "matched", "mismatched_place", "mismatched_speech", "speech_auc",
+    }  # fmt: skip
+    assert ((table.ci_low <= table.value) & (table.value <= table.ci_high)).all()
+    assert table.value.between(-1, 1).all()
+
+
+def test_main_results_have_every_cell(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "main_results.csv")
+    assert list(table.columns) == [
+        "setting", "method", "metric", "backbone", "emotion", "value", "ci_low", "ci_high",
+        "seeds", "clips",
+    ]  # fmt: skip
+    for metric in ("fad", "csim", "mouth_error"):
+        part = table[table.metric == metric]
+        assert set(part.setting) == {"intra", "cross"}
+        assert set(part.method) == {"copy", "ned", "ned+asccl", "truth"}
+        assert part.emotion.nunique() == 8
+    errors = table[table.metric == "mouth_error"].set_index(["method", "emotion"]).value
+    assert (errors["truth"] == 0).all()
+    csim = table[table.metric == "csim"].set_index(["method", "emotion"]).value
+    assert np.allclose(csim["copy"], 1)
+
+
+def test_corpus_can_stand_for_recordings(smoke):
+    checks = pd.read_csv(RESULTS / "tables" / "corpus_checks.csv").set_index("check").value
+    assert checks["face found by the tracker"] >= 0.99
+    assert checks["emotion named, unseen actors"] >= 0.85
+    assert checks["mouth opening, truth and track"] >= 0.9
+    assert checks["jaw opening, truth and fit"] >= 0.9
+
+
+def test_face_stage_follows_the_landmarks(smoke):
+    checks = pd.read_csv(RESULTS / "tables" / "face_checks.csv").set_index("check").value
+    assert checks["reprojection error, median"] <= 3
+
+
+def test_pairing_meets_the_truth(smoke):
+    checks = pd.read_csv(RESULTS / "tables" / "pairing_checks.csv").set_index("check").value
+    assert checks["alignment error, median"] <= 1.5
+    assert checks["pairs that pass the gate"] >= 0.95
+
+
+def test_edit_keeps_rate_length_and_sound(clip, tmp_path):
+    out = tmp_path / "happy.mp4"
+    answer = _edit(clip, "--emotion", "happy", "--out", out)
+    assert answer.returncode == 0, answer.stderr
+    before, after = read_video(clip), read_video(out)
+    assert after.fps == before.fps
+    assert len(after.frames) == len(before.frames)
+    assert np.array_equal(after.audio, before.audio)  # the packets are copied
+    assert probe_video(out).has_audio
+
+
+def test_edit_changes_the_face_only(clip, tmp_path):
+    result = edit_video(
+        EditRequest(clip, tmp_path / "out.mp4", emotion="angry", models=DATA, device="cpu")
+    )
+    before = read_video(clip).frames
+    changed = (result.frames != before).any(-1)
+    assert changed.any(axis=(1, 2)).all()
+    corner = changed[:, :12, :12]
+    assert not corner.any()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path, video: None, "missing|does not exist|no such"),
+        (lambda path, video: path.write_bytes(b""), "empty"),
+        (lambda path, video: path.write_text("not a video"), ""),
+        (lambda path, video: path.write_bytes(video.path.read_bytes()[:4000]), ""),
+        (
+            lambda path, video: write_video(
+                path, np.full_like(video.frames, 90), 25, audio=video.audio, sample_rate=16000
+            ),
+            "face",
+        ),
+        (
+            lambda path, video: write_video(
+                path, video.frames[:6], 25, audio=video.audio[:4000], sample_rate=16000
+            ),
+            "10",
+        ),
+        (lambda path, video: write_video(path, video.frames, 25), "sound"),
+    ],
+    ids=["missing", "empty", "text", "truncated", "faceless", "short", "silent"],
+)
+def test_bad_video_is_one_line_and_leaves_nothing(make, message, video, tmp_path):
+    path, out = tmp_path / "bad clip.mp4", tmp_path / "out.mp4"
+    make(path, video)
+    answer = _edit(path, "--emotion", "happy", "--out", out)
+    assert answer.returncode == 1
+    lines = [line for line in answer.stderr.splitlines() if line.startswith("spfem:")]
+    assert len(lines) == 1
+    assert "bad clip.mp4" in lines[0]
+    assert any(word in lines[0] for word in message.split("|"))
+    assert not out.exists()
+    assert not [p for p in tmp_path.iterdir() if p != path]
+
+
+def test_silent_video_is_edited_when_that_is_wanted(video, tmp_path):
+    path, out = tmp_path / "silent.mp4", tmp_path / "out.mp4"
+    write_video(path, video.frames, 25)
+    answer = _edit(path, "--emotion", "happy", "--out", out, "--without-sound")
+    assert answer.returncode == 0, answer.stderr
+    assert not probe_video(out).has_audio
+
+
+def test_requests_that_make_no_sense(clip, tmp_path):
+    with pytest.raises(InputError, match="not both"):
+        edit_video(EditRequest(clip, tmp_path / "o.mp4", models=DATA))
+    with pytest.raises(InputError, match="the source itself"):
+        edit_video(EditRequest(clip, clip, emotion="sad", models=DATA))
+    with pytest.raises(InputError, match=r"end in \.mp4"):
+        edit_video(EditRequest(clip, tmp_path / "o.avi", emotion="sad", models=DATA))
+    with pytest.raises(CheckpointError, match=r"run_all\.sh"):
+        edit_video(EditRequest(clip, tmp_path / "o.mp4", emotion="sad", models=tmp_path))
+
+
+def test_folder_that_is_no_corpus(tmp_path):
+    answer = _run("--corpus", "mead", "--data", str(tmp_path), "--figures", str(tmp_path / "f"))
+    assert answer.returncode == 1
+    lines = [line for line in answer.stderr.splitlines() if line.startswith("spfem:")]
+    assert len(lines) == 1
+    assert "CorpusError" in lines[0]
+    assert str(tmp_path / "mead") in lines[0]
+
+
+def test_killed_run_goes_on_where_it_stopped(smoke, tmp_path):
+    words = ["--data", str(tmp_path / "data"), "--figures", str(tmp_path / "f"), "--only", "00"]
+    process = subprocess.Popen(
+        ["bash", str(ROOT / "run_all.sh"), "--scale", "smoke", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    truth = tmp_path / "data" / "synthetic-smoke" / "corpus" / "truth"
+    for _ in range(600):
+        if len(list(truth.rglob("[0-9]*.npz"))) >= 3:
+            break
+        time.sleep(0.2)
+    import os
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    made = {path: path.stat().st_mtime_ns for path in truth.rglob("[0-9]*.npz")}
+    assert len(made) >= 3
+    answer = _run(*words)
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert all(path.stat().st_mtime_ns == when for path, when in made.items())

@@ -1,0 +1,66 @@
+import json
+
+import pandas as pd
+import pytest
+
+from spfem.errors import SettingsError
+from spfem.figures.style import new_figure
+from spfem.workspace import choose_device, merge_manifest, open_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return open_workspace(
+        "05_x", scale="smoke", data=tmp_path / "d", figures=tmp_path / "f", device="cpu"
+    )
+
+
+def test_folders_are_those_of_corpus_and_scale(workspace, tmp_path):
+    assert workspace.stage_folder("a", "b") == tmp_path / "d" / "synthetic-smoke" / "a" / "b"
+    assert workspace.figures == tmp_path / "f" / "synthetic-smoke"
+
+
+def test_recordings_are_looked_for_beside_the_runs(tmp_path):
+    other = open_workspace("x", corpus="mead", scale="smoke", data=tmp_path, figures=tmp_path)
+    assert other.corpus_root == tmp_path / "mead"
+
+
+def test_figures_and_tables_get_a_row_of_provenance(workspace):
+    figure, axes = new_figure()
+    axes[0, 0].plot([1, 2])
+    workspace.save_figure(figure, "curve", pd.DataFrame({"y": [1, 2]}))
+    workspace.save_table(pd.DataFrame({"a": [1.5]}), "numbers")
+    files = workspace.finish()
+    assert {"curve.pdf", "curve.png", "curve.csv", "tables/numbers.csv"} <= set(files)
+    manifest = json.loads(merge_manifest(workspace.figures, {"05_x": "abc"}).read_text())
+    row = manifest["tables/numbers.csv"]
+    assert row["made_by"] == "notebooks/05_x.ipynb"
+    assert row["notebook_digest"] == "abc"
+    assert row["device"] == "cpu"
+    assert row["scale"] == "smoke"
+    assert set(manifest) == set(files)
+
+
+def test_saving_again_replaces_the_row(workspace):
+    for value in (1, 2):
+        workspace.save_table(pd.DataFrame({"a": [value]}), "numbers")
+    assert len(workspace.artifacts) == 3
+
+
+@pytest.mark.parametrize(
+    "change", [{"corpus": "x"}, {"scale": "x"}, {"device": "x"}], ids=["corpus", "scale", "device"]
+)
+def test_unknown_values_are_errors(change, tmp_path):
+    arguments = {"scale": "smoke", "data": tmp_path, "figures": tmp_path, **change}
+    with pytest.raises(SettingsError, match="'x' is unknown"):
+        open_workspace("n", **arguments)
+
+
+def test_device_choice():
+    import torch
+
+    assert choose_device("cpu") == "cpu"
+    if not torch.cuda.is_available():
+        assert choose_device("auto") == "cpu"
+        with pytest.raises(SettingsError, match="sees no GPU"):
+            choose_device("cuda")
