@@ -17,11 +17,8 @@ from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emoti
 from spfem.evaluation.protocol import Edit, edit_protocol
 from spfem.evaluation.scores import (
     ClipScore,
-    FaceSample,
-    load_sample,
     load_score,
     sample_face,
-    save_sample,
     save_score,
     score_clip,
 )
@@ -30,6 +27,7 @@ from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
 from spfem.manipulator import load_manipulator
+from spfem.processes import run_jobs
 from spfem.renderer.render import render_clips
 from spfem.stages import (
     ANCHORED,
@@ -41,6 +39,7 @@ from spfem.stages import (
 )
 from spfem.workspace import Workspace
 
+COUNTERPARTS = "counterparts"
 SOURCES = ("chain.py", "results.py", "evaluation", "face", "manipulator", "renderer")
 
 
@@ -72,30 +71,8 @@ def protocol(workspace: Workspace) -> tuple[Edit, ...]:
     )
 
 
-def real_samples(workspace: Workspace) -> list[FaceSample]:
-    """Descriptors of the target actors' own clips in every emotion: the real set of the FAD."""
-    corpus, faces = make_corpus(workspace), make_faces(workspace)
-    settings = workspace.scale.evaluation
-    stage = _open(workspace, "real", {"frames": settings.identity_frames})
-    samples = []
-    for clip in tqdm(corpus.select(role="target"), desc="real samples", mininterval=5):
-        path = stage.folder / f"{clip.key.replace('/', '-')}.npz"
-        if not path.exists():
-            sample = sample_face(
-                read_video(clip.video).frames,
-                faces[clip.key],
-                actor=clip.actor,
-                emotion=clip.emotion,
-                identity_frames=settings.identity_frames,
-            )
-            save_sample(path, sample)
-        samples.append(load_sample(path))
-    if not stage.complete:
-        stage.finish(clips=len(samples))
-    return samples
-
-
-def _open(workspace: Workspace, name: str, settings: object, **inputs: str) -> Stage:
+def open_edit_stage(workspace: Workspace, name: str, settings: object, **inputs: str) -> Stage:
+    """Stage folder of what the results are made of, below `edits/`."""
     return open_stage(
         workspace.stage_folder("edits", *name.split("/")),
         f"edits {name}",
@@ -109,7 +86,7 @@ def read_truth(workspace: Workspace, source: Clip, emotion: str) -> tuple[np.nda
     """Frames and track of the true counterpart of a clip; of the clip itself if neutral."""
     if emotion == source.emotion:
         return read_video(source.video).frames, make_faces(workspace)[source.key]
-    stage = _open(workspace, "counterparts", workspace.scale.face)
+    stage = open_edit_stage(workspace, COUNTERPARTS, workspace.scale.face)
     video = source.counterpart(emotion)[0]
     path = stage.folder / f"{source.key.replace('/', '-')}-as-{emotion}.npz"
     if not path.exists():
@@ -142,6 +119,61 @@ def edited_frames(
     }
 
 
+@dataclass(frozen=True)
+class _ActorJob:
+    """The edits of one actor by one method."""
+
+    workspace: Workspace
+    method: str
+    seed: int
+    edits: tuple[Edit, ...]
+    classifier: EmotionClassifier
+    folder: Path
+
+
+def _score_actor(job: _ActorJob) -> None:
+    """Make, score and save the edits of one actor."""
+    workspace, method = job.workspace, job.method
+    faces, clips = make_faces(workspace), clips_by_key(workspace)
+    made = (
+        edited_frames(workspace, method, job.seed, list(job.edits))
+        if method not in ("copy", "truth")
+        else {}
+    )
+    sources = {
+        key: sample_face(
+            read_video(clips[key].video).frames,
+            faces[key],
+            actor=clips[key].actor,
+            emotion="neutral",
+            identity_frames=workspace.scale.evaluation.identity_frames,
+        )
+        for key in {edit.source for edit in job.edits}
+    }
+    for edit in job.edits:
+        source, path = clips[edit.source], job.folder / f"{edit.name}.npz"
+        truth_frames, truth = read_truth(workspace, source, edit.emotion)
+        if method == "truth":
+            frames, track = truth_frames, truth
+        elif method == "copy":
+            frames, track = read_video(source.video).frames, faces[edit.source]
+        else:
+            frames, video = made[edit], path.with_suffix(".mp4")
+            write_video(video, frames, make_corpus(workspace).fps, audio_from=source.video)
+            track = track_clip(frames, workspace.scale.face)
+        score = score_clip(
+            edit,
+            method,
+            frames,
+            track,
+            source=sources[edit.source],
+            truth=truth,
+            classifier=job.classifier,
+            seed=job.seed,
+        )
+        save_score(path, score)
+
+
 def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipScore]:
     """Scores of one method on every edit; videos of the results lie beside them.
 
@@ -150,60 +182,44 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
         method: `copy` (output = input), `truth` (the true counterpart) or a trained method.
         seed: of the training; `copy` and `truth` have one seed only.
     """
-    faces, clips = make_faces(workspace), clips_by_key(workspace)
-    edits = list(protocol(workspace))
+    edits = protocol(workspace)
+    actors = sorted({edit.actor for edit in edits})
     inputs = {}
     if method not in ("copy", "truth"):
         inputs["manipulator"] = file_digest(make_manipulator(workspace, method, seed))
-        for actor in sorted({edit.actor for edit in edits}):
+        for actor in actors:
             inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
-    stage = _open(workspace, f"{method}/seed{seed}", workspace.scale.evaluation, **inputs)
+    stage = open_edit_stage(workspace, f"{method}/seed{seed}", workspace.scale.evaluation, **inputs)
     paths = {edit: stage.folder / f"{edit.name}.npz" for edit in edits}
-    if stage.complete and all(path.exists() for path in paths.values()):
-        return [load_score(path) for path in paths.values()]
-    classifier = emotion_classifier(workspace)
-    for actor in tqdm(sorted({edit.actor for edit in edits}), desc=f"edits {method}"):
-        missing = [e for e in edits if e.actor == actor and not paths[e].exists()]
-        if not missing:
-            continue
-        made = (
-            edited_frames(workspace, method, seed, missing)
-            if method not in ("copy", "truth")
-            else {}
-        )
-        sources = {
-            key: sample_face(
-                read_video(clips[key].video).frames,
-                faces[key],
-                actor=actor,
-                emotion="neutral",
-                identity_frames=workspace.scale.evaluation.identity_frames,
+    missing = [edit for edit, path in paths.items() if not path.exists()]
+    if missing:
+        open_edit_stage(
+            workspace, COUNTERPARTS, workspace.scale.face
+        )  # once, before processes share it
+        classifier = emotion_classifier(workspace)
+        jobs = [
+            _ActorJob(
+                workspace,
+                method,
+                seed,
+                tuple(edit for edit in missing if edit.actor == actor),
+                classifier,
+                stage.folder,
             )
-            for key in {edit.source for edit in missing}
-        }
-        for edit in missing:
-            source = clips[edit.source]
-            truth_frames, truth = read_truth(workspace, source, edit.emotion)
-            if method == "truth":
-                frames, track = truth_frames, truth
-            elif method == "copy":
-                frames, track = read_video(source.video).frames, faces[edit.source]
-            else:
-                frames = made[edit]
-                write_video(
-                    paths[edit].with_suffix(".mp4"),
-                    frames,
-                    make_corpus(workspace).fps,
-                    audio_from=source.video,
-                )
-                track = track_clip(frames, workspace.scale.face)
-            score = score_clip(
-                edit, method, frames, track,
-                source=sources[edit.source], truth=truth, classifier=classifier, seed=seed,
-            )  # fmt: skip
-            save_score(paths[edit], score)
-    stage.finish(edits=len(edits))
+            for actor in actors
+        ]
+        jobs = [job for job in jobs if job.edits]
+        done = run_jobs(_score_actor, jobs, processes(workspace))
+        for _ in tqdm(done, total=len(jobs), desc=f"edits {method}"):
+            pass
+    if not stage.complete:
+        stage.finish(edits=len(edits))
     return [load_score(path) for path in paths.values()]
+
+
+def processes(workspace: Workspace) -> int:
+    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
+    return workspace.scale.face.processes if workspace.device == "cpu" else 1
 
 
 def result_video(workspace: Workspace, method: str, seed: int, edit: Edit) -> Path:
