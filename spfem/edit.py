@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.chain import ConditionSource, Wish, edit_expression, put_back
-from spfem.corpus.video import probe_video, read_video, write_video
+from spfem.corpus.video import Video, probe_video, read_video, write_video
 from spfem.errors import CheckpointError, InputError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
@@ -27,6 +27,8 @@ from spfem.settings import FaceSettings
 from spfem.workspace import choose_device, project_folder
 
 ADAPTATION_FACTOR = 2  # steps on one own video, per step of an actor with many clips
+FACE_SIZE_STEP = 32  # pixels; sizes that the renderer's downsamplings divide
+LARGEST_FACE_SIZE = 192  # pixels; beyond it, adapting on two cores takes too long
 COMMENT = "manipulated video: the facial expression was changed with spfem"
 
 
@@ -102,6 +104,18 @@ def _check_length(track: FaceTrack, window_frames: int, path: Path) -> None:
         )
 
 
+def choose_face_size(track: FaceTrack, smallest: int) -> int:
+    """Side of the aligned face, in pixels, that keeps the detail of the clip's faces.
+
+    At least the size that the renderer was trained at, which is convolutional and may be adapted
+    at a larger one.
+    """
+    scale = np.sqrt(np.abs(np.linalg.det(track.align[track.found][:, :, :2])))
+    side = track.faces.shape[1] / float(np.median(scale))  # of the crop, in frame pixels
+    wanted = FACE_SIZE_STEP * round(side / FACE_SIZE_STEP)
+    return int(min(max(wanted, smallest), max(smallest, LARGEST_FACE_SIZE)))
+
+
 def adapt_renderer(
     base: TrainedRenderer,
     source: ConditionSource,
@@ -111,7 +125,13 @@ def adapt_renderer(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> TrainedRenderer:
     """Adapt the base renderer to the face of one clip, from that clip alone."""
-    settings = replace(base.settings, batch_size=max(1, base.settings.batch_size // 2))
+    size, trained = source.painter.face_size, base.settings
+    settings = replace(
+        trained,
+        batch_size=1,
+        image_size=size,
+        mouth_size=trained.mouth_size * size // trained.image_size,
+    )
     return train_renderer(
         [source.clip()],
         settings,
@@ -121,6 +141,10 @@ def adapt_renderer(
         initial=base,
         progress=progress,
     )
+
+
+def _track(video: Video, settings: FaceSettings) -> FaceTrack:
+    return track_clip(video.frames, settings, fps=float(video.fps), name=str(video.path))
 
 
 def edit_video(request: EditRequest) -> EditResult:
@@ -151,8 +175,11 @@ def edit_video(request: EditRequest) -> EditResult:
             "recording, or add --without-sound to edit the pictures alone"
         )
     video = read_video(request.clip)
-    track = track_clip(video.frames, face_settings, fps=float(facts.fps), name=str(request.clip))
+    track = _track(video, face_settings)
     _check_length(track, manipulator.settings.window_frames, request.clip)
+    face_size = choose_face_size(track, face_settings.face_size)
+    if face_size != face_settings.face_size:
+        track = _track(video, replace(face_settings, face_size=face_size))
     wish = Wish(request.emotion)
     if request.reference is not None:
         shown = track_clip(request.reference, face_settings)
@@ -161,7 +188,7 @@ def edit_video(request: EditRequest) -> EditResult:
     moved = edit_expression(
         manipulator, track.expression, wish, anchored=request.anchored, seed=request.seed
     )
-    painter = ConditionPainter(load_head_model(), face_settings.face_size)
+    painter = ConditionPainter(load_head_model(), face_size)
     texture = face_texture(painter, [track]) if base.settings.use_texture else None
     source = ConditionSource(painter, track, texture)
     renderer = adapt_renderer(

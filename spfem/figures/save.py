@@ -11,17 +11,19 @@ from PIL import Image
 
 from spfem.artifacts import writing
 
-PNG_DPI = 150
+PNG_DPI = 120
+PDF_DPI = 100  # of pictures in it; lines and letters are drawn
 PALETTE_COLOURS = 256
-PALETTE_ERROR = 8  # of 255; a palette, which halves the file, may change few pixels by more
+PALETTE_ERROR = 8  # of 255; where a palette changes more than few pixels by more, it is dithered
 
 
 def _compact(picture: Image.Image) -> Image.Image:
-    """The picture with a palette, if that cannot be seen (plots), else as it is (faces, maps)."""
+    """The picture with a palette, which halves the file; dithered for faces and maps."""
     small = picture.quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
     change = np.abs(np.asarray(picture, int) - np.asarray(small.convert("RGB"), int))
-    seen = (change.max(axis=2) > PALETTE_ERROR).mean() > 1e-3
-    return picture if seen else small
+    if (change.max(axis=2) > PALETTE_ERROR).mean() <= 1e-3:
+        return small
+    return picture.quantize(PALETTE_COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def save_figure(
@@ -42,7 +44,7 @@ def save_figure(
     """
     paths = [folder / f"{name}.pdf", folder / f"{name}.png"]
     with writing(paths[0]) as aside:
-        figure.savefig(aside, metadata={"CreationDate": None}, dpi=PNG_DPI)
+        figure.savefig(aside, metadata={"CreationDate": None}, dpi=PDF_DPI)
     with writing(paths[1]) as aside:
         figure.savefig(aside, dpi=PNG_DPI)
         with Image.open(aside) as picture:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from spfem.figures.save import save_figure
-from spfem.figures.style import new_figure
+from spfem.figures.save import PNG_DPI, _compact, save_figure
+from spfem.figures.style import WIDTH, new_figure
 from tests.figures.pictures import make_face
 
 
@@ -35,14 +36,23 @@ def test_fonts_are_embedded_as_type_42(tmp_path):
     assert b"CreationDate" not in pdf
 
 
-def test_a_palette_is_used_for_plots_only(tmp_path):
+def test_plots_get_a_palette_that_changes_nothing_visible(tmp_path):
     plot = Image.open(save_figure(draw(False), tmp_path, "plot")[1])
     assert plot.mode == "P"
-    assert plot.width == 1080
-    gradient, axes = new_figure(height=2)
-    axes[0, 0].imshow(make_face(), alpha=0.5)
-    axes[0, 0].imshow([[i * j for i in range(60)] for j in range(60)], alpha=0.5, cmap="hsv")
-    assert Image.open(save_figure(gradient, tmp_path, "gradient")[1]).mode == "RGB"
+    assert plot.width == round(PNG_DPI * WIDTH)
+
+
+def test_pictures_are_dithered_so_that_their_mean_colours_stay(tmp_path):
+    random = np.random.default_rng(0)
+    smooth = np.kron(random.integers(0, 255, (9, 9, 3)), np.ones((30, 30, 1))).astype(np.uint8)
+    picture = Image.fromarray(smooth).filter(ImageFilter.GaussianBlur(20))
+    small = _compact(picture)
+    assert small.mode == "P"
+    means = [
+        np.asarray(image.convert("RGB").filter(ImageFilter.BoxBlur(6)), float)
+        for image in (picture, small)
+    ]
+    assert np.abs(means[0] - means[1])[8:-8, 8:-8].mean() < 3
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):
