@@ -147,6 +147,7 @@ class RendererSettings:
     discriminator_width: int = 64
     mouth_size: int = 72  # pixels, side of the mouth crop
     base_steps: int = 20_000  # actor-independent training
+    base_clips: int = 1_000_000  # at most this many, evenly spread over actors and emotions
     adapt_steps: int = 5_000  # on one actor
     batch_size: int = 1  # clips a step
     chunk_frames: int = 4  # frames of a clip a step

@@ -38,6 +38,7 @@ METHODS = ("ned", "ned+asccl")
 
 EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 TEXTURE_CLIPS = 7  # of a person, whose frames make the mean texture
+KEPT_CLIPS = 64  # of drawn conditions, about 5 MB each at demo scale
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
 
 
@@ -130,8 +131,8 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
 class _Conditions(Sequence[RendererClip]):
     """Renderer clips that are drawn when asked for, the latest kept."""
 
-    def __init__(self, make: Callable[[int], RendererClip], count: int, kept: int = 64):
-        self._make = lru_cache(maxsize=kept)(make)
+    def __init__(self, make: Callable[[int], RendererClip], count: int):
+        self._make = lru_cache(maxsize=KEPT_CLIPS)(make)
         self._count = count
 
     def __len__(self) -> int:
@@ -160,8 +161,9 @@ def person_texture(
 def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
     """The renderer that knows faces in general: learned on the `train` actors."""
     corpus, faces = make_corpus(workspace), make_faces(workspace)
-    clips = corpus.select(role="train")
     settings = workspace.scale.renderer
+    everything = corpus.select(role="train")
+    clips = everything[:: -(-len(everything) // settings.base_clips)]
     painter = ConditionPainter(load_head_model(), settings.image_size)
 
     @lru_cache

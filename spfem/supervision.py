@@ -17,7 +17,7 @@ from spfem.head import HeadModel
 from spfem.manipulator import Supervision
 from spfem.manipulator.training import ExpressionLoss
 
-FRAMES_A_STEP = 8  # windows of a step whose middle frames are drawn and compared
+FRAMES_A_STEP = 4  # windows of a step whose middle frames are drawn and compared
 
 
 def supervise_expressions(
