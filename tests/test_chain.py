@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.chain import Wish, edit_expression, mouth_centres, put_back
+from spfem.chain import Wish, edit_expression, match_colour, mouth_centres, put_back
 from spfem.errors import InputError, ShapeError
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.track_file import FaceTrack
@@ -54,7 +54,8 @@ def test_mouth_centres_follow_the_alignment(track):
 
 def test_put_back_touches_masked_places_of_found_frames_only(track):
     frames = np.full((FRAMES, 60, 56, 3), 100, np.uint8)
-    pictures = np.full((FRAMES, SIDE, SIDE, 3), 200, np.uint8)
+    pictures = np.full((FRAMES, SIDE, SIDE, 3), 180, np.uint8)
+    track.faces[...] = 200  # whose colour the pictures take
     result = put_back(frames, track, pictures, track.masks)
     changed = (result != 100).any(-1)
     assert not changed[3].any()
@@ -66,6 +67,16 @@ def test_put_back_touches_masked_places_of_found_frames_only(track):
     assert columns.min() >= 11
     assert columns.max() <= 45
     assert (result[0, 26, 28] > 150).all()
+
+
+def test_colour_match_moves_the_mean_and_keeps_the_pattern():
+    random = np.random.default_rng(1)
+    pictures = random.integers(60, 120, (4, 16, 16, 3)).astype(np.uint8)
+    faces = (pictures + np.array([20, 0, 10])).astype(np.uint8)
+    masks = np.zeros((4, 16, 16), np.uint8)
+    masks[:, 4:12, 4:12] = 255
+    assert np.array_equal(match_colour(pictures, faces, masks), faces)
+    assert np.array_equal(match_colour(pictures, faces, masks * 0), pictures)
 
 
 def test_edit_needs_a_wish(track, manipulator):
