@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from spfem.artifacts import open_stage, write_json
 from spfem.corpus.clips import Corpus
 from spfem.errors import CorpusError, SpfemError
 from spfem.face.track_file import FaceTrack
+from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 
 DAMAGED_NAME = "damaged.json"
@@ -89,11 +87,11 @@ def extract_faces(
         damaged = json.loads((folder / DAMAGED_NAME).read_text(encoding="utf-8"))
     else:
         todo = [clip for clip in corpus.clips if not track_path(folder, clip.key).exists()]
-        jobs = [(clip.video, track_path(folder, clip.key), settings) for clip in todo]
-        keys = {str(path): clip.key for (_, path, _), clip in zip(jobs, todo, strict=True)}
-        for path, reason in tqdm(_run(jobs, settings.processes), total=len(jobs), desc="faces"):
+        jobs = [(clip.key, clip.video, track_path(folder, clip.key), settings) for clip in todo]
+        done = run_jobs(_track_one, jobs, settings.processes)
+        for job, reason in tqdm(done, total=len(jobs), desc="faces"):
             if reason:
-                damaged[keys[str(path)]] = reason
+                damaged[job[0]] = reason
         write_json(folder / DAMAGED_NAME, damaged)
     usable = tuple(clip.key for clip in corpus.clips if clip.key not in damaged)
     if not usable:
@@ -104,39 +102,17 @@ def extract_faces(
     return FaceStore(folder, usable, damaged, stage.digest)
 
 
-Job = tuple[Path, Path, FaceSettings]
+Job = tuple[str, Path, Path, FaceSettings]
+"""Clip key, video, file of the track, settings."""
 
 
-def _run(jobs: list[Job], processes: int) -> Iterator[tuple[Path, str]]:
-    if processes < 2 or len(jobs) < 2 * processes:
-        yield from map(_track_one, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker) as pool:
-        waiting = [pool.submit(_track_one, job) for job in jobs]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    import cv2
-    import torch
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
-def _track_one(job: Job) -> tuple[Path, str]:
-    """Track one clip into its file; gives the file and why it failed, or an empty reason."""
+def _track_one(job: Job) -> str:
+    """Track one clip into its file; gives why it failed, or an empty reason."""
     from spfem.face.track import track_clip
 
-    video, path, settings = job
+    _, video, path, settings = job
     try:
         track_clip(video, settings).save(path)
     except SpfemError as error:
-        return path, str(error)
-    return path, ""
+        return str(error)
+    return ""
