@@ -6,6 +6,4 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$root/environment.sh"
 use_environment "$root"
 cd "$root"
-# Idle threads sleep instead of spinning: other programs on the machine slow this down less.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
 exec "$PYTHON" -m spfem reproduce "$@"
