@@ -14,15 +14,22 @@ from spfem.artifacts import writing
 PNG_DPI = 120
 PDF_DPI = 100  # of pictures in it; lines and letters are drawn
 PALETTE_COLOURS = 256
-PALETTE_ERROR = 8  # of 255; where a palette changes more than few pixels by more, it is dithered
+PALETTE_ERROR = 8  # of 255; a palette that changes more than few pixels by more can be seen
+LARGE_PIXELS = 700_000  # beyond it, a picture gets a palette all the same, dithered
 
 
 def _compact(picture: Image.Image) -> Image.Image:
-    """The picture with a palette, which halves the file; dithered for faces and maps."""
+    """The picture with a palette, which halves the file, if that cannot be seen (plots).
+
+    Large pictures (sheets of faces) get one all the same, dithered; maps with a colour scale are
+    smaller and stay exact.
+    """
     small = picture.quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
     change = np.abs(np.asarray(picture, int) - np.asarray(small.convert("RGB"), int))
     if (change.max(axis=2) > PALETTE_ERROR).mean() <= 1e-3:
         return small
+    if picture.width * picture.height < LARGE_PIXELS:
+        return picture
     return picture.quantize(PALETTE_COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
 
 

@@ -42,9 +42,9 @@ def test_plots_get_a_palette_that_changes_nothing_visible(tmp_path):
     assert plot.width == round(PNG_DPI * WIDTH)
 
 
-def test_pictures_are_dithered_so_that_their_mean_colours_stay(tmp_path):
+def test_large_pictures_are_dithered_so_that_their_mean_colours_stay():
     random = np.random.default_rng(0)
-    smooth = np.kron(random.integers(0, 255, (9, 9, 3)), np.ones((30, 30, 1))).astype(np.uint8)
+    smooth = np.kron(random.integers(0, 255, (9, 9, 3)), np.ones((100, 100, 1))).astype(np.uint8)
     picture = Image.fromarray(smooth).filter(ImageFilter.GaussianBlur(20))
     small = _compact(picture)
     assert small.mode == "P"
@@ -53,6 +53,7 @@ def test_pictures_are_dithered_so_that_their_mean_colours_stay(tmp_path):
         for image in (picture, small)
     ]
     assert np.abs(means[0] - means[1])[8:-8, 8:-8].mean() < 3
+    assert _compact(picture.resize((300, 300))).mode == "RGB"
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):
