@@ -108,13 +108,14 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     failed = executed.with_name(f"failed_{executed.name}")
     failed.unlink(missing_ok=True)
     aside = executed.with_name(f".running_{executed.name}")
+    root = project_folder()
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            str(path),
+            path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
             str(aside),
             parameters=dict(parameters),
-            cwd=str(project_folder()),
+            cwd=str(root),
             execution_timeout=CELL_TIMEOUT_SECONDS,
             kernel_name="python3",
         )

@@ -15,7 +15,7 @@ PNG_DPI = 120
 PDF_DPI = 100  # of pictures in it; lines and letters are drawn
 PALETTE_COLOURS = 256
 PALETTE_ERROR = 8  # of 255; a palette that changes more than few pixels by more can be seen
-LARGE_PIXELS = 700_000  # beyond it, a picture gets a palette all the same, dithered
+LARGE_PIXELS = 460_000  # beyond it, a picture gets a palette all the same, dithered
 
 
 def _compact(picture: Image.Image) -> Image.Image:
