@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +40,6 @@ from spfem.workspace import Workspace
 
 COUNTERPARTS = "counterparts"
 SOURCES = ("chain.py", "results.py", "evaluation", "face", "manipulator", "renderer")
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the true counterpart of each edit looks like, by (source key, emotion)."""
-
-    frames: Mapping[tuple[str, str], np.ndarray]
-    tracks: Mapping[tuple[str, str], FaceTrack]
 
 
 def clips_by_key(workspace: Workspace) -> dict[str, Clip]:

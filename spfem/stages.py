@@ -204,7 +204,10 @@ def make_actor_renderer(
         path = make_manipulator(workspace, method, seed)
         manipulator = load_manipulator(path)
         metric = load_spatial_metric(workspace, seed)
-        inputs |= {"manipulator": file_digest(path), "metric": _metric_digest(workspace, seed)}
+        inputs |= {
+            "manipulator": file_digest(path),
+            "metric": file_digest(make_spatial_metric(workspace, seed)),
+        }
     painter = ConditionPainter(load_head_model(), settings.image_size)
 
     def load_clips() -> Sequence[RendererClip]:
@@ -234,10 +237,6 @@ def make_actor_renderer(
         device=workspace.device,
         progress=_progress(f"renderer {method} {actor}"),
     )
-
-
-def _metric_digest(workspace: Workspace, seed: int) -> str:
-    return file_digest(make_spatial_metric(workspace, seed))
 
 
 def _progress(name: str) -> Callable[[Iterable[int]], Iterable[int]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +26,7 @@ from spfem.corpus.synthetic.truth import (
 from spfem.corpus.video import write_video
 from spfem.head import load_head_model
 from spfem.head.landmarks import EMBEDDING_PATH
+from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 
 CORPUS_NAME = "synthetic"
@@ -123,13 +121,6 @@ def _film(job: tuple[Take, CorpusSettings]) -> int:
     return film_take(*job)
 
 
-def _limit_threads() -> None:
-    """Keep each of several processes on one core."""
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
 def _content_of(takes: list[Take]) -> str:
     rows = []
     for take in takes:
@@ -170,7 +161,7 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
     waiting = [(take, settings) for take in takes if not take.clip.truth.exists()]
     frames = 0
     with tqdm(total=len(takes), initial=len(takes) - len(waiting), desc="corpus") as bar:
-        for drawn in _run(waiting, settings.processes):
+        for _, drawn in run_jobs(_film, waiting, settings.processes):
             frames += drawn
             bar.update()
     roles = {actor.name: actor.role for actor in _cast(settings)}
@@ -178,12 +169,3 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
     corpus = save_corpus(root, CORPUS_NAME, settings.fps, clips, roles, _content_of(takes))
     stage.finish(clips=len(takes), frames=frames)
     return corpus
-
-
-def _run(jobs: list[tuple[Take, CorpusSettings]], processes: int) -> Iterator[int]:
-    if processes <= 1 or len(jobs) < 2:
-        yield from map(_film, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(processes, os.cpu_count() or 1), _limit_threads) as pool:
-        yield from pool.imap_unordered(_film, jobs, chunksize=4)
