@@ -7,6 +7,7 @@ Only the standard library is imported here, so that any stage may read its defau
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from spfem.errors import SettingsError
 
@@ -79,6 +80,7 @@ class SpatialSettings:
     adaptive: bool = True  # disparity-aware weights
     compat: str = "paper"  # or "upstream": the released arithmetic
     learning_rate: float = 1e-3
+    decay_share: float = 0.0  # last part of the steps, with the rate falling to 0
     batch_size: int = 8  # frame pairs
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
@@ -99,6 +101,86 @@ class SpatialSettings:
             raise SettingsError("every level needs at least one block and two centres")
         if self.compat not in ("paper", "upstream"):
             raise SettingsError(f"compat must be 'paper' or 'upstream', found {self.compat!r}")
+
+
+@dataclass(frozen=True)
+class CrossModalSettings:
+    """The cross-modal correlation metric (SCMCL)."""
+
+    width: int = 64  # channels of the first layer, doubled before each of `doublings`
+    layers: int = 14  # convolutions of the audio and the expression encoder
+    doublings: tuple[int, ...] = (3, 7, 11)
+    image_width: int = 64  # channels of the first layer of the image encoder (ResNet-18)
+    embedding: int = 128  # coordinates of an embedding, each in (-1, 1)
+    heads: int = 4  # of the attention that fuses frames
+    blocks: int = 1
+    frames: int = 2  # fused into one embedding
+    sample_rate: int = 16000  # hertz
+    fps: int = 30  # one frame of video goes with sample_rate // fps samples
+    image_size: int = 64  # pixels, side of the face crop in joint learning and supervision
+    single_image_size: int = 128  # pixels, in single-modality learning
+    mode: str = "l2"  # or "cosine": the distance
+    temperature: float | None = None  # default: 1 for "l2", 0.1 for "cosine"
+    consistency: str = "distance"  # or "softmax" (LSCMC)
+    consistency_weight: float = 1.0  # lambda
+    consistency_start: int = 5000  # joint steps before the consistency sets in
+    false_negative_frames: int = 3  # negatives this near to the positive or nearer are masked
+    threshold: float = 2.0  # tau_d, largest audio distance of a retrieved pair
+    top_k: int = 10  # retrieved pairs kept for one window
+    batch_size: int = 64  # pairs of one actor and one emotion
+    single_learning_rate: float = 1e-4
+    single_steps: int = 168_000  # the released two epochs, of one step a sample
+    joint_learning_rate: float = 1e-5
+    joint_steps: int = 168_000
+    curve_steps: int = 50  # between two points of the learning curve
+    checkpoint_steps: int = 200  # between two saves from which a killed run continues
+    compat: str = "paper"  # "upstream", or some of RELEASED_BEHAVIOURS joined by "+"
+
+    RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
+        "accumulated_gradients",  # gradients are never set to zero
+        "false_negatives",  # negatives are not masked
+        "gate_per_epoch",  # consistency_start counts from the start of each epoch
+        "single_frame_visual",  # expressions learn on one frame, the fusion stays untrained
+        "intermediate_distance",  # cross-expression supervision uses the source's own distance
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse settings of which no metric can be made."""
+        if self.mode not in ("l2", "cosine"):
+            raise SettingsError(f"mode must be 'l2' or 'cosine', found {self.mode!r}")
+        if self.consistency not in ("distance", "softmax"):
+            raise SettingsError(
+                f"consistency must be 'distance' or 'softmax', found {self.consistency!r}"
+            )
+        if self.embedding < 1 or self.heads < 1 or self.embedding % self.heads:
+            raise SettingsError(
+                f"embedding must be a multiple of heads, found {self.embedding} and {self.heads}"
+            )
+        if min(self.width, self.image_width, self.layers, self.blocks, self.frames) < 1:
+            raise SettingsError("widths, layers, blocks and frames must be at least 1")
+        if not 0 < self.fps <= self.sample_rate:
+            raise SettingsError(
+                f"fps must lie in 1..sample_rate, found {self.fps} and {self.sample_rate}"
+            )
+        if self.temperature is not None and self.temperature <= 0:
+            raise SettingsError(f"temperature must be above 0, found {self.temperature}")
+        unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
+        if self.compat not in ("paper", "upstream") and unknown:
+            raise SettingsError(
+                "compat must be 'paper', 'upstream' or names joined by '+' out of "
+                f"{', '.join(self.RELEASED_BEHAVIOURS)}; found {self.compat!r}"
+            )
+
+    @property
+    def frame_samples(self) -> int:
+        """Audio samples that go with one frame of video."""
+        return self.sample_rate // self.fps
+
+    def released(self, behaviour: str) -> bool:
+        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
+        if behaviour not in self.RELEASED_BEHAVIOURS:
+            raise SettingsError(f"{behaviour!r} is no released behaviour of the metric")
+        return self.compat == "upstream" or behaviour in self.compat.split("+")
 
 
 @dataclass(frozen=True)
@@ -192,6 +274,7 @@ class Scale:
     face: FaceSettings = field(default_factory=FaceSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

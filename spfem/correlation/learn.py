@@ -26,6 +26,7 @@ SOURCES = tuple(
     f"correlation/{name}.py"
     for name in (
         "backbone",
+        "comparison",
         "disparity",
         "frame_pairs",
         "heads",

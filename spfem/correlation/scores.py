@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from spfem.correlation.comparison import LevelComparison
 from spfem.correlation.sampling import NEIGHBOURS
+
+
+@torch.no_grad()
+def level_scores(levels: Sequence[LevelComparison], *, group: int = NEIGHBOURS) -> dict[str, float]:
+    """Scores of one batch for a learning curve, means over batch and levels.
+
+    Returns:
+        `matched`, `mismatched_place`, and as in the released logs `matched_released`,
+        `mismatched_released` (by one fixed permutation).
+    """
+    generator = torch.Generator().manual_seed(0)
+    released = [
+        released_similarity(
+            level.query, level.key, torch.randperm(level.query.shape[2], generator=generator)
+        )
+        for level in levels
+    ]
+    columns = {
+        "matched": [matched_similarity(level.query, level.key).mean() for level in levels],
+        "mismatched_place": [
+            mismatched_similarity(level.query, level.key, group=group).mean() for level in levels
+        ],
+        "matched_released": [positive for positive, _ in released],
+        "mismatched_released": [negative for _, negative in released],
+    }
+    return {name: float(torch.stack(values).mean()) for name, values in columns.items()}
 
 
 def matched_similarity(query: Tensor, key: Tensor) -> Tensor:
@@ -23,24 +53,25 @@ def matched_similarity(query: Tensor, key: Tensor) -> Tensor:
     return (query * key).sum(dim=1).mean(dim=1)
 
 
-def mismatched_similarity(query: Tensor, key: Tensor) -> Tensor:
-    """Mean cosine of descriptors whose centres differ, over all such pairs of one image pair.
+def mismatched_similarity(query: Tensor, key: Tensor, *, group: int = NEIGHBOURS) -> Tensor:
+    """Mean cosine of descriptors whose places differ, over all such pairs of one image pair.
 
     Exact, where the released code draws one permutation (which may hit the same centre).
 
     Args:
-        query: (B, C, S), L2-normalised over C; S = 8 P, neighbours of a centre side by side.
+        query: (B, C, S), L2-normalised over C; rows of a place side by side.
         key: (B, C, S), likewise.
+        group: rows a place; the 8 neighbours of a centre, 1 where each row is a place.
 
     Returns:
         (B,) in [-1, 1].
     """
     rows = query.shape[2]
     everywhere = (query.sum(dim=2) * key.sum(dim=2)).sum(dim=1)
-    query_centres = query.unflatten(2, (-1, NEIGHBOURS)).sum(dim=3)
-    key_centres = key.unflatten(2, (-1, NEIGHBOURS)).sum(dim=3)
+    query_centres = query.unflatten(2, (-1, group)).sum(dim=3)
+    key_centres = key.unflatten(2, (-1, group)).sum(dim=3)
     same_centre = (query_centres * key_centres).sum(dim=(1, 2))
-    return (everywhere - same_centre) / (rows * (rows - NEIGHBOURS))
+    return (everywhere - same_centre) / (rows * (rows - group))
 
 
 def released_similarity(query: Tensor, key: Tensor, permutation: Tensor) -> tuple[Tensor, Tensor]:

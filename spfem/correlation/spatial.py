@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,14 @@ from spfem.correlation.checkpoint import (
     save_checkpoint,
     settings_from_facts,
 )
-from spfem.correlation.disparity import adaptive_weight, neighbour_disparities, region_weight
+from spfem.correlation.comparison import LevelComparison, compare_level
 from spfem.correlation.heads import ProjectionHeads
-from spfem.correlation.infonce import info_nce
 from spfem.correlation.preprocess import prepare_images
 from spfem.correlation.sampling import candidate_count, sample_centres
 from spfem.errors import SettingsError, ShapeError
 from spfem.settings import SpatialSettings
 
 CHECKPOINT_KIND = "spatial coherence"
-
-
-@dataclass(frozen=True)
-class LevelComparison:
-    """Two images compared at the sampled places of one level; S = 8 P rows.
-
-    `query` and `key` are descriptors (B, C, S), `cross_entropy` and `weight` (B, S), `loss` a
-    scalar. With `compat="upstream"` every entry of `weight` is the one global mean.
-    """
-
-    query: Tensor
-    key: Tensor
-    cross_entropy: Tensor
-    weight: Tensor
-    loss: Tensor
 
 
 class SpatialCoherence(nn.Module):
@@ -129,7 +113,7 @@ class SpatialCoherence(nn.Module):
         if centres is None:
             centres = self.draw_centres(query_maps, generator)
         return [
-            self._compare_level(level, query, key, places)
+            compare_level(self.mlp, level, query, key, places, self.settings)
             for level, (query, key, places) in enumerate(
                 zip(query_maps, key_maps, centres, strict=True)
             )
@@ -150,26 +134,6 @@ class SpatialCoherence(nn.Module):
             )
             for features, count in zip(maps, self.settings.centres, strict=True)
         ]
-
-    def _compare_level(
-        self, level: int, query_map: Tensor, key_map: Tensor, centres: Tensor
-    ) -> LevelComparison:
-        disparities = neighbour_disparities(query_map, centres)
-        query = self.mlp.describe(level, disparities)
-        with torch.no_grad():
-            key = self.mlp.describe(level, neighbour_disparities(key_map, centres))
-        cross_entropy = info_nce(query, key, self.settings.temperature)
-        if self.settings.compat == "upstream" and self.settings.adaptive:
-            weight = adaptive_weight(disparities).mean().expand_as(cross_entropy)
-            loss = cross_entropy.mean() * weight[0, 0]
-        elif self.settings.adaptive:
-            weight = region_weight(disparities)
-            # Weighted mean per image, so that images of a batch do not influence each other.
-            loss = ((weight * cross_entropy).sum(dim=1) / weight.sum(dim=1)).mean()
-        else:
-            weight = torch.ones_like(cross_entropy)
-            loss = cross_entropy.mean()
-        return LevelComparison(query, key, cross_entropy, weight, loss)
 
     def supervise(self) -> SpatialCoherence:
         """Freeze the metric for good: no parameter gradients, always in evaluation mode."""

@@ -1,31 +1,64 @@
-"""Learning the spatial metric from pairs of frames that say the same in two emotions."""
+"""Learning a correlation metric: one deterministic, resumable loop, and the spatial use of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from spfem.correlation.frame_pairs import FrameProvider
 from spfem.correlation.preprocess import images_from_frames
-from spfem.correlation.scores import (
-    matched_similarity,
-    mismatched_similarity,
-    released_similarity,
-)
-from spfem.correlation.spatial import LevelComparison, SpatialCoherence
+from spfem.correlation.scores import level_scores
+from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training_state import STATE_NAME, load_state, save_state
 from spfem.correlation.untrained import initial_metric
 from spfem.errors import SpfemError
 from spfem.settings import SpatialSettings
 
-CURVE_BATCHES = 4  # of held-out frame pairs behind each point of the curve
+CURVE_BATCHES = 4  # of held-out data behind each point of the curve
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
+
+
+class LearningSettings(Protocol):
+    """What the loop must know; any settings class that has these fields will do."""
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam."""
+
+    @property
+    def decay_share(self) -> float:
+        """Last part of the steps, with the rate falling to 0."""
+
+    @property
+    def curve_steps(self) -> int:
+        """Between two points of the curve."""
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """Between two saves of the state."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one drawn batch gave: a scalar loss, and scores that only the curve asks for."""
+
+    loss: Tensor
+    scores: Callable[[], dict[str, float]] = dict
+
+
+DrawAndCompare = Callable[[np.random.Generator], Outcome]
+"""Draws a batch from the generator and nothing else, and compares it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +74,91 @@ class TrainedMetric:
     curve: list[dict[str, Any]]
 
 
+def run_learning(
+    model: nn.Module,
+    compare: DrawAndCompare,
+    held_out: DrawAndCompare | None,
+    settings: LearningSettings,
+    *,
+    seed: int,
+    name: str,
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> list[dict[str, Any]]:
+    """Learn the weights of `model` in place with Adam; leave it in evaluation mode.
+
+    Every step draws from a generator seeded by (`seed`, step), so a killed run that continues
+    gives what an uninterrupted one gives. Points of the held-out curve all use the same draws.
+
+    Args:
+        model: on its device, with its initial weights.
+        compare: one batch to learn from.
+        held_out: one batch of unseen actors for the curve, or None.
+        settings: number of steps, learning rate and its decay, distances of curve and saves.
+        seed: of all draws.
+        name: of the metric, for errors.
+        folder: where to keep the state every `checkpoint_steps`, and to continue from it.
+        progress: wrapper of the step loop, for example tqdm.
+
+    Returns:
+        The curve: `step`, `split`, `loss` and the scores, mean loss since the last row.
+
+    Raises:
+        SpfemError: if the loss stops being finite.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    state_path = None if folder is None else folder / STATE_NAME
+    first_step = 0
+    curve: list[dict[str, Any]] = []
+    if state_path is not None and state_path.exists():
+        first_step, curve = load_state(state_path, model, optimiser)
+    model.train()
+    recent: list[Tensor] = []
+    for step in progress(range(first_step, settings.steps)):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * remaining_rate(step, settings)
+        outcome = compare(np.random.default_rng((seed, step)))
+        optimiser.zero_grad(set_to_none=True)
+        outcome.loss.backward()
+        optimiser.step()
+        recent.append(outcome.loss.detach())
+        done = step + 1
+        if done % settings.curve_steps == 0 or done == settings.steps:
+            mean_loss = float(torch.stack(recent).mean())
+            if not np.isfinite(mean_loss):
+                raise SpfemError(f"the {name} loss is not finite at step {done}; lower the rate")
+            curve.append({"step": done, "split": "train", "loss": mean_loss, **outcome.scores()})
+            if held_out is not None:
+                curve.append({"step": done, "split": "held_out", **_unseen(model, held_out, seed)})
+            recent.clear()
+        if state_path is not None and done % settings.checkpoint_steps == 0:
+            save_state(state_path, model, optimiser, done, curve)
+    model.eval()
+    return curve
+
+
+def remaining_rate(step: int, settings: LearningSettings) -> float:
+    """Share of the learning rate at a step: 1, then linearly to 0 in the last `decay_share`.
+
+    Source: ASCCL and STCCL have a constant rate, `decay_share` 0.
+    """
+    decaying = settings.decay_share * settings.steps
+    return 1.0 if decaying <= 0 else min(1.0, (settings.steps - step) / decaying)
+
+
+@torch.no_grad()
+def _unseen(model: nn.Module, compare: DrawAndCompare, seed: int) -> dict[str, float]:
+    """Loss and scores of unseen data: the same data and places at every step."""
+    model.eval()
+    rows = []
+    for batch in range(CURVE_BATCHES):
+        outcome = compare(np.random.default_rng((seed, batch)))
+        rows.append({"loss": float(outcome.loss), **outcome.scores()})
+    model.train()
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
 def train_spatial(
     train: FrameProvider,
     held_out: FrameProvider | None,
@@ -51,11 +169,10 @@ def train_spatial(
     folder: Path | None = None,
     progress: Progress = iter,
 ) -> TrainedMetric:
-    """Learn the metric with Adam; neutral frames are the query, emotion frames the key.
+    """Learn the spatial metric; neutral frames are the query, emotion frames the key.
 
-    Every step draws from a generator seeded by (`seed`, step), so a killed run that continues
-    gives what an uninterrupted one gives. Source: ASCCL; constant learning rate, batch norm in
-    training mode with separate statistics for the two emotions.
+    Source: ASCCL; batch norm in training mode with separate statistics for the two emotions.
+    Arguments as in `run_learning`.
 
     Args:
         train: frames to learn from.
@@ -63,90 +180,30 @@ def train_spatial(
         settings: sizes, constants, number of steps.
         seed: of the initial weights and all draws.
         device: where to compute.
-        folder: where to keep the state every `checkpoint_steps`, and to continue from it.
-        progress: wrapper of the step loop, for example tqdm.
-
-    Raises:
-        SpfemError: if the loss stops being finite.
+        folder: of the state from which a killed run continues.
+        progress: wrapper of the step loop.
     """
     model = initial_metric(settings, seed).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    state_path = None if folder is None else folder / STATE_NAME
-    first_step = 0
-    curve: list[dict[str, Any]] = []
-    if state_path is not None and state_path.exists():
-        first_step, curve = load_state(state_path, model, optimiser)
-    model.train()
-    recent: list[torch.Tensor] = []
-    for step in progress(range(first_step, settings.steps)):
-        levels = _compare_drawn(model, train, settings.batch_size, (seed, step), device)
-        loss = model.total(levels)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        recent.append(loss.detach())
-        done = step + 1
-        if done % settings.curve_steps == 0 or done == settings.steps:
-            mean_loss = float(torch.stack(recent).mean())
-            if not np.isfinite(mean_loss):
-                raise SpfemError(f"the spatial loss is not finite at step {done}; lower the rate")
-            curve.append({"step": done, "split": "train", "loss": mean_loss, **_scores(levels)})
-            if held_out is not None:
-                curve.append(_held_out_row(model, held_out, done, seed, device))
-            recent.clear()
-        if state_path is not None and done % settings.checkpoint_steps == 0:
-            save_state(state_path, model, optimiser, done, curve)
-    return TrainedMetric(model.eval(), curve)
 
+    def comparing(provider: FrameProvider) -> DrawAndCompare:
+        def compare(random: np.random.Generator) -> Outcome:
+            neutral, emotion = provider.draw(settings.batch_size, random)
+            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+            query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
+            levels = model.compare(query, key, generator=generator)
+            return Outcome(model.total(levels), lambda: level_scores(levels))
 
-def _compare_drawn(
-    model: SpatialCoherence,
-    provider: FrameProvider,
-    count: int,
-    seeds: tuple[int, int],
-    device: torch.device | str,
-) -> list[LevelComparison]:
-    random = np.random.default_rng(seeds)
-    neutral, emotion = provider.draw(count, random)
-    generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-    query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
-    return model.compare(query, key, generator=generator)
+        return compare
 
-
-@torch.no_grad()
-def _scores(levels: list[LevelComparison]) -> dict[str, float]:
-    generator = torch.Generator().manual_seed(0)
-    released = [
-        released_similarity(
-            level.query, level.key, torch.randperm(level.query.shape[2], generator=generator)
-        )
-        for level in levels
-    ]
-    columns = {
-        "matched": [matched_similarity(level.query, level.key).mean() for level in levels],
-        "mismatched_place": [
-            mismatched_similarity(level.query, level.key).mean() for level in levels
-        ],
-        "matched_released": [positive for positive, _ in released],
-        "mismatched_released": [negative for _, negative in released],
-    }
-    return {name: float(torch.stack(values).mean()) for name, values in columns.items()}
-
-
-@torch.no_grad()
-def _held_out_row(
-    model: SpatialCoherence,
-    provider: FrameProvider,
-    step: int,
-    seed: int,
-    device: torch.device | str,
-) -> dict[str, Any]:
-    """One curve row on the same held-out frames and places at every step."""
-    model.eval()
-    rows = []
-    for batch in range(CURVE_BATCHES):
-        levels = _compare_drawn(model, provider, model.settings.batch_size, (seed, batch), device)
-        rows.append({"loss": float(model.total(levels)), **_scores(levels)})
-    model.train()
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    return {"step": step, "split": "held_out", **means}
+    unseen = None if held_out is None else comparing(held_out)
+    curve = run_learning(
+        model,
+        comparing(train),
+        unseen,
+        settings,
+        seed=seed,
+        name="spatial",
+        folder=folder,
+        progress=progress,
+    )
+    return TrainedMetric(model, curve)

@@ -122,9 +122,9 @@ def test_where_the_weight_falls_matters_only_by_default(monkeypatch):
             rows = torch.arange(disparities.shape[2], dtype=torch.float64).roll(shift)
             return (1 + rows / len(rows)).expand(*disparities.shape)
 
-        monkeypatch.setattr("spfem.correlation.spatial.adaptive_weight", shifted)
+        monkeypatch.setattr("spfem.correlation.comparison.adaptive_weight", shifted)
         monkeypatch.setattr(
-            "spfem.correlation.spatial.region_weight", lambda d: shifted(d).mean(dim=1)
+            "spfem.correlation.comparison.region_weight", lambda d: shifted(d).mean(dim=1)
         )
         torch.manual_seed(3)
         pair = images(dtype=torch.float64), images(dtype=torch.float64)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spfem.correlation.similarity import list_comparisons, score_similarity
-from spfem.correlation.training import train_spatial
+from spfem.correlation.training import remaining_rate, train_spatial
 from spfem.correlation.training_state import STATE_NAME
 from spfem.correlation.untrained import initial_metric, untrained_metric
 from spfem.errors import SpfemError
@@ -63,7 +63,7 @@ def test_learning_raises_matched_and_lowers_mismatched_on_an_unseen_actor(splits
 
 def test_a_killed_run_continues_to_the_same_weights(splits, tmp_path):
     train, held_out, _ = splits
-    settings = replace(SMALL, steps=9, checkpoint_steps=4, curve_steps=3)
+    settings = replace(SMALL, steps=9, checkpoint_steps=4, curve_steps=3, decay_share=0.5)
     whole = train_spatial(train, held_out, settings, seed=1)
     with pytest.raises(KilledError):
         train_spatial(train, held_out, settings, seed=1, folder=tmp_path, progress=killed_after(6))
@@ -81,6 +81,13 @@ def test_a_killed_run_continues_to_the_same_weights(splits, tmp_path):
     for name, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], value, rtol=1e-4, atol=1e-5)
     assert [row["step"] for row in resumed.curve] == [row["step"] for row in whole.curve]
+
+
+def test_the_rate_is_constant_then_falls_to_zero():
+    constant, decaying = (replace(SMALL, steps=10, decay_share=share) for share in (0.0, 0.4))
+    assert [remaining_rate(step, constant) for step in range(10)] == [1.0] * 10
+    rates = [remaining_rate(step, decaying) for step in range(11)]
+    assert rates == pytest.approx([1.0] * 7 + [0.75, 0.5, 0.25, 0.0])
 
 
 def test_seed_decides_everything_and_the_global_state_nothing(splits):
