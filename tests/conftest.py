@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.parity import import_check
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +24,8 @@ def parity_folder() -> Path:
     if not (folder / "manifest.json").exists():
         pytest.skip(f"no parity fixtures at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def check(parity_folder):
+    yield from import_check(parity_folder)

@@ -1,50 +1,46 @@
-"""Recorded reference outputs of the alignment, every case of its kind."""
+"""The recorded numbers of the reference alignment, by kind of case."""
 
-import json
-import sys
+from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.spatial.distance import cdist
 
 from spfem.pairing.dtw import accumulated_cost, align_sequences
 from spfem.pairing.mfcc import mfcc
+from tests.parity import compare_cases, in_precisions
 
-KIND = "mfcc_dtw"
 
-
-def test_recorded_alignment(parity_folder, monkeypatch):
-    monkeypatch.syspath_prepend(str(parity_folder))
-    for name in ("check", "weights"):
-        sys.modules.pop(name, None)
-    import check
-
-    folder = str(parity_folder)
-    manifest = json.loads((parity_folder / "manifest.json").read_text())
-    cases = [case for case in manifest["cases"].values() if case["kind"] == KIND]
-    assert cases
-    for case in cases:
-        arrays, arguments = check.stored(folder, case), case["args"]
-        rate = arguments["sample_rate"]
-        a, b = (
-            mfcc(
-                arrays[f"in.{name}"] / 32768.0,
-                rate,
-                rate / arguments["hop_samples"],
-                cepstra=arguments["cepstra"],
-                window_seconds=arguments["window_s"],
-            )
-            for name in ("a", "b")
+def _mfcc_dtw(case):
+    arrays, arguments = case.arrays, case.arguments
+    rate = arguments["sample_rate"]
+    a, b = (
+        mfcc(
+            arrays[name] / 32768.0,
+            rate,
+            rate / arguments["hop_samples"],
+            cepstra=arguments["cepstra"],
+            window_seconds=arguments["window_s"],
         )
-        result = align_sequences(a, b)
-        whole = align_sequences(arrays["in.int_a"], arrays["in.int_b"])
-        values = {
-            "mfcc_a": a,
-            "mfcc_b": b,
-            "path_ab": result.path.T,
-            "cost_ab": np.float64(result.cost),
-            "accumulated_last_row": accumulated_cost(cdist(a, b, "cityblock"))[-1],
-            "path_int": whole.path.T,
-            "cost_int": np.float64(whole.cost),
-        }
-        for name, value in values.items():
-            check.verify(folder, case, name, value)
+        for name in ("a", "b")
+    )
+    result = align_sequences(a, b)
+    whole = align_sequences(arrays["int_a"], arrays["int_b"])
+    # The manifest does not say which sequences: one frame against four is what gives the number.
+    single = align_sequences(arrays["int_a"][:1], arrays["int_b"][:4])
+    case.verify("mfcc_a", a)
+    case.verify("mfcc_b", b)
+    case.verify("path_ab", result.path.T)
+    case.verify("cost_ab", np.float64(result.cost))
+    case.verify("accumulated_last_row", accumulated_cost(cdist(a, b, "cityblock"))[-1])
+    case.verify("path_int", whole.path.T)
+    case.verify("cost_int", np.float64(whole.cost))
+    case.verify("cost_single", np.float64(single.cost))
+
+
+COVERED = {"mfcc_dtw": _mfcc_dtw}
+
+
+@pytest.mark.parametrize(("kind", "dtype"), in_precisions(COVERED, single_only=COVERED))
+def test_recorded_outputs(check, parity_folder, kind, dtype):
+    compare_cases(COVERED, check, parity_folder, kind, dtype)
