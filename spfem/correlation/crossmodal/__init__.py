@@ -1,0 +1,1 @@
+"""SCMCL: distances between voices predict distances between faces."""

@@ -1,0 +1,87 @@
+"""ResNet-18, the trunk of the image encoder, under its usual state-dict names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from spfem.errors import CheckpointError
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or channels_in != channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C_in, H, W) to (B, C, H / stride, W / stride)."""
+        branch = functional.relu(self.bn1(self.conv1(features)))
+        branch = self.bn2(self.conv2(branch))
+        shortcut = features if self.downsample is None else self.downsample(features)
+        return functional.relu(branch + shortcut)
+
+
+class ResNet18(nn.Module):
+    """Features of images that are already normalised by the ImageNet statistics.
+
+    `fc` is kept here for the sake of its name in checkpoints; the caller applies it.
+
+    Args:
+        width: channels of the first layer, 64 in the paper; the last has 8 times as many.
+        embedding: outputs of `fc`.
+    """
+
+    def __init__(self, width: int, embedding: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        channels_in = width
+        for level in range(4):
+            channels = width * 2**level
+            blocks = [BasicBlock(channels_in, channels, 1 if level == 0 else 2)]
+            blocks.append(BasicBlock(channels, channels, 1))
+            self.add_module(f"layer{level + 1}", nn.Sequential(*blocks))
+            channels_in = channels
+        self.fc = nn.Linear(channels_in, embedding)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, 8 width, H / 32, W / 32), sides rounded up."""
+        features = functional.relu(self.bn1(self.conv1(images)))
+        features = functional.max_pool2d(features, 3, 2, 1)
+        for level in range(4):
+            features = self.get_submodule(f"layer{level + 1}")(features)
+        return features
+
+    def load_imagenet(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the trunk of a ResNet-18 learned on ImageNet; its classifier `fc` is ignored.
+
+        Raises:
+            CheckpointError: if entries are missing, surplus or of another size.
+        """
+        trunk = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
+        own = {name: value for name, value in self.state_dict().items() if "fc." not in name}
+        # Old files lack the counters of batch norms, which nothing reads.
+        optional = {name for name in own if name.endswith("num_batches_tracked")}
+        wrong = (set(own) - optional - set(trunk)) | (set(trunk) - set(own))
+        wrong |= {n for n in set(own) & set(trunk) if own[n].shape != trunk[n].shape}
+        if wrong:
+            raise CheckpointError(
+                f"{len(wrong)} entries do not fit a ResNet-18 of {self.conv1.out_channels} "
+                f"channels ({', '.join(sorted(wrong)[:3])}); is this an ImageNet ResNet-18?"
+            )
+        self.load_state_dict(trunk, strict=False)
