@@ -60,7 +60,7 @@ def video(clip):
 
 def test_every_notebook_left_its_pages(smoke):
     names = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    assert len(names) == 10
+    assert len(names) == 14
     for name in names:
         for suffix in (".ipynb", ".html"):
             assert (RESULTS / "notebooks" / f"{name}{suffix}").stat().st_size > 1000
@@ -71,7 +71,7 @@ def test_second_run_repeats_nothing(smoke):
     begun = time.perf_counter()
     answer = _run()
     assert answer.returncode == 0
-    assert answer.stdout.count(": unchanged") == 10
+    assert answer.stdout.count(": unchanged") == 14
     assert time.perf_counter() - begun < 40
 
 
