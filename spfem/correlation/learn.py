@@ -22,21 +22,24 @@ from spfem.settings import SpatialSettings
 
 CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
-SOURCES = tuple(
-    f"correlation/{name}.py"
-    for name in (
-        "backbone",
-        "comparison",
-        "disparity",
-        "frame_pairs",
-        "heads",
-        "infonce",
-        "preprocess",
-        "sampling",
-        "spatial",
-        "training",
-        "untrained",
-    )
+SOURCES = (
+    "checkpoints.py",
+    *(
+        f"correlation/{name}.py"
+        for name in (
+            "backbone",
+            "comparison",
+            "disparity",
+            "frame_pairs",
+            "heads",
+            "infonce",
+            "preprocess",
+            "sampling",
+            "spatial",
+            "training",
+            "untrained",
+        )
+    ),
 )
 """The files whose code decides what is learned."""
 

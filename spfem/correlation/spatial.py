@@ -10,13 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.correlation.backbone import IResNet, feature_sides
-from spfem.correlation.checkpoint import (
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    settings_from_facts,
-)
 from spfem.correlation.comparison import LevelComparison, compare_level
 from spfem.correlation.heads import ProjectionHeads
 from spfem.correlation.preprocess import prepare_images

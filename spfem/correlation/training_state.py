@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spfem.correlation.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
 
 STATE_NAME = "state.safetensors"
 STATE_KIND = "correlation learning state"

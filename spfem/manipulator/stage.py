@@ -96,7 +96,7 @@ def learn_manipulator(
             "value_range": space.value_range,
         },
         inputs={**inputs, **supervised},
-        sources=("manipulator",),
+        sources=("manipulator", "checkpoints.py"),
         force=force,
     )
     path = folder / CHECKPOINT_NAME

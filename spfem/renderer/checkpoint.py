@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spfem.artifacts import writing
+from spfem.checkpoints import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    settings_from_facts,
+    tensors_below,
+)
 from spfem.errors import CheckpointError
 from spfem.renderer.discriminators import Discriminator
 from spfem.renderer.generator import Generator
 from spfem.settings import RendererSettings
+
+CHECKPOINT_KIND = "renderer"
+OTHER_SETTINGS = "it belongs to other renderer settings"
 
 Curve = list[dict[str, float]]
 
@@ -64,59 +71,13 @@ def copy_renderer(renderer: TrainedRenderer, settings: RendererSettings) -> Trai
     """
     copy = new_renderer(settings, 0)
     for name, network in renderer.networks().items():
-        load_strictly(copy.networks()[name], network.state_dict(), f"the initial {name}")
+        load_weights(
+            copy.networks()[name],
+            network.state_dict(),
+            f"of the initial {name}",
+            advice=OTHER_SETTINGS,
+        )
     return copy
-
-
-def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load `state` if its keys and shapes are exactly those of `network`.
-
-    Raises:
-        CheckpointError: naming `source` and the first difference.
-    """
-    own = network.state_dict()
-    for key in sorted(own.keys() | state.keys()):
-        if key not in state or key not in own:
-            raise CheckpointError(
-                f"{source} {'lacks' if key not in state else 'has the unknown'} tensor {key!r}; "
-                "it belongs to other renderer settings"
-            )
-        if own[key].shape != state[key].shape:
-            raise CheckpointError(
-                f"{source}: tensor {key!r} has shape {tuple(state[key].shape)} instead of "
-                f"{tuple(own[key].shape)}; it belongs to other renderer settings"
-            )
-    network.load_state_dict(dict(state))
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and plain values as one safetensors file, whole or not at all."""
-    from safetensors.torch import save_file
-
-    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    with writing(path) as aside:
-        save_file(plain, aside, {key: json.dumps(value) for key, value in facts.items()})
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged or of another kind.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise CheckpointError(f"{path} does not exist; train the renderer first")
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a renderer file ({error}); delete it and train again"
-        ) from error
-    return tensors, facts
 
 
 def save_renderer(renderer: TrainedRenderer, path: Path) -> None:
@@ -126,7 +87,8 @@ def save_renderer(renderer: TrainedRenderer, path: Path) -> None:
         for name, network in renderer.networks().items()
         for key, value in network.state_dict().items()
     }
-    write_tensors(path, tensors, {"settings": asdict(renderer.settings), "curve": renderer.curve})
+    facts = {"settings": asdict(renderer.settings), "curve": renderer.curve}
+    save_checkpoint(path, tensors, kind=CHECKPOINT_KIND, facts=facts)
 
 
 def load_renderer(path: Path, device: torch.device | str = "cpu") -> TrainedRenderer:
@@ -135,20 +97,12 @@ def load_renderer(path: Path, device: torch.device | str = "cpu") -> TrainedRend
     Raises:
         CheckpointError: if the file is missing, damaged or of another version.
     """
-    tensors, facts = read_tensors(path)
-    try:
-        stored = facts["settings"]
-        stored["sequence_frames"] = tuple(stored["sequence_frames"])
-        settings = RendererSettings(**stored)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} holds no settings of this version's renderer ({error}); train it again"
-        ) from error
+    tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND)
+    settings = settings_from_facts(RendererSettings, facts.get("settings"), path)
     renderer = new_renderer(settings, 0)
     for name, network in renderer.networks().items():
-        start = f"{name}."
-        state = {key[len(start) :]: tensors[key] for key in tensors if key.startswith(start)}
-        load_strictly(network, state, f"{path} ({name})")
+        own = tensors_below(tensors, f"{name}.")
+        load_weights(network, own, f"{path} ({name})", advice=OTHER_SETTINGS)
         network.to(device)
     renderer.curve.extend(facts.get("curve", []))
     return renderer

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from spfem.artifacts import digest
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, tensors_below
 from spfem.errors import CheckpointError
-from spfem.renderer.checkpoint import TrainedRenderer, load_strictly, read_tensors, write_tensors
+from spfem.renderer.checkpoint import TrainedRenderer
 from spfem.settings import RendererSettings
 
 KEEP_SECONDS = 30.0  # between two writes of the state
+STATE_KIND = "renderer training state"
 BETAS = (0.5, 0.999)
 
 
@@ -95,7 +97,7 @@ class TrainingState:
             "curve": self.renderer.curve,
             "sums": self.sums,
         }
-        write_tensors(self.path, tensors, facts)
+        save_checkpoint(self.path, tensors, kind=STATE_KIND, facts=facts)
         self.kept = time.monotonic()
 
     def restore(self) -> None:
@@ -103,16 +105,16 @@ class TrainingState:
         if self.path is None or not self.path.exists():
             return
         try:
-            tensors, facts = read_tensors(self.path)
+            tensors, facts = load_checkpoint(self.path, kind=STATE_KIND)
         except CheckpointError:  # damaged: the run starts anew
             return
         if facts.get("identity") != self.identity:
             return
         for name, network in self.renderer.networks().items():
-            load_strictly(network, _below(tensors, f"{name}."), f"{self.path} ({name})")
+            load_weights(network, tensors_below(tensors, f"{name}."), f"{self.path} ({name})")
         for number, optimiser in enumerate(self.optimisers):
             moments: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, f"adam{number}.").items():
+            for key, value in tensors_below(tensors, f"adam{number}.").items():
                 index, moment = key.split(".", 1)
                 moments.setdefault(int(index), {})[moment] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
@@ -124,7 +126,3 @@ class TrainingState:
         """Remove the kept state after the last step."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-
-
-def _below(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pytest
 import torch
 
+from spfem.checkpoints import load_checkpoint, save_checkpoint, settings_from_facts
 from spfem.correlation import SpatialCoherence
-from spfem.correlation.checkpoint import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError
+from spfem.settings import SpatialSettings
 from tests.correlation.planted import SMALL
 
 
@@ -77,4 +78,43 @@ def test_settings_of_another_version_are_refused(tmp_path):
     facts["settings"]["colour"] = "blue"
     save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
     with pytest.raises(CheckpointError, match="colour"):
+        SpatialCoherence.load(path)
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Settings that hold settings, as those of the temporal metric."""
+
+    spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    corners: tuple[tuple[int, int], ...] = ((1, 2), (3, 4))
+    name: str = "x"
+    weight: float | None = None
+
+
+def test_nested_settings_come_back_as_they_were(tmp_path):
+    settings = Nested(spatial=SMALL, name="y")
+    path = tmp_path / "nested.safetensors"
+    save_checkpoint(path, {"a": torch.zeros(1)}, kind="nested", facts={"s": asdict(settings)})
+    _, facts = load_checkpoint(path, kind="nested")
+    assert settings_from_facts(Nested, facts["s"], path) == settings
+    facts["s"]["spatial"]["widths"] = [5]
+    with pytest.raises(CheckpointError, match="unusable settings: widths"):
+        settings_from_facts(Nested, facts["s"], path)
+    facts["s"]["spatial"] = 3
+    with pytest.raises(CheckpointError, match="unusable settings"):
+        settings_from_facts(Nested, facts["s"], path)
+
+
+def test_all_troubles_of_the_weights_are_named_at_once(tmp_path):
+    path = tmp_path / "metric.safetensors"
+    SpatialCoherence(SMALL).save(path)
+    tensors, facts = load_checkpoint(path, kind="spatial coherence")
+    tensors["mlp.0.bias"] = torch.zeros(3)
+    tensors["extra"] = tensors.pop("mlp.2.bias")
+    save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
+    with pytest.raises(
+        CheckpointError,
+        match=r"lacks 1 entries \(mlp.2.bias\), has surplus 1 entries \(extra\), "
+        r"misshapes 1 entries \(mlp.0.bias \(3,\) instead of \(16,\)\)",
+    ):
         SpatialCoherence.load(path)
