@@ -4,7 +4,8 @@
 Importing this package imports torch and numpy only.
 """
 
+from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.preprocess import images_from_frames, prepare_images
 from spfem.correlation.spatial import SpatialCoherence
 
-__all__ = ["SpatialCoherence", "images_from_frames", "prepare_images"]
+__all__ = ["CrossModalCoherence", "SpatialCoherence", "images_from_frames", "prepare_images"]

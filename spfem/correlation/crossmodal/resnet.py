@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.errors import CheckpointError
+from spfem.correlation.checkpoint import load_weights
 
 
 class BasicBlock(nn.Module):
@@ -67,21 +68,23 @@ class ResNet18(nn.Module):
             features = self.get_submodule(f"layer{level + 1}")(features)
         return features
 
-    def load_imagenet(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_imagenet(
+        self, tensors: Mapping[str, Tensor], source: Path | str = "of ImageNet"
+    ) -> None:
         """Take the trunk of a ResNet-18 learned on ImageNet; its classifier `fc` is ignored.
+
+        Args:
+            tensors: by the usual names; the counters of batch norms, which nothing reads, may
+                be missing.
+            source: file or name for the error.
 
         Raises:
             CheckpointError: if entries are missing, surplus or of another size.
         """
+        kept = {
+            name: value
+            for name, value in self.state_dict().items()
+            if name.startswith("fc.") or name.endswith("num_batches_tracked")
+        }
         trunk = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
-        own = {name: value for name, value in self.state_dict().items() if "fc." not in name}
-        # Old files lack the counters of batch norms, which nothing reads.
-        optional = {name for name in own if name.endswith("num_batches_tracked")}
-        wrong = (set(own) - optional - set(trunk)) | (set(trunk) - set(own))
-        wrong |= {n for n in set(own) & set(trunk) if own[n].shape != trunk[n].shape}
-        if wrong:
-            raise CheckpointError(
-                f"{len(wrong)} entries do not fit a ResNet-18 of {self.conv1.out_channels} "
-                f"channels ({', '.join(sorted(wrong)[:3])}); is this an ImageNet ResNet-18?"
-            )
-        self.load_state_dict(trunk, strict=False)
+        load_weights(self, kept | trunk, source)

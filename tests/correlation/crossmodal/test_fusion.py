@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from spfem.correlation.crossmodal.encoders import AudioEncoder, ExpressionEncoder, ImageEncoder
+from spfem.correlation.crossmodal.fusion import CrossAttentionFusion, fuse_frames
+from spfem.errors import ShapeError
+from spfem.settings import CrossModalSettings
+
+NARROW = CrossModalSettings(width=16, image_width=16, embedding=32)
+
+
+def build(settings=NARROW, channels=128, dtype=torch.float64):
+    torch.manual_seed(0)
+    fusion = CrossAttentionFusion(settings, channels).to(dtype)
+    for parameter in fusion.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return fusion
+
+
+def slow_block(block, query, context, heads):
+    """One sample: query (L, D), context (M, D); head by head, token by token."""
+    attention = block.attention
+    q, k, v = attention.to_q(query), attention.to_k(context), attention.to_v(context)
+    size = q.shape[1] // heads
+    rows = []
+    for token in q:
+        parts = []
+        for head in range(heads):
+            columns = slice(head * size, (head + 1) * size)
+            scores = [(token[columns] @ other[columns]).item() / math.sqrt(size) for other in k]
+            weights = [math.exp(score) for score in scores]
+            mixed = sum(w * value[columns] for w, value in zip(weights, v, strict=True))
+            parts.append(mixed / sum(weights))
+        rows.append(torch.cat(parts))
+    attended = query + attention.to_out(torch.stack(rows))
+    centred = attended - attended.mean(dim=1, keepdim=True)
+    normal = centred / (centred.square().mean(dim=1, keepdim=True) + block.norm.eps).sqrt()
+    hidden = block.ffn.fc1(normal * block.norm.weight + block.norm.bias)
+    hidden = 0.5 * hidden * (1 + torch.erf(hidden / math.sqrt(2)))
+    return attended + block.ffn.fc2(hidden)
+
+
+def test_published_size():
+    fusion = CrossAttentionFusion(CrossModalSettings(), 512)
+    assert sum(parameter.numel() for parameter in fusion.parameters()) == 263_552
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_fusion_equals_the_formula_written_out(blocks):
+    fusion = build(CrossModalSettings(embedding=32, blocks=blocks))
+    newer, older = torch.randn(2, 128, 4).double(), torch.randn(2, 128, 6).double()
+    fused = fusion(newer, older)
+    for b in range(2):
+        query, context = fusion.proj_q(newer[b].T), fusion.proj_x(older[b].T)
+        for block in fusion.blocks:
+            context = slow_block(block, query, context, heads=4)
+        torch.testing.assert_close(fused[b], context.T)
+
+
+def test_maps_keep_their_shape_and_order():
+    fusion = build()
+    newer, older = torch.randn(2, 128, 2, 3).double(), torch.randn(2, 128, 3, 2).double()
+    fused = fusion(newer, older)
+    assert fused.shape == (2, 32, 2, 3)
+    torch.testing.assert_close(fused.flatten(2), fusion(newer.flatten(2), older.flatten(2)))
+    order = torch.randperm(6)  # places of the context are a set
+    torch.testing.assert_close(fusion(newer, older.flatten(2)[:, :, order]), fused)
+
+
+def test_gradient_is_right():
+    fusion = build(CrossModalSettings(embedding=8, heads=2), channels=16).requires_grad_(False)
+    newer, older = (torch.randn(1, 16, 2).double().requires_grad_() for _ in range(2))
+    assert torch.autograd.gradcheck(fusion, (newer, older))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_newest_frame_asks_the_fusion_of_older_ones(count):
+    encoder, fusion = ExpressionEncoder(NARROW).double().eval(), build()
+    frames = torch.randn(2, count, 51).double()
+    features = [encoder.encode(frames[:, n : n + 1]) for n in range(count)]
+    fused = fusion(features[1], features[0])
+    if count == 3:
+        fused = fusion(features[2], fused)
+    torch.testing.assert_close(fuse_frames(encoder, fusion, frames), fused.mean(dim=2).tanh())
+
+
+def test_a_single_frame_takes_the_linear_layer_of_its_encoder():
+    encoder, fusion = AudioEncoder(NARROW).double().eval(), build()
+    frames = torch.randn(2, 1, 533).double()
+    torch.testing.assert_close(fuse_frames(encoder, fusion, frames), encoder(frames))
+
+
+def test_features_as_wide_as_embeddings_are_projected_all_the_same():
+    settings = CrossModalSettings(width=16, embedding=128)
+    encoder, fusion = ExpressionEncoder(settings), CrossAttentionFusion(settings, 128)
+    frames = torch.randn(2, 2, 51)
+    (fuse_frames(encoder, fusion, frames).sum() + encoder(frames[:, :1]).sum()).backward()
+    for layer in (fusion.proj_q, fusion.proj_x, encoder.fc):
+        assert layer.weight.grad.abs().sum() > 0
+
+
+def test_images_are_fused_place_by_place():
+    encoder, fusion = ImageEncoder(NARROW).double().eval(), build()
+    frames = torch.rand(2, 2, 3, 64, 64).double() * 2 - 1
+    fused = fusion(encoder.encode(frames[:, 1]), encoder.encode(frames[:, 0]))
+    torch.testing.assert_close(
+        fuse_frames(encoder, fusion, frames), fused.flatten(2).mean(dim=2).tanh()
+    )
+
+
+def test_batch_norm_sees_all_frames_at_once():
+    encoder, fusion = ExpressionEncoder(NARROW).train(), build(dtype=torch.float32)
+    fuse_frames(encoder, fusion, torch.randn(4, 2, 51))
+    assert int(encoder.convs[0][1].num_batches_tracked) == 1
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ShapeError, match="query_features must be"):
+        build()(torch.randn(2, 64, 4), torch.randn(2, 128, 4))
+    with pytest.raises(ShapeError, match="context_features must be"):
+        build()(torch.randn(2, 128, 4).double(), torch.randn(2, 128))
+    with pytest.raises(ShapeError, match="frames must be"):
+        fuse_frames(AudioEncoder(NARROW), build(), torch.randn(2, 2, 1, 533))
