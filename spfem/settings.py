@@ -78,7 +78,7 @@ class SpatialSettings:
     temperature: float = 0.07  # tau
     scale: float = 0.3  # factor on the sum over levels
     adaptive: bool = True  # disparity-aware weights
-    compat: str = "paper"  # or "upstream": the released arithmetic
+    compat: str = "paper"  # "upstream", or some of RELEASED_BEHAVIOURS joined by "+"
     learning_rate: float = 1e-3
     decay_share: float = 0.0  # last part of the steps, with the rate falling to 0
     batch_size: int = 8  # frame pairs
@@ -86,6 +86,12 @@ class SpatialSettings:
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
     evaluation_pairs: int = 240  # frame pairs of the fixed list that similarity is measured on
+
+    RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
+        "scalar_weight",  # adaptive weights act by their mean over all pairs of places
+        "weight_gradient",  # adaptive weights carry a gradient
+        "wrapping_region",  # centres on the border, whose neighbours wrap round small maps
+    )
 
     def __post_init__(self) -> None:
         """Refuse settings of which no metric can be made."""
@@ -99,8 +105,65 @@ class SpatialSettings:
             raise SettingsError(f"widths must be multiples of 4 (the heads), found {self.widths}")
         if min(self.blocks) < 1 or min(self.centres) < 2:
             raise SettingsError("every level needs at least one block and two centres")
+        unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
+        if self.compat not in ("paper", "upstream") and unknown:
+            raise SettingsError(
+                "compat must be 'paper', 'upstream' or names joined by '+' out of "
+                f"{', '.join(self.RELEASED_BEHAVIOURS)}; found {self.compat!r}"
+            )
+
+    def released(self, behaviour: str) -> bool:
+        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
+        if behaviour not in self.RELEASED_BEHAVIOURS:
+            raise SettingsError(f"{behaviour!r} is no released behaviour of the spatial metric")
+        return self.compat == "upstream" or behaviour in self.compat.split("+")
+
+
+@dataclass(frozen=True)
+class TemporalSettings:
+    """The temporal and the joint spatial-temporal metric (STCCL)."""
+
+    spatial: SpatialSettings = field(default_factory=SpatialSettings)  # backbone, spatial part
+    formulation: str = "vd"  # differences; or "cm": correlation matrices
+    frame_pairs: str = "adjacent"  # or "all"; which frames "vd" subtracts
+    window_frames: int = 5  # T, steps of the warping path; 9 in the last release
+    places: tuple[int, ...] = (256, 128, 64, 32)  # sampled places a level
+    scale: float = 0.3  # factor on the sum over levels; none in the released code
+    temporal_weight: float = 1.0  # lambda_t, of the temporal part in the joint metric
+    adaptive: bool = False  # disparity-aware weights on the rows of "vd"
+    compat: str = "paper"  # or "upstream": the released arithmetic of the temporal part
+    learning_rate: float = 1e-3
+    decay_share: float = 0.0  # last part of the steps, with the rate falling to 0
+    batch_size: int = 8  # windows
+    steps: int = 100_000
+    curve_steps: int = 50  # between two points of the learning curve
+    checkpoint_steps: int = 200  # between two saves from which a killed run continues
+
+    def __post_init__(self) -> None:
+        """Refuse settings of which no metric can be made."""
+        if self.formulation not in ("vd", "cm"):
+            raise SettingsError(f"formulation must be 'vd' or 'cm', found {self.formulation!r}")
+        if self.frame_pairs not in ("adjacent", "all"):
+            raise SettingsError(f"frame_pairs is 'adjacent' or 'all', found {self.frame_pairs!r}")
         if self.compat not in ("paper", "upstream"):
             raise SettingsError(f"compat must be 'paper' or 'upstream', found {self.compat!r}")
+        if self.formulation == "cm" and (self.compat == "upstream" or self.adaptive):
+            raise SettingsError(
+                "correlation matrices have no released arithmetic and no adaptive weights; "
+                "use compat 'paper' and adaptive False, or formulation 'vd'"
+            )
+        if self.window_frames < 2:
+            raise SettingsError(f"a window needs 2 frames or more, found {self.window_frames}")
+        if len(self.places) != len(self.spatial.widths) or min(self.places) < 2:
+            raise SettingsError(
+                f"places must give 2 or more for each of {len(self.spatial.widths)} levels, "
+                f"found {self.places}"
+            )
+
+    @property
+    def compared_frames(self) -> str:
+        """Which frames are subtracted: `adjacent` or `all`."""
+        return "all" if self.compat == "upstream" else self.frame_pairs
 
 
 @dataclass(frozen=True)
@@ -274,6 +337,7 @@ class Scale:
     face: FaceSettings = field(default_factory=FaceSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    temporal: TemporalSettings = field(default_factory=TemporalSettings)
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
