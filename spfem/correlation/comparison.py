@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spfem.correlation.disparity import adaptive_weight, neighbour_disparities, region_weight
+from spfem.correlation.disparity import neighbour_disparities, region_weight
 from spfem.correlation.heads import ProjectionHeads
 from spfem.correlation.infonce import info_nce
 from spfem.settings import SpatialSettings
@@ -18,7 +18,7 @@ class LevelComparison:
     """Two images compared at the sampled places of one level; S = 8 P rows.
 
     `query` and `key` are descriptors (B, C, S), `cross_entropy` and `weight` (B, S), `loss` a
-    scalar. With `compat="upstream"` every entry of `weight` is the one global mean.
+    scalar. With the released `scalar_weight` every entry of `weight` is the one global mean.
     """
 
     query: Tensor
@@ -51,13 +51,14 @@ def compare_level(
     with torch.no_grad():
         key = heads.describe(level, neighbour_disparities(key_map, centres))
     cross_entropy = info_nce(query, key, settings.temperature)
-    if settings.compat == "upstream" and settings.adaptive:
-        weight = adaptive_weight(disparities).mean().expand_as(cross_entropy)
-        loss = cross_entropy.mean() * weight[0, 0]
-    elif settings.adaptive:
-        weight = region_weight(disparities)
-        # Weighted mean per image, so that images of a batch do not influence each other.
-        loss = ((weight * cross_entropy).sum(dim=1) / weight.sum(dim=1)).mean()
+    if settings.adaptive:
+        weight = region_weight(disparities, with_gradient=settings.released("weight_gradient"))
+        if settings.released("scalar_weight"):
+            weight = weight.mean().expand_as(cross_entropy)
+            loss = cross_entropy.mean() * weight[0, 0]
+        else:
+            # Weighted mean per image, so that images of a batch do not influence each other.
+            loss = ((weight * cross_entropy).sum(dim=1) / weight.sum(dim=1)).mean()
     else:
         weight = torch.ones_like(cross_entropy)
         loss = cross_entropy.mean()

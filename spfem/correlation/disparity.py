@@ -56,15 +56,17 @@ def adaptive_weight(disparities: Tensor) -> Tensor:
     return torch.where(strength > WEIGHT_THRESHOLD, 2 * strength.square(), 1.0)
 
 
-def region_weight(disparities: Tensor) -> Tensor:
-    """Weight of each pair of places: mean adaptive weight over channels, without gradient.
+def region_weight(disparities: Tensor, *, with_gradient: bool = False) -> Tensor:
+    """Weight of each pair of places: mean adaptive weight over channels.
 
     Departs from the released code, where only the mean over all pairs acts, and with gradient.
 
     Args:
         disparities: (B, C, S) of the query.
+        with_gradient: let the weight pull the disparities below the threshold, as released.
 
     Returns:
         (B, S) in [1, 2).
     """
-    return adaptive_weight(disparities.detach()).mean(dim=1)
+    weighed = disparities if with_gradient else disparities.detach()
+    return adaptive_weight(weighed).mean(dim=1)

@@ -27,9 +27,10 @@ def central_range(side: int, *, compat: str = "paper") -> tuple[int, int]:
 
     Covers about 95 % of the side and keeps every neighbour inside. Source: ASCCL. Departs from
     the released code, whose region touches the border of small maps, so that neighbours wrap
-    round to the opposite edge; `compat="upstream"` gives that region.
+    round to the opposite edge; a `compat` of `upstream` or with
+    `wrapping_region` (see `SpatialSettings`) gives that region.
     """
-    if compat == "upstream":
+    if {"upstream", "wrapping_region"} & set(compat.split("+")):
         count = int(side // 2 + 0.45 * side)
     else:
         count = min(int(0.95 * side), side - 2)
@@ -56,7 +57,7 @@ def sample_centres(
         height: of the feature map.
         width: of the feature map.
         count: number of centres.
-        compat: `paper`, or `upstream` for the released region.
+        compat: of the settings; decides the region, see `central_range`.
         generator: source of randomness; default the global one of `device`.
         device: where the centres are wanted.
 

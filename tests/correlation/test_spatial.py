@@ -10,6 +10,7 @@ from torch import nn
 from spfem.correlation import SpatialCoherence
 from spfem.correlation.disparity import adaptive_weight, neighbour_disparities
 from spfem.errors import SettingsError, ShapeError
+from spfem.settings import SpatialSettings
 from tests.correlation.planted import SMALL
 
 TINY = replace(SMALL, image_size=16, widths=(4, 8), centres=(4, 2))
@@ -104,14 +105,34 @@ def scaled_features(metric, factor=20.0):
 def test_only_the_released_form_sends_a_gradient_through_the_weight():
     generated, source = images(dtype=torch.float64), images(dtype=torch.float64)
     gradients = {}
-    for compat in ("paper", "upstream"):
+    for compat in ("paper", "scalar_weight", "weight_gradient", "upstream"):
         metric = scaled_features(build(replace(SMALL, compat=compat), dtype=torch.float64).eval())
         leaf = generated.clone().requires_grad_()
         levels = metric.compare(leaf, source, centres=fixed_centres(metric, generated))
         weight = torch.stack([level.weight.mean() for level in levels]).sum()
         assert weight > 2.001
         gradients[compat] = weight.requires_grad
-    assert gradients == {"paper": False, "upstream": True}
+    assert gradients == {
+        "paper": False,
+        "scalar_weight": False,
+        "weight_gradient": True,
+        "upstream": True,
+    }
+
+
+def test_all_released_behaviours_by_name_are_the_released_arithmetic():
+    names = "+".join(SpatialSettings.RELEASED_BEHAVIOURS)
+    pair = images(dtype=torch.float64), images(dtype=torch.float64)
+
+    def loss(compat):
+        metric = scaled_features(build(replace(SMALL, compat=compat), dtype=torch.float64).eval())
+        generator = torch.Generator().manual_seed(3)
+        return metric.total(metric.compare(*pair, generator=generator)).item()
+
+    losses = {c: loss(c) for c in ("paper", *SpatialSettings.RELEASED_BEHAVIOURS, names)}
+    assert losses[names] == loss("upstream")
+    assert losses["weight_gradient"] == losses["paper"]  # it shows in the gradient only
+    assert len({losses["paper"], losses["scalar_weight"], losses["wrapping_region"]}) == 3
 
 
 def test_where_the_weight_falls_matters_only_by_default(monkeypatch):
@@ -122,9 +143,9 @@ def test_where_the_weight_falls_matters_only_by_default(monkeypatch):
             rows = torch.arange(disparities.shape[2], dtype=torch.float64).roll(shift)
             return (1 + rows / len(rows)).expand(*disparities.shape)
 
-        monkeypatch.setattr("spfem.correlation.comparison.adaptive_weight", shifted)
         monkeypatch.setattr(
-            "spfem.correlation.comparison.region_weight", lambda d: shifted(d).mean(dim=1)
+            "spfem.correlation.comparison.region_weight",
+            lambda disparities, with_gradient: shifted(disparities).mean(dim=1),
         )
         torch.manual_seed(3)
         pair = images(dtype=torch.float64), images(dtype=torch.float64)
@@ -240,7 +261,13 @@ def test_a_level_too_small_for_its_centres_is_refused():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"widths": (8,)}, {"widths": (8, 6)}, {"blocks": (1, 0)}, {"compat": "released"}],
+    [
+        {"widths": (8,)},
+        {"widths": (8, 6)},
+        {"blocks": (1, 0)},
+        {"compat": "released"},
+        {"compat": "scalar_weight+nothing"},
+    ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
