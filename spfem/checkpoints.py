@@ -128,7 +128,7 @@ def settings_from_facts(kind: type[Settings], plain: Any, path: Path | str) -> S
 
 
 def _rebuild(kind: Any, plain: Any) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
+    if is_dataclass(kind) and isinstance(kind, type) and not isinstance(plain, kind):
         hints = get_type_hints(kind)
         return kind(**{name: _rebuild(hints.get(name), value) for name, value in plain.items()})
     return tuple(_rebuild(None, item) for item in plain) if isinstance(plain, list) else plain
