@@ -86,6 +86,10 @@ class SpatialSettings:
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
     evaluation_pairs: int = 240  # frame pairs of the fixed list that similarity is measured on
+    speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
+    speech_moments: int = 4  # of each clip pair in a batch; batch_size is a multiple
+    speech_temperature: float = 0.2
+    speech_gap_frames: int = 3  # nearer moments are no negatives
 
     RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
         "scalar_weight",  # adaptive weights act by their mean over all pairs of places
@@ -105,6 +109,17 @@ class SpatialSettings:
             raise SettingsError(f"widths must be multiples of 4 (the heads), found {self.widths}")
         if min(self.blocks) < 1 or min(self.centres) < 2:
             raise SettingsError("every level needs at least one block and two centres")
+        if self.speech_weight < 0 or self.speech_temperature <= 0 or self.speech_moments < 2:
+            raise SettingsError(
+                "the speech contrast needs a weight of 0 or more, a temperature above 0 and 2 "
+                f"moments or more, found {self.speech_weight}, {self.speech_temperature} and "
+                f"{self.speech_moments}"
+            )
+        if self.speech_weight and self.batch_size % self.speech_moments:
+            raise SettingsError(
+                f"batch_size {self.batch_size} must be a multiple of speech_moments "
+                f"{self.speech_moments}"
+            )
         unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
         if self.compat not in ("paper", "upstream") and unknown:
             raise SettingsError(

@@ -36,6 +36,7 @@ SOURCES = (
             "preprocess",
             "sampling",
             "spatial",
+            "speech",
             "training",
             "untrained",
         )

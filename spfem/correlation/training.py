@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spfem.correlation.frame_pairs import FrameProvider
+from spfem.correlation.frame_pairs import FramePairs, FrameProvider
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.scores import level_scores
 from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.speech import draw_moments, speech_loss
 from spfem.correlation.training_state import STATE_NAME, load_state, save_state
 from spfem.correlation.untrained import initial_metric
-from spfem.errors import SpfemError
+from spfem.errors import SettingsError, SpfemError
 from spfem.settings import SpatialSettings
 
 CURVE_BATCHES = 4  # of held-out data behind each point of the curve
@@ -172,7 +173,7 @@ def train_spatial(
     """Learn the spatial metric; neutral frames are the query, emotion frames the key.
 
     Source: ASCCL; batch norm in training mode with separate statistics for the two emotions.
-    Arguments as in `run_learning`.
+    Departs from it where `settings.speech_weight` is not 0, see `spfem.correlation.speech`.
 
     Args:
         train: frames to learn from.
@@ -193,7 +194,23 @@ def train_spatial(
             levels = model.compare(query, key, generator=generator)
             return Outcome(model.total(levels), lambda: level_scores(levels))
 
-        return compare
+        def compare_moments(random: np.random.Generator) -> Outcome:
+            if not isinstance(provider, FramePairs):
+                raise SettingsError("speech_weight needs FramePairs, which know the moments")
+            drawn = draw_moments(provider, settings.batch_size, settings.speech_moments, random)
+            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+            query, key = (images_from_frames(f, device) for f in (drawn.neutral, drawn.emotion))
+            levels = model.compare(query, key, generator=generator)
+            speech = speech_loss(
+                [(level.query, level.key) for level in levels],
+                torch.as_tensor(drawn.numbers, device=device),
+                temperature=settings.speech_temperature,
+                gap_frames=settings.speech_gap_frames,
+            )
+            loss = model.total(levels) + settings.scale * settings.speech_weight * speech
+            return Outcome(loss, lambda: level_scores(levels) | {"speech_loss": speech.item()})
+
+        return compare_moments if settings.speech_weight else compare
 
     unseen = None if held_out is None else comparing(held_out)
     curve = run_learning(
