@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spfem.correlation.crossmodal.folding import convolve_normalised
 from spfem.correlation.crossmodal.resnet import ResNet18
 from spfem.errors import ShapeError
 from spfem.settings import CrossModalSettings
@@ -81,7 +82,8 @@ class SequenceEncoder(nn.Module):
             )
         features = sequences
         for layer in self.convs:
-            features = layer(features)
+            convolution, norm, activation = layer.children()
+            features = activation(convolve_normalised(convolution, norm, features))
         return features
 
     def project(self, features: Tensor) -> Tensor:

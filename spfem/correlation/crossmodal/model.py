@@ -10,12 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from spfem.correlation.checkpoint import (
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    settings_from_facts,
-)
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.correlation.crossmodal.encoders import (
     AudioEncoder,
     Encoder,
