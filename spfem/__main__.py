@@ -1,4 +1,4 @@
-"""The command line: `python -m spfem reproduce | edit`."""
+"""The command line: `python -m spfem reproduce | edit | import-checkpoint`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spfem.errors import SettingsError, SpfemError
+from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
 from spfem.workspace import CORPORA, DEVICES
@@ -92,6 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--method", choices=("ned", "ned+asccl"), default="ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
+
+    add_import_parser(commands)
     return parser
 
 
@@ -134,11 +137,14 @@ def _edit(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.out}")
 
 
+COMMANDS = {"reproduce": _reproduce, "edit": _edit, "import-checkpoint": import_checkpoint}
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; errors that spfem expects become one line and exit status 1."""
     arguments = build_parser().parse_args(words)
     try:
-        {"reproduce": _reproduce, "edit": _edit}[arguments.command](arguments)
+        COMMANDS[arguments.command](arguments)
     except SpfemError as error:
         print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from spfem.correlation.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from spfem.errors import ShapeError
 
 

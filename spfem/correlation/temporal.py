@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spfem.checkpoints import settings_from_facts
 from spfem.correlation.backbone import IResNet, feature_sides
-from spfem.correlation.checkpoint import settings_from_facts
 from spfem.correlation.comparison import LevelComparison
 from spfem.correlation.heads import ProjectionHeads
 from spfem.correlation.metric import CoherenceMetric, refuse_swapped
@@ -20,7 +20,7 @@ from spfem.correlation.preprocess import prepare_images
 from spfem.correlation.sampling import candidate_count
 from spfem.correlation.window_comparison import compare_differences, compare_temporal_matrices
 from spfem.errors import SettingsError, ShapeError
-from spfem.settings import SpatialSettings, TemporalSettings
+from spfem.settings import TemporalSettings
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,7 @@ class TemporalCoherence(CoherenceMetric):
     @classmethod
     def settings_from(cls, plain: Mapping[str, Any], path: Path) -> TemporalSettings:
         """Settings of the checkpoint `path` from their plain values."""
-        spatial = settings_from_facts(SpatialSettings, plain.get("spatial", {}), path)
-        return settings_from_facts(TemporalSettings, {**plain, "spatial": spatial}, path)
+        return settings_from_facts(TemporalSettings, plain, path)
 
 
 def _held(steps: tuple[int, int]) -> Iterator[tuple[int, ...]]:
