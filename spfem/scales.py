@@ -12,18 +12,28 @@ from spfem.settings import (
     RendererSettings,
     Scale,
     SpatialSettings,
+    TemporalSettings,
 )
 
 
 def _demo() -> Scale:
+    spatial = SpatialSettings(
+        image_size=96,
+        widths=(16, 32, 64, 128),
+        blocks=(1, 1, 2, 1),
+        learning_rate=3e-3,  # the paper's 1e-3 needs more steps
+        steps=1000,
+    )
     return Scale(
         name="demo",
-        spatial=SpatialSettings(
-            image_size=96,
-            widths=(16, 32, 64, 128),
-            blocks=(1, 1, 2, 1),
-            learning_rate=3e-3,  # the paper's 1e-3 needs more steps
-            steps=1000,
+        spatial=spatial,
+        temporal=TemporalSettings(
+            spatial=spatial,
+            places=(256, 128, 64, 16),  # the last level has no more
+            learning_rate=3e-3,
+            decay_share=0.3,
+            batch_size=2,
+            steps=140,
         ),
         manipulator=ManipulatorSettings(
             width=64,
@@ -72,21 +82,30 @@ def _demo() -> Scale:
 
 def _smoke() -> Scale:
     demo = _demo()
+    spatial = replace(
+        demo.spatial,
+        image_size=64,
+        widths=(16, 32, 64, 128),
+        blocks=(1, 1, 1, 1),
+        steps=30,
+        curve_steps=10,
+        checkpoint_steps=10,
+        evaluation_pairs=40,
+    )
     return replace(
         demo,
         name="smoke",
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
-        spatial=replace(
-            demo.spatial,
-            image_size=64,
-            widths=(16, 32, 64, 128),
-            blocks=(1, 1, 1, 1),
-            steps=30,
-            curve_steps=10,
-            checkpoint_steps=10,
-            evaluation_pairs=40,
+        spatial=spatial,
+        temporal=replace(
+            demo.temporal,
+            spatial=spatial,
+            places=(64, 32, 16, 4),
+            steps=6,
+            curve_steps=3,
+            checkpoint_steps=3,
         ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
@@ -96,8 +115,13 @@ def _smoke() -> Scale:
 
 def _full() -> Scale:
     demo = _demo()
-    evaluation = replace(demo.evaluation, sources_per_actor=2)
-    return replace(demo, name="full", seeds=(0, 1, 2), evaluation=evaluation)
+    return replace(
+        demo,
+        name="full",
+        seeds=(0, 1, 2),
+        temporal=replace(demo.temporal, steps=550),
+        evaluation=replace(demo.evaluation, sources_per_actor=2),
+    )
 
 
 def _paper() -> Scale:

@@ -18,6 +18,9 @@ from spfem.chain import ConditionSource, Wish, edit_expression
 from spfem.corpus.clips import Clip, Corpus, open_corpus
 from spfem.correlation import SpatialCoherence
 from spfem.correlation.learn import learn_spatial
+from spfem.correlation.learn_temporal import learn_temporal
+from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.temporal_training import TEMPORAL_METRICS, formulated
 from spfem.errors import SettingsError
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
@@ -92,6 +95,29 @@ def make_spatial_metric(workspace: Workspace, seed: int = 0) -> Path:
 def load_spatial_metric(workspace: Workspace, seed: int = 0) -> SpatialCoherence:
     """The learned metric, frozen for supervision, on the workspace's device."""
     metric = SpatialCoherence.load(make_spatial_metric(workspace, seed))
+    return metric.to(workspace.device).supervise()
+
+
+def make_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
+    """Checkpoint of one of `TEMPORAL_METRICS`, learned on the `train` actors."""
+    corpus = make_corpus(workspace)
+    return learn_temporal(
+        name,
+        make_faces(workspace),
+        make_pairs(workspace),
+        corpus.roles,
+        workspace.stage_folder(name, f"seed{seed}"),
+        formulated(name, workspace.scale.temporal),
+        seed=seed,
+        device=workspace.device,
+        progress=_progress(f"metric {name}"),
+    )
+
+
+def load_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> TemporalCoherence:
+    """A learned metric on windows, frozen for supervision, on the workspace's device."""
+    kind, _ = TEMPORAL_METRICS[name]
+    metric = kind.load(make_temporal_metric(workspace, name, seed))
     return metric.to(workspace.device).supervise()
 
 

@@ -7,5 +7,14 @@ Importing this package imports torch and numpy only.
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.preprocess import images_from_frames, prepare_images
 from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
+from spfem.correlation.temporal import TemporalCoherence
 
-__all__ = ["CrossModalCoherence", "SpatialCoherence", "images_from_frames", "prepare_images"]
+__all__ = [
+    "CrossModalCoherence",
+    "SpatialCoherence",
+    "SpatialTemporalCoherence",
+    "TemporalCoherence",
+    "images_from_frames",
+    "prepare_images",
+]

@@ -10,27 +10,23 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import ShapeError
 
 
 class CoherenceMetric(nn.Module):
     """A network with settings whose loss supervises others.
 
-    A metric names the `kind` of its checkpoints and rebuilds its settings from plain values.
+    A metric names the `kind` of its checkpoints and the class of its settings.
     """
 
     kind: ClassVar[str]
+    settings_class: ClassVar[type]
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
         self.settings = settings
         self.supervising = False
-
-    @classmethod
-    def settings_from(cls, plain: Mapping[str, Any], path: Path) -> Any:
-        """Settings of the checkpoint `path` from their plain values."""
-        raise NotImplementedError
 
     def supervise(self) -> Self:
         """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
@@ -58,7 +54,8 @@ class CoherenceMetric(nn.Module):
             CheckpointError: if the file is missing, damaged or made for another network.
         """
         tensors, facts = load_checkpoint(path, kind=cls.kind, device=device)
-        metric = cls(cls.settings_from(facts["settings"], Path(path))).to(device)
+        settings: Any = settings_from_facts(cls.settings_class, facts["settings"], Path(path))
+        metric = cls(settings).to(device)
         load_weights(metric, tensors, path)
         return metric.supervise() if supervise else metric
 

@@ -16,21 +16,30 @@ from spfem.correlation.sampling import NEIGHBOURS
 def level_scores(levels: Sequence[LevelComparison], *, group: int = NEIGHBOURS) -> dict[str, float]:
     """Scores of one batch for a learning curve, means over batch and levels.
 
+    Rows without weight (held frames of a window) do not count; NaN where nothing is left.
+
+    Args:
+        levels: the batch, compared.
+        group: rows a place, see `mismatched_similarity`.
+
     Returns:
         `matched`, `mismatched_place`, and as in the released logs `matched_released`,
         `mismatched_released` (by one fixed permutation).
     """
     generator = torch.Generator().manual_seed(0)
-    released = [
-        released_similarity(
-            level.query, level.key, torch.randperm(level.query.shape[2], generator=generator)
-        )
+    pairs = [
+        (level.query[counting], level.key[counting])
         for level in levels
+        for counting in [level.weight.sum(dim=1) > 0]
+    ]
+    released = [
+        released_similarity(query, key, torch.randperm(query.shape[2], generator=generator))
+        for query, key in pairs
     ]
     columns = {
-        "matched": [matched_similarity(level.query, level.key).mean() for level in levels],
+        "matched": [matched_similarity(query, key).mean() for query, key in pairs],
         "mismatched_place": [
-            mismatched_similarity(level.query, level.key, group=group).mean() for level in levels
+            mismatched_similarity(query, key, group=group).mean() for query, key in pairs
         ],
         "matched_released": [positive for positive, _ in released],
         "mismatched_released": [negative for _, negative in released],

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from spfem.checkpoints import settings_from_facts
 from spfem.correlation.backbone import IResNet, feature_sides
 from spfem.correlation.comparison import LevelComparison
 from spfem.correlation.heads import ProjectionHeads
@@ -54,6 +51,7 @@ class TemporalCoherence(CoherenceMetric):
     """
 
     kind = "temporal coherence"
+    settings_class = TemporalSettings
     settings: TemporalSettings
 
     def __init__(self, settings: TemporalSettings) -> None:
@@ -183,11 +181,6 @@ class TemporalCoherence(CoherenceMetric):
             )
             for features, count in zip(maps, self.settings.places, strict=True)
         ]
-
-    @classmethod
-    def settings_from(cls, plain: Mapping[str, Any], path: Path) -> TemporalSettings:
-        """Settings of the checkpoint `path` from their plain values."""
-        return settings_from_facts(TemporalSettings, plain, path)
 
 
 def _held(steps: tuple[int, int]) -> Iterator[tuple[int, ...]]:

@@ -1,0 +1,94 @@
+"""The stage that learns a metric on windows from a paired corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from spfem.artifacts import open_stage, write_json
+from spfem.correlation.learn import CURVE_NAME, FaceStore, PairStore, frame_pairs_of_role
+from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
+from spfem.correlation.temporal_training import train_temporal
+from spfem.correlation.training import Progress
+from spfem.correlation.training_state import STATE_NAME
+from spfem.correlation.windows import FrameWindows
+from spfem.settings import TemporalSettings
+
+SOURCES = SPATIAL_SOURCES + tuple(
+    f"correlation/{name}.py"
+    for name in (
+        "correlation_matrices",
+        "differences",
+        "places",
+        "spatial_temporal",
+        "temporal",
+        "temporal_training",
+        "window_comparison",
+        "windows",
+    )
+)
+"""The files whose code decides what is learned."""
+
+
+def learn_temporal(
+    name: str,
+    faces: FaceStore,
+    pairs: PairStore,
+    roles: Mapping[str, str],
+    folder: Path,
+    settings: TemporalSettings,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    force: bool = False,
+    progress: Progress = iter,
+) -> Path:
+    """Learn the metric `name` on the `train` actors, unless `folder` holds it already.
+
+    Args:
+        name: one of `TEMPORAL_METRICS`.
+        faces: tracks by clip key.
+        pairs: aligned clips.
+        roles: actor to role; the curve shows the `held_out` actors.
+        folder: stage folder; receives the checkpoint `<name>.safetensors` and `curve.json`.
+        settings: of the metric and its learning.
+        seed: of weights and draws.
+        device: where to compute.
+        force: learn again even if nothing changed.
+        progress: wrapper of the step loop.
+
+    Returns:
+        Path of the checkpoint, for `load` of the metric's class.
+    """
+    stage = open_stage(
+        folder,
+        name,
+        settings={name: settings, "seed": seed, "roles": dict(roles)},
+        inputs={"faces": faces.digest, "pairs": pairs.digest},
+        sources=SOURCES,
+        force=force,
+    )
+    checkpoint = folder / f"{name}.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    train, held_out = (
+        FrameWindows(frame_pairs_of_role(faces, pairs, roles, role), settings.window_frames)
+        for role in ("train", "held_out")
+    )
+    learned = train_temporal(
+        name,
+        train,
+        held_out,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        progress=progress,
+    )
+    write_json(folder / CURVE_NAME, learned.curve)
+    learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    return checkpoint
