@@ -24,6 +24,7 @@ The new file is a safetensors file with settings and provenance inside, for
 `SpatialCoherence.load(path)` and the like. Only tensors are read: a file that holds
 code is refused. Sizes come from the shapes in the file; missing, surplus and misshapen
 entries are named; entries that the released code never uses are left out and listed.
+Audio and 3DMM encoders have one layout, so the file cannot tell which of them it holds.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -89,8 +90,10 @@ def _reason(error: Exception) -> str:
             f"holds the Python object {named[1]}, which could run code; only state dicts are read: "
             "save `model.state_dict()` of it"
         )
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"is no PyTorch checkpoint, or damaged ({first[:120]}); download it again"
+    if isinstance(error, pickle.UnpicklingError):  # its text is about options of torch.load
+        return "is no PyTorch checkpoint; give a file that `torch.save` wrote"
+    first = re.split(r"[\n.]", str(error) or type(error).__name__)[0]
+    return f"is no PyTorch checkpoint, or damaged ({first}); download it again"
 
 
 def _unwrap(content: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], tuple[str, ...]]:

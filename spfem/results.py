@@ -39,7 +39,15 @@ from spfem.stages import (
 from spfem.workspace import Workspace
 
 COUNTERPARTS = "counterparts"
-SOURCES = ("chain.py", "results.py", "evaluation", "face", "manipulator", "renderer")
+SOURCES = (
+    "chain.py",
+    "checkpoints.py",
+    "results.py",
+    "evaluation",
+    "face",
+    "manipulator",
+    "renderer",
+)
 
 
 def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
