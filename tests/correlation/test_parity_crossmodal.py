@@ -20,15 +20,26 @@ SEQUENCE_ENCODERS = {"audio_encoder": AudioEncoder, "expr_encoder": ExpressionEn
 
 
 def _settings(case):
-    arguments = case.arguments
-    return CrossModalSettings(
-        width=arguments.get("nchan", 64),
-        layers=arguments.get("nconv", 14),
-        embedding=arguments.get("dim", 128),
-        heads=arguments.get("heads", 4),
-        blocks=arguments.get("num_blocks", 1),
-        frames=arguments.get("nframe", 2),
-    )
+    """Sizes read off the recorded shapes."""
+    sizes = {}
+    for net in case.facts["nets"]:
+        shapes = case.released_shapes(net)
+        if "convs.0.0.weight" in shapes:
+            layers = sum(name.endswith(".0.weight") for name in shapes)
+            widths = [shapes[f"convs.{n}.0.weight"][0] for n in range(layers)]
+            sizes |= {
+                "width": widths[0],
+                "layers": layers,
+                "doublings": tuple(n for n in range(1, layers) if widths[n] > widths[n - 1]),
+                "embedding": shapes["fc.weight"][0],
+            }
+        if "model.conv1.weight" in shapes:
+            sizes["image_width"] = shapes["model.conv1.weight"][0]
+            sizes["embedding"] = shapes["model.fc.weight"][0]
+        if "proj_q.weight" in shapes:
+            sizes["embedding"] = shapes["proj_q.weight"][0]
+            sizes["blocks"] = sum(name.endswith(".norm.weight") for name in shapes)
+    return CrossModalSettings(heads=case.arguments.get("heads", 4), **sizes)
 
 
 def _sequence_encoder(case):
@@ -55,22 +66,24 @@ def _image_encoder(case):
 
 def _fusion(case):
     settings = _settings(case)
-    encoders = {name: kind(settings) for name, kind in SEQUENCE_ENCODERS.items()}
-    attention = CrossAttentionFusion(settings, case.arguments["in_features"])
+    attention = CrossAttentionFusion(settings, case.released_shapes("attn")["proj_q.weight"][1])
     case.fill(attention, "attn")
-    for name, encoder in encoders.items():
-        case.fill(encoder, name)
+    encoders = {}
+    for name in set(case.facts["nets"]) & set(SEQUENCE_ENCODERS):
+        encoders[name] = case.fill(SEQUENCE_ENCODERS[name](settings), name)
     inputs = case.inputs
-    expressions = inputs["expr"]
-    older, newer = (encoders["expr_encoder"].encode(expressions[:, n : n + 1]) for n in (0, 1))
-    case.verify("expr_h2", attention(newer, older))
     for output in case.facts["outputs"]:
-        modality, _, count = output.partition("_fused")
-        if count:
-            clips = inputs[modality][:, : int(count)]
-            case.verify(output, fuse_frames(encoders[f"{modality}_encoder"], attention, clips))
-    if "map_fused" in case.facts["outputs"]:
-        case.verify("map_fused", attention(inputs["feature_map_q"], inputs["feature_map_x"]))
+        modality, _, what = output.partition("_")
+        if output == "map_fused":
+            fused = attention(inputs["feature_map_q"], inputs["feature_map_x"])
+        elif what == "h2":
+            encoder, clips = encoders[f"{modality}_encoder"], inputs[modality]
+            older, newer = (encoder.encode(clips[:, n : n + 1]) for n in (0, 1))
+            fused = attention(newer, older)
+        else:
+            clips = inputs[modality][:, : int(what.removeprefix("fused"))]
+            fused = fuse_frames(encoders[f"{modality}_encoder"], attention, clips)
+        case.verify(output, fused)
 
 
 def _scale_layer(case):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spfem.correlation.crossmodal.folding import convolve_normalised
+from spfem.correlation.crossmodal.norm import BatchNorm1d
 from spfem.correlation.crossmodal.resnet import ResNet18
 from spfem.errors import ShapeError
 from spfem.settings import CrossModalSettings
@@ -61,7 +61,7 @@ class SequenceEncoder(nn.Module):
             self.convs.append(
                 nn.Sequential(
                     nn.Conv1d(channels_in, channels, 3, stride, 1, bias=False),
-                    nn.BatchNorm1d(channels),
+                    BatchNorm1d(channels),
                     nn.ReLU(inplace=True),
                 )
             )
@@ -82,8 +82,7 @@ class SequenceEncoder(nn.Module):
             )
         features = sequences
         for layer in self.convs:
-            convolution, norm, activation = layer.children()
-            features = activation(convolve_normalised(convolution, norm, features))
+            features = layer(features)
         return features
 
     def project(self, features: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.correlation.crossmodal.encoders import (
@@ -19,25 +19,15 @@ from spfem.correlation.crossmodal.encoders import (
 )
 from spfem.correlation.crossmodal.fusion import CrossAttentionFusion, fuse_frames
 from spfem.correlation.crossmodal.losses import ScaleLayer, paired_distances
+from spfem.correlation.metric import CoherenceMetric, refuse_swapped
 from spfem.correlation.preprocess import prepare_images
 from spfem.errors import SettingsError, ShapeError
 from spfem.settings import CrossModalSettings
 
-CHECKPOINT_KIND = "cross-modal coherence"
-
 Visual = Literal["expression", "image"]
 
 
-def refuse_swapped(generated: Tensor, source: Tensor) -> None:
-    """Raise ShapeError where only the source, which gets none, could receive a gradient."""
-    if source.requires_grad and torch.is_grad_enabled() and not generated.requires_grad:
-        raise ShapeError(
-            "source requires a gradient and generated does not: the arguments are swapped "
-            "(generated comes first) or generated was detached"
-        )
-
-
-class CrossModalCoherence(nn.Module):
+class CrossModalCoherence(CoherenceMetric):
     """The cross-modal metric: an audio and a visual encoder with comparable distances.
 
     As supervision: `loss = CrossModalCoherence.load(path)(generated, source, audio_distance)`.
@@ -52,11 +42,12 @@ class CrossModalCoherence(nn.Module):
         SettingsError: for another `visual`.
     """
 
+    kind = "cross-modal coherence"
+    settings: CrossModalSettings
+
     def __init__(self, settings: CrossModalSettings, visual: Visual = "expression") -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.visual = visual
-        self.supervising = False
         # Attribute names are those of the released checkpoints.
         self.audio_encoder = AudioEncoder(settings)
         self.audio_attn = CrossAttentionFusion(settings, self.audio_encoder.feature_channels)
@@ -174,17 +165,6 @@ class CrossModalCoherence(nn.Module):
             raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
         return last
 
-    def supervise(self) -> CrossModalCoherence:
-        """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
-        self.supervising = True
-        self.requires_grad_(False)
-        return self.eval()
-
-    def train(self, mode: bool = True) -> CrossModalCoherence:
-        """Switch the mode as `nn.Module.train`; a supervising metric stays in evaluation."""
-        super().train(mode and not self.supervising)
-        return self
-
     def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
         facts = {
@@ -192,18 +172,18 @@ class CrossModalCoherence(nn.Module):
             "visual": self.visual,
             "provenance": dict(provenance or {}),
         }
-        save_checkpoint(Path(path), self.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
+        save_checkpoint(Path(path), self.state_dict(), kind=self.kind, facts=facts)
 
     @classmethod
     def load(
         cls, path: Path | str, *, device: torch.device | str = "cpu", supervise: bool = True
-    ) -> CrossModalCoherence:
+    ) -> Self:
         """Read a checkpoint; frozen for supervision unless `supervise` is false.
 
         Raises:
             CheckpointError: if the file is missing, damaged or made for another network.
         """
-        tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND, device=device)
+        tensors, facts = load_checkpoint(path, kind=cls.kind, device=device)
         settings = settings_from_facts(CrossModalSettings, facts["settings"], Path(path))
         metric = cls(settings, facts["visual"]).to(device)
         load_weights(metric, tensors, path)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from spfem.correlation.crossmodal.model import CrossModalCoherence, refuse_swapped
+from spfem.correlation.crossmodal.model import CrossModalCoherence
+from spfem.correlation.metric import refuse_swapped
 from spfem.errors import ShapeError
 
 SMALLEST_NORM = 1e-7  # keeps the cosine of a zero expression finite

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from spfem.checkpoints import load_weights
-from spfem.correlation.crossmodal.folding import convolve_normalised
+from spfem.correlation.crossmodal.norm import BatchNorm2d
 
 
 class BasicBlock(nn.Module):
@@ -18,21 +18,21 @@ class BasicBlock(nn.Module):
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample: nn.Sequential | None = None
+        self.bn2 = BatchNorm2d(channels)
+        self.downsample: nn.Module | None = None
         if stride != 1 or channels_in != channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), BatchNorm2d(channels)
             )
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C_in, H, W) to (B, C, H / stride, W / stride)."""
-        branch = functional.relu(convolve_normalised(self.conv1, self.bn1, features))
-        branch = convolve_normalised(self.conv2, self.bn2, branch)
+        branch = functional.relu(self.bn1(self.conv1(features)))
+        branch = self.bn2(self.conv2(branch))
         if self.downsample is not None:
-            features = convolve_normalised(self.downsample[0], self.downsample[1], features)
+            features = self.downsample(features)
         return functional.relu(branch + features)
 
 
@@ -49,7 +49,7 @@ class ResNet18(nn.Module):
     def __init__(self, width: int, embedding: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm2d(width)
         channels_in = width
         for level in range(4):
             channels = width * 2**level
@@ -64,7 +64,7 @@ class ResNet18(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, 8 width, H / 32, W / 32), sides rounded up."""
-        features = functional.relu(convolve_normalised(self.conv1, self.bn1, images))
+        features = functional.relu(self.bn1(self.conv1(images)))
         features = functional.max_pool2d(features, 3, 2, 1)
         for level in range(4):
             features = self.get_submodule(f"layer{level + 1}")(features)

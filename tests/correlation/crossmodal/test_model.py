@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from spfem.correlation import CrossModalCoherence
+from spfem.correlation import CrossModalCoherence, SpatialCoherence
 from spfem.correlation.crossmodal.fusion import fuse_frames
 from spfem.errors import CheckpointError, SettingsError, ShapeError
-from spfem.settings import CrossModalSettings
+from spfem.settings import CrossModalSettings, SpatialSettings
 
 NARROW = CrossModalSettings(width=16, image_width=16, embedding=32, image_size=32)
 
@@ -153,6 +153,10 @@ def test_a_saved_metric_comes_back_frozen_with_its_settings(tmp_path, visual):
 def test_a_checkpoint_of_another_metric_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         CrossModalCoherence.load(tmp_path / "none.safetensors")
+    settings = SpatialSettings(image_size=32, widths=(16,), blocks=(1,), centres=(4,))
+    SpatialCoherence(settings).save(tmp_path / "spatial.safetensors")
+    with pytest.raises(CheckpointError, match="'spatial coherence', wanted 'cross-modal"):
+        CrossModalCoherence.load(tmp_path / "spatial.safetensors")
 
 
 def test_names_are_the_released_ones():
