@@ -14,9 +14,6 @@ from spfem.correlation.crossmodal.encoders import Encoder
 from spfem.errors import ShapeError
 from spfem.settings import CrossModalSettings
 
-DEAD_RELEASED_NORMS = ("norm_q", "norm_k", "norm_v")
-"""Parts of a name `<attention>.blocks.<n>.<part>.*` in released checkpoints that nothing reads."""
-
 FEED_FORWARD_FACTOR = 2  # hidden channels of the feed-forward layers, per channel
 
 
