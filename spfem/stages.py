@@ -20,7 +20,7 @@ from spfem.correlation import SpatialCoherence
 from spfem.correlation.learn import learn_spatial
 from spfem.correlation.learn_temporal import learn_temporal
 from spfem.correlation.temporal import TemporalCoherence
-from spfem.correlation.temporal_training import TEMPORAL_METRICS, formulated
+from spfem.correlation.temporal_training import formulated, metric_class
 from spfem.errors import SettingsError
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
@@ -116,8 +116,7 @@ def make_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> Path
 
 def load_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> TemporalCoherence:
     """A learned metric on windows, frozen for supervision, on the workspace's device."""
-    kind, _ = TEMPORAL_METRICS[name]
-    metric = kind.load(make_temporal_metric(workspace, name, seed))
+    metric = metric_class(name).load(make_temporal_metric(workspace, name, seed))
     return metric.to(workspace.device).supervise()
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from spfem.correlation.frame_pairs import FrameProvider
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.sampling import NEIGHBOURS
 from spfem.correlation.scores import level_scores
 from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
 from spfem.correlation.temporal import TemporalCoherence, WindowComparison
 from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.correlation.untrained import gather_statistics
 from spfem.correlation.windows import WindowProvider, Windows
 from spfem.errors import SettingsError
 from spfem.settings import TemporalSettings
@@ -39,24 +41,55 @@ class TrainedTemporalMetric:
     curve: list[dict[str, Any]]
 
 
+def metric_class(name: str) -> type[TemporalCoherence]:
+    """Class of the metric `name`, for `load`.
+
+    Raises:
+        SettingsError: if the name is unknown.
+    """
+    return _known(name)[0]
+
+
 def formulated(name: str, settings: TemporalSettings) -> TemporalSettings:
     """`settings` with the formulation of the metric `name`.
 
     Raises:
         SettingsError: if the name is unknown.
     """
+    return replace(settings, formulation=_known(name)[1])
+
+
+def _known(name: str) -> tuple[type[TemporalCoherence], str]:
     if name not in TEMPORAL_METRICS:
         raise SettingsError(
             f"metric {name!r} is unknown; choose one of {', '.join(TEMPORAL_METRICS)}"
         )
-    return replace(settings, formulation=TEMPORAL_METRICS[name][1])
+    return TEMPORAL_METRICS[name]
 
 
 def initial_temporal_metric(name: str, settings: TemporalSettings, seed: int) -> TemporalCoherence:
     """The metric with initial weights, those of the spatial metric with the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return TEMPORAL_METRICS[name][0](formulated(name, settings))
+        return metric_class(name)(formulated(name, settings))
+
+
+def untrained_temporal_metric(
+    name: str,
+    train: FrameProvider,
+    settings: TemporalSettings,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> TemporalCoherence:
+    """The metric as `train_temporal` starts it, with batch-norm statistics of training frames.
+
+    Returns:
+        The metric in evaluation mode.
+    """
+    metric = initial_temporal_metric(name, settings, seed).to(device)
+    gather_statistics(metric.resnet50, train, settings.spatial, seed=seed)
+    return metric.eval()
 
 
 def train_temporal(

@@ -21,7 +21,6 @@ def initial_metric(settings: SpatialSettings, seed: int) -> SpatialCoherence:
         return SpatialCoherence(settings)
 
 
-@torch.no_grad()
 def untrained_metric(
     train: FrameProvider,
     settings: SpatialSettings,
@@ -31,23 +30,39 @@ def untrained_metric(
 ) -> SpatialCoherence:
     """The metric as `train_spatial` starts it, with batch-norm statistics of the training frames.
 
-    Without them, features of initial weights are so small that head biases decide everything; so
-    before and after learning differ in learned weights only, not in normalisation.
-
     Returns:
         The metric in evaluation mode.
     """
     metric = initial_metric(settings, seed).to(device)
-    norms = [module for module in metric.modules() if isinstance(module, nn.BatchNorm2d)]
+    gather_statistics(metric.resnet50, train, settings, seed=seed)
+    return metric.eval()
+
+
+@torch.no_grad()
+def gather_statistics(
+    backbone: nn.Module, train: FrameProvider, settings: SpatialSettings, *, seed: int
+) -> None:
+    """Set the batch-norm statistics of a backbone with initial weights to those of frames.
+
+    Without them, features of initial weights are so small that head biases decide everything; so
+    before and after learning differ in learned weights only, not in normalisation.
+
+    Args:
+        backbone: changed in place; left in training mode.
+        train: frames of two emotions.
+        settings: size and number of the images of a batch.
+        seed: of the draw.
+    """
+    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the batches
+    device = next(backbone.parameters()).device
     random = np.random.default_rng(seed)
-    metric.train()
+    backbone.train()
     for _ in range(STATISTICS_BATCHES):
         for frames in train.draw(settings.batch_size, random):
-            metric.resnet50(prepare_images(images_from_frames(frames, device), settings.image_size))
+            backbone(prepare_images(images_from_frames(frames, device), settings.image_size))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    return metric.eval()

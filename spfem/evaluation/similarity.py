@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spfem.correlation import SpatialCoherence
+from spfem.correlation import SpatialCoherence, TemporalCoherence
+from spfem.correlation.frame_pairs import FramePairs
 from spfem.correlation.learn import FaceStore, PairStore, frame_pairs_of_role
-from spfem.correlation.similarity import list_comparisons, score_similarity
+from spfem.correlation.similarity import SimilarityScores, list_comparisons, score_similarity
 from spfem.correlation.similarity_table import similarity_rows
+from spfem.correlation.temporal_training import metric_class, untrained_temporal_metric
 from spfem.correlation.untrained import untrained_metric
+from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
+from spfem.correlation.windows import FrameWindows
 from spfem.settings import Scale
 
 COMPARISONS = 240  # evaluation list of each split, spread over its clip pairs
@@ -26,10 +31,13 @@ def measure_similarity(
     visemes: Mapping[str, np.ndarray],
     checkpoints: Mapping[int, Path],
     scale: Scale,
+    *,
+    metric: str = "spatial",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Score the metric on actors it learned from and on the held-out actor.
+    """Score a metric on actors it learned from and on the held-out actor.
 
-    One definition for both states and all splits, see `spfem.correlation.similarity`.
+    One definition for both states and all splits, see `spfem.correlation.similarity` and
+    `spfem.correlation.window_similarity`.
 
     Args:
         faces: tracks by clip key.
@@ -38,6 +46,7 @@ def measure_similarity(
         visemes: dominant viseme (T,) of each clip.
         checkpoints: learned metric by seed.
         scale: settings of metric and intervals.
+        metric: `spatial` or one of `TEMPORAL_METRICS`.
 
     Returns:
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
@@ -48,19 +57,16 @@ def measure_similarity(
     train = frame_pairs_of_role(faces, pairs, roles, "train")
     for split in ("train", "held_out"):
         frames = frame_pairs_of_role(faces, pairs, roles, split)
-        comparisons = list_comparisons(frames, visemes, COMPARISONS, seed=LIST_SEED)
+        score = _scorer(metric, frames, visemes, scale)
         for state in ("before", "after"):
             scores = []
             for seed, path in checkpoints.items():
-                metric = (
-                    SpatialCoherence.load(path)
-                    if state == "after"
-                    else untrained_metric(train, scale.spatial, seed=seed)
-                )
-                scores.append(score_similarity(metric.eval(), frames, comparisons))
+                after = state == "after"
+                model = _load(metric, path) if after else _start(metric, train, scale, seed)
+                scores.append(score(model.eval()))
             rows += similarity_rows(
                 scores,
-                metric="spatial",
+                metric=metric,
                 state=state,
                 split=split,
                 resamples=scale.evaluation.resamples,
@@ -70,3 +76,29 @@ def measure_similarity(
                 names = ("matched", "mismatched_place", "mismatched_speech")
                 shown = {name: getattr(scores[0], name).mean(axis=1) for name in names}
     return pd.DataFrame(rows), shown
+
+
+def _scorer(
+    metric: str, frames: FramePairs, visemes: Mapping[str, np.ndarray], scale: Scale
+) -> Callable[[Any], SimilarityScores]:
+    """Function of a model that scores it on the fixed evaluation list of `frames`."""
+    if metric == "spatial":
+        comparisons = list_comparisons(frames, visemes, COMPARISONS, seed=LIST_SEED)
+        return lambda model: score_similarity(model, frames, comparisons)
+    windows = FrameWindows(frames, scale.temporal.window_frames)
+    choices = list_window_comparisons(windows, visemes, COMPARISONS, seed=LIST_SEED)
+    return lambda model: score_window_similarity(model, windows, choices)
+
+
+def _load(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
+    """The learned metric, frozen."""
+    return SpatialCoherence.load(path) if metric == "spatial" else metric_class(metric).load(path)
+
+
+def _start(
+    metric: str, train: FramePairs, scale: Scale, seed: int
+) -> SpatialCoherence | TemporalCoherence:
+    """The metric before learning, frozen."""
+    if metric == "spatial":
+        return untrained_metric(train, scale.spatial, seed=seed)
+    return untrained_temporal_metric(metric, train, scale.temporal, seed=seed)
