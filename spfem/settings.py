@@ -210,6 +210,8 @@ class CrossModalSettings:
     single_steps: int = 168_000  # the released two epochs, of one step a sample
     joint_learning_rate: float = 1e-5
     joint_steps: int = 168_000
+    decay_share: float = 0.0  # last part of the steps of either stage, with the rate falling to 0
+    direct_weight: float = 0.0  # of sound against vision in joint learning; not in the paper
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
     compat: str = "paper"  # "upstream", or some of RELEASED_BEHAVIOURS joined by "+"

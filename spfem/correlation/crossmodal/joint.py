@@ -1,0 +1,186 @@
+"""Stage B: an audio and a visual encoder learn to agree about distances.
+
+Source: SCMCL. Departs from the released code: gradients are set to zero, false negatives are
+masked, the consistency sets in once and not anew in every epoch, and both modalities learn on
+`settings.frames` frames. `settings.direct_weight`, 0 in the paper, is an extension: it also
+compares sound with vision directly, so that either can be looked up by the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spfem.correlation.crossmodal.batches import Batch, BatchDraw
+from spfem.correlation.crossmodal.losses import consistency_loss, mean_distances, pair_loss
+from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
+from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable
+from spfem.correlation.crossmodal.schedule import LearningRun, schedule_of
+from spfem.correlation.crossmodal.single import encode_rows
+from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.errors import CheckpointError
+from spfem.settings import CrossModalSettings
+
+
+@dataclass(frozen=True)
+class LearnedMetric:
+    """The metric and its curve.
+
+    A curve row holds `step`, `split`, `loss`, `consistency`, `scale`, `shift`, and for both sides
+    the mean distances `audio_positive`, `audio_negative`, `visual_positive`, `visual_negative`.
+    """
+
+    model: CrossModalCoherence
+    curve: list[dict[str, Any]]
+
+
+def initial_joint(settings: CrossModalSettings, visual: Visual, seed: int) -> CrossModalCoherence:
+    """The metric with the weights of a seed; the global state stays untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CrossModalCoherence(settings, visual)
+
+
+def embed_runs(
+    model: CrossModalCoherence, table: FrameTable, modality: str, runs: np.ndarray
+) -> Tensor:
+    """Embed runs of consecutive frames (N, n), rows of the table, oldest first.
+
+    Each distinct frame goes through the encoder once, however many runs share it.
+
+    Args:
+        model: the metric.
+        table: all frames.
+        modality: `audio` or what the model sees.
+        runs: from `FrameTable.runs`.
+
+    Returns:
+        (N, D) in (-1, 1).
+
+    Raises:
+        CheckpointError: if the model has no such modality.
+    """
+    if modality not in ("audio", model.visual):
+        raise CheckpointError(f"this metric compares audio with {model.visual}, not {modality}")
+    sound = modality == "audio"
+    encoder = model.audio_encoder if sound else model.visual_encoder
+    attention = model.audio_attn if sound else model.visual_attention
+    device = model.scale_layer.w.device
+    features = encode_rows(encoder, table, modality, runs.T.reshape(-1), device)
+    first, *later = features.unflatten(0, (runs.shape[1], len(runs))).unbind(0)
+    if not later:
+        return encoder.project(first)
+    fused = first
+    for newer in later:
+        fused = attention(newer, fused)
+    return torch.tanh(fused.flatten(2).mean(dim=2))
+
+
+def compare_joint(
+    model: CrossModalCoherence, table: FrameTable, batch: Batch, *, consistent: bool
+) -> Outcome:
+    """The loss of stage B on one batch.
+
+    Args:
+        model: the metric.
+        table: all frames.
+        batch: rows; the frames of a run begin at these rows.
+        consistent: whether the consistency counts already.
+    """
+    settings = model.settings
+    alone = settings.released("single_frame_visual") and model.visual == "expression"
+    runs = table.runs(np.concatenate([batch.source, batch.target]), 1 if alone else settings.frames)
+    u_audio, v_audio = embed_runs(model, table, "audio", runs).chunk(2)
+    u_visual, v_visual = embed_runs(model, table, model.visual, runs).chunk(2)
+    mask = None if batch.mask is None else batch.mask.to(u_audio.device)
+
+    def pairing(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        return pair_loss(u, v, mode=settings.mode, temperature=settings.temperature, mask=mask)
+
+    audio_loss, audio_distances = pairing(u_audio, v_audio)
+    visual_loss, visual_distances = pairing(u_visual, v_visual)
+    if settings.consistency == "distance":
+        visual_distances = model.scale_layer(visual_distances)
+    consistency = consistency_loss(audio_distances, visual_distances, form=settings.consistency)
+    loss = audio_loss + visual_loss
+    if consistent:
+        loss = loss + settings.consistency_weight * consistency
+    if settings.direct_weight:
+        direct = pairing(u_audio, v_visual)[0] + pairing(u_visual, v_audio)[0]
+        loss = loss + settings.direct_weight * direct
+
+    def scores() -> dict[str, float]:
+        row = {
+            "consistency": float(consistency.detach()),
+            "scale": float(model.scale_layer.w.detach()),
+            "shift": float(model.scale_layer.b.detach()),
+        }
+        for name, u, v in (("audio", u_audio, v_audio), ("visual", u_visual, v_visual)):
+            positive, negative = mean_distances(u, v, mode=settings.mode)
+            row |= {f"{name}_positive": float(positive), f"{name}_negative": float(negative)}
+        return row
+
+    return Outcome(loss, scores)
+
+
+def is_consistent(step: int, samples: int, settings: CrossModalSettings) -> bool:
+    """Whether the consistency counts at a step (from 0) of learning from so many samples.
+
+    The behaviour "gate_per_epoch" counts the released way: an epoch has one step a sample.
+    """
+    if settings.released("gate_per_epoch"):
+        return step % samples > settings.consistency_start
+    return step >= settings.consistency_start
+
+
+def train_joint(
+    model: CrossModalCoherence,
+    table: FrameTable,
+    train: FrameSamples,
+    held_out: FrameSamples | None,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> LearnedMetric:
+    """Learn the metric in place; deterministic and resumable as `run_learning`.
+
+    Args:
+        model: on its device; usually with the encoders of stage A.
+        table: all frames.
+        train: pairs to learn from.
+        held_out: pairs of unseen actors for the curve (always with consistency), or None.
+        seed: of all draws.
+        folder: of the state from which a killed run continues.
+        progress: wrapper of the step loop.
+    """
+    settings = model.settings
+    device = model.scale_layer.w.device
+    run = LearningRun(model, accumulate=settings.released("accumulated_gradients")).to(device)
+
+    def comparing(samples: FrameSamples) -> DrawAndCompare:
+        draw = BatchDraw(table, samples, settings)
+
+        def compare(random: np.random.Generator) -> Outcome:
+            step = run.count()
+            consistent = not run.training or is_consistent(step, len(samples), settings)
+            return compare_joint(model, table, draw(random), consistent=consistent)
+
+        return compare
+
+    curve = run_learning(
+        run,
+        comparing(train),
+        None if held_out is None else comparing(held_out),
+        schedule_of("joint", settings),
+        seed=seed,
+        name=f"cross-modal {model.visual}",
+        folder=folder,
+        progress=progress,
+    )
+    return LearnedMetric(model, curve)

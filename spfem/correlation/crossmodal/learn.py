@@ -1,0 +1,265 @@
+"""The stages that learn the cross-modal metric and measure the audio banks of actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from spfem.artifacts import file_digest, open_stage, write_json
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
+from spfem.correlation.crossmodal.bank import AudioBank, make_bank
+from spfem.correlation.crossmodal.joint import initial_joint, train_joint
+from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
+from spfem.correlation.crossmodal.samples import (
+    ClipSignals,
+    FrameSamples,
+    FrameTable,
+    collect_samples,
+    tabulate_frames,
+)
+from spfem.correlation.crossmodal.single import train_single
+from spfem.correlation.learn import CURVE_NAME, PairStore
+from spfem.correlation.training import Progress
+from spfem.correlation.training_state import STATE_NAME
+from spfem.errors import ArtifactError, CorpusError
+from spfem.settings import CrossModalSettings
+
+ENCODER_NAME = "encoder.safetensors"
+ENCODER_KIND = "cross-modal encoder"
+SOURCES = (
+    "checkpoints.py",
+    "correlation/crossmodal",
+    "correlation/preprocess.py",
+    "correlation/training.py",
+)
+"""The files whose code decides what is learned."""
+
+Signals = Callable[[str, tuple[str, ...]], ClipSignals]
+"""Gives the named modalities of one clip by its key; called once for each clip."""
+
+
+def metric_name(visual: Visual) -> str:
+    """File name of the checkpoint of a metric."""
+    return f"cross_modal_{visual}.safetensors"
+
+
+def frames_of_roles(
+    signals: Signals,
+    modalities: tuple[str, ...],
+    pairs: PairStore,
+    roles: Mapping[str, str],
+    settings: CrossModalSettings,
+) -> tuple[FrameTable, FrameSamples, FrameSamples | None]:
+    """All frames of the paired clips, samples of the `train` and, if any, `held_out` actors.
+
+    Raises:
+        CorpusError: if no actor is to be learned from.
+    """
+    wanted = [
+        pair
+        for pair in pairs.pairs
+        if pair.usable and roles.get(pair.source.split("/")[0]) in ("train", "held_out")
+    ]
+    keys = dict.fromkeys(key for pair in wanted for key in (pair.source, pair.target))
+    if not keys:
+        raise CorpusError("no usable clip pair of an actor to learn from; check roles and pairs")
+    table = tabulate_frames({key: signals(key, modalities) for key in keys}, settings)
+    held_out = None
+    if any(roles[pair.source.split("/")[0]] == "held_out" for pair in wanted):
+        held_out = collect_samples(table, wanted, roles, "held_out")
+    return table, collect_samples(table, wanted, roles, "train"), held_out
+
+
+def learn_single(
+    modality: str,
+    signals: Signals,
+    pairs: PairStore,
+    roles: Mapping[str, str],
+    folder: Path,
+    settings: CrossModalSettings,
+    *,
+    inputs: Mapping[str, str],
+    seed: int,
+    device: torch.device | str = "cpu",
+    force: bool = False,
+    progress: Progress = iter,
+) -> Path:
+    """Stage A: learn the encoder of one modality, unless `folder` holds it already.
+
+    Args:
+        modality: `audio`, `expression` or `image`.
+        signals: of each clip; read only if there is something to learn.
+        pairs: aligned clips.
+        roles: actor to role.
+        folder: stage folder; receives the encoder and `curve.json`.
+        settings: of the metric and its learning.
+        inputs: digests of what the signals come from.
+        seed: of weights and draws.
+        device: where to compute.
+        force: learn again even if nothing changed.
+        progress: wrapper of the step loop.
+
+    Returns:
+        Path of the encoder, for `load_encoder`.
+    """
+    stage = open_stage(
+        folder,
+        f"cross-modal {modality} alone",
+        settings={
+            "cross_modal": settings,
+            "modality": modality,
+            "seed": seed,
+            "roles": dict(roles),
+        },
+        inputs={**inputs, "pairs": pairs.digest},
+        sources=SOURCES,
+        force=force,
+    )
+    path = folder / ENCODER_NAME
+    if stage.complete and path.exists():
+        return path
+    learned = train_single(
+        modality,
+        *frames_of_roles(signals, (modality,), pairs, roles, settings),
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        progress=progress,
+    )
+    write_json(folder / CURVE_NAME, learned.curve)
+    save_checkpoint(
+        path, learned.encoder.state_dict(), kind=ENCODER_KIND, facts={"modality": modality}
+    )
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    stage.finish(steps=settings.single_steps, threads=torch.get_num_threads(), device=str(device))
+    return path
+
+
+def load_encoder(module: nn.Module, path: Path) -> None:
+    """Fill an encoder with what stage A learned.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another network.
+    """
+    tensors, _ = load_checkpoint(path, kind=ENCODER_KIND)
+    load_weights(module, tensors, path)
+
+
+def learn_joint(
+    visual: Visual,
+    encoders: Mapping[str, Path],
+    signals: Signals,
+    pairs: PairStore,
+    roles: Mapping[str, str],
+    folder: Path,
+    settings: CrossModalSettings,
+    *,
+    inputs: Mapping[str, str],
+    seed: int,
+    device: torch.device | str = "cpu",
+    force: bool = False,
+    progress: Progress = iter,
+) -> Path:
+    """Stage B: learn the metric, unless `folder` holds it already; arguments as `learn_single`.
+
+    Args:
+        visual: what the metric sees, `expression` or `image`.
+        encoders: of stage A by modality, `audio` and `visual`.
+        signals: of each clip.
+        pairs: aligned clips.
+        roles: actor to role.
+        folder: stage folder.
+        settings: of the metric and its learning.
+        inputs: digests of what the signals come from.
+        seed: of weights and draws.
+        device: where to compute.
+        force: learn again even if nothing changed.
+        progress: wrapper of the step loop.
+
+    Returns:
+        Path of the checkpoint, for `CrossModalCoherence.load`.
+    """
+    made_from = {f"{name} encoder": file_digest(encoders[name]) for name in ("audio", visual)}
+    stage = open_stage(
+        folder,
+        f"cross-modal {visual}",
+        settings={"cross_modal": settings, "visual": visual, "seed": seed, "roles": dict(roles)},
+        inputs={**inputs, **made_from, "pairs": pairs.digest},
+        sources=SOURCES,
+        force=force,
+    )
+    checkpoint = folder / metric_name(visual)
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    model = initial_joint(settings, visual, seed)
+    load_encoder(model.audio_encoder, encoders["audio"])
+    load_encoder(model.visual_encoder, encoders[visual])
+    learned = train_joint(
+        model.to(device),
+        *frames_of_roles(signals, ("audio", visual), pairs, roles, settings),
+        seed=seed,
+        folder=folder,
+        progress=progress,
+    )
+    write_json(folder / CURVE_NAME, learned.curve)
+    learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
+    (folder / STATE_NAME).unlink(missing_ok=True)
+    stage.finish(steps=settings.joint_steps, threads=torch.get_num_threads(), device=str(device))
+    return checkpoint
+
+
+def measure_banks(
+    checkpoint: Path,
+    signals: Signals,
+    clips: Mapping[str, tuple[str, ...]],
+    folder: Path,
+    window_frames: int,
+    *,
+    inputs: Mapping[str, str],
+    device: torch.device | str = "cpu",
+    force: bool = False,
+) -> dict[str, AudioBank]:
+    """Measure the audio bank of each actor, unless `folder` holds it already.
+
+    Args:
+        checkpoint: of the metric.
+        signals: of each clip; must offer what the windows are made of (sound, and expressions or
+            images, whose length decides how many windows there are).
+        clips: actor to the keys of the clips that may be retrieved.
+        folder: stage folder; receives one file an actor.
+        window_frames: length of a window.
+        inputs: digests of what the signals come from.
+        device: where to compute.
+        force: measure again even if nothing changed.
+
+    Returns:
+        The banks by actor.
+    """
+    plain: dict[str, Any] = {actor: list(keys) for actor, keys in clips.items()}
+    stage = open_stage(
+        folder,
+        "audio banks",
+        settings={"window_frames": window_frames, "clips": plain},
+        inputs={**inputs, "metric": file_digest(checkpoint)},
+        sources=SOURCES,
+        force=force,
+    )
+    model = CrossModalCoherence.load(checkpoint, device=device)
+    banks = {}
+    for actor, keys in clips.items():
+        path = folder / f"{actor}.npz"
+        if not path.exists():
+            offered = {key: signals(key, ("audio", model.visual)) for key in keys}
+            table = tabulate_frames(offered, model.settings)
+            make_bank(model, table, actor, window_frames, stage.digest).save(path)
+        banks[actor] = AudioBank.load(path)
+        if banks[actor].digest != stage.digest:
+            raise ArtifactError(f"{path} belongs to another metric; run again with --force")
+    if not stage.complete:
+        stage.finish(windows=sum(len(bank.clip) for bank in banks.values()))
+    return banks

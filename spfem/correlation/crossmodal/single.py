@@ -1,0 +1,149 @@
+"""Stage A: each modality learns alone which moments of two emotions say the same.
+
+Source: SCMCL. Departs from the released code: gradients are set to zero, false negatives are
+masked, and diagnostics are computed only for points of the curve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spfem.correlation.crossmodal.batches import Batch, BatchDraw
+from spfem.correlation.crossmodal.encoders import (
+    AudioEncoder,
+    Encoder,
+    ExpressionEncoder,
+    ImageEncoder,
+)
+from spfem.correlation.crossmodal.losses import mean_distances, pair_loss
+from spfem.correlation.crossmodal.samples import MODALITIES, FrameSamples, FrameTable
+from spfem.correlation.crossmodal.schedule import LearningRun, schedule_of
+from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.errors import CorpusError, SettingsError
+from spfem.settings import CrossModalSettings
+
+
+@dataclass(frozen=True)
+class LearnedEncoder:
+    """An encoder and its curve: `step`, `split`, `loss`, `positive` and `negative` distance."""
+
+    encoder: Encoder
+    curve: list[dict[str, Any]]
+
+
+def initial_encoder(modality: str, settings: CrossModalSettings, seed: int) -> Encoder:
+    """The encoder of a modality with the weights of a seed; the global state stays untouched.
+
+    Raises:
+        SettingsError: for an unknown modality.
+    """
+    if modality not in MODALITIES:
+        raise SettingsError(
+            f"modality {modality!r} is unknown; choose one of {', '.join(MODALITIES)}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if modality == "audio":
+            return AudioEncoder(settings)
+        return ExpressionEncoder(settings) if modality == "expression" else ImageEncoder(settings)
+
+
+def frame_inputs(
+    table: FrameTable, modality: str, rows: np.ndarray, device: torch.device | str = "cpu"
+) -> Tensor:
+    """What the encoder of a modality takes: (N, 1, A), (N, 1, E), or (N, 3, S, S) in [-1, 1].
+
+    Raises:
+        CorpusError: if the table lacks the modality.
+    """
+    if modality not in table.signals:
+        raise CorpusError(
+            f"the frame table holds {', '.join(table.signals)}, not {modality}; tabulate it too"
+        )
+    signals = table.signals[modality][rows]
+    if modality == "image":
+        return images_from_frames(signals, device)
+    return torch.from_numpy(signals).to(device).unsqueeze(1)
+
+
+def encode_rows(
+    encoder: Encoder,
+    table: FrameTable,
+    modality: str,
+    rows: np.ndarray,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Features (N, C, ...) of `rows` (N,); a row that occurs several times is encoded once."""
+    distinct, places = np.unique(rows, return_inverse=True)
+    features = encoder.encode(frame_inputs(table, modality, distinct, device))
+    return features[torch.from_numpy(places.reshape(-1)).to(features.device)]
+
+
+def compare_single(
+    encoder: Encoder, table: FrameTable, modality: str, batch: Batch, settings: CrossModalSettings
+) -> Outcome:
+    """The loss of stage A on one batch; each frame is seen once, also by batch norm."""
+    device = next(encoder.parameters()).device
+    rows = np.concatenate([batch.source, batch.target])
+    embeddings = encoder.project(encode_rows(encoder, table, modality, rows, device))
+    u, v = embeddings.chunk(2)
+    mask = None if batch.mask is None else batch.mask.to(device)
+    loss, _ = pair_loss(u, v, mode=settings.mode, temperature=settings.temperature, mask=mask)
+    return Outcome(loss, lambda: _scores(u, v, settings))
+
+
+def _scores(u: Tensor, v: Tensor, settings: CrossModalSettings) -> dict[str, float]:
+    positive, negative = mean_distances(u, v, mode=settings.mode)
+    return {"positive": float(positive), "negative": float(negative)}
+
+
+def train_single(
+    modality: str,
+    table: FrameTable,
+    train: FrameSamples,
+    held_out: FrameSamples | None,
+    settings: CrossModalSettings,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> LearnedEncoder:
+    """Learn the encoder of one modality; deterministic and resumable as `run_learning`.
+
+    Args:
+        modality: one of `MODALITIES`.
+        table: all frames.
+        train: pairs to learn from.
+        held_out: pairs of unseen actors for the curve, or None.
+        settings: sizes, constants, number of steps.
+        seed: of the initial weights and all draws.
+        device: where to compute.
+        folder: of the state from which a killed run continues.
+        progress: wrapper of the step loop.
+    """
+    encoder = initial_encoder(modality, settings, seed).to(device)
+    run = LearningRun(encoder, accumulate=settings.released("accumulated_gradients")).to(device)
+
+    def comparing(samples: FrameSamples) -> DrawAndCompare:
+        draw = BatchDraw(table, samples, settings)
+        return lambda random: compare_single(encoder, table, modality, draw(random), settings)
+
+    curve = run_learning(
+        run,
+        comparing(train),
+        None if held_out is None else comparing(held_out),
+        schedule_of("single", settings),
+        seed=seed,
+        name=f"single-modality {modality}",
+        folder=folder,
+        progress=progress,
+    )
+    return LearnedEncoder(encoder, curve)
