@@ -1,0 +1,85 @@
+"""Learned defects: paired differences against direct computation."""
+
+import numpy as np
+import pytest
+
+from spfem.correlation.similarity import SimilarityScores
+from spfem.errors import ShapeError
+from spfem.evaluation.defects import (
+    SPATIAL_DEFECTS,
+    TEMPORAL_DEFECTS,
+    compare_learned,
+    compare_recall,
+)
+from spfem.evaluation.defects_in_use import COLUMNS
+from spfem.settings import EvaluationSettings, SpatialSettings
+from spfem.statistics import area_under_curve
+
+SETTINGS = EvaluationSettings(resamples=200)
+CLUSTERS = np.array([["A", f"pair {n // 4}"] for n in range(24)])
+
+
+def _scores(shift, seed):
+    random = np.random.default_rng(seed)
+    common = np.random.default_rng(99).normal(0, 0.2, (24, 2))
+    parts = {
+        name: common + level + shift + random.normal(0, 0.01, (24, 2))
+        for name, level in (("matched", 0.8), ("mismatched_place", 0.1), ("mismatched_speech", 0.7))
+    }
+    return SimilarityScores(**parts, matched_maps=(), speech_maps=(), clusters=CLUSTERS)
+
+
+def test_difference_is_paired_over_comparisons_and_seeds():
+    released = [_scores(-0.1, seed) for seed in (0, 1)]
+    corrected = [_scores(0.0, seed) for seed in (2, 3)]
+    table = compare_learned(SPATIAL_DEFECTS[0], released, corrected, SETTINGS, steps=7)
+    assert list(table.columns) == list(COLUMNS)
+    rows = table.set_index("quantity")
+    matched = rows.loc["matched"]
+    wanted = [np.mean([s.matched.mean() for s in side]) for side in (released, corrected)]
+    np.testing.assert_allclose([matched.released, matched.corrected], wanted)
+    np.testing.assert_allclose(matched.difference, wanted[0] - wanted[1])
+    # Comparisons differ by 0.2, both sides alike: a paired interval is far narrower.
+    assert matched.ci_high - matched.ci_low < 0.03
+    assert matched.ci_low < -0.1 < matched.ci_high + 0.02
+    auc = [
+        np.mean([area_under_curve(s.matched.mean(1), s.mismatched_speech.mean(1)) for s in side])
+        for side in (released, corrected)
+    ]
+    np.testing.assert_allclose(rows.loc["speech_auc"].difference, auc[0] - auc[1])
+    assert (rows.seeds == 2).all()
+    assert (rows.steps == 7).all()
+
+
+def test_other_comparisons_are_refused():
+    other = _scores(0, 0)
+    moved = SimilarityScores(
+        other.matched, other.mismatched_place, other.mismatched_speech, (), (), CLUSTERS[::-1]
+    )
+    with pytest.raises(ShapeError, match="same seeds and comparisons"):
+        compare_learned(SPATIAL_DEFECTS[0], [other], [moved], SETTINGS, steps=1)
+    with pytest.raises(ShapeError, match="same seeds and comparisons"):
+        compare_learned(SPATIAL_DEFECTS[0], [other], [other, other], SETTINGS, steps=1)
+
+
+def test_recall_row():
+    corrected = np.ones((24, 2), dtype=bool)
+    released = corrected.copy()
+    released[::2] = False
+    table = compare_recall(
+        TEMPORAL_DEFECTS[0],
+        released,
+        corrected,
+        CLUSTERS,
+        SETTINGS,
+        quantity="recall_at_1",
+        steps=3,
+    )
+    row = table.iloc[0]
+    assert (row.released, row.corrected, row.difference) == (0.5, 1.0, -0.5)
+    assert row.ci_low <= -0.5 <= row.ci_high
+
+
+def test_spatial_defects_are_released_behaviours():
+    for defect in SPATIAL_DEFECTS:
+        assert SpatialSettings(compat=defect.name).released(defect.name)
