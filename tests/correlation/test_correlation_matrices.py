@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import torch
+
+from spfem.correlation.correlation_matrices import correlation_entries, local_sets
+from spfem.correlation.heads import normalise_channels
+from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
+
+
+def units(*shape):
+    features = torch.randn(*shape, dtype=torch.float64)
+    return features / features.norm(dim=2, keepdim=True)
+
+
+def test_entries_equal_the_matrix_written_out():
+    members = units(2, 4, 6, 3)
+    found = correlation_entries(members)
+    for b in range(2):
+        for s in range(3):
+            matrix = members[b, :, :, s] @ members[b, :, :, s].T
+            wanted = torch.stack([matrix[i, j] for i in range(4) for j in range(i + 1, 4)])
+            torch.testing.assert_close(found[b, :, s], wanted / wanted.norm(), atol=1e-6, rtol=0)
+
+
+def test_matrices_do_not_see_a_rotation_of_the_channels():
+    members = units(1, 5, 6, 3)
+    rotation = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))[0]
+    rotated = torch.einsum("dc,bncs->bnds", rotation, members)
+    torch.testing.assert_close(correlation_entries(rotated), correlation_entries(members))
+
+
+def test_entries_left_out_do_not_count_and_nothing_left_is_zero_with_finite_gradient():
+    members = units(2, 3, 4, 5).requires_grad_()
+    keep = torch.tensor([[True, False, True], [False, False, False]])
+    found = correlation_entries(members, keep)
+    assert (found[0, 1] == 0).all()
+    assert (found[1] == 0).all()
+    whole = torch.einsum("bics,bjcs->bijs", members, members)
+    left = normalise_channels(torch.stack([whole[0, 0, 1], whole[0, 1, 2]])[None])[0]
+    torch.testing.assert_close(found[0, [0, 2]], left)
+    found.sum().backward()
+    assert torch.isfinite(members.grad).all()
+    assert (members.grad[1] == 0).all()
+
+
+def test_local_sets_are_the_place_and_its_neighbours():
+    maps = torch.arange(36.0).reshape(1, 1, 6, 6)
+    sets = local_sets(maps, torch.tensor([[1, 4], [3, 2]]))
+    assert sets.shape == (1, 1, 2, 9)
+    for place, (row, column) in enumerate([(1, 4), (3, 2)]):
+        around = [(row, column), *((row + r, column + c) for r, c in NEIGHBOUR_OFFSETS)]
+        assert sets[0, 0, place].tolist() == [float(6 * r + c) for r, c in around]

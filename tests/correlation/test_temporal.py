@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
+from spfem.correlation.comparison import compare_level
+from spfem.correlation.correlation_matrices import correlation_entries
+from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.settings import TemporalSettings
+from tests.correlation.planted import SMALL
+
+WINDOW = TemporalSettings(spatial=SMALL, places=(16, 6), window_frames=3, batch_size=2)
+TINY = TemporalSettings(
+    spatial=replace(SMALL, image_size=16, widths=(4, 8), centres=(4, 2)), places=(5, 3)
+)
+KINDS = [
+    pytest.param(kind, formulation, id=f"{kind.__name__}-{formulation}")
+    for kind in (TemporalCoherence, SpatialTemporalCoherence)
+    for formulation in ("vd", "cm")
+]
+
+
+def build(kind=TemporalCoherence, settings=WINDOW, seed=0, dtype=torch.float64, **changes):
+    torch.manual_seed(seed)
+    return kind(replace(settings, **changes)).to(dtype)
+
+
+def windows(count=2, frames=3, side=32, dtype=torch.float64):
+    return torch.rand(count, frames, 3, side, side, dtype=dtype) * 2 - 1
+
+
+def drawn(metric, seed=0):
+    """Fixed places for every level, as keywords of `compare`."""
+    spatial = metric.settings.spatial
+    blank = torch.zeros(1, 3, spatial.image_size, spatial.image_size, dtype=torch.float64)
+    with torch.no_grad():
+        maps = metric.eval().resnet50(blank)
+    generator = torch.Generator().manual_seed(seed)
+    keywords = {"places": metric.draw_places(maps, generator)}
+    if isinstance(metric, SpatialTemporalCoherence):
+        keywords["centres"] = metric.draw_centres(maps, generator)
+    return keywords
+
+
+def entropy(query, key, row, temperature=0.07):
+    logits = [float(query[row] @ other) / temperature for other in key]
+    return math.log(sum(map(math.exp, logits))) - logits[row]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("frame_pairs", ["adjacent", "all"])
+def test_differences_loss_equals_the_formula_written_out(frame_pairs):
+    metric = build(frame_pairs=frame_pairs).eval()
+    generated, source, places = windows(), windows(), drawn(metric)["places"]
+    held = torch.tensor([[False, True], [False, False]])
+    pairs = [(0, 1), (1, 2)] + ([(0, 2)] if frame_pairs == "all" else [])
+    total = 0.0
+    for level, at in enumerate(places):
+        for b in range(2):
+            query_maps, key_maps = (metric.resnet50(clip[b])[level] for clip in (generated, source))
+            entropies = []
+            for i, j in pairs:
+                if b == 0 and (i, j) == (1, 2):
+                    continue  # held
+                query, key = (
+                    [
+                        metric.mlp.project(level, maps[i, :, r, c] - maps[j, :, r, c])
+                        for r, c in at.tolist()
+                    ]
+                    for maps in (query_maps, key_maps)
+                )
+                query, key = ([row / row.norm() for row in rows] for rows in (query, key))
+                entropies += [entropy(query, key, s) for s in range(len(at))]
+            total += 0.3 * sum(entropies) / len(entropies) / 2
+    compared = metric.compare(generated, source, held=held, places=places)
+    assert metric.total(compared).item() == pytest.approx(total, rel=1e-5)
+
+
+@torch.no_grad()
+def test_joint_matrices_loss_equals_the_formula_written_out():
+    metric = build(SpatialTemporalCoherence, formulation="cm", temporal_weight=0.7).eval()
+    generated, source, places = windows(), windows(), drawn(metric)["places"]
+    total = 0.0
+    for level, at in enumerate(places):
+        for b in range(2):
+            unit = []
+            for clip in (generated, source):
+                rows = metric.mlp.project(
+                    level, metric.resnet50(clip[b])[level].permute(0, 2, 3, 1)
+                )
+                unit.append(rows / rows.norm(dim=3, keepdim=True))  # (T, H, W, C)
+            over_time = [
+                [matrix_of([u[t, r, c] for t in range(3)]) for r, c in at.tolist()] for u in unit
+            ]
+            entropies = [entropy(*over_time, s) for s in range(len(at))]
+            total += 0.3 * 0.7 * sum(entropies) / len(entropies) / 2
+            for t in range(3):
+                near = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+                over_space = [
+                    [
+                        matrix_of([u[t, r + i, c + j] for i, j in [(0, 0), *near]])
+                        for r, c in at.tolist()
+                    ]
+                    for u in unit
+                ]
+                entropies = [entropy(*over_space, s) for s in range(len(at))]
+                total += 0.3 * sum(entropies) / len(entropies) / 6
+    compared = metric.compare(generated, source, places=places)
+    assert metric.total(compared).item() == pytest.approx(total, rel=1e-5)
+
+
+def matrix_of(members):
+    entries = torch.stack([a @ b for n, a in enumerate(members) for b in members[n + 1 :]])
+    return entries / entries.norm()
+
+
+def test_joint_metric_is_the_spatial_comparison_plus_the_temporal_metric():
+    joint = build(SpatialTemporalCoherence, temporal_weight=0.5).eval()
+    alone = build(TemporalCoherence).eval()
+    alone.load_state_dict(joint.state_dict())
+    generated, source, where = windows(), windows(), drawn(joint)
+    temporal = alone.total(alone.compare(generated, source, places=where["places"]))
+    maps = [joint.resnet50(clip.flatten(0, 1)) for clip in (generated, source)]
+    spatial = sum(
+        compare_level(joint.mlp, level, query, key, where["centres"][level], SMALL).loss
+        for level, (query, key) in enumerate(zip(*maps, strict=True))
+    )
+    total = joint.total(joint.compare(generated, source, **where))
+    torch.testing.assert_close(total, 0.3 * spatial + 0.5 * temporal)
+
+
+@pytest.mark.parametrize(("kind", "formulation"), KINDS)
+def test_order_and_company_of_windows_do_not_matter(kind, formulation):
+    metric = build(kind, formulation=formulation).eval()
+    generated, source, where = windows(3), windows(3), drawn(metric)
+    held = torch.tensor([[True, False], [False, False], [True, True]])
+
+    def loss(chosen):
+        compared = metric.compare(generated[chosen], source[chosen], held=held[chosen], **where)
+        return metric.total(compared)
+
+    whole = loss([0, 1, 2])
+    torch.testing.assert_close(whole, loss([2, 0, 1]))
+    torch.testing.assert_close(whole, torch.stack([loss([n]) for n in range(3)]).mean())
+
+
+@pytest.mark.parametrize("formulation", ["vd", "cm"])
+def test_held_rows_do_not_count_and_a_window_of_them_adds_nothing(formulation):
+    metric = build(formulation=formulation).eval()
+    generated, source, where = windows(), windows(), drawn(metric)
+    held = torch.tensor([[True, True], [False, False]])
+    generated[0] = generated[0, :1]
+    generated.requires_grad_()
+    loss = metric.total(metric.compare(generated, source, held=held, **where))
+    alone = metric.total(metric.compare(generated[1:], source[1:], **where))
+    torch.testing.assert_close(loss, alone / 2)
+    loss.backward()
+    assert (generated.grad[0] == 0).all()
+    assert torch.isfinite(generated.grad).all()
+    source = source.clone()
+    source[0, 2] = 0.3  # a held frame may be anything
+    again = metric.total(metric.compare(generated, source, held=held, **where))
+    torch.testing.assert_close(loss, again)
+
+
+@pytest.mark.parametrize(("kind", "formulation"), KINDS)
+def test_frames_that_do_not_move_have_finite_gradients(kind, formulation):
+    metric = build(kind, formulation=formulation).eval()
+    still = windows(frames=1).expand(-1, 3, -1, -1, -1).clone().requires_grad_()
+    loss = metric(still, windows())
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(still.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in metric.parameters())
+
+
+@pytest.mark.parametrize(("kind", "formulation"), KINDS)
+def test_gradient_is_right(kind, formulation):
+    # Without adaptive weights, whose change a numeric derivative would include.
+    spatial = replace(TINY.spatial, adaptive=False)
+    metric = build(kind, TINY, formulation=formulation, spatial=spatial).eval()
+    generated, source, where = windows(1, 2, 16), windows(1, 2, 16), drawn(metric)
+
+    def loss(patch):
+        pasted = generated.clone()
+        pasted[:, :, :, 5:7, 5:7] = patch
+        return metric.requires_grad_(False).total(metric.compare(pasted, source, **where))
+
+    patch = generated[:, :, :, 5:7, 5:7].clone().requires_grad_()
+    assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
+
+
+@torch.no_grad()
+def test_matrices_do_not_see_the_scale_of_described_features():
+    members = torch.randn(2, 3, 8, 5, dtype=torch.float64)
+    unit = members / members.norm(dim=2, keepdim=True)
+    scaled = 7 * members / (7 * members).norm(dim=2, keepdim=True)
+    torch.testing.assert_close(correlation_entries(unit), correlation_entries(scaled))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("formulation", ["vd", "cm"])
+def test_flipped_maps_at_flipped_places_give_the_same_loss(formulation):
+    metric = build(formulation=formulation).eval()
+    query, key = (
+        [torch.randn(6, 16, 16, 16).double(), torch.randn(6, 32, 8, 8).double()] for _ in range(2)
+    )
+    places = drawn(metric)["places"]
+    flipped = [
+        torch.stack([at[:, 0], side - 1 - at[:, 1]], dim=1)
+        for at, side in zip(places, (16, 8), strict=True)
+    ]
+    straight = metric.compare_maps(query, key, places, None, (2, 3))
+    turned = metric.compare_maps(
+        [maps.flip(3) for maps in query], [maps.flip(3) for maps in key], flipped, None, (2, 3)
+    )
+    torch.testing.assert_close(metric.total(turned), metric.total(straight))
+
+
+@pytest.mark.parametrize(("kind", "formulation"), KINDS)
+def test_supervision_moves_the_generated_side_only(kind, formulation):
+    metric = build(kind, formulation=formulation, dtype=torch.float32).supervise()
+    parent = nn.Sequential(metric).train()
+    before = {name: value.clone() for name, value in metric.state_dict().items()}
+    generated = windows(dtype=torch.float32).requires_grad_()
+    source = windows(dtype=torch.float32).requires_grad_()
+    metric(generated, source, held=torch.zeros(2, 2, dtype=torch.bool)).backward()
+    assert generated.grad.abs().sum() > 0
+    assert source.grad is None
+    assert all(parameter.grad is None for parameter in parent.parameters())
+    assert all(torch.equal(before[name], value) for name, value in metric.state_dict().items())
+    with pytest.raises(ShapeError, match="swapped"):
+        metric(windows(dtype=torch.float32), source)
+
+
+@pytest.mark.parametrize(("kind", "formulation"), KINDS)
+def test_checkpoint_gives_the_same_metric_back(kind, formulation, tmp_path):
+    metric = build(kind, formulation=formulation, dtype=torch.float32)
+    metric.save(tmp_path / "metric.safetensors", provenance={"seed": 3})
+    again = kind.load(tmp_path / "metric.safetensors")
+    assert again.settings == metric.settings
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+    for name, value in metric.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
+    other = TemporalCoherence if kind is SpatialTemporalCoherence else SpatialTemporalCoherence
+    with pytest.raises(CheckpointError, match="wanted"):
+        other.load(tmp_path / "metric.safetensors")
+
+
+def test_released_arithmetic_takes_all_pairs_everywhere_without_scale_or_mask():
+    metric = build(compat="upstream").eval()
+    generated, source, where = windows(), windows(), drawn(metric)
+    compared = metric.compare(generated, source, **where)
+    assert compared.temporal[0].query.shape[0] == 2 * 3
+    wanted = sum(level.cross_entropy.mean() for level in compared.temporal)
+    torch.testing.assert_close(metric.total(compared), wanted)
+    held = torch.ones(2, 2, dtype=torch.bool)
+    ignored = metric.total(metric.compare(generated, source, held=held, **where))
+    torch.testing.assert_close(ignored, wanted)
+    edges = [int(at.max()) for at in metric.draw_places([torch.zeros(1, 1, 9, 9)] * 2)]
+    assert max(edges) == 8
+
+
+def test_weights_of_differences_are_those_of_the_spatial_metric():
+    plain, weighted = (build(adaptive=adaptive).eval() for adaptive in (False, True))
+    generated, source, where = windows(), windows(), drawn(plain)
+    with torch.no_grad():  # differences large enough to weigh more than 1
+        for metric in (plain, weighted):
+            for name, parameter in metric.named_parameters():
+                if name.endswith(("bn3.weight", "downsample.1.weight")):
+                    parameter.mul_(20)
+    level = weighted.compare(generated, source, **where).temporal[0]
+    assert level.weight.max() > 1
+    assert not level.weight.requires_grad
+    rows = (level.weight * level.cross_entropy).unflatten(0, (2, 2)).sum(dim=(1, 2))
+    wanted = (rows / level.weight.unflatten(0, (2, 2)).sum(dim=(1, 2))).mean()
+    torch.testing.assert_close(level.loss, wanted)
+    assert plain.compare(generated, source, **where).temporal[0].weight.max() == 1
+
+
+def test_bad_arguments_are_named():
+    metric = build(dtype=torch.float32).supervise()
+    good = windows(dtype=torch.float32)
+    with pytest.raises(ShapeError, match=r"generated must be \(B, T, 3, H, W\)"):
+        metric(good[0], good)
+    with pytest.raises(ShapeError, match="at least 2 frames"):
+        metric(good[:, :1], good[:, :1])
+    with pytest.raises(ShapeError, match="same number of windows"):
+        metric(good, good[:, :2])
+    with pytest.raises(ShapeError, match="source must lie in"):
+        metric(good, good * 100)
+    with pytest.raises(ShapeError, match="generated holds values that are not finite"):
+        metric(good * torch.nan, good)
+    for wrong in (torch.zeros(2, 3, dtype=torch.bool), torch.zeros(2, 2)):
+        with pytest.raises(ShapeError, match=r"held must be bool \(2, 2\)"):
+            metric(good, good, held=wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"formulation": "lstm"},
+        {"frame_pairs": "some"},
+        {"compat": "released"},
+        {"formulation": "cm", "compat": "upstream"},
+        {"formulation": "cm", "adaptive": True},
+        {"window_frames": 1},
+        {"places": (16,)},
+    ],
+)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(SettingsError):
+        replace(WINDOW, **wrong)
+
+
+def test_a_level_too_small_for_its_places_is_refused():
+    with pytest.raises(SettingsError, match="36 candidates for 40 places"):
+        TemporalCoherence(replace(WINDOW, places=(16, 40)))
