@@ -1,19 +1,17 @@
-"""The stages that learn the cross-modal metric and measure the audio banks of actors."""
+"""The stages that learn the cross-modal metric: each modality alone, then two together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from spfem.artifacts import file_digest, open_stage, write_json
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
-from spfem.correlation.crossmodal.bank import AudioBank, make_bank
 from spfem.correlation.crossmodal.joint import initial_joint, train_joint
-from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
+from spfem.correlation.crossmodal.model import Visual
 from spfem.correlation.crossmodal.samples import (
     ClipSignals,
     FrameSamples,
@@ -25,7 +23,7 @@ from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.learn import CURVE_NAME, PairStore
 from spfem.correlation.training import Progress
 from spfem.correlation.training_state import STATE_NAME
-from spfem.errors import ArtifactError, CorpusError
+from spfem.errors import CorpusError
 from spfem.settings import CrossModalSettings
 
 ENCODER_NAME = "encoder.safetensors"
@@ -211,55 +209,3 @@ def learn_joint(
     (folder / STATE_NAME).unlink(missing_ok=True)
     stage.finish(steps=settings.joint_steps, threads=torch.get_num_threads(), device=str(device))
     return checkpoint
-
-
-def measure_banks(
-    checkpoint: Path,
-    signals: Signals,
-    clips: Mapping[str, tuple[str, ...]],
-    folder: Path,
-    window_frames: int,
-    *,
-    inputs: Mapping[str, str],
-    device: torch.device | str = "cpu",
-    force: bool = False,
-) -> dict[str, AudioBank]:
-    """Measure the audio bank of each actor, unless `folder` holds it already.
-
-    Args:
-        checkpoint: of the metric.
-        signals: of each clip; must offer what the windows are made of (sound, and expressions or
-            images, whose length decides how many windows there are).
-        clips: actor to the keys of the clips that may be retrieved.
-        folder: stage folder; receives one file an actor.
-        window_frames: length of a window.
-        inputs: digests of what the signals come from.
-        device: where to compute.
-        force: measure again even if nothing changed.
-
-    Returns:
-        The banks by actor.
-    """
-    plain: dict[str, Any] = {actor: list(keys) for actor, keys in clips.items()}
-    stage = open_stage(
-        folder,
-        "audio banks",
-        settings={"window_frames": window_frames, "clips": plain},
-        inputs={**inputs, "metric": file_digest(checkpoint)},
-        sources=SOURCES,
-        force=force,
-    )
-    model = CrossModalCoherence.load(checkpoint, device=device)
-    banks = {}
-    for actor, keys in clips.items():
-        path = folder / f"{actor}.npz"
-        if not path.exists():
-            offered = {key: signals(key, ("audio", model.visual)) for key in keys}
-            table = tabulate_frames(offered, model.settings)
-            make_bank(model, table, actor, window_frames, stage.digest).save(path)
-        banks[actor] = AudioBank.load(path)
-        if banks[actor].digest != stage.digest:
-            raise ArtifactError(f"{path} belongs to another metric; run again with --force")
-    if not stage.complete:
-        stage.finish(windows=sum(len(bank.clip) for bank in banks.values()))
-    return banks
