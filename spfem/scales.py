@@ -20,13 +20,15 @@ def _demo() -> Scale:
     spatial = SpatialSettings(
         image_size=96,
         widths=(16, 32, 64, 128),
-        blocks=(1, 1, 2, 1),
-        learning_rate=3e-3,  # the paper's 1e-3 needs more steps
-        steps=1000,
+        blocks=(2, 1, 2, 1),  # with one block the first level sees too little to tell places
+        learning_rate=1e-2,  # the paper's 1e-3 needs more steps
+        decay_share=0.5,
+        steps=500,
     )
     return Scale(
         name="demo",
         spatial=spatial,
+        spatial_speech=replace(spatial, speech_weight=5.0, learning_rate=5e-3, steps=500),
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
@@ -99,6 +101,7 @@ def _smoke() -> Scale:
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
         spatial=spatial,
+        spatial_speech=replace(spatial, speech_weight=5.0),
         temporal=replace(
             demo.temporal,
             spatial=spatial,
@@ -119,6 +122,8 @@ def _full() -> Scale:
         demo,
         name="full",
         seeds=(0, 1, 2),
+        spatial=replace(demo.spatial, steps=700),
+        spatial_speech=replace(demo.spatial_speech, steps=800),
         temporal=replace(demo.temporal, steps=550),
         evaluation=replace(demo.evaluation, sources_per_actor=2),
     )

@@ -86,9 +86,10 @@ class SpatialSettings:
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
     evaluation_pairs: int = 240  # frame pairs of the fixed list that similarity is measured on
+    precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
     speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
     speech_moments: int = 4  # of each clip pair in a batch; batch_size is a multiple
-    speech_temperature: float = 0.2
+    speech_temperature: float = 0.05
     speech_gap_frames: int = 3  # nearer moments are no negatives
 
     RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
@@ -354,6 +355,9 @@ class Scale:
     face: FaceSettings = field(default_factory=FaceSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`
+        default_factory=lambda: SpatialSettings(speech_weight=5.0)
+    )
     temporal: TemporalSettings = field(default_factory=TemporalSettings)
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)

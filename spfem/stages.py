@@ -77,24 +77,31 @@ def make_pairs(workspace: Workspace) -> PairIndex:
     return pair_corpus(corpus, workspace.stage_folder("pairs"), workspace.scale.pairing)
 
 
-def make_spatial_metric(workspace: Workspace, seed: int = 0) -> Path:
-    """Checkpoint of the spatial metric, learned on the `train` actors."""
-    corpus = make_corpus(workspace)
+def make_spatial_metric(workspace: Workspace, seed: int = 0, *, speech: bool = False) -> Path:
+    """Checkpoint of the spatial metric, learned on the `train` actors.
+
+    With `speech` the published metric learns on with negatives from other moments too.
+    """
+    corpus, scale = make_corpus(workspace), workspace.scale
+    name = "spatial_speech" if speech else "spatial"
     return learn_spatial(
         make_faces(workspace),
         make_pairs(workspace),
         corpus.roles,
-        workspace.stage_folder("spatial", f"seed{seed}"),
-        workspace.scale.spatial,
+        workspace.stage_folder(name, f"seed{seed}"),
+        scale.spatial_speech if speech else scale.spatial,
         seed=seed,
         device=workspace.device,
-        progress=_progress("spatial metric"),
+        first=make_spatial_metric(workspace, seed) if speech else None,
+        progress=_progress(f"{name.replace('_', ' ')} metric"),
     )
 
 
-def load_spatial_metric(workspace: Workspace, seed: int = 0) -> SpatialCoherence:
+def load_spatial_metric(
+    workspace: Workspace, seed: int = 0, *, speech: bool = False
+) -> SpatialCoherence:
     """The learned metric, frozen for supervision, on the workspace's device."""
-    metric = SpatialCoherence.load(make_spatial_metric(workspace, seed))
+    metric = SpatialCoherence.load(make_spatial_metric(workspace, seed, speech=speech))
     return metric.to(workspace.device).supervise()
 
 

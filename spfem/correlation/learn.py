@@ -8,13 +8,14 @@ from typing import Protocol
 
 import torch
 
-from spfem.artifacts import open_stage, write_json
+from spfem.artifacts import file_digest, open_stage, write_json
 from spfem.correlation.frame_pairs import (
     AlignedClips,
     FramePairs,
     TrackLookup,
     collect_frame_pairs,
 )
+from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import Progress, train_spatial
 from spfem.correlation.training_state import STATE_NAME
 from spfem.errors import CorpusError
@@ -24,9 +25,11 @@ CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
 SOURCES = (
     "checkpoints.py",
+    "precision.py",
     *(
         f"correlation/{name}.py"
         for name in (
+            "activation",
             "backbone",
             "comparison",
             "disparity",
@@ -88,6 +91,7 @@ def learn_spatial(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    first: Path | None = None,
     force: bool = False,
     progress: Progress = iter,
 ) -> Path:
@@ -101,6 +105,7 @@ def learn_spatial(
         settings: of the metric and its learning.
         seed: of weights and draws.
         device: where to compute.
+        first: checkpoint of a learned metric of the same sizes to start from.
         force: learn again even if nothing changed.
         progress: wrapper of the step loop.
 
@@ -111,7 +116,8 @@ def learn_spatial(
         folder,
         "spatial",
         settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
-        inputs={"faces": faces.digest, "pairs": pairs.digest},
+        inputs={"faces": faces.digest, "pairs": pairs.digest}
+        | ({} if first is None else {"first": file_digest(first)}),
         sources=SOURCES,
         force=force,
     )
@@ -125,6 +131,7 @@ def learn_spatial(
         seed=seed,
         device=device,
         folder=folder,
+        first=None if first is None else SpatialCoherence.load(first, supervise=False),
         progress=progress,
     )
     write_json(folder / CURVE_NAME, learned.curve)

@@ -1,7 +1,7 @@
 """Negatives from other moments of the sentence: our extension of the spatial metric.
 
 The published negatives are other places of the same image, so the metric need only learn places.
-Here the same place of the same clip pair at another moment is a negative too: what tells two
+Here the same places at another moment of the same clip pair are negatives too: what tells two
 moments of a sentence apart is speech.
 """
 
@@ -89,19 +89,22 @@ def too_near(numbers: Tensor, gap_frames: int) -> Tensor:
 def moment_contrast(
     query: Tensor, key: Tensor, numbers: Tensor, *, temperature: float, gap_frames: int
 ) -> Tensor:
-    """Cross-entropy, at each place, of finding the moment among those of its clip pair.
+    """Cross-entropy of finding each moment among those of its clip pair.
 
-    Both ways: the key's moment of a query, and the query's moment of a key.
+    The score of two moments is the mean cosine over places. Scored place by place, places that
+    cannot tell moments apart draw all descriptors together, since that makes wrong answers cheap;
+    of a mean they are a part that does no harm. Both ways: the key's moment of a query, and the
+    query's moment of a key.
 
     Args:
         query: (B, C, S) descriptors, L2-normalised over C; B = G M, clip pair by clip pair.
         key: (B, C, S), likewise; no gradient reaches it.
         numbers: (G, M, 2) frame indices (source, target).
-        temperature: of the cosines.
+        temperature: of the scores.
         gap_frames: nearer moments are no negatives.
 
     Returns:
-        (B, S), not reduced; ln M where the descriptors say nothing and no moments are near.
+        (B,), not reduced; ln M where the descriptors say nothing and no moments are near.
 
     Raises:
         ShapeError: if the shapes do not belong together.
@@ -112,14 +115,12 @@ def moment_contrast(
             f"moments of numbers {tuple(numbers.shape)}"
         )
     groups = numbers.shape[:2]
-    cosines = torch.einsum(
-        "gmcs,gncs->gsmn", query.unflatten(0, groups), key.detach().unflatten(0, groups)
-    )
-    logits = cosines / temperature
-    logits = logits.masked_fill(too_near(numbers, gap_frames)[:, None], float("-inf"))
-    ways = [functional.log_softmax(logits, dim=way) for way in (2, 3)]
-    own = torch.stack([way.diagonal(dim1=2, dim2=3) for way in ways]).mean(dim=0)  # (G, S, M)
-    return -own.transpose(1, 2).flatten(0, 1)
+    rows, others = (each.flatten(1).unflatten(0, groups) for each in (query, key.detach()))
+    logits = rows @ others.transpose(1, 2) / (query.shape[2] * temperature)  # (G, M, M)
+    logits = logits.masked_fill(too_near(numbers, gap_frames), float("-inf"))
+    ways = [functional.log_softmax(logits, dim=way) for way in (1, 2)]
+    own = torch.stack([way.diagonal(dim1=1, dim2=2) for way in ways]).mean(dim=0)
+    return -own.flatten()
 
 
 def speech_loss(

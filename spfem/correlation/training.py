@@ -168,6 +168,7 @@ def train_spatial(
     seed: int,
     device: torch.device | str = "cpu",
     folder: Path | None = None,
+    first: SpatialCoherence | None = None,
     progress: Progress = iter,
 ) -> TrainedMetric:
     """Learn the spatial metric; neutral frames are the query, emotion frames the key.
@@ -182,9 +183,12 @@ def train_spatial(
         seed: of the initial weights and all draws.
         device: where to compute.
         folder: of the state from which a killed run continues.
+        first: learned metric to start from; default initial weights.
         progress: wrapper of the step loop.
     """
     model = initial_metric(settings, seed).to(device)
+    if first is not None:
+        model.load_state_dict(first.state_dict())
 
     def comparing(provider: FrameProvider) -> DrawAndCompare:
         def compare(random: np.random.Generator) -> Outcome:

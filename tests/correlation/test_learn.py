@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from spfem.correlation import SpatialCoherence
 from spfem.correlation.learn import CURVE_NAME, frame_pairs_of_role, learn_spatial
@@ -67,3 +68,17 @@ def test_stage_leaves_a_usable_checkpoint_and_is_reused(corpus, tmp_path):
         "curve.json",
         "spatial.safetensors",
     ]
+
+
+def test_learning_may_start_from_a_learned_metric(corpus, tmp_path):
+    published = learn_spatial(*corpus, ROLES, tmp_path / "published", QUICK, seed=0)
+    still = replace(QUICK, learning_rate=1e-12, speech_weight=1.0)
+    path = learn_spatial(*corpus, ROLES, tmp_path / "speech", still, seed=0, first=published)
+    start, end = SpatialCoherence.load(published), SpatialCoherence.load(path)
+    assert end.settings == still
+    for name, parameter in start.named_parameters():
+        torch.testing.assert_close(end.get_parameter(name), parameter, rtol=1e-5, atol=1e-6)
+    other = learn_spatial(*corpus, ROLES, tmp_path / "published", QUICK, seed=1)
+    written = path.stat().st_mtime_ns
+    learn_spatial(*corpus, ROLES, tmp_path / "speech", still, seed=0, first=other)
+    assert path.stat().st_mtime_ns > written

@@ -26,23 +26,22 @@ FAR = torch.tensor([[[0, 0], [10, 12], [20, 24]], [[3, 3], [4, 13], [30, 31]]])
 def test_contrast_equals_a_literal_sum():
     query, key = descriptors(seed=0), descriptors(seed=1)
     found = moment_contrast(query, key, FAR, temperature=0.3, gap_frames=3)
-    assert found.shape == (6, 5)
+    assert found.shape == (6,)
     for group in range(2):
         for m in range(3):
-            for s in range(5):
-                entropies = []
-                for by_key in (False, True):
-                    total = 0.0
-                    for n in range(3):
-                        near = (FAR[group, m] - FAR[group, n]).abs().min() < 3
-                        if near and n != m:
-                            continue
-                        a, b = (n, m) if by_key else (m, n)
-                        q, k = query[3 * group + a, :, s], key[3 * group + b, :, s]
-                        total += math.exp(float(q @ k) / 0.3)
-                    own = float(query[3 * group + m, :, s] @ key[3 * group + m, :, s]) / 0.3
-                    entropies.append(math.log(total) - own)
-                assert found[3 * group + m, s].item() == pytest.approx(np.mean(entropies))
+            entropies = []
+            for by_key in (False, True):
+                total = 0.0
+                for n in range(3):
+                    near = (FAR[group, m] - FAR[group, n]).abs().min() < 3
+                    if near and n != m:
+                        continue
+                    a, b = (n, m) if by_key else (m, n)
+                    cosines = (query[3 * group + a] * key[3 * group + b]).sum(dim=0)
+                    total += math.exp(float(cosines.mean()) / 0.3)
+                own = (query[3 * group + m] * key[3 * group + m]).sum(dim=0).mean() / 0.3
+                entropies.append(math.log(total) - float(own))
+            assert found[3 * group + m].item() == pytest.approx(np.mean(entropies))
 
 
 def test_a_moment_is_near_if_either_clip_shows_it_within_the_gap():
@@ -70,8 +69,8 @@ def test_descriptors_that_say_nothing_cost_ln_m_and_moments_that_are_near_cost_n
 def test_independent_descriptors_do_not_beat_chance():
     query, key = (descriptors(8, 4, 16, 64, seed) for seed in (0, 1))
     numbers = (torch.arange(4) * 10)[None, :, None].expand(8, 4, 2)
-    rows = moment_contrast(query, key, numbers, temperature=0.5, gap_frames=3)
-    assert rows.mean().item() >= math.log(4)
+    rows = moment_contrast(query, key, numbers, temperature=0.1, gap_frames=3)
+    assert math.log(4) <= rows.mean().item() < 1.2 * math.log(4)
 
 
 def test_gradient_reaches_the_query_only_and_is_exact():
