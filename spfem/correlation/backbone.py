@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+
+from spfem.correlation.activation import ChannelPReLU
+from spfem.precision import autocast, full
 
 UNUSED_RELEASED_PREFIX = "resnet50.bn2."
 """Entries of released checkpoints that no computation reads."""
+
+SAFE_WIDTH = 64  # below it, channels-last gradients of convolutions break in oneDNN
 
 
 class ResidualBlock(nn.Module):
@@ -25,7 +31,7 @@ class ResidualBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.prelu = nn.PReLU(channels)
+        self.prelu = ChannelPReLU(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels)
         self.downsample: nn.Module | None = None
@@ -50,14 +56,18 @@ class IResNet(nn.Module):
     Args:
         widths: channels of each level; paper size (64, 128, 256, 512).
         blocks: residual blocks of each level; paper size (3, 4, 14, 3).
+        precision: as in `spfem.precision.autocast`; the maps are float32 in any case.
     """
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], blocks: Sequence[int], precision: str = "float32"
+    ) -> None:
         super().__init__()
         self.widths = tuple(widths)
+        self.precision = precision
         self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
-        self.prelu = nn.PReLU(widths[0])
+        self.prelu = ChannelPReLU(widths[0])
         channels_in = widths[0]
         for level, (channels, count) in enumerate(zip(widths, blocks, strict=True)):
             stage = [ResidualBlock(channels_in, channels, 2)]
@@ -70,6 +80,18 @@ class IResNet(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return one map (B, C, H, W) a level for images (B, 3, H, W) in [-1, 1]."""
+        if self.precision == "float32":  # leaves a context of the caller alone
+            return self._maps(images)
+        with autocast(images.device, self.precision):
+            # bfloat16 convolutions want the channels of a place side by side; in float32 that
+            # is hardly faster, and the gradient of the images loses two digits.
+            fast = torch.is_autocast_enabled(images.device.type)
+            if fast and min(self.widths) >= SAFE_WIDTH:
+                images = images.contiguous(memory_format=torch.channels_last)
+            levels = self._maps(images)
+        return [full(features) for features in levels]
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
         features = self.prelu(self.bn1(self.conv1(images)))
         levels = []
         for level in range(len(self.widths)):

@@ -50,7 +50,7 @@ class SpatialCoherence(nn.Module):
                     f"at image_size {settings.image_size}; enlarge the image or drop the level"
                 )
         # Attribute names are those of the released checkpoints.
-        self.resnet50 = IResNet(settings.widths, settings.blocks)
+        self.resnet50 = IResNet(settings.widths, settings.blocks, settings.precision)
         self.mlp = ProjectionHeads(settings.widths)
 
     def forward(self, generated: Tensor, source: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class TemporalCoherence(CoherenceMetric):
                     "enlarge the image or look at fewer places"
                 )
         # Attribute names are those of the released checkpoints.
-        self.resnet50 = IResNet(spatial.widths, spatial.blocks)
+        self.resnet50 = IResNet(spatial.widths, spatial.blocks, spatial.precision)
         self.mlp = ProjectionHeads(spatial.widths)
 
     def forward(self, generated: Tensor, source: Tensor, *, held: Tensor | None = None) -> Tensor:

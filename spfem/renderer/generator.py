@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spfem.errors import ShapeError
+from spfem.precision import full
 from spfem.renderer.conditions import TEXTURE_CHANNELS, cover_outside
-from spfem.renderer.precision import full
 from spfem.settings import RendererSettings
 
 

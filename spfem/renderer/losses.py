@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spfem.errors import SettingsError
-from spfem.renderer.precision import full
+from spfem.precision import full
 
 
 def _mean_over_scales(maps: list[list[Tensor]], target: bool, mode: str, generator: bool) -> Tensor:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
+from spfem.precision import autocast
 from spfem.renderer.conditions import to_network, to_pictures
 from spfem.renderer.generator import Generator
-from spfem.renderer.precision import autocast
 from spfem.renderer.recurrence import generate_chunk
 
 CHUNK_FRAMES = 8

@@ -16,7 +16,7 @@ from spfem.renderer.training import train_renderer
 from spfem.settings import RendererSettings
 
 FILE_NAME = "renderer.safetensors"
-SOURCES = ("renderer", "checkpoints.py")
+SOURCES = ("renderer", "checkpoints.py", "precision.py")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from spfem.errors import InputError, SettingsError
+from spfem.precision import autocast
 from spfem.renderer.augmentation import jitter_conditions
 from spfem.renderer.checkpoint import TrainedRenderer, copy_renderer, new_renderer
 from spfem.renderer.clips import RendererClip, Sequences, draw_sequences
 from spfem.renderer.conditions import cover_outside, to_network
 from spfem.renderer.objective import PairLoss, renderer_losses
-from spfem.renderer.precision import autocast
 from spfem.renderer.recurrence import generate_chunk
 from spfem.renderer.training_state import TrainingState
 from spfem.settings import RendererSettings
