@@ -22,6 +22,7 @@ from spfem.settings import Scale
 
 COMPARISONS = 240  # evaluation list of each split, spread over its clip pairs
 LIST_SEED = 0
+IMAGE_METRICS = ("spatial", "spatial_speech")
 
 
 def measure_similarity(
@@ -46,7 +47,7 @@ def measure_similarity(
         visemes: dominant viseme (T,) of each clip.
         checkpoints: learned metric by seed.
         scale: settings of metric and intervals.
-        metric: `spatial` or one of `TEMPORAL_METRICS`.
+        metric: one of `IMAGE_METRICS` or of `TEMPORAL_METRICS`.
 
     Returns:
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
@@ -82,7 +83,7 @@ def _scorer(
     metric: str, frames: FramePairs, visemes: Mapping[str, np.ndarray], scale: Scale
 ) -> Callable[[Any], SimilarityScores]:
     """Function of a model that scores it on the fixed evaluation list of `frames`."""
-    if metric == "spatial":
+    if metric in IMAGE_METRICS:
         comparisons = list_comparisons(frames, visemes, COMPARISONS, seed=LIST_SEED)
         return lambda model: score_similarity(model, frames, comparisons)
     windows = FrameWindows(frames, scale.temporal.window_frames)
@@ -92,13 +93,15 @@ def _scorer(
 
 def _load(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
     """The learned metric, frozen."""
-    return SpatialCoherence.load(path) if metric == "spatial" else metric_class(metric).load(path)
+    if metric in IMAGE_METRICS:
+        return SpatialCoherence.load(path)
+    return metric_class(metric).load(path)
 
 
 def _start(
     metric: str, train: FramePairs, scale: Scale, seed: int
 ) -> SpatialCoherence | TemporalCoherence:
     """The metric before learning, frozen."""
-    if metric == "spatial":
+    if metric in IMAGE_METRICS:
         return untrained_metric(train, scale.spatial, seed=seed)
     return untrained_temporal_metric(metric, train, scale.temporal, seed=seed)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.correlation.similarity import Comparison
+from spfem.errors import ShapeError
+from spfem.evaluation.supervision_probe import (
+    JAW,
+    MOUTH,
+    OTHERS,
+    follow_metric,
+    frame_by_frame,
+    plant_wrong_mouths,
+    recover_mouths,
+)
+from spfem.face.differentiable import ShapeRenderer
+from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head import load_head_model
+from spfem.settings import EvaluationSettings
+
+LENGTH = 8
+QUICK = EvaluationSettings(resamples=20)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A clip pair whose jaw opens over time; the emotional clip is one frame late."""
+    random = np.random.default_rng(0)
+    still = random.uniform(0, 0.2, 52)
+    opening = np.linspace(0, 0.7, LENGTH)
+    units = np.tile(still, (LENGTH, 1)).astype(np.float32)
+    units[:, 0] = opening
+    emotional = units.copy()
+    emotional[1:, 0] = opening[:-1]
+    identity = np.zeros(48, np.float32)
+    faces = {
+        "A/neutral/1/1": SimpleNamespace(expression=units, identity=identity),
+        "A/happy/3/1": SimpleNamespace(expression=emotional, identity=identity),
+    }
+    empty = np.zeros((LENGTH, 1, 1, 3), np.uint8)
+    path = np.stack([np.arange(LENGTH - 1), np.arange(1, LENGTH)], axis=1)
+    pair = ClipPair("A/neutral/1/1", "A/happy/3/1", path)
+    return faces, FramePairs(dict.fromkeys(faces, empty), (pair,))
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return ShapeRenderer(load_head_model(), 32)
+
+
+def likeness(generated, source):
+    return (generated - source).square().mean()
+
+
+def test_only_the_mouth_comes_from_another_moment(planted):
+    mouths = plant_wrong_mouths(*planted, [Comparison(0, 3, 4, 7), Comparison(0, 0, 1, 6)])
+    faces = planted[0]
+    neutral, emotional = (faces[key].expression for key in ("A/neutral/1/1", "A/happy/3/1"))
+    assert mouths.wrong.shape == (2, 1, 52)
+    assert (mouths.source[:, 0] == neutral[[3, 0]]).all()
+    assert (mouths.truth[:, 0] == emotional[[4, 1]]).all()
+    assert (mouths.wrong[:, 0, MOUTH] == emotional[[7, 6]][:, MOUTH]).all()
+    assert (mouths.wrong[..., OTHERS] == mouths.truth[..., OTHERS]).all()
+    assert [FACE_UNIT_NAMES[column] for column in JAW] == ["jawOpen"]
+    assert len(MOUTH) + len(OTHERS) == 52
+
+
+def test_windows_follow_the_path_and_stay_inside_the_clip(planted):
+    mouths = plant_wrong_mouths(*planted, [Comparison(0, 3, 4, 7)], window_frames=3)
+    faces = planted[0]
+    assert (mouths.source[0] == faces["A/neutral/1/1"].expression[[2, 3, 4]]).all()
+    assert (mouths.truth[0] == faces["A/happy/3/1"].expression[[3, 4, 5]]).all()
+    other = faces["A/happy/3/1"].expression[[6, 7, 7]]
+    assert (mouths.wrong[0][:, MOUTH] == other[:, MOUTH]).all()
+    with pytest.raises(ShapeError, match="no comparison"):
+        plant_wrong_mouths(*planted, [])
+
+
+def test_a_loss_that_knows_the_picture_closes_the_jaw_and_one_that_knows_nothing_does_not(
+    planted, renderer
+):
+    mouths = plant_wrong_mouths(*planted, [Comparison(0, 1, 2, 7), Comparison(0, 0, 1, 7)])
+    blind = frame_by_frame(lambda generated, source: 0 * generated.sum())
+    table = recover_mouths(
+        mouths, {"seeing": frame_by_frame(likeness), "blind": blind}, renderer, QUICK, steps=25
+    ).set_index(["metric", "units"])
+    assert table.loc[("seeing", "jaw_opening"), "ratio"] < 0.6
+    assert table.loc[("blind", "jaw_opening"), "ratio"] == 1.0
+    assert table.loc[("blind", "rest_of_face"), "after"] == 0.0
+    row = table.loc[("seeing", "jaw_opening")]
+    assert row.ci_low <= row.ratio <= row.ci_high
+    assert row.after == pytest.approx(row.ratio * row.before)
+
+
+def test_units_stay_in_range_and_the_global_random_state_is_left_alone(planted, renderer):
+    mouths = plant_wrong_mouths(*planted, [Comparison(0, 1, 2, 7)])
+
+    def noisy(generated, source):
+        return (generated * torch.rand(generated.shape)).sum() * 100
+
+    state = torch.random.get_rng_state()
+    first, again = (follow_metric(mouths, noisy, renderer, steps=3, rate=0.5) for _ in range(2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert (first == again).all()
+    assert first.shape == mouths.wrong.shape
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert not np.array_equal(first, mouths.wrong)
