@@ -52,7 +52,7 @@ def test_share_is_one_for_a_loss_of_the_mouth_and_the_area_for_a_loss_of_everyth
     faces = {"A/neutral/1/1": track, "A/happy/3/1": track}
     path = np.stack([np.arange(LENGTH)] * 2, axis=1)
     frames = FramePairs(
-        {key: track.faces for key in faces}, (ClipPair("A/neutral/1/1", "A/happy/3/1", path),)
+        dict.fromkeys(faces, track.faces), (ClipPair("A/neutral/1/1", "A/happy/3/1", path),)
     )
     losses = {
         "mouth": lambda generated, source: generated[:, :, 13:19, 4:16].sum(),
