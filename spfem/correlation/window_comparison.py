@@ -75,8 +75,8 @@ def compare_temporal_matrices(
         others = correlation_entries(_describe(heads, level, key), keep)
     cross_entropy = info_nce(described, others, settings.spatial.temperature)
     weight = torch.ones_like(cross_entropy)
-    if keep is not None:
-        weight = weight * keep.any(dim=1)[:, None]
+    if keep is not None:  # of a single entry nothing is left without its mean
+        weight = weight * (keep.sum(dim=1) > 1)[:, None]
     return _weighed(described, others, cross_entropy, weight, windows=len(query))
 
 

@@ -116,6 +116,7 @@ def test_joint_matrices_loss_equals_the_formula_written_out():
 
 def matrix_of(members):
     entries = torch.stack([a @ b for n, a in enumerate(members) for b in members[n + 1 :]])
+    entries = entries - entries.mean()
     return entries / entries.norm()
 
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
+from spfem.correlation.learn import CURVE_NAME
+from spfem.correlation.learn_temporal import learn_temporal
+from spfem.correlation.temporal_training import (
+    TEMPORAL_METRICS,
+    formulated,
+    initial_temporal_metric,
+    metric_class,
+    train_temporal,
+    untrained_temporal_metric,
+    window_tensors,
+)
+from spfem.correlation.untrained import initial_metric
+from spfem.correlation.windows import FrameWindows
+from spfem.errors import SettingsError
+from spfem.settings import TemporalSettings
+from tests.correlation.planted import SMALL, planted_pairs
+from tests.correlation.test_learn import ROLES, corpus  # noqa: F401
+from tests.correlation.test_training import KilledError, killed_after
+
+SPATIAL = replace(SMALL, image_size=24)
+SETTINGS = TemporalSettings(
+    spatial=SPATIAL,
+    places=(32, 12),
+    window_frames=3,
+    batch_size=2,
+    steps=7,
+    curve_steps=3,
+    checkpoint_steps=3,
+    decay_share=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return [FrameWindows(planted_pairs(actors)[0], 3) for actors in ((0, 1), (7,))]
+
+
+@pytest.mark.parametrize("name", TEMPORAL_METRICS)
+def test_each_metric_learns_and_continues_after_a_kill(windows, tmp_path, name):
+    train, held_out = windows
+    whole = train_temporal(name, train, held_out, SETTINGS, seed=1)
+    folders = {"folder": tmp_path, "seed": 1}
+    with pytest.raises(KilledError):
+        train_temporal(name, train, held_out, SETTINGS, progress=killed_after(5), **folders)
+    resumed = train_temporal(name, train, held_out, SETTINGS, **folders)
+    for key, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=1e-3, atol=1e-4)
+    assert [row["step"] for row in resumed.curve] == [3, 3, 6, 6, 7, 7]
+    assert {row["split"] for row in resumed.curve} == {"train", "held_out"}
+    joint = name.startswith("spatial")
+    assert ("spatial_matched" in resumed.curve[0]) == joint
+    assert not resumed.model.training
+    assert type(whole.model) is (SpatialTemporalCoherence if joint else TemporalCoherence)
+    assert whole.model.settings.formulation == name[-2:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["temporal_vd", "spatial_temporal_cm"])
+def test_learning_separates_places_on_an_unseen_actor(windows, name):
+    train, held_out = windows
+    settings = replace(
+        SETTINGS, batch_size=4, steps=120, curve_steps=40, learning_rate=3e-3, decay_share=0.3
+    )
+    curve = train_temporal(name, train, held_out, settings, seed=0).curve
+    seen, unseen = ([r for r in curve if r["split"] == split] for split in ("train", "held_out"))
+    assert seen[-1]["loss"] < seen[0]["loss"] - 0.1
+    assert unseen[-1]["loss"] < unseen[0]["loss"]
+    assert unseen[-1]["matched"] - unseen[-1]["mismatched_place"] > 0.1
+
+
+def test_start_is_that_of_the_spatial_metric_with_statistics_of_the_frames(windows):
+    train, _ = windows
+    start = initial_temporal_metric("temporal_cm", SETTINGS, seed=2)
+    for name, value in initial_metric(SPATIAL, 2).state_dict().items():
+        assert torch.equal(start.state_dict()[name], value)
+    ready = untrained_temporal_metric("temporal_cm", train.frames, SETTINGS, seed=2)
+    assert not ready.training
+    assert not torch.equal(ready.resnet50.bn1.running_mean, start.resnet50.bn1.running_mean)
+
+
+def test_windows_become_images_in_order(windows):
+    drawn = windows[0].draw_windows(2, np.random.default_rng(0))
+    query, key, held = window_tensors(drawn)
+    assert query.shape == key.shape == (2, 3, 3, 32, 32)
+    assert held.shape == (2, 2, 2)
+    wanted = drawn.emotion[1, 2].transpose(2, 0, 1) / 127.5 - 1
+    np.testing.assert_allclose(key[1, 2], wanted, atol=1e-6)
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(SettingsError, match="temporal_lstm"):
+        metric_class("temporal_lstm")
+    with pytest.raises(SettingsError, match="choose one of temporal_vd"):
+        formulated("spatial", SETTINGS)
+
+
+def test_stage_leaves_a_usable_checkpoint_and_is_reused(corpus, tmp_path):  # noqa: F811
+    folder, steps = tmp_path / "stage", []
+
+    def counted(each):
+        return (steps.append(step) or step for step in each)
+
+    settings = replace(SETTINGS, steps=2, formulation="cm")
+    arguments = ("spatial_temporal_cm", *corpus, ROLES, folder, settings)
+    path = learn_temporal(*arguments, seed=0, progress=counted)
+    assert SpatialTemporalCoherence.load(path).settings == settings
+    assert {row["split"] for row in json.loads((folder / CURVE_NAME).read_text())} == {
+        "train",
+        "held_out",
+    }
+    assert learn_temporal(*arguments, seed=0, progress=counted) == path
+    assert steps == [0, 1]
+    learn_temporal(*arguments, seed=1, progress=counted)
+    assert steps == [0, 1] * 2
