@@ -7,6 +7,7 @@ from dataclasses import replace
 from spfem.errors import SettingsError
 from spfem.settings import (
     CorpusSettings,
+    CrossModalSettings,
     FaceSettings,
     ManipulatorSettings,
     RendererSettings,
@@ -36,6 +37,22 @@ def _demo() -> Scale:
             decay_share=0.3,
             batch_size=2,
             steps=140,
+        ),
+        cross_modal=CrossModalSettings(
+            width=16,
+            image_width=16,
+            fps=25,
+            image_size=48,
+            single_image_size=48,
+            consistency_start=16,
+            false_negative_frames=1,  # of 40 ms; more would forbid to tell neighbours apart
+            single_learning_rate=1e-3,  # the paper's rates need the paper's number of steps
+            single_steps=60,
+            joint_learning_rate=1e-3,
+            joint_steps=80,
+            decay_share=0.5,
+            curve_steps=20,
+            checkpoint_steps=40,
         ),
         manipulator=ManipulatorSettings(
             width=64,
@@ -110,6 +127,15 @@ def _smoke() -> Scale:
             curve_steps=3,
             checkpoint_steps=3,
         ),
+        cross_modal=replace(
+            demo.cross_modal,
+            batch_size=16,
+            single_steps=8,
+            joint_steps=8,
+            consistency_start=2,
+            curve_steps=4,
+            checkpoint_steps=4,
+        ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
         evaluation=replace(demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2),
@@ -125,6 +151,9 @@ def _full() -> Scale:
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=800),
         temporal=replace(demo.temporal, steps=550),
+        cross_modal=replace(
+            demo.cross_modal, single_steps=100, joint_steps=400, consistency_start=80
+        ),
         evaluation=replace(demo.evaluation, sources_per_actor=2),
     )
 

@@ -343,6 +343,7 @@ class EvaluationSettings:
     confidence: float = 0.95
     identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
     sources_per_actor: int = 1  # neutral clips that are edited, per target actor
+    retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
 
 
 @dataclass(frozen=True)

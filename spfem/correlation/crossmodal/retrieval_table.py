@@ -78,6 +78,20 @@ def relational_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.nd
     return torch.cdist(asked, offered, p=1).numpy() / len(query.source)
 
 
+def over_windows(distances: np.ndarray, context: int) -> np.ndarray:
+    """Distances (T, U) between windows: the mean over `context` frames on each side and the frame.
+
+    Both windows advance frame by frame and are clamped at the ends of their clips.
+    """
+    rows, columns = (np.arange(size) for size in distances.shape)
+    steps = range(-context, context + 1)
+    shifted = [
+        distances[np.clip(rows + n, 0, rows[-1])][:, np.clip(columns + n, 0, columns[-1])]
+        for n in steps
+    ]
+    return np.mean(shifted, axis=0)
+
+
 def exact_moments(clock_source: np.ndarray, clock_target: np.ndarray) -> np.ndarray:
     """Fractional frame (T,) of the other clip at which the same is being said.
 

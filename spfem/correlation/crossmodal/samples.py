@@ -161,7 +161,8 @@ def tabulate_frames(clips: Mapping[str, ClipSignals], settings: CrossModalSettin
     found, lengths = [], [0]
     for key, clip in clips.items():
         arrays = {name: _frames(key, name, clip, settings) for name in parts}
-        length = min(len(array) for array in arrays.values())
+        known = len(clip.found) if clip.found is not None else len(next(iter(arrays.values())))
+        length = min(known, *(len(array) for array in arrays.values()))
         lengths.append(length)
         for name, array in arrays.items():
             parts[name].append(array[:length])

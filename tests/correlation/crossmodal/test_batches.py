@@ -68,7 +68,8 @@ def test_the_released_draw_repeats_others_but_never_the_anchor_and_masks_nothing
     batch = BatchDraw(table, samples, settings)(np.random.default_rng(0))
     drawn = list(zip(batch.source, batch.target, strict=True))
     assert batch.mask is None
-    assert len(drawn) == 200 and len(set(drawn)) < 200
+    assert len(drawn) == 200
+    assert len(set(drawn)) < 200
     assert drawn[0] not in drawn[1:]
 
 

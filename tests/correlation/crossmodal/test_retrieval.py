@@ -87,7 +87,8 @@ def test_candidates_are_those_of_a_plain_search(planted):
 def test_nearest_keeps_the_earlier_of_equals_and_the_threshold_itself():
     found = nearest_below(np.array([[2.0, 1.0, 1.0, 5.0], [3.0, 3.0, 3.0, 3.0]]), 2.0, 3)
     assert found.index.tolist() == [[1, 2, 0], [-1, -1, -1]]
-    assert found.distance[0].tolist() == [1, 1, 2] and np.isinf(found.distance[1]).all()
+    assert found.distance[0].tolist() == [1, 1, 2]
+    assert np.isinf(found.distance[1]).all()
 
 
 def test_bad_questions_are_refused(planted):

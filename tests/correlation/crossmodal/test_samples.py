@@ -44,6 +44,12 @@ def test_sound_shorter_than_the_video_shortens_every_modality_alike():
     assert table.signals["expression"][row].tolist() == [7, 7]
 
 
+def test_sound_that_outlasts_the_picture_is_cut():
+    clip = ClipSignals(audio=np.zeros(32 * 9, np.float32), found=np.ones(7, bool))
+    table = tabulate_frames({"a": clip}, SMALL)
+    assert len(table.signals["audio"]) == len(table.found) == 7
+
+
 def test_runs_stay_in_their_clip():
     clip = ClipSignals(expression=np.zeros((4, 2)))
     table = tabulate_frames({"a": clip, "b": clip}, SMALL)
@@ -87,7 +93,8 @@ def test_faces_shrink_to_their_means():
     random = np.random.default_rng(0)
     faces = np.kron(random.integers(0, 255, (2, 4, 4, 3)), np.ones((1, 8, 8, 1))).astype(np.uint8)
     small = shrink_faces(faces, 4)
-    assert small.shape == (2, 4, 4, 3) and small.dtype == np.uint8
+    assert small.shape == (2, 4, 4, 3)
+    assert small.dtype == np.uint8
     assert abs(small.mean() - faces.mean()) < 6
     assert shrink_faces(faces, 32) is faces
 
@@ -96,9 +103,7 @@ def test_bad_input_is_refused():
     with pytest.raises(CorpusError, match="modalities"):
         tabulate_frames({}, SMALL)
     with pytest.raises(CorpusError, match="modalities"):
-        tabulate_frames(
-            {"a": ClipSignals(expression=np.zeros((3, 2))), "b": ClipSignals()}, SMALL
-        )
+        tabulate_frames({"a": ClipSignals(expression=np.zeros((3, 2))), "b": ClipSignals()}, SMALL)
     with pytest.raises(ShapeError, match="audio"):
         slice_audio(np.full(100, np.nan), SMALL)
     with pytest.raises(ShapeError, match="audio"):

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation.crossmodal.batches import BatchDraw
+from spfem.correlation.crossmodal.joint import (
+    compare_joint,
+    embed_runs,
+    initial_joint,
+    is_consistent,
+    train_joint,
+)
+from spfem.correlation.crossmodal.losses import pair_loss
+from spfem.correlation.crossmodal.retrieval_table import (
+    ClipEmbeddings,
+    direct_distances,
+    relational_distances,
+    score_retrieval,
+)
+from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
+from spfem.correlation.crossmodal.single import initial_encoder, train_single
+from spfem.correlation.training_state import STATE_NAME
+from spfem.errors import CheckpointError, CorpusError, SettingsError
+from tests.correlation.crossmodal.planted import SMALL, planted_clips
+from tests.correlation.test_training import KilledError, killed_after
+
+ROLES = {"A": "train", "B": "train", "C": "held_out"}
+
+
+@pytest.fixture(scope="module")
+def material():
+    clips, pairs, clocks = planted_clips(("A", "B", "C"))
+    table = tabulate_frames(clips, SMALL)
+    train, held_out = (
+        collect_samples(table, pairs.pairs, ROLES, role) for role in ("train", "held_out")
+    )
+    return table, train, held_out, pairs.pairs, clocks
+
+
+def same_weights(first, second, **tolerance):
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], value, **tolerance)
+
+
+def recall(model, material, query, target, distances):
+    table, _, _, pairs, clocks = material
+
+    def embeddings(pair, modality):
+        sides = [
+            embed_runs(model, table, modality, table.runs(table.rows(key), 2))
+            for key in (pair.source, pair.target)
+        ]
+        if modality == "audio":
+            return ClipEmbeddings(*sides)
+        return ClipEmbeddings(*sides, model.scale_layer.w.item(), model.scale_layer.b.item())
+
+    with torch.no_grad():
+        scores = score_retrieval(
+            [pair for pair in pairs if pair.source.startswith("C")],
+            lambda pair: distances(embeddings(pair, query), embeddings(pair, target)),
+            clocks,
+        )
+    return scores.hits[:, 0].mean(), scores.chance.mean()
+
+
+@pytest.mark.parametrize("modality", ["audio", "expression", "image"])
+def test_a_modality_alone_learns_what_is_said(material, modality):
+    table, train, held_out, _, _ = material
+    settings = replace(SMALL, single_steps=25, curve_steps=25)
+    learned = train_single(modality, table, train, held_out, settings, seed=0)
+    rows = [row for row in learned.curve if row["split"] == "held_out"]
+    assert rows[-1]["loss"] < 0.85 * np.log(SMALL.batch_size)
+    assert rows[-1]["positive"] < 0.6 * rows[-1]["negative"]
+    assert not learned.encoder.training
+
+
+def test_joint_learning_makes_distances_agree_and_moments_found(material):
+    table, train, held_out, _, _ = material
+    before = initial_joint(SMALL, "expression", 0).eval()
+    recalls = {"before": recall(before, material, "audio", "expression", relational_distances)}
+    model = initial_joint(replace(SMALL, joint_steps=60), "expression", 0)
+    learned = train_joint(model, table, train, held_out, seed=0)
+    rows = [row for row in learned.curve if row["split"] == "held_out"]
+    assert rows[-1]["consistency"] < 0.8 * rows[0]["consistency"]
+    assert rows[-1]["audio_positive"] < 0.6 * rows[-1]["audio_negative"]
+    assert rows[-1]["scale"] != 1.0
+    found, chance = recall(model, material, "audio", "expression", relational_distances)
+    assert found > recalls["before"][0] + 0.2
+    assert found > 5 * chance
+
+
+def test_the_direct_term_lets_sound_ask_for_expressions(material):
+    table, train, _, _, _ = material
+    found = {}
+    for weight in (0.0, 1.0):
+        settings = replace(SMALL, joint_steps=40, direct_weight=weight)
+        model = initial_joint(settings, "expression", 0)
+        train_joint(model, table, train, None, seed=0)
+        found[weight], _ = recall(model, material, "audio", "expression", direct_distances)
+    assert found[1.0] > found[0.0] + 0.2
+
+
+def test_shared_frames_are_embedded_as_if_alone(material):
+    table, train, _, _, _ = material
+    model = initial_joint(SMALL, "expression", 0).eval()
+    runs = table.runs(train.source[:9], 2)
+    with torch.no_grad():
+        shared = embed_runs(model, table, "audio", runs)
+        alone = model.embed_audio(torch.from_numpy(table.signals["audio"])[runs])
+        seen = embed_runs(model, table, "expression", runs)
+        seen_alone = model.embed_visual(torch.from_numpy(table.signals["expression"])[runs])
+    torch.testing.assert_close(shared, alone)
+    torch.testing.assert_close(seen, seen_alone)
+
+
+def test_consistency_reaches_both_encoders_and_only_where_it_counts(material):
+    table, train, _, _, _ = material
+    batch = BatchDraw(table, train, SMALL)(np.random.default_rng(0))
+    model = initial_joint(SMALL, "expression", 0).train()
+    with torch.no_grad():
+        losses = [
+            compare_joint(model, table, batch, consistent=consistent)
+            for consistent in (False, True)
+        ]
+    difference = float(losses[1].loss - losses[0].loss)
+    assert difference == pytest.approx(losses[1].scores()["consistency"], rel=1e-4)
+    compare_joint(model, table, batch, consistent=True).loss.backward()
+    assert model.scale_layer.w.grad.abs().sum() > 0
+    model.zero_grad()
+    compare_joint(model, table, batch, consistent=False).loss.backward()
+    assert model.scale_layer.w.grad is None
+
+
+def test_the_gate_opens_once_or_as_released_in_every_epoch():
+    paper = replace(SMALL, consistency_start=5)
+    upstream = replace(paper, compat="gate_per_epoch")
+    assert [is_consistent(step, 8, paper) for step in range(10)] == [False] * 5 + [True] * 5
+    wanted = [False] * 6 + [True] * 2 + [False] * 6 + [True] * 2
+    assert [is_consistent(step, 8, upstream) for step in range(16)] == wanted
+    assert not any(is_consistent(step, 6, upstream) for step in range(30))
+
+
+def test_one_frame_leaves_the_fusion_untrained(material):
+    table, train, _, _, _ = material
+    batch = BatchDraw(table, train, SMALL)(np.random.default_rng(0))
+    for compat, trained in (("paper", True), ("single_frame_visual", False)):
+        model = initial_joint(replace(SMALL, compat=compat), "expression", 0)
+        compare_joint(model, table, batch, consistent=True).loss.backward()
+        assert (model.expr_attn.proj_q.weight.grad is not None) == trained
+        assert (model.expr_encoder.fc.weight.grad is not None) != trained
+
+
+@pytest.mark.parametrize("compat", ["paper", "accumulated_gradients"])
+def test_a_killed_joint_run_continues_to_the_same_weights(material, tmp_path, compat):
+    table, train, held_out, _, _ = material
+    settings = replace(SMALL, joint_steps=9, curve_steps=3, consistency_start=6, compat=compat)
+    whole = initial_joint(settings, "expression", 1)
+    curve = train_joint(whole, table, train, held_out, seed=1).curve
+    killed = initial_joint(settings, "expression", 1)
+    with pytest.raises(KilledError):
+        train_joint(
+            killed, table, train, held_out, seed=1, folder=tmp_path, progress=killed_after(6)
+        )
+    assert (tmp_path / STATE_NAME).exists()
+    resumed = initial_joint(settings, "expression", 1)
+    again = train_joint(resumed, table, train, held_out, seed=1, folder=tmp_path).curve
+    same_weights(whole, resumed, rtol=1e-4, atol=1e-5)
+    assert [row["step"] for row in again] == [row["step"] for row in curve]
+
+
+def test_accumulated_gradients_are_the_sums_over_all_steps(material):
+    table, train, _, _, _ = material
+    settings = replace(
+        SMALL, single_steps=3, single_learning_rate=1e-3, compat="accumulated_gradients"
+    )
+    learned = train_single("expression", table, train, None, settings, seed=0).encoder
+    plain = initial_encoder("expression", settings, 0).train()
+    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    draw = BatchDraw(table, train, settings)
+    for step in range(3):
+        batch = draw(np.random.default_rng((0, step)))
+        expressions = torch.from_numpy(table.signals["expression"])
+        rows = np.concatenate([batch.source, batch.target])
+        distinct, places = np.unique(rows, return_inverse=True)
+        u, v = plain(expressions[distinct, None])[places].chunk(2)
+        loss, _ = pair_loss(u, v, mask=batch.mask)
+        loss.backward()  # no zero_grad
+        optimiser.step()
+    same_weights(plain, learned, rtol=1e-3, atol=1e-4)
+
+
+def test_seed_decides_everything_and_the_global_state_nothing(material):
+    table, train, _, _, _ = material
+    settings = replace(SMALL, single_steps=2)
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    first = train_single("audio", table, train, None, settings, seed=3).encoder
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(99)
+    again = train_single("audio", table, train, None, settings, seed=3).encoder
+    other = train_single("audio", table, train, None, settings, seed=4).encoder
+    assert torch.equal(first.fc.weight, again.fc.weight)
+    assert not torch.equal(first.fc.weight, other.fc.weight)
+
+
+def test_unknown_modalities_are_refused(material):
+    table, train, _, _, _ = material
+    with pytest.raises(SettingsError, match="smell"):
+        train_single("smell", table, train, None, SMALL, seed=0)
+    silent = replace(table, signals={"audio": table.signals["audio"]})
+    with pytest.raises(CorpusError, match="expression"):
+        train_single("expression", silent, train, None, SMALL, seed=0)
+    model = initial_joint(SMALL, "expression", 0)
+    with pytest.raises(CheckpointError, match="image"):
+        embed_runs(model, table, "image", table.runs(np.arange(3), 2))
