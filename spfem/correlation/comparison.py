@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from spfem.correlation.disparity import neighbour_disparities, region_weight
 from spfem.correlation.heads import ProjectionHeads
 from spfem.correlation.infonce import info_nce
+from spfem.correlation.sampling import sample_centres
 from spfem.settings import SpatialSettings
 
 
@@ -63,3 +65,20 @@ def compare_level(
         weight = torch.ones_like(cross_entropy)
         loss = cross_entropy.mean()
     return LevelComparison(query, key, cross_entropy, weight, loss)
+
+
+def draw_level_centres(
+    maps: Sequence[Tensor], settings: SpatialSettings, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
+    return [
+        sample_centres(
+            features.shape[2],
+            features.shape[3],
+            count,
+            compat=settings.compat,
+            generator=generator,
+            device=features.device,
+        )
+        for features, count in zip(maps, settings.centres, strict=True)
+    ]

@@ -36,6 +36,7 @@ SOURCES = (
             "frame_pairs",
             "heads",
             "infonce",
+            "metric",
             "preprocess",
             "sampling",
             "spatial",

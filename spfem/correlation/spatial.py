@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.correlation.backbone import IResNet, feature_sides
-from spfem.correlation.comparison import LevelComparison, compare_level
+from spfem.correlation.comparison import LevelComparison, compare_level, draw_level_centres
 from spfem.correlation.heads import ProjectionHeads
+from spfem.correlation.metric import CoherenceMetric, refuse_swapped
 from spfem.correlation.preprocess import prepare_images
-from spfem.correlation.sampling import candidate_count, sample_centres
+from spfem.correlation.sampling import candidate_count
 from spfem.errors import SettingsError, ShapeError
 from spfem.settings import SpatialSettings
 
-CHECKPOINT_KIND = "spatial coherence"
 
-
-class SpatialCoherence(nn.Module):
+class SpatialCoherence(CoherenceMetric):
     """The spatial metric: backbone, heads and loss.
 
     As supervision: `loss = SpatialCoherence.load(path)(generated, source)`.
@@ -37,10 +32,12 @@ class SpatialCoherence(nn.Module):
         SettingsError: if a level's feature map is too small for its centres.
     """
 
+    kind = "spatial coherence"
+    settings_class = SpatialSettings
+    settings: SpatialSettings
+
     def __init__(self, settings: SpatialSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.supervising = False
+        super().__init__(settings)
         sides = feature_sides(settings.image_size, len(settings.widths))
         for level, (side, count) in enumerate(zip(sides, settings.centres, strict=True)):
             places = candidate_count(side, side, compat=settings.compat)
@@ -91,11 +88,7 @@ class SpatialCoherence(nn.Module):
                 whole batch and both images.
             generator: source of randomness of the draw.
         """
-        if source.requires_grad and torch.is_grad_enabled() and not generated.requires_grad:
-            raise ShapeError(
-                "source requires a gradient and generated does not: the arguments are swapped "
-                "(call metric(generated, source)) or generated was detached"
-            )
+        refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:
             raise ShapeError(
                 f"generated and source must hold the same number of images, found "
@@ -118,45 +111,4 @@ class SpatialCoherence(nn.Module):
         self, maps: Sequence[Tensor], generator: torch.Generator | None = None
     ) -> list[Tensor]:
         """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
-        return [
-            sample_centres(
-                features.shape[2],
-                features.shape[3],
-                count,
-                compat=self.settings.compat,
-                generator=generator,
-                device=features.device,
-            )
-            for features, count in zip(maps, self.settings.centres, strict=True)
-        ]
-
-    def supervise(self) -> SpatialCoherence:
-        """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
-        self.supervising = True
-        self.requires_grad_(False)
-        return self.eval()
-
-    def train(self, mode: bool = True) -> SpatialCoherence:
-        """Switch the mode as `nn.Module.train`; a supervising metric stays in evaluation."""
-        super().train(mode and not self.supervising)
-        return self
-
-    def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
-        facts = {"settings": asdict(self.settings), "provenance": dict(provenance or {})}
-        save_checkpoint(Path(path), self.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
-
-    @classmethod
-    def load(
-        cls, path: Path | str, *, device: torch.device | str = "cpu", supervise: bool = True
-    ) -> SpatialCoherence:
-        """Read a checkpoint; frozen for supervision unless `supervise` is false.
-
-        Raises:
-            CheckpointError: if the file is missing, damaged or made for another network.
-        """
-        tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND, device=device)
-        settings = settings_from_facts(SpatialSettings, facts["settings"], Path(path))
-        metric = cls(settings).to(device)
-        load_weights(metric, tensors, path)
-        return metric.supervise() if supervise else metric
+        return draw_level_centres(maps, self.settings, generator)

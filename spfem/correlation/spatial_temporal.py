@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spfem.correlation.comparison import LevelComparison, compare_level
-from spfem.correlation.sampling import sample_centres
+from spfem.correlation.comparison import LevelComparison, compare_level, draw_level_centres
 from spfem.correlation.temporal import TemporalCoherence, WindowComparison
 from spfem.correlation.window_comparison import compare_spatial_matrices
 
@@ -69,17 +68,7 @@ class SpatialTemporalCoherence(TemporalCoherence):
         self, maps: Sequence[Tensor], generator: torch.Generator | None = None
     ) -> list[Tensor]:
         """Draw the centres (P, 2) of each level for the spatial part of `vd`."""
-        return [
-            sample_centres(
-                features.shape[2],
-                features.shape[3],
-                count,
-                compat=self.settings.spatial.compat,
-                generator=generator,
-                device=features.device,
-            )
-            for features, count in zip(maps, self.settings.spatial.centres, strict=True)
-        ]
+        return draw_level_centres(maps, self.settings.spatial, generator)
 
     def _compare_frames(
         self, level: int, query: Tensor, key: Tensor, places: Tensor
