@@ -42,8 +42,8 @@ def _demo() -> Scale:
             width=16,
             image_width=16,
             fps=25,
-            image_size=48,
-            single_image_size=48,
+            image_size=32,
+            single_image_size=32,
             consistency_start=16,
             false_negative_frames=1,  # of 40 ms; more would forbid to tell neighbours apart
             single_learning_rate=1e-3,  # the paper's rates need the paper's number of steps
@@ -152,7 +152,12 @@ def _full() -> Scale:
         spatial_speech=replace(demo.spatial_speech, steps=800),
         temporal=replace(demo.temporal, steps=550),
         cross_modal=replace(
-            demo.cross_modal, single_steps=100, joint_steps=400, consistency_start=80
+            demo.cross_modal,
+            image_size=48,
+            single_image_size=48,
+            single_steps=100,
+            joint_steps=300,
+            consistency_start=60,
         ),
         evaluation=replace(demo.evaluation, sources_per_actor=2),
     )

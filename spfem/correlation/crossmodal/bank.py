@@ -121,7 +121,7 @@ class AudioBank:
                 arrays = {name: stored[name] for name in ("clip", "first", "emotion")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{path} is no audio bank ({error}); make it again") from error
-        return cls(**{**facts, "keys": tuple(facts["keys"])}, **arrays, **sides)
+        return cls(**{**facts, "keys": tuple(facts["keys"]), **arrays, **sides})
 
 
 def _read_nearest(stored: Mapping[str, np.ndarray], name: str) -> Nearest:

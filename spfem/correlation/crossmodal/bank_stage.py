@@ -49,7 +49,7 @@ def measure_banks(
         "audio banks",
         settings={"window_frames": window_frames, "clips": plain},
         inputs={**inputs, "metric": file_digest(checkpoint)},
-        sources=SOURCES,
+        sources=(*SOURCES, "correlation/crossmodal/bank.py"),
         force=force,
     )
     model = CrossModalCoherence.load(checkpoint, device=device)

@@ -28,11 +28,24 @@ from spfem.settings import CrossModalSettings
 
 ENCODER_NAME = "encoder.safetensors"
 ENCODER_KIND = "cross-modal encoder"
+_PARTS = (
+    "batches",
+    "encoders",
+    "fusion",
+    "joint",
+    "losses",
+    "model",
+    "norm",
+    "resnet",
+    "samples",
+    "schedule",
+    "single",
+)
 SOURCES = (
     "checkpoints.py",
-    "correlation/crossmodal",
     "correlation/preprocess.py",
     "correlation/training.py",
+    *(f"correlation/crossmodal/{name}.py" for name in _PARTS),
 )
 """The files whose code decides what is learned."""
 

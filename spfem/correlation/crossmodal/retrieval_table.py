@@ -183,9 +183,17 @@ def retrieval_row(
     clusters = scores[0].clusters
     if any(not np.array_equal(other.clusters, clusters) for other in scores):
         raise ShapeError("all seeds must be scored on the same queries")
-    first = np.stack([each.hits[:, 0] for each in scores], axis=1)
+    first = np.mean([each.hits[:, 0] for each in scores], axis=0)
+    # A clip pair is redrawn as a whole, so its sum and count say all; rows would cost far more.
+    names, numbers = np.unique(clusters, axis=0, return_inverse=True)
+    sums = np.stack([np.bincount(numbers.reshape(-1), first), np.bincount(numbers.reshape(-1))], 1)
     interval = cluster_bootstrap(
-        first, clusters, resamples=resamples, confidence=confidence, seed=seed
+        sums,
+        names,
+        statistic=lambda pairs: float(pairs[:, 0].sum() / pairs[:, 1].sum()),
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
     )
     return {
         "query": query,

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation.crossmodal.retrieval_table import (
+    ClipEmbeddings,
+    RetrievalScores,
+    direct_distances,
+    over_windows,
+    relational_distances,
+    retrieval_row,
+    score_retrieval,
+    spoken_frames,
+)
+from spfem.errors import CorpusError, ShapeError
+from spfem.statistics import cluster_bootstrap
+from tests.correlation.crossmodal.planted import PlantedPair
+
+PAIR = PlantedPair("A/neutral/1", "A/happy/1", np.zeros((1, 2), int))
+CLOCKS = {
+    # silence to 0, four phonemes, silence from 4 on; the other clip is half as fast
+    "A/neutral/1": np.array([-1, -0.5, 0.5, 1.5, 2.5, 3.5, 4.2, 4.6]),
+    "A/happy/1": np.array([-1, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.2, 4.6]),
+}
+EXACT = [3, 5, 7, 9]  # of the spoken neutral frames 2 to 5
+
+
+def table_with(best):
+    distances = np.ones((8, 12))
+    for row, column in best.items():
+        distances[row, column] = 0
+    return distances
+
+
+def test_the_exact_moment_counts_and_its_neighbours_and_nothing_else():
+    for offset, wanted in ((0, 1), (1, 1), (-1, 1), (2, 0), (-2, 0)):
+        best = {row + 2: exact + offset for row, exact in enumerate(EXACT)}
+        scores = score_retrieval([PAIR], lambda pair, best=best: table_with(best), CLOCKS)
+        assert scores.hits[:, 0].mean() == wanted
+        assert len(scores.hits) == 4
+        np.testing.assert_allclose(scores.chance, 3 / 12)
+        assert set(map(tuple, scores.clusters)) == {("A", "A/neutral/1 A/happy/1")}
+
+
+def test_five_guesses_are_the_five_nearest():
+    distances = np.tile(np.arange(12.0), (8, 1))  # frames 0 to 4 are nearest to everything
+    scores = score_retrieval([PAIR], lambda pair: distances, CLOCKS)
+    assert scores.hits[:, 0].tolist() == [False] * 4
+    assert scores.hits[:, 1].tolist() == [True, True, False, False]
+
+
+def test_silence_is_asked_only_on_demand():
+    assert spoken_frames(CLOCKS["A/neutral/1"]).tolist() == [False] * 2 + [True] * 4 + [False] * 2
+    still = np.array([0.5, 1.0, 1.0, 1.0, 1.5, 2.0])
+    assert spoken_frames(still).tolist() == [True, True, False, True, True, False]
+    everything = score_retrieval([PAIR], lambda p: table_with({}), CLOCKS, spoken_only=False)
+    assert len(everything.hits) == 8
+    silent = {key: np.array([5.0, 5.1, 5.2]) for key in CLOCKS}
+    with pytest.raises(CorpusError, match="spoken"):
+        score_retrieval([PAIR], lambda pair: np.zeros((3, 3)), silent)
+
+
+def test_chance_is_what_random_distances_reach():
+    random = np.random.default_rng(0)
+    clock = np.concatenate([[-1], np.arange(0, 30, 0.5), [30]])
+    clocks = dict.fromkeys(CLOCKS, clock)
+    hits, chance = [], []
+    for _ in range(60):
+        table = random.normal(size=(len(clock), len(clock)))
+        scores = score_retrieval([PAIR], lambda pair, table=table: table, clocks)
+        hits.append(scores.hits[:, 0].mean())
+        chance.append(scores.chance.mean())
+    assert np.mean(hits) == pytest.approx(np.mean(chance), abs=0.012)
+
+
+def test_spaces_that_differ_by_a_motion_and_a_scale_are_related_but_not_equal():
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randn(20, 8, generator=generator)
+    rotation, _ = torch.linalg.qr(torch.randn(8, 8, generator=generator))
+    other = ClipEmbeddings(*((points @ rotation + 2) / 3 for points in (source, source)), 3.0)
+    audio = ClipEmbeddings(source, source)
+    relational = relational_distances(audio, other)
+    assert relational.argmin(axis=1).tolist() == list(range(20))
+    assert np.diag(relational).max() < 1e-4
+    direct = direct_distances(audio, other)
+    assert (direct.argmin(axis=1) == np.arange(20)).mean() < 0.5
+    shifted = relational_distances(audio, ClipEmbeddings(other.source, other.target, 3.0, 0.5))
+    np.testing.assert_allclose(np.diag(shifted), 0.5, atol=1e-4)
+    with pytest.raises(ShapeError, match="20 and 19"):
+        relational_distances(audio, ClipEmbeddings(source[:19], source))
+
+
+def test_windows_average_along_the_diagonal():
+    distances = np.random.default_rng(0).random((5, 7))
+    assert np.array_equal(over_windows(distances, 0), distances)
+    wanted = np.zeros((5, 7))
+    for row in range(5):
+        for column in range(7):
+            wanted[row, column] = np.mean(
+                [
+                    distances[min(max(row + n, 0), 4), min(max(column + n, 0), 6)]
+                    for n in (-2, -1, 0, 1, 2)
+                ]
+            )
+    np.testing.assert_allclose(over_windows(distances, 2), wanted)
+
+
+def test_a_row_is_the_mean_over_seeds_with_an_interval():
+    clusters = np.array([["A", "1"]] * 3 + [["A", "2"]] * 3)
+    seeds = [
+        RetrievalScores(np.array([[a, True]] * 3 + [[b, False]] * 3), np.full(6, 0.1), clusters)
+        for a, b in ((True, True), (True, False))
+    ]
+    row = retrieval_row(
+        seeds,
+        query="audio",
+        target="image",
+        state="after",
+        split="held_out",
+        resamples=50,
+        confidence=0.9,
+    )
+    assert list(row) == [
+        "query",
+        "target",
+        "state",
+        "split",
+        "recall_at_1",
+        "recall_at_5",
+        "chance_at_1",
+        "ci_low",
+        "ci_high",
+        "seeds",
+    ]
+    assert (row["recall_at_1"], row["recall_at_5"], row["seeds"]) == (0.75, 0.5, 2)
+    plain = cluster_bootstrap(
+        np.stack([each.hits[:, 0] for each in seeds], axis=1),
+        clusters,
+        resamples=50,
+        confidence=0.9,
+        seed=0,
+    )
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((plain.low, plain.high))
+    assert row["ci_low"] < row["ci_high"]
+    with pytest.raises(ShapeError, match="same queries"):
+        retrieval_row(
+            [seeds[0], RetrievalScores(seeds[0].hits, seeds[0].chance, clusters[::-1])],
+            query="audio",
+            target="image",
+            state="after",
+            split="held_out",
+            resamples=5,
+            confidence=0.9,
+        )
