@@ -29,7 +29,7 @@ def _demo() -> Scale:
     return Scale(
         name="demo",
         spatial=spatial,
-        spatial_speech=replace(spatial, speech_weight=5.0, learning_rate=5e-3, steps=500),
+        spatial_speech=replace(spatial, speech_weight=7.0, learning_rate=5e-3, steps=500),
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
@@ -118,7 +118,7 @@ def _smoke() -> Scale:
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
         spatial=spatial,
-        spatial_speech=replace(spatial, speech_weight=5.0),
+        spatial_speech=replace(spatial, speech_weight=7.0),
         temporal=replace(
             demo.temporal,
             spatial=spatial,
