@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from spfem.artifacts import file_digest, open_stage, write_json
-from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
+from spfem.checkpoints import load_weights
+from spfem.correlation.crossmodal.encoder_files import load_encoder, save_encoder
 from spfem.correlation.crossmodal.joint import initial_joint, train_joint
 from spfem.correlation.crossmodal.model import Visual
 from spfem.correlation.crossmodal.samples import (
@@ -27,7 +27,6 @@ from spfem.errors import CorpusError
 from spfem.settings import CrossModalSettings
 
 ENCODER_NAME = "encoder.safetensors"
-ENCODER_KIND = "cross-modal encoder"
 _PARTS = (
     "batches",
     "encoders",
@@ -115,7 +114,7 @@ def learn_single(
         progress: wrapper of the step loop.
 
     Returns:
-        Path of the encoder, for `load_encoder`.
+        Path of the encoder, for `encoder_files.load_encoder`.
     """
     stage = open_stage(
         folder,
@@ -143,22 +142,10 @@ def learn_single(
         progress=progress,
     )
     write_json(folder / CURVE_NAME, learned.curve)
-    save_checkpoint(
-        path, learned.encoder.state_dict(), kind=ENCODER_KIND, facts={"modality": modality}
-    )
+    save_encoder(learned.encoder, settings, path, provenance={"seed": seed, "digest": stage.digest})
     (folder / STATE_NAME).unlink(missing_ok=True)
     stage.finish(steps=settings.single_steps, threads=torch.get_num_threads(), device=str(device))
     return path
-
-
-def load_encoder(module: nn.Module, path: Path) -> None:
-    """Fill an encoder with what stage A learned.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged or of another network.
-    """
-    tensors, _ = load_checkpoint(path, kind=ENCODER_KIND)
-    load_weights(module, tensors, path)
 
 
 def learn_joint(
@@ -208,8 +195,9 @@ def learn_joint(
     if stage.complete and checkpoint.exists():
         return checkpoint
     model = initial_joint(settings, visual, seed)
-    load_encoder(model.audio_encoder, encoders["audio"])
-    load_encoder(model.visual_encoder, encoders[visual])
+    for modality, encoder in (("audio", model.audio_encoder), (visual, model.visual_encoder)):
+        alone, _ = load_encoder(encoders[modality], modality)
+        load_weights(encoder, alone.state_dict(), encoders[modality])
     learned = train_joint(
         model.to(device),
         *frames_of_roles(signals, ("audio", visual), pairs, roles, settings),

@@ -15,12 +15,8 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.crossmodal.batches import Batch, BatchDraw
-from spfem.correlation.crossmodal.encoders import (
-    AudioEncoder,
-    Encoder,
-    ExpressionEncoder,
-    ImageEncoder,
-)
+from spfem.correlation.crossmodal.encoder_files import ENCODERS
+from spfem.correlation.crossmodal.encoders import Encoder
 from spfem.correlation.crossmodal.losses import mean_distances, pair_loss
 from spfem.correlation.crossmodal.samples import MODALITIES, FrameSamples, FrameTable
 from spfem.correlation.crossmodal.schedule import LearningRun, schedule_of
@@ -50,9 +46,7 @@ def initial_encoder(modality: str, settings: CrossModalSettings, seed: int) -> E
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if modality == "audio":
-            return AudioEncoder(settings)
-        return ExpressionEncoder(settings) if modality == "expression" else ImageEncoder(settings)
+        return ENCODERS[modality](settings)
 
 
 def frame_inputs(
