@@ -16,7 +16,7 @@ from spfem.scales import load_scale
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 ROLES = {"A": "train", "B": "held_out"}
-SETTINGS = replace(SMALL, single_steps=4, joint_steps=4, curve_steps=2, consistency_start=1)
+SETTINGS = replace(SMALL, single_steps=4, joint_steps=4, curve_steps=4, consistency_start=1)
 INPUTS = {"corpus": "planted"}
 
 

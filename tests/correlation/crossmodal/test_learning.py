@@ -82,7 +82,9 @@ def test_joint_learning_makes_distances_agree_and_moments_found(material):
     table, train, held_out, _, _ = material
     before = initial_joint(SMALL, "expression", 0).eval()
     recalls = {"before": recall(before, material, "audio", "expression", relational_distances)}
-    model = initial_joint(replace(SMALL, joint_steps=60), "expression", 0)
+    model = initial_joint(
+        replace(SMALL, joint_steps=60, curve_steps=30, batch_size=16), "expression", 0
+    )
     learned = train_joint(model, table, train, held_out, seed=0)
     rows = [row for row in learned.curve if row["split"] == "held_out"]
     assert rows[-1]["consistency"] < 0.8 * rows[0]["consistency"]
@@ -97,7 +99,9 @@ def test_the_direct_term_lets_sound_ask_for_expressions(material):
     table, train, _, _, _ = material
     found = {}
     for weight in (0.0, 1.0):
-        settings = replace(SMALL, joint_steps=40, direct_weight=weight)
+        settings = replace(
+            SMALL, joint_steps=40, curve_steps=40, batch_size=12, direct_weight=weight
+        )
         model = initial_joint(settings, "expression", 0)
         train_joint(model, table, train, None, seed=0)
         found[weight], _ = recall(model, material, "audio", "expression", direct_distances)
