@@ -67,6 +67,21 @@ class PairingSettings:
     compat: str = "paper"  # or "upstream": cepstra not normalised, no pair dropped
 
 
+def _check_compat(compat: str, behaviours: tuple[str, ...]) -> None:
+    unknown = set(compat.split("+")) - set(behaviours)
+    if compat not in ("paper", "upstream") and unknown:
+        raise SettingsError(
+            "compat must be 'paper', 'upstream' or names joined by '+' out of "
+            f"{', '.join(behaviours)}; found {compat!r}"
+        )
+
+
+def _released(compat: str, behaviour: str, behaviours: tuple[str, ...]) -> bool:
+    if behaviour not in behaviours:
+        raise SettingsError(f"{behaviour!r} is no released behaviour of this metric")
+    return compat == "upstream" or behaviour in compat.split("+")
+
+
 @dataclass(frozen=True)
 class SpatialSettings:
     """The spatial coherent-correlation metric (ASCCL)."""
@@ -121,18 +136,11 @@ class SpatialSettings:
                 f"batch_size {self.batch_size} must be a multiple of speech_moments "
                 f"{self.speech_moments}"
             )
-        unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
-        if self.compat not in ("paper", "upstream") and unknown:
-            raise SettingsError(
-                "compat must be 'paper', 'upstream' or names joined by '+' out of "
-                f"{', '.join(self.RELEASED_BEHAVIOURS)}; found {self.compat!r}"
-            )
+        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
 
     def released(self, behaviour: str) -> bool:
         """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
-        if behaviour not in self.RELEASED_BEHAVIOURS:
-            raise SettingsError(f"{behaviour!r} is no released behaviour of the spatial metric")
-        return self.compat == "upstream" or behaviour in self.compat.split("+")
+        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ class TemporalSettings:
     scale: float = 0.3  # factor on the sum over levels; none in the released code
     temporal_weight: float = 1.0  # lambda_t, of the temporal part in the joint metric
     adaptive: bool = False  # disparity-aware weights on the rows of "vd"
-    compat: str = "paper"  # or "upstream": the released arithmetic of the temporal part
+    compat: str = "paper"  # "upstream", or some of RELEASED_BEHAVIOURS joined by "+"
     learning_rate: float = 1e-3
     decay_share: float = 0.0  # last part of the steps, with the rate falling to 0
     batch_size: int = 8  # windows
@@ -155,15 +163,21 @@ class TemporalSettings:
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
 
+    RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
+        "all_pairs",  # "vd" subtracts all pairs of frames
+        "held_frames",  # a frame minus itself counts as a difference
+        "repeated_places",  # places from the whole map, with replacement
+        "unscaled",  # levels are summed without `scale`
+    )
+
     def __post_init__(self) -> None:
         """Refuse settings of which no metric can be made."""
         if self.formulation not in ("vd", "cm"):
             raise SettingsError(f"formulation must be 'vd' or 'cm', found {self.formulation!r}")
         if self.frame_pairs not in ("adjacent", "all"):
             raise SettingsError(f"frame_pairs is 'adjacent' or 'all', found {self.frame_pairs!r}")
-        if self.compat not in ("paper", "upstream"):
-            raise SettingsError(f"compat must be 'paper' or 'upstream', found {self.compat!r}")
-        if self.formulation == "cm" and (self.compat == "upstream" or self.adaptive):
+        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
+        if self.formulation == "cm" and (self.compat != "paper" or self.adaptive):
             raise SettingsError(
                 "correlation matrices have no released arithmetic and no adaptive weights; "
                 "use compat 'paper' and adaptive False, or formulation 'vd'"
@@ -179,7 +193,11 @@ class TemporalSettings:
     @property
     def compared_frames(self) -> str:
         """Which frames are subtracted: `adjacent` or `all`."""
-        return "all" if self.compat == "upstream" else self.frame_pairs
+        return "all" if self.released("all_pairs") else self.frame_pairs
+
+    def released(self, behaviour: str) -> bool:
+        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
+        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
 
 
 @dataclass(frozen=True)
@@ -245,12 +263,7 @@ class CrossModalSettings:
             )
         if self.temperature is not None and self.temperature <= 0:
             raise SettingsError(f"temperature must be above 0, found {self.temperature}")
-        unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
-        if self.compat not in ("paper", "upstream") and unknown:
-            raise SettingsError(
-                "compat must be 'paper', 'upstream' or names joined by '+' out of "
-                f"{', '.join(self.RELEASED_BEHAVIOURS)}; found {self.compat!r}"
-            )
+        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
 
     @property
     def frame_samples(self) -> int:
@@ -259,9 +272,7 @@ class CrossModalSettings:
 
     def released(self, behaviour: str) -> bool:
         """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
-        if behaviour not in self.RELEASED_BEHAVIOURS:
-            raise SettingsError(f"{behaviour!r} is no released behaviour of the metric")
-        return self.compat == "upstream" or behaviour in self.compat.split("+")
+        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
 
 
 @dataclass(frozen=True)

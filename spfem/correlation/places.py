@@ -13,7 +13,7 @@ def sample_places(
     width: int,
     count: int,
     *,
-    compat: str = "paper",
+    with_replacement: bool = False,
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
@@ -21,12 +21,12 @@ def sample_places(
 
     Drawn without replacement from the region of the spatial metric. Departs from the released
     code (STCCL), which draws from the whole map with replacement, so that a place drawn twice is
-    its own negative; `compat="upstream"` does that.
+    its own negative; `with_replacement` does that.
 
     Raises:
         ShapeError: if the region has fewer than `count` places.
     """
-    if compat != "upstream":
+    if not with_replacement:
         return sample_centres(height, width, count, generator=generator, device=device)
     drawn_on = device if generator is None else generator.device
     flat = torch.randint(height * width, (count,), generator=generator, device=drawn_on)

@@ -59,7 +59,8 @@ class TemporalCoherence(CoherenceMetric):
         spatial = settings.spatial
         sides = feature_sides(spatial.image_size, len(spatial.widths))
         for level, (side, count) in enumerate(zip(sides, settings.places, strict=True)):
-            if settings.compat == "paper" and candidate_count(side, side) < count:
+            whole_map = settings.released("repeated_places")
+            if not whole_map and candidate_count(side, side) < count:
                 raise SettingsError(
                     f"level {level} of the temporal metric has {candidate_count(side, side)} "
                     f"candidates for {count} places at image_size {spatial.image_size}; "
@@ -90,7 +91,7 @@ class TemporalCoherence(CoherenceMetric):
 
     def total(self, compared: WindowComparison) -> Tensor:
         """Sum the losses of the temporal levels and scale them."""
-        scale = 1.0 if self.settings.compat == "upstream" else self.settings.scale
+        scale = 1.0 if self.settings.released("unscaled") else self.settings.scale
         return scale * torch.stack([level.loss for level in compared.temporal]).sum()
 
     def compare(
@@ -175,7 +176,7 @@ class TemporalCoherence(CoherenceMetric):
                 features.shape[2],
                 features.shape[3],
                 count,
-                compat=self.settings.compat,
+                with_replacement=self.settings.released("repeated_places"),
                 generator=generator,
                 device=features.device,
             )

@@ -48,7 +48,7 @@ def compare_differences(
         others = heads.describe(level, subtract(key).flatten(0, 1))
     cross_entropy = info_nce(described, others, settings.spatial.temperature)
     weight = region_weight(differences) if settings.adaptive else torch.ones_like(cross_entropy)
-    if held is not None and settings.compat == "paper":
+    if held is not None and not settings.released("held_frames"):
         weight = weight * ~held_pairs(held, settings.compared_frames).flatten()[:, None]
     return _weighed(described, others, cross_entropy, weight, windows=len(query))
 

@@ -11,7 +11,7 @@ from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.comparison import compare_level
 from spfem.correlation.correlation_matrices import correlation_entries
 from spfem.errors import CheckpointError, SettingsError, ShapeError
-from spfem.settings import TemporalSettings
+from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL
 
 WINDOW = TemporalSettings(spatial=SMALL, places=(16, 6), window_frames=3, batch_size=2)
@@ -322,3 +322,17 @@ def test_impossible_settings_are_refused(wrong):
 def test_a_level_too_small_for_its_places_is_refused():
     with pytest.raises(SettingsError, match="36 candidates for 40 places"):
         TemporalCoherence(replace(WINDOW, places=(16, 40)))
+
+
+def test_released_behaviours_switch_on_alone():
+    base = TemporalSettings(
+        spatial=SpatialSettings(image_size=32, widths=(16,), blocks=(1,), centres=(4,)), places=(8,)
+    )
+    alone = {name: replace(base, compat=name) for name in TemporalSettings.RELEASED_BEHAVIOURS}
+    assert [name for name in alone if alone[name].compared_frames == "all"] == ["all_pairs"]
+    for name, settings in alone.items():
+        assert settings.released(name)
+        assert sum(settings.released(other) for other in alone) == 1
+    assert all(replace(base, compat="upstream").released(name) for name in alone)
+    with pytest.raises(SettingsError, match="held_frames"):
+        replace(base, compat="held")
