@@ -95,6 +95,16 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
     add_import_parser(commands)
+
+    bench = commands.add_parser(
+        "bench",
+        allow_abbrev=False,
+        help="time our steps against plain implementations of the released ones",
+    )
+    bench.add_argument("part", choices=("correlation",), help="what to time")
+    bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
+    bench.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR")
+    bench.add_argument("--device", choices=DEVICES, default="auto")
     return parser
 
 
@@ -137,7 +147,18 @@ def _edit(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.out}")
 
 
-COMMANDS = {"reproduce": _reproduce, "edit": _edit, "import-checkpoint": import_checkpoint}
+def _bench(arguments: argparse.Namespace) -> None:
+    from spfem.benchmarks.run import bench_correlation
+
+    bench_correlation(arguments.figures, device=arguments.device, only=arguments.only)
+
+
+COMMANDS = {
+    "reproduce": _reproduce,
+    "edit": _edit,
+    "import-checkpoint": import_checkpoint,
+    "bench": _bench,
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -18,7 +18,9 @@ class _ChannelSlope(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, values: Tensor, slope: Tensor) -> Tensor:
-        context.save_for_backward(values, slope)
+        # A frozen slope needs the sides of zero only: a quarter of the memory.
+        sides = values if context.needs_input_grad[1] else values > 0
+        context.save_for_backward(sides, slope)
         return nn.functional.prelu(values, slope)
 
     @staticmethod
@@ -27,7 +29,10 @@ class _ChannelSlope(torch.autograd.Function):
         values, slope = context.saved_tensors
         # No torch.where, which is slow on processors: `above` is the gradient where values are
         # positive, `below` where they are not, each zero elsewhere.
-        above = torch.ops.aten.threshold_backward(gradient, values, 0)
+        if values.dtype == torch.bool:
+            above = gradient * values
+        else:
+            above = torch.ops.aten.threshold_backward(gradient, values, 0)
         below = gradient - above
         of_slope = None
         if context.needs_input_grad[1]:

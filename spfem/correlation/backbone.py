@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from spfem.correlation.activation import ChannelPReLU
+from spfem.correlation.crossmodal.norm import BatchNorm2d
+from spfem.correlation.frozen import Convolution
 from spfem.precision import autocast, full
 
 UNUSED_RELEASED_PREFIX = "resnet50.bn2."
@@ -28,16 +30,16 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(channels_in)
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.bn1 = BatchNorm2d(channels_in)
+        self.conv1 = Convolution(channels_in, channels, 3, 1, 1, bias=False)
+        self.bn2 = BatchNorm2d(channels)
         self.prelu = ChannelPReLU(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(channels)
+        self.conv2 = Convolution(channels, channels, 3, stride, 1, bias=False)
+        self.bn3 = BatchNorm2d(channels)
         self.downsample: nn.Module | None = None
         if stride != 1 or channels_in != channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                Convolution(channels_in, channels, 1, stride, bias=False), BatchNorm2d(channels)
             )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -65,8 +67,8 @@ class IResNet(nn.Module):
         super().__init__()
         self.widths = tuple(widths)
         self.precision = precision
-        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.conv1 = Convolution(3, widths[0], 3, 1, 1, bias=False)
+        self.bn1 = BatchNorm2d(widths[0])
         self.prelu = ChannelPReLU(widths[0])
         channels_in = widths[0]
         for level, (channels, count) in enumerate(zip(widths, blocks, strict=True)):

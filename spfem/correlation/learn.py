@@ -34,6 +34,7 @@ SOURCES = (
             "comparison",
             "disparity",
             "frame_pairs",
+            "frozen",
             "heads",
             "infonce",
             "metric",

@@ -72,12 +72,18 @@ def mfcc(
         )
     window, hop = round(window_seconds * sample_rate), hop_samples(sample_rate, fps)
     fft_size = 1 << max(window - 1, 1).bit_length()
-    signal = audio.astype(np.float64)
-    signal = np.concatenate([signal[:1], signal[1:] - PRE_EMPHASIS * signal[:-1]])
-    count = 1 + max(0, -(-(len(signal) - window) // hop))
-    padded = np.pad(signal, (0, max(0, (count - 1) * hop + window - len(signal))))
+    count = 1 + max(0, -(-(len(audio) - window) // hop))
+    # One buffer, worked on in place: fresh memory costs more than the arithmetic.
+    padded = np.zeros(max(len(audio), (count - 1) * hop + window))
+    padded[0] = audio[0]
+    emphasised = padded[1 : len(audio)]
+    emphasised[:] = audio[:-1]
+    emphasised *= PRE_EMPHASIS
+    np.subtract(audio[1:], emphasised, out=emphasised)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[: count * hop : hop][:count]
-    power = np.abs(rfft(frames, fft_size)) ** 2 / fft_size
+    power = np.abs(rfft(frames, fft_size))
+    power **= 2
+    power /= fft_size
     energy = np.maximum(power.sum(1), _EPSILON)
     bands = np.maximum(power @ _mel_filters(sample_rate, fft_size, FILTERS).T, _EPSILON)
     coefficients = dct(np.log(bands), type=2, norm="ortho")[:, :cepstra]

@@ -1,0 +1,1 @@
+"""Our steps timed against plain implementations of the released ones, in one run."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import math
+
+import pytest
+
+from spfem.__main__ import main
+from spfem.benchmarks import crossmodal, memory, run, spatial, timing
+from spfem.benchmarks.table import COLUMNS, Row, merge_rows
+from spfem.errors import CorpusError, SettingsError
+from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
+
+TINY = SpatialSettings(image_size=32, widths=(16, 32), blocks=(1, 1), centres=(4, 3), batch_size=2)
+TINY_CROSS = CrossModalSettings(
+    width=16, layers=2, doublings=(1,), embedding=16, heads=2, batch_size=4
+)
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def row(bench, ours=2.0, precision="float32"):
+    return Row(bench, "cpu", precision, "work", 6.0, ours)
+
+
+def test_rows_of_other_benches_are_kept_and_equal_ones_replaced(tmp_path):
+    path = tmp_path / "figures" / "benchmarks.csv"
+    merge_rows(path, [row("pairing"), row("stage_a"), row("stage_a", precision="bfloat16")])
+    merge_rows(path, [row("stage_a", ours=4.0), row("stage_b")])
+    found = read(path)
+    assert tuple(found[0]) == COLUMNS
+    assert [(r["bench"], r["precision"], r["ratio"]) for r in found] == [
+        ("pairing", "float32", "3"),
+        ("stage_a", "float32", "1.5"),
+        ("stage_a", "bfloat16", "3"),
+        ("stage_b", "float32", "3"),
+    ]
+    assert [p.name for p in path.parent.iterdir()] == ["benchmarks.csv"]
+
+
+def test_a_foreign_table_is_not_overwritten(tmp_path):
+    path = tmp_path / "benchmarks.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(CorpusError, match="move it away"):
+        merge_rows(path, [row("pairing")])
+    assert path.read_text() == "a,b\n1,2\n"
+
+
+def test_ways_take_turns_and_the_first_turn_is_not_counted():
+    calls = []
+    ways = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    seconds = timing.median_seconds(ways, repeats=2)
+    assert calls == ["a", "b"] * 3
+    assert set(seconds) == {"a", "b"}
+
+
+def test_missing_references_are_explained(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing.spfem, "__file__", str(tmp_path / "spfem" / "__init__.py"))
+    with pytest.raises(SettingsError, match="checkout"):
+        timing.reference("spatial")
+
+
+def test_unknown_bench_is_named(tmp_path, capsys):
+    assert main(["bench", "correlation", "--only", "speed", "--figures", str(tmp_path)]) == 1
+    assert "'speed' is unknown" in capsys.readouterr().err
+
+
+def test_the_command_writes_the_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "CORRELATION_BENCHES", {"pairing": lambda device: [row("pairing")]})
+    assert main(["bench", "correlation", "--figures", str(tmp_path), "--device", "cpu"]) == 0
+    assert [r["bench"] for r in read(tmp_path / "benchmarks.csv")] == ["pairing"]
+    assert "pairing float32: 6 -> 2, 3x" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("bench", "names"),
+    [
+        (
+            lambda: spatial.spatial_step("cpu", TINY, 1),
+            ["spatial_step"] * 2 + ["sampling_overhead"],
+        ),
+        (
+            lambda: spatial.temporal_step(
+                "cpu",
+                TemporalSettings(spatial=TINY, places=(6, 4), window_frames=3, batch_size=1),
+                1,
+            ),
+            ["temporal_step"] * 2,
+        ),
+        (lambda: crossmodal.stage_a("cpu", TINY_CROSS, 5, 1), ["stage_a", "stage_a_step"]),
+        (lambda: crossmodal.stage_b("cpu", TINY_CROSS, 5, 1), ["stage_b", "stage_b_step"]),
+        (lambda: crossmodal.paired_term("cpu", TINY_CROSS, 6, 1), ["paired_term"]),
+        (lambda: crossmodal.pairing("cpu", 0.3, 1), ["pairing"]),
+    ],
+    ids=["spatial", "temporal", "stage_a", "stage_b", "paired_term", "pairing"],
+)
+def test_every_bench_runs_on_tiny_work(bench, names):
+    rows = bench()
+    assert [r.bench for r in rows] == names
+    assert all(r.ours > 0 and r.reference > 0 and math.isfinite(r.ours) for r in rows)
+
+
+@pytest.mark.slow
+def test_supervision_takes_less_memory():
+    (found,) = memory.supervision_memory("cpu", image_size=96, pairs=4)
+    assert found.ours < 0.6 * found.reference
