@@ -29,7 +29,7 @@ def _demo() -> Scale:
     return Scale(
         name="demo",
         spatial=spatial,
-        spatial_speech=replace(spatial, speech_weight=7.0, learning_rate=5e-3, steps=500),
+        spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
@@ -118,7 +118,7 @@ def _smoke() -> Scale:
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
         spatial=spatial,
-        spatial_speech=replace(spatial, speech_weight=7.0),
+        spatial_speech=replace(spatial, speech_weight=6.0),
         temporal=replace(
             demo.temporal,
             spatial=spatial,
@@ -149,7 +149,7 @@ def _full() -> Scale:
         name="full",
         seeds=(0, 1, 2),
         spatial=replace(demo.spatial, steps=700),
-        spatial_speech=replace(demo.spatial_speech, steps=800),
+        spatial_speech=replace(demo.spatial_speech, steps=1000),
         temporal=replace(demo.temporal, steps=550),
         cross_modal=replace(
             demo.cross_modal,

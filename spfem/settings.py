@@ -368,7 +368,7 @@ class Scale:
     pairing: PairingSettings = field(default_factory=PairingSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
     spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`
-        default_factory=lambda: SpatialSettings(speech_weight=7.0)
+        default_factory=lambda: SpatialSettings(speech_weight=6.0)
     )
     temporal: TemporalSettings = field(default_factory=TemporalSettings)
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
