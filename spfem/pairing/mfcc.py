@@ -85,7 +85,9 @@ def mfcc(
     power **= 2
     power /= fft_size
     energy = np.maximum(power.sum(1), _EPSILON)
-    bands = np.maximum(power @ _mel_filters(sample_rate, fft_size, FILTERS).T, _EPSILON)
+    # Not a matrix product: for one this small the threads of BLAS wait longer than they work.
+    bands = np.einsum("nf,bf->nb", power, _mel_filters(sample_rate, fft_size, FILTERS))
+    np.maximum(bands, _EPSILON, out=bands)
     coefficients = dct(np.log(bands), type=2, norm="ortho")[:, :cepstra]
     lift = 1 + LIFTER / 2 * np.sin(np.pi * np.arange(cepstra) / LIFTER)
     coefficients *= lift
