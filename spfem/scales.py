@@ -156,8 +156,8 @@ def _full() -> Scale:
             image_size=48,
             single_image_size=48,
             single_steps=100,
-            joint_steps=300,
-            consistency_start=60,
+            joint_steps=400,
+            consistency_start=80,
         ),
         evaluation=replace(demo.evaluation, sources_per_actor=2),
     )
