@@ -18,6 +18,7 @@ from spfem.settings import (
 def _demo() -> Scale:
     return Scale(
         name="demo",
+        corpus=CorpusSettings(counterparts="edited"),
         spatial=SpatialSettings(
             image_size=96,
             widths=(16, 32, 64, 128),
@@ -96,8 +97,13 @@ def _smoke() -> Scale:
 
 def _full() -> Scale:
     demo = _demo()
-    evaluation = replace(demo.evaluation, sources_per_actor=2)
-    return replace(demo, name="full", seeds=(0, 1, 2), evaluation=evaluation)
+    return replace(
+        demo,
+        name="full",
+        seeds=(0, 1, 2),
+        corpus=CorpusSettings(metric_actors=12),
+        evaluation=replace(demo.evaluation, sources_per_actor=2),
+    )
 
 
 def _paper() -> Scale:
