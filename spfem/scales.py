@@ -28,6 +28,7 @@ def _demo() -> Scale:
     )
     return Scale(
         name="demo",
+        corpus=CorpusSettings(counterparts="edited"),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
         temporal=TemporalSettings(
@@ -148,6 +149,7 @@ def _full() -> Scale:
         demo,
         name="full",
         seeds=(0, 1, 2),
+        corpus=CorpusSettings(metric_actors=12),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
         temporal=replace(demo.temporal, steps=550),

@@ -36,7 +36,15 @@ class CorpusSettings:
     target_actors: int = 4  # are edited; never seen by the metrics
     shared_sentences: int = 3  # said in every emotion
     own_sentences: int = 2  # per emotion, target actors only
+    # Target clips that are also filmed in every other emotion: "all", or "edited", the neutral
+    # ones with a sentence of their own, which are those that the results edit.
+    counterparts: str = "all"
     processes: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse unknown choices."""
+        if self.counterparts not in ("all", "edited"):
+            raise SettingsError(f"counterparts must be 'all' or 'edited': {self.counterparts!r}")
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,11 @@ def plan_takes(root: Path, settings: CorpusSettings) -> list[Take]:
         target = actor.role == "target"
         own = settings.own_sentences if target else 0
         for label, emotion in enumerate(EMOTIONS):
-            others = tuple(name for name in EMOTIONS if name != emotion) if target else ()
-            for sentence in sentences_of(emotion, shared=settings.shared_sentences, own=own):
+            sentences = sentences_of(emotion, shared=settings.shared_sentences, own=own)
+            for place, sentence in enumerate(sentences):
+                edited = emotion == "neutral" and place >= settings.shared_sentences
+                filmed = target and (edited or settings.counterparts == "all")
+                others = tuple(name for name in EMOTIONS if name != emotion) if filmed else ()
                 clip = Clip(
                     root,
                     actor.name,

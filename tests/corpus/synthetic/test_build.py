@@ -8,7 +8,7 @@ import pytest
 from spfem.corpus.synthetic import build
 from spfem.corpus.synthetic.build import build_synthetic_corpus
 from spfem.corpus.video import probe_video
-from spfem.errors import ArtifactError
+from spfem.errors import ArtifactError, SettingsError
 from spfem.settings import EMOTIONS, CorpusSettings
 
 SETTINGS = CorpusSettings(
@@ -38,6 +38,17 @@ def test_the_corpus_has_every_clip_and_counterpart_in_its_place(corpus):
             assert video.exists() == arrays.exists() == (emotion != clip.emotion)
     for clip in corpus.select(role="held_out"):
         assert not any(clip.counterpart(emotion)[0].exists() for emotion in EMOTIONS)
+
+
+def test_counterparts_of_edited_clips_only(tmp_path):
+    settings = replace(SETTINGS, own_sentences=1, counterparts="edited")
+    takes = build.plan_takes(tmp_path, settings)
+    filmed = [take.clip for take in takes if take.counterparts]
+    assert [(clip.emotion, clip.number) for clip in filmed] == [("neutral", "004")]
+    everything = build.plan_takes(tmp_path, replace(settings, counterparts="all"))
+    assert [take.seed for take in takes] == [take.seed for take in everything]
+    with pytest.raises(SettingsError, match="counterparts"):
+        replace(SETTINGS, counterparts="some")
 
 
 def test_truth_and_video_have_the_same_frames(corpus):
