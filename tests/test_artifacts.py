@@ -35,7 +35,7 @@ def test_digest_refuses_what_it_cannot_describe():
 
 
 def test_source_digest_sees_files_and_folders():
-    assert source_digest("errors.py") != source_digest("settings.py")
+    assert source_digest("errors.py") != source_digest("scales.py")
     assert source_digest("head") == source_digest("head")
 
 
@@ -71,7 +71,7 @@ def test_stage_is_reused_resumed_and_remade(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"settings": Settings(5)}, {"inputs": {"a": "2"}}, {"sources": ("settings.py",)}]
+    "change", [{"settings": Settings(5)}, {"inputs": {"a": "2"}}, {"sources": ("scales.py",)}]
 )
 def test_each_part_of_the_key_counts(tmp_path, change):
     first = _open(tmp_path / "one")

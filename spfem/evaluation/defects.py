@@ -149,9 +149,10 @@ def _row(
         confidence=settings.confidence,
         seed=0,
     )
-    cells = (value(values[:, :, 0]), value(values[:, :, 1]))
-    cells += (interval.value, interval.low, interval.high)
-    return (defect.name, defect.metric, quantity, *cells, values.shape[1], steps, defect.what)
+    sides = (value(values[:, :, 0]), value(values[:, :, 1]))
+    reach = (interval.value, interval.low, interval.high)
+    end = (values.shape[1], steps, defect.what)
+    return (defect.name, defect.metric, quantity, *sides, *reach, *end)
 
 
 def _mean_auc(values: np.ndarray) -> float:

@@ -1,0 +1,24 @@
+"""Every default of spfem, once, as frozen dataclasses.
+
+A `Scale` gathers the settings of all stages; `spfem.scales` holds the four of them.
+Only the standard library is imported here, so that any stage may read its defaults cheaply.
+"""
+
+from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingSettings
+from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
+from spfem.settings.networks import ManipulatorSettings, RendererSettings
+from spfem.settings.scale import EvaluationSettings, Scale
+
+__all__ = [
+    "EMOTIONS",
+    "CorpusSettings",
+    "CrossModalSettings",
+    "EvaluationSettings",
+    "FaceSettings",
+    "ManipulatorSettings",
+    "PairingSettings",
+    "RendererSettings",
+    "Scale",
+    "SpatialSettings",
+    "TemporalSettings",
+]

@@ -1,0 +1,41 @@
+"""Defaults of the evaluation, and all settings of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spfem.settings.data import CorpusSettings, FaceSettings, PairingSettings
+from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
+from spfem.settings.networks import ManipulatorSettings, RendererSettings
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Protocol and intervals of the result tables."""
+
+    resamples: int = 1000  # of the bootstrap
+    frechet_resamples: int = 200  # at most, of Fréchet distances, which cost more
+    confidence: float = 0.95
+    identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
+    sources_per_actor: int = 1  # neutral clips that are edited, per target actor
+    retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The settings of one run of the whole street."""
+
+    name: str
+    seeds: tuple[int, ...] = (0,)
+    corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    face: FaceSettings = field(default_factory=FaceSettings)
+    pairing: PairingSettings = field(default_factory=PairingSettings)
+    spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`
+        default_factory=lambda: SpatialSettings(speech_weight=6.0)
+    )
+    temporal: TemporalSettings = field(default_factory=TemporalSettings)
+    cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
+    manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
+    renderer: RendererSettings = field(default_factory=RendererSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

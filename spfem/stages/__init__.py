@@ -1,0 +1,54 @@
+"""The street in one place: each stage of a workspace, made when it is first asked for.
+
+Every function makes what it needs, reuses what is there, and returns what the stage made.
+Notebooks call these, so that any notebook can be run alone.
+"""
+
+from spfem.stages.data import make_corpus, make_faces, make_pairs, manipulator_clips
+from spfem.stages.metrics import (
+    clip_signals,
+    cross_modal_settings,
+    load_cross_modal_metric,
+    load_spatial_metric,
+    load_temporal_metric,
+    make_audio_banks,
+    make_cross_modal_encoder,
+    make_cross_modal_metric,
+    make_spatial_metric,
+    make_temporal_metric,
+)
+from spfem.stages.networks import (
+    ANCHORED,
+    EXPRESSION_SPACE,
+    METHODS,
+    is_supervised,
+    make_actor_renderer,
+    make_base_renderer,
+    make_manipulator,
+    person_texture,
+)
+
+__all__ = [
+    "ANCHORED",
+    "EXPRESSION_SPACE",
+    "METHODS",
+    "clip_signals",
+    "cross_modal_settings",
+    "is_supervised",
+    "load_cross_modal_metric",
+    "load_spatial_metric",
+    "load_temporal_metric",
+    "make_actor_renderer",
+    "make_audio_banks",
+    "make_base_renderer",
+    "make_corpus",
+    "make_cross_modal_encoder",
+    "make_cross_modal_metric",
+    "make_faces",
+    "make_manipulator",
+    "make_pairs",
+    "make_spatial_metric",
+    "make_temporal_metric",
+    "manipulator_clips",
+    "person_texture",
+]

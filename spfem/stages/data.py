@@ -1,0 +1,37 @@
+"""Corpus, faces and pairs of a workspace."""
+
+from __future__ import annotations
+
+from spfem.corpus.clips import Clip, Corpus, open_corpus
+from spfem.evaluation.protocol import learning_clips
+from spfem.face.stage import FaceStore, extract_faces
+from spfem.pairing.index import PairIndex, pair_corpus
+from spfem.workspace import Workspace
+
+
+def make_corpus(workspace: Workspace) -> Corpus:
+    """The corpus: built on this machine for `synthetic`, opened from disk otherwise."""
+    if workspace.corpus == "synthetic":
+        from spfem.corpus.synthetic.build import build_synthetic_corpus
+
+        return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
+    return open_corpus(workspace.corpus_root)
+
+
+def make_faces(workspace: Workspace) -> FaceStore:
+    """Tracked, fitted and aligned faces of every clip."""
+    corpus = make_corpus(workspace)
+    return extract_faces(corpus, workspace.stage_folder("faces"), workspace.scale.face)
+
+
+def make_pairs(workspace: Workspace) -> PairIndex:
+    """Aligned pairs of the same sentence in neutral and in another emotion."""
+    corpus = make_corpus(workspace)
+    return pair_corpus(corpus, workspace.stage_folder("pairs"), workspace.scale.pairing)
+
+
+def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to learn from: of the `train` actors, and what targets do not hold back."""
+    targets = sorted(actor for actor, role in corpus.roles.items() if role == "target")
+    learning = [clip for actor in targets for clip in learning_clips(corpus, actor)]
+    return (*corpus.select(role="train"), *learning)

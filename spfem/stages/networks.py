@@ -1,0 +1,183 @@
+"""Manipulators and renderers of a workspace, by method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from spfem.artifacts import file_digest
+from spfem.chain import ConditionSource, Wish, edit_expression
+from spfem.errors import SettingsError
+from spfem.evaluation.protocol import learning_clips
+from spfem.face.conditions import ConditionPainter
+from spfem.face.texture import face_texture
+from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head import load_head_model
+from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
+from spfem.renderer.clips import RendererClip
+from spfem.renderer.stage import MadeRenderer, make_renderer
+from spfem.settings import EMOTIONS
+from spfem.stages.data import make_corpus, make_faces, manipulator_clips
+from spfem.stages.metrics import load_spatial_metric, make_spatial_metric
+from spfem.stages.progress import show_progress
+from spfem.supervision import supervise_expressions
+from spfem.workspace import Workspace
+
+METHODS = ("ned", "ned+asccl")
+"""Methods that are trained; the tables add `copy` and `truth`."""
+
+EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
+TEXTURE_CLIPS = 7  # of a person, whose frames make the mean texture
+KEPT_CLIPS = 64  # of drawn conditions, about 5 MB each at demo scale
+ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
+
+
+def is_supervised(method: str) -> bool:
+    """Whether the method learns with the spatial metric.
+
+    Raises:
+        SettingsError: if the method is unknown.
+    """
+    if method not in METHODS:
+        raise SettingsError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    return method == "ned+asccl"
+
+
+def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
+    """Checkpoint of the expression manipulator of a method."""
+    faces = make_faces(workspace)
+    clips = manipulator_clips(make_corpus(workspace))
+    supervision = None
+    if is_supervised(method):
+        supervision = supervise_expressions(
+            make_spatial_metric(workspace, seed),
+            load_head_model(),
+            {clip.key: faces[clip.key] for clip in clips},
+            device=workspace.device,
+        )
+    return learn_manipulator(
+        {clip.key: faces[clip.key] for clip in clips},
+        {clip.key: clip.label for clip in clips},
+        workspace.stage_folder("manipulator", method, f"seed{seed}"),
+        workspace.scale.manipulator,
+        space=EXPRESSION_SPACE,
+        inputs={"faces": faces.digest},
+        seed=seed,
+        device=workspace.device,
+        supervision=supervision,
+        progress=show_progress(f"manipulator {method}"),
+    )
+
+
+class _Conditions(Sequence[RendererClip]):
+    """Renderer clips that are drawn when asked for, the latest kept."""
+
+    def __init__(self, make: Callable[[int], RendererClip], count: int):
+        self._make = lru_cache(maxsize=KEPT_CLIPS)(make)
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._make(index)
+
+
+def person_texture(
+    workspace: Workspace, painter: ConditionPainter, actor: str
+) -> np.ndarray | None:
+    """Mean face texture of an actor over some clips that may be learned from.
+
+    None where the renderer's settings want no texture.
+    """
+    if not workspace.scale.renderer.use_texture:
+        return None
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    target = corpus.roles[actor] == "target"
+    clips = learning_clips(corpus, actor) if target else corpus.select(actor=actor)
+    step = max(1, len(clips) // TEXTURE_CLIPS)
+    return face_texture(painter, [faces[clip.key] for clip in clips[::step]])
+
+
+def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
+    """The renderer that knows faces in general: learned on the `train` actors."""
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    settings = workspace.scale.renderer
+    everything = corpus.select(role="train")
+    clips = everything[:: -(-len(everything) // settings.base_clips)]
+    painter = ConditionPainter(load_head_model(), settings.image_size)
+
+    @lru_cache
+    def texture(actor: str) -> np.ndarray | None:
+        return person_texture(workspace, painter, actor)
+
+    def make(index: int) -> RendererClip:
+        clip = clips[index]
+        return ConditionSource(painter, faces[clip.key], texture(clip.actor)).clip()
+
+    return make_renderer(
+        workspace.stage_folder("renderer", "base", f"seed{seed}"),
+        lambda: _Conditions(make, len(clips)),
+        settings,
+        inputs={"faces": faces.digest},
+        seed=seed,
+        device=workspace.device,
+        progress=show_progress("base renderer"),
+    )
+
+
+def make_actor_renderer(
+    workspace: Workspace, actor: str, method: str, seed: int = 0
+) -> MadeRenderer:
+    """The base renderer adapted to a target actor, for a method.
+
+    With supervision the metric compares what the renderer makes of expressions moved to random
+    emotions by the method's own manipulator with the real frames of the same moments.
+    """
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    base = make_base_renderer(workspace, seed)
+    settings = workspace.scale.renderer
+    clips = learning_clips(corpus, actor)
+    supervised = is_supervised(method)
+    manipulator = metric = None
+    inputs = {"faces": faces.digest, "actor": actor}
+    if supervised:
+        path = make_manipulator(workspace, method, seed)
+        manipulator = load_manipulator(path)
+        metric = load_spatial_metric(workspace, seed)
+        inputs |= {
+            "manipulator": file_digest(path),
+            "metric": file_digest(make_spatial_metric(workspace, seed)),
+        }
+    painter = ConditionPainter(load_head_model(), settings.image_size)
+
+    def load_clips() -> Sequence[RendererClip]:
+        texture = person_texture(workspace, painter, actor)
+
+        def make(index: int) -> RendererClip:
+            track = faces[clips[index].key]
+            source = ConditionSource(painter, track, texture)
+            if manipulator is None:
+                return source.clip()
+            wish = Wish(EMOTIONS[(clips[index].label + 1 + index) % len(EMOTIONS)])
+            moved = edit_expression(
+                manipulator, track.expression, wish, anchored=ANCHORED, seed=seed
+            )
+            return source.clip(moved)
+
+        return _Conditions(make, len(clips))
+
+    return make_renderer(
+        workspace.stage_folder("renderer", method, f"seed{seed}", actor),
+        load_clips,
+        settings,
+        inputs=inputs,
+        seed=seed,
+        base=base,
+        face_loss=metric,
+        device=workspace.device,
+        progress=show_progress(f"renderer {method} {actor}"),
+    )
