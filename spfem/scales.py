@@ -25,6 +25,7 @@ def _demo() -> Scale:
         learning_rate=1e-2,  # the paper's 1e-3 needs more steps
         decay_share=0.5,
         steps=500,
+        precision="auto",
     )
     return Scale(
         name="demo",
@@ -34,10 +35,10 @@ def _demo() -> Scale:
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
-            learning_rate=3e-3,
-            decay_share=0.3,
+            learning_rate=1e-2,
+            decay_share=0.5,
             batch_size=2,
-            steps=140,
+            steps=150,
         ),
         cross_modal=CrossModalSettings(
             width=16,
@@ -152,7 +153,7 @@ def _full() -> Scale:
         corpus=CorpusSettings(metric_actors=12),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
-        temporal=replace(demo.temporal, steps=550),
+        temporal=replace(demo.temporal, steps=600),
         cross_modal=replace(
             demo.cross_modal,
             image_size=48,
