@@ -8,6 +8,7 @@ from spfem.errors import SettingsError
 from spfem.settings import (
     CorpusSettings,
     CrossModalSettings,
+    EvaluationSettings,
     FaceSettings,
     ManipulatorSettings,
     RendererSettings,
@@ -32,6 +33,7 @@ def _demo() -> Scale:
         corpus=CorpusSettings(counterparts="edited"),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
+        evaluation=EvaluationSettings(defect_steps=40),
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
@@ -111,7 +113,6 @@ def _smoke() -> Scale:
         steps=30,
         curve_steps=10,
         checkpoint_steps=10,
-        evaluation_pairs=40,
     )
     return replace(
         demo,
@@ -140,7 +141,15 @@ def _smoke() -> Scale:
         ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
-        evaluation=replace(demo.evaluation, resamples=100, frechet_resamples=20, identity_frames=2),
+        evaluation=replace(
+            demo.evaluation,
+            resamples=100,
+            frechet_resamples=20,
+            identity_frames=2,
+            comparisons=24,
+            compared_pairs=6,
+            defect_steps=2,
+        ),
     )
 
 
@@ -162,7 +171,7 @@ def _full() -> Scale:
             joint_steps=400,
             consistency_start=80,
         ),
-        evaluation=replace(demo.evaluation, sources_per_actor=2),
+        evaluation=replace(demo.evaluation, sources_per_actor=2, defect_steps=200),
     )
 
 

@@ -84,8 +84,7 @@ def measure_retrieval(
         ]
     rows = []
     for split, (state, metrics) in product(("train", "held_out"), known.items()):
-        scored = [pair for pair in pairs.pairs if pair.usable and _role(pair, roles) == split]
-        scored = scored[:: max(1, len(scored) // SCORED_PAIRS)]
+        scored = scored_pairs(pairs, roles, split)
         embedded = [_embed(each, table, scored) for each in metrics]
         offered = ("audio", *sorted(metrics[0]))
         for query, target in product(offered, offered):
@@ -106,8 +105,26 @@ def measure_retrieval(
     return pd.DataFrame(rows)
 
 
-def _role(pair: AlignedClips, roles: Mapping[str, str]) -> str | None:
-    return roles.get(pair.source.split("/")[0])
+def scored_pairs(pairs: PairStore, roles: Mapping[str, str], split: str) -> list[AlignedClips]:
+    """Usable pairs of the actors of a role that retrieval is measured on."""
+    usable = [
+        pair
+        for pair in pairs.pairs
+        if pair.usable and roles.get(pair.source.split("/")[0]) == split
+    ]
+    return usable[:: max(1, len(usable) // SCORED_PAIRS)]
+
+
+def score_sound_to_expression(
+    metric: CrossModalCoherence,
+    table: FrameTable,
+    pairs: Sequence[AlignedClips],
+    clocks: Mapping[str, np.ndarray],
+    scale: Scale,
+) -> RetrievalScores:
+    """Retrieval of expressions by sound with one metric, as in `measure_retrieval`."""
+    embedded = _embed({"expression": metric}, table, pairs)
+    return _score(embedded, "audio", "expression", pairs, clocks, scale, spoken_only=True)
 
 
 Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]

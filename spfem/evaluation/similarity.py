@@ -20,7 +20,6 @@ from spfem.correlation.window_similarity import list_window_comparisons, score_w
 from spfem.correlation.windows import FrameWindows
 from spfem.settings import Scale
 
-COMPARISONS = 240  # evaluation list of each split, spread over its clip pairs
 LIST_SEED = 0
 IMAGE_METRICS = ("spatial", "spatial_speech")
 
@@ -58,12 +57,12 @@ def measure_similarity(
     train = frame_pairs_of_role(faces, pairs, roles, "train")
     for split in ("train", "held_out"):
         frames = frame_pairs_of_role(faces, pairs, roles, split)
-        score = _scorer(metric, frames, visemes, scale)
+        score = similarity_scorer(metric, frames, visemes, scale)
         for state in ("before", "after"):
             scores = []
             for seed, path in checkpoints.items():
                 after = state == "after"
-                model = _load(metric, path) if after else _start(metric, train, scale, seed)
+                model = load_metric(metric, path) if after else _start(metric, train, scale, seed)
                 scores.append(score(model.eval()))
             rows += similarity_rows(
                 scores,
@@ -79,19 +78,25 @@ def measure_similarity(
     return pd.DataFrame(rows), shown
 
 
-def _scorer(
+def similarity_scorer(
     metric: str, frames: FramePairs, visemes: Mapping[str, np.ndarray], scale: Scale
 ) -> Callable[[Any], SimilarityScores]:
-    """Function of a model that scores it on the fixed evaluation list of `frames`."""
+    """Function of a model that scores it on the fixed evaluation list of `frames`.
+
+    The list is spread over at most `scale.evaluation.compared_pairs` clip pairs, evenly spaced.
+    """
+    count, most = scale.evaluation.comparisons, scale.evaluation.compared_pairs
+    spread = np.linspace(0, len(frames.pairs), min(most, len(frames.pairs)), endpoint=False)
+    frames = FramePairs(frames.faces, tuple(frames.pairs[int(number)] for number in spread))
     if metric in IMAGE_METRICS:
-        comparisons = list_comparisons(frames, visemes, COMPARISONS, seed=LIST_SEED)
+        comparisons = list_comparisons(frames, visemes, count, seed=LIST_SEED)
         return lambda model: score_similarity(model, frames, comparisons)
     windows = FrameWindows(frames, scale.temporal.window_frames)
-    choices = list_window_comparisons(windows, visemes, COMPARISONS, seed=LIST_SEED)
+    choices = list_window_comparisons(windows, visemes, count, seed=LIST_SEED)
     return lambda model: score_window_similarity(model, windows, choices)
 
 
-def _load(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
+def load_metric(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
     """The learned metric, frozen."""
     if metric in IMAGE_METRICS:
         return SpatialCoherence.load(path)

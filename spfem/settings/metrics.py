@@ -41,7 +41,6 @@ class SpatialSettings:
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
     checkpoint_steps: int = 200  # between two saves from which a killed run continues
-    evaluation_pairs: int = 240  # frame pairs of the fixed list that similarity is measured on
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
     speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
     speech_moments: int = 4  # of each clip pair in a batch; batch_size is a multiple

@@ -18,6 +18,9 @@ class EvaluationSettings:
     confidence: float = 0.95
     identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
     sources_per_actor: int = 1  # neutral clips that are edited, per target actor
+    comparisons: int = 240  # matched moments of a split, on which similarity is measured
+    compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most
+    defect_steps: int = 20_000  # of learning with and without each released defect
     retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
 
 

@@ -6,6 +6,7 @@ Notebooks call these, so that any notebook can be run alone.
 
 from spfem.stages.data import make_corpus, make_faces, make_pairs, manipulator_clips
 from spfem.stages.metrics import (
+    METRICS,
     clip_signals,
     cross_modal_settings,
     load_cross_modal_metric,
@@ -14,6 +15,7 @@ from spfem.stages.metrics import (
     make_audio_banks,
     make_cross_modal_encoder,
     make_cross_modal_metric,
+    make_metric,
     make_spatial_metric,
     make_temporal_metric,
 )
@@ -27,11 +29,13 @@ from spfem.stages.networks import (
     make_manipulator,
     person_texture,
 )
+from spfem.stages.similarity import make_similarity
 
 __all__ = [
     "ANCHORED",
     "EXPRESSION_SPACE",
     "METHODS",
+    "METRICS",
     "clip_signals",
     "cross_modal_settings",
     "is_supervised",
@@ -46,7 +50,9 @@ __all__ = [
     "make_cross_modal_metric",
     "make_faces",
     "make_manipulator",
+    "make_metric",
     "make_pairs",
+    "make_similarity",
     "make_spatial_metric",
     "make_temporal_metric",
     "manipulator_clips",

@@ -16,11 +16,15 @@ from spfem.correlation.crossmodal.samples import ClipSignals, shrink_faces
 from spfem.correlation.learn import learn_spatial
 from spfem.correlation.learn_temporal import learn_temporal
 from spfem.correlation.temporal import TemporalCoherence
-from spfem.correlation.temporal_training import formulated, metric_class
+from spfem.correlation.temporal_training import TEMPORAL_METRICS, formulated, metric_class
+from spfem.errors import SettingsError
 from spfem.settings import CrossModalSettings
 from spfem.stages.data import make_corpus, make_faces, make_pairs, manipulator_clips
 from spfem.stages.progress import show_progress
 from spfem.workspace import Workspace
+
+METRICS = ("spatial", "spatial_speech", *TEMPORAL_METRICS)
+"""Metrics of pictures, in the order of the tables; `spatial_speech` is our extension."""
 
 DIRECT_WEIGHT = 1.0  # of sound against vision where the cross-modal metric is extended
 
@@ -51,6 +55,15 @@ def load_spatial_metric(
     """The learned metric, frozen for supervision, on the workspace's device."""
     metric = SpatialCoherence.load(make_spatial_metric(workspace, seed, speech=speech))
     return metric.to(workspace.device).supervise()
+
+
+def make_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
+    """Checkpoint of the metric `name`: one of `METRICS`."""
+    if name in TEMPORAL_METRICS:
+        return make_temporal_metric(workspace, name, seed)
+    if name not in METRICS:
+        raise SettingsError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
+    return make_spatial_metric(workspace, seed, speech=name == "spatial_speech")
 
 
 def make_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
