@@ -131,6 +131,11 @@ class TemporalSettings:
             )
 
     @property
+    def image_size(self) -> int:
+        """Side in pixels of the images that the backbone sees."""
+        return self.spatial.image_size
+
+    @property
     def compared_frames(self) -> str:
         """Which frames are subtracted: `adjacent` or `all`."""
         return "all" if self.released("all_pairs") else self.frame_pairs
