@@ -171,7 +171,7 @@ def _full() -> Scale:
             joint_steps=400,
             consistency_start=80,
         ),
-        evaluation=replace(demo.evaluation, sources_per_actor=2, defect_steps=200),
+        evaluation=replace(demo.evaluation, sources_per_actor=2, defect_steps=120),
     )
 
 
