@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
+TABLES = ("similarity", "retrieval", "defects", "main_results", "timings")
 RESULTS = ROOT / "figures" / "synthetic-smoke"
 DATA = ROOT / "data" / "synthetic-smoke"
 
@@ -77,7 +78,7 @@ def test_second_run_repeats_nothing(smoke):
 
 def test_manifest_names_what_made_every_file(smoke):
     manifest = json.loads((RESULTS / "manifest.json").read_text())
-    tables = {f"tables/{name}.csv" for name in ("similarity", "main_results", "timings")}
+    tables = {f"tables/{name}.csv" for name in TABLES}
     assert tables <= set(manifest)
     for name, row in manifest.items():
         assert (RESULTS / name).exists()
@@ -89,12 +90,39 @@ def test_similarity_table_has_the_promised_columns_and_ranges(smoke):
     assert list(table.columns) == [
         "metric", "state", "split", "quantity", "value", "ci_low", "ci_high", "seeds",
     ]  # fmt: skip
-    assert len(table) == 2 * 2 * 4
+    assert len(table) == 6 * 2 * 2 * 4
+    assert set(table.metric) == {
+        "spatial", "spatial_speech", "temporal_vd", "temporal_cm", "spatial_temporal_vd",
+        "spatial_temporal_cm",
+    }  # fmt: skip
     assert set(table.quantity) == {
         "matched", "mismatched_place", "mismatched_speech", "speech_auc",
     }  # fmt: skip
     assert ((table.ci_low <= table.value) & (table.value <= table.ci_high)).all()
     assert table.value.between(-1, 1).all()
+
+
+def test_retrieval_table_asks_every_modality_for_every_other(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "retrieval.csv")
+    assert list(table.columns) == [
+        "query", "target", "state", "split", "recall_at_1", "recall_at_5", "chance_at_1",
+        "ci_low", "ci_high", "seeds",
+    ]  # fmt: skip
+    for state in ("before", "after"):
+        part = table[(table.state == state) & (table.split == "held_out")]
+        assert len(set(zip(part["query"], part.target, strict=True))) == len(part) == 9
+    assert (table.recall_at_1 <= table.recall_at_5).all()
+    assert table.chance_at_1.between(0.01, 0.3).all()
+
+
+def test_every_released_defect_has_a_row(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "defects.csv")
+    assert table.defect.nunique() == 14
+    np.testing.assert_allclose(table.difference, table.released - table.corrected, atol=1e-9)
+    used = table[table.steps == 0].set_index("defect")
+    assert used.released["swapped_arguments"] == 0 < used.corrected["swapped_arguments"]
+    assert used.corrected["held_frames_gradient"] == 1
+    assert (table.steps[~table.defect.isin(used.index)] > 0).all()
 
 
 def test_main_results_have_every_cell(smoke):
