@@ -99,7 +99,9 @@ def draw_bars(
     return ax
 
 
-def draw_similarity(ax: Axes, similarity: pd.DataFrame, *, metric: str, split: str) -> Axes:
+def draw_similarity(
+    ax: Axes, similarity: pd.DataFrame, *, metric: str, split: str, legend: bool = True
+) -> Axes:
     """Draw the quantities of `similarity.csv` before and after learning, in one definition.
 
     Args:
@@ -107,10 +109,19 @@ def draw_similarity(ax: Axes, similarity: pd.DataFrame, *, metric: str, split: s
         similarity: rows with metric, state, split, quantity, value, ci_low, ci_high.
         metric: for example `spatial`.
         split: `train` or `held_out`.
+        legend: name the states above the axes.
     """
     part = similarity[(similarity.metric == metric) & (similarity.split == split)]
-    draw_bars(ax, part, group="quantity", series="state", labels=QUANTITY_LABELS, write_values=True)
-    ax.set_title(f"{metric}, {SPLIT_LABELS[split]}", loc="left")
+    draw_bars(
+        ax,
+        part,
+        group="quantity",
+        series="state",
+        labels=QUANTITY_LABELS,
+        write_values=True,
+        legend=legend,
+    )
+    ax.set_title(f"{metric.replace('_', ' ')}, {SPLIT_LABELS[split]}", loc="left")
     ax.set_ylim(min(-0.1, float(part.ci_low.min()) - 0.1), 1.12)
     return ax
 
