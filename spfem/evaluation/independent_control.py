@@ -15,6 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from spfem.correlation.correlation_matrices import correlation_entries
+from spfem.correlation.differences import adjacent_differences, pair_differences
 from spfem.correlation.heads import normalise_channels
 from spfem.correlation.infonce import info_nce
 
@@ -62,6 +64,21 @@ def _positions(frames: int, width: int) -> Tensor:
         torch.arange(0, width, 2) * (-math.log(10000.0) / width)
     )
     return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)
+
+
+def shown_operators(*, channels: int, places: int) -> dict[str, Operator]:
+    """The released transformer with random weights, and the operators that the metrics use."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        transformer = PlaceTransformer(channels, places)
+    return {
+        "released transformer": transformer,
+        "adjacent differences (VD)": lambda x: adjacent_differences(x).flatten(0, 1),
+        "all differences": lambda x: pair_differences(x).flatten(0, 1),
+        "correlation matrices (CM)": lambda x: correlation_entries(
+            normalise_channels(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        ),
+    }
 
 
 @torch.no_grad()

@@ -126,6 +126,36 @@ def draw_similarity(
     return ax
 
 
+def draw_all_similarities(axes: Sequence[Axes], similarity: pd.DataFrame, *, split: str) -> None:
+    """Draw each quantity of `similarity.csv` for all metrics, before and after learning.
+
+    Args:
+        axes: one a quantity, under each other.
+        similarity: as in `draw_similarity`.
+        split: `train` or `held_out`.
+    """
+    part = similarity[similarity.split == split]
+    for number, (ax, quantity) in enumerate(zip(axes, QUANTITY_LABELS, strict=True)):
+        rows = part[part.quantity == quantity]
+        draw_bars(ax, rows, group="metric", series="state", write_values=True, legend=number == 0)
+        ax.set_ylabel(QUANTITY_LABELS[quantity])
+        ax.set_ylim(min(-0.05, float(rows.ci_low.min()) - 0.05), 1.15)
+    axes[-1].tick_params(axis="x", labelrotation=20)
+
+
+def draw_retrieval(ax: Axes, retrieval: pd.DataFrame, *, split: str) -> Axes:
+    """Draw the recall at 1 of `retrieval.csv` by query and target, states side by side.
+
+    The dashed line is chance.
+    """
+    part = retrieval[retrieval.split == split].rename(columns={"recall_at_1": "value"})
+    part = part.assign(search=part["query"] + "\n→ " + part["target"])
+    draw_bars(ax, part, group="search", series="state")
+    ax.axhline(float(part.chance_at_1.mean()), color="#444444", linewidth=1, linestyle="--")
+    ax.set_ylabel(f"recall at 1, {SPLIT_LABELS[split]}\n(dashed: chance)")
+    return ax
+
+
 def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | None = None) -> Axes:
     """Draw one metric of the main results, emotions along the axis, methods side by side.
 

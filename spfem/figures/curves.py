@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -56,6 +58,23 @@ def draw_curves(
     ax.set_xlabel(over)
     ax.grid(visible=True)
     legend_above(ax, min(2, len(columns)))
+    return ax
+
+
+def draw_learning(ax: Axes, record: Path, columns: Sequence[str] = ("loss",)) -> Axes:
+    """Draw columns of a learning record (`curve.json`): one of all splits, several held out.
+
+    Args:
+        ax: empty axes.
+        record: rows with `step`, `split` and the columns.
+        columns: one is drawn for each split, several for the held-out actors.
+    """
+    curve = pd.DataFrame(json.loads(record.read_text(encoding="utf-8")))
+    if len(columns) > 1:
+        return draw_curves(ax, curve[curve.split == "held_out"], columns)
+    shown = curve.pivot_table(index="step", columns="split", values=columns[0]).reset_index()
+    draw_curves(ax, shown, [split for split in ("train", "held_out") if split in shown])
+    ax.set_ylabel(columns[0])
     return ax
 
 

@@ -1,0 +1,58 @@
+"""Views of retrieval: matrices equal single distances, exact paths, contents of a bank."""
+
+import numpy as np
+import torch
+
+from spfem.correlation.crossmodal.bank import make_bank
+from spfem.correlation.crossmodal.joint import initial_joint
+from spfem.correlation.crossmodal.samples import tabulate_frames
+from spfem.correlation.frame_pairs import ClipPair
+from spfem.evaluation.retrieval_views import describe_bank, distance_matrix, exact_path
+from tests.correlation.crossmodal.planted import SMALL, planted_clips
+
+
+def test_matrices_hold_calibrated_distances_of_all_moments():
+    clips, _, _ = planted_clips(("A", "B"))
+    table = tabulate_frames(clips, SMALL)
+    metric = initial_joint(SMALL, "expression", 0).eval()
+    with torch.no_grad():
+        metric.scale_layer.w.fill_(2.0)
+        metric.scale_layer.b.fill_(0.5)
+    keys = sorted(clips)
+    source = next(key for key in keys if key.startswith("A/neutral"))
+    target = next(key for key in keys if key.startswith("A/happy"))
+    found = distance_matrix(
+        metric, table, ClipPair(source, target, np.zeros((1, 2), int)), "expression"
+    )
+    windows = [
+        torch.from_numpy(clips[key].expression[at - 1 : at + 1]).float()[None]
+        for key, at in ((source, 5), (target, 7))
+    ]
+    with torch.no_grad():
+        u, v = (metric.embed_visual(window) for window in windows)
+        wanted = 2.0 * float((u - v).norm()) + 0.5
+    runs = table.runs(table.rows(source), SMALL.frames)
+    assert found.shape[0] == len(runs)
+    first = [list(row) for row in (runs - runs.min()).tolist()].index([4, 5])
+    second = table.runs(table.rows(target), SMALL.frames)
+    other = [list(row) for row in (second - second.min()).tolist()].index([6, 7])
+    np.testing.assert_allclose(found[first, other], wanted, rtol=1e-4)
+
+
+def test_exact_path_follows_the_clocks():
+    pair = ClipPair("A/neutral/1", "A/happy/1", np.zeros((1, 2), int))
+    clocks = {"A/neutral/1": np.array([0.0, 1.0, 2.0]), "A/happy/1": np.linspace(0, 2, 5)}
+    assert exact_path(pair, clocks, (3, 5)).tolist() == [[0, 0], [1, 2], [2, 4]]
+    assert exact_path(pair, clocks, (3, 4)).tolist() == [[0, 0], [1, 2], [2, 3]]
+
+
+def test_a_window_finds_itself_in_its_own_emotion():
+    clips, _, _ = planted_clips(("A", "B"))
+    metric = initial_joint(SMALL, "expression", 0)
+    bank = make_bank(metric, tabulate_frames(clips, SMALL), "A", 5, "digest")
+    table = describe_bank(bank, "A", ("neutral", "happy")).set_index("target_emotion")
+    assert (table.actor == "A").all()
+    assert table.windows["neutral"] == table.windows["happy"] > 0
+    assert (table.with_candidate <= 1).all()
+    assert (table.candidates_a_window >= table.with_candidate).all()
+    assert table.median_distance["neutral"] <= SMALL.threshold
