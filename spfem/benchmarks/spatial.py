@@ -121,11 +121,11 @@ class _Recorded(torch.nn.Module):
 def temporal_step(
     device: str, settings: TemporalSettings | None = None, repeats: int = 3
 ) -> list[Row]:
-    """Rows of the step of all-pairs differences, released size 9 frames, here at 112 px."""
+    """Rows of the step of all-pairs differences, windows of 5 frames, at 128 px."""
     released = reference("spatial")
     settings = settings or TemporalSettings(
-        spatial=SpatialSettings(image_size=112),
-        window_frames=9,
+        spatial=SpatialSettings(image_size=128),
+        window_frames=5,
         batch_size=1,
         frame_pairs="all",
     )
