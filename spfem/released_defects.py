@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from spfem.correlation.crossmodal.learn import frames_of_roles, learn_joint, learn_single
+from spfem.correlation.crossmodal.learn import frames_of_roles
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.learn import frame_pairs_of_role, learn_spatial
 from spfem.correlation.learn_temporal import learn_temporal
@@ -26,8 +25,13 @@ from spfem.evaluation.defects import (
 from spfem.evaluation.retrieval import score_sound_to_expression, scored_pairs
 from spfem.evaluation.similarity import load_metric, similarity_scorer
 from spfem.settings import CrossModalSettings
-from spfem.stages.data import make_corpus, make_faces, make_pairs
-from spfem.stages.metrics import clip_signals, cross_modal_settings
+from spfem.stages.data import make_corpus, make_faces, make_pairs, read_truths
+from spfem.stages.metrics import (
+    clip_signals,
+    cross_modal_settings,
+    learn_cross_modal_encoder,
+    learn_cross_modal_pair,
+)
 from spfem.stages.progress import show_progress
 from spfem.workspace import Workspace
 
@@ -52,7 +56,7 @@ def _compare_similarity(
     workspace: Workspace, metric: str, defects: tuple[LearnedDefect, ...]
 ) -> pd.DataFrame:
     evaluation = workspace.scale.evaluation
-    visemes = _truths(workspace, "viseme")
+    visemes = read_truths(workspace, "viseme")
     held_out = frame_pairs_of_role(
         make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "held_out"
     )
@@ -104,7 +108,7 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
     asked = scored_pairs(pairs, roles, "held_out")
     signals = clip_signals(workspace, settings.image_size)
     table, _, _ = frames_of_roles(signals, ("audio", "expression"), pairs, roles, settings)
-    clocks = _truths(workspace, "frame_of_reference")
+    clocks = read_truths(workspace, "frame_of_reference")
 
     def recalls(compat: str) -> tuple[np.ndarray, np.ndarray]:
         scores = []
@@ -131,48 +135,15 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
 
 
 def _learn_cross_modal(workspace: Workspace, settings: CrossModalSettings, seed: int) -> Path:
-    corpus, faces = make_corpus(workspace), make_faces(workspace)
-    signals = clip_signals(workspace, settings.image_size)
-    inputs = {"corpus": corpus.digest, "faces": faces.digest}
-
     def folder(name: str) -> Path:
         return workspace.stage_folder(
             "defects", "cross_modal", settings.compat, name, f"seed{seed}"
         )
 
-    def bar(name: str):  # type: ignore[no-untyped-def]
-        return show_progress(f"{name}, {settings.compat.replace('_', ' ')}")
-
-    encoders: Mapping[str, Path] = {
-        name: learn_single(
-            name,
-            signals,
-            make_pairs(workspace),
-            corpus.roles,
-            folder(name),
-            settings,
-            inputs=inputs,
-            seed=seed,
-            device=workspace.device,
-            progress=bar(name),
-        )
+    encoders = {
+        name: learn_cross_modal_encoder(workspace, name, settings, folder(name), seed)
         for name in ("audio", "expression")
     }
-    return learn_joint(
-        "expression",
-        encoders,
-        signals,
-        make_pairs(workspace),
-        corpus.roles,
-        folder("joint"),
-        settings,
-        inputs=inputs,
-        seed=seed,
-        device=workspace.device,
-        progress=bar("audio and expression"),
+    return learn_cross_modal_pair(
+        workspace, "expression", encoders, settings, folder("joint"), seed
     )
-
-
-def _truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
-    """An array of the exact truth of every clip, by clip key."""
-    return {clip.key: np.load(clip.truth)[name] for clip in make_corpus(workspace).clips}

@@ -9,7 +9,7 @@ import numpy as np
 
 from spfem.correlation.similarity import SimilarityScores
 from spfem.errors import ShapeError
-from spfem.statistics import area_under_curve, cluster_bootstrap
+from spfem.statistics import area_under_curve, cluster_bootstrap, mean_of_rows
 
 QUANTITIES: tuple[str, ...] = ("matched", "mismatched_place", "mismatched_speech", "speech_auc")
 
@@ -50,21 +50,13 @@ def similarity_rows(
     clusters = scores[0].clusters
     if any(not np.array_equal(other.clusters, clusters) for other in scores):
         raise ShapeError("all seeds must be scored on the same comparisons")
-    taken = slice(None) if level is None else slice(level, level + 1)
-    columns = {
-        name: np.stack([getattr(each, name)[:, taken].mean(axis=1) for each in scores], axis=1)
-        for name in QUANTITIES[:3]
-    }  # (N, seeds)
-    columns["speech_auc"] = np.stack([columns["matched"], columns["mismatched_speech"]], axis=2)
+    columns = quantity_columns(scores, level=level)
     rows = []
     for quantity in QUANTITIES:
-        statistic: Callable[[np.ndarray], float] = (
-            _mean_auc if quantity == "speech_auc" else lambda values: float(values.mean())
-        )
         interval = cluster_bootstrap(
             columns[quantity],
             clusters,
-            statistic=statistic,
+            statistic=statistic_of(quantity),
             resamples=resamples,
             confidence=confidence,
             seed=seed,
@@ -82,6 +74,29 @@ def similarity_rows(
             }
         )
     return rows
+
+
+def quantity_columns(
+    scores: Sequence[SimilarityScores], *, level: int | None = None
+) -> dict[str, np.ndarray]:
+    """What each quantity is computed from: scores (N, seeds), for `speech_auc` (N, seeds, 2).
+
+    Args:
+        scores: of the same comparisons, one entry a seed.
+        level: one level only; default the mean over levels.
+    """
+    taken = slice(None) if level is None else slice(level, level + 1)
+    columns = {
+        name: np.stack([getattr(each, name)[:, taken].mean(axis=1) for each in scores], axis=1)
+        for name in QUANTITIES[:3]
+    }
+    columns["speech_auc"] = np.stack([columns["matched"], columns["mismatched_speech"]], axis=2)
+    return columns
+
+
+def statistic_of(quantity: str) -> Callable[[np.ndarray], float]:
+    """How the column of a quantity becomes its value."""
+    return _mean_auc if quantity == "speech_auc" else mean_of_rows
 
 
 def _mean_auc(values: np.ndarray) -> float:

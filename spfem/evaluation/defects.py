@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from spfem.correlation.similarity import SimilarityScores
-from spfem.correlation.similarity_table import QUANTITIES
+from spfem.correlation.similarity_table import QUANTITIES, quantity_columns, statistic_of
 from spfem.errors import ShapeError
 from spfem.evaluation.defects_in_use import COLUMNS
 from spfem.settings import EvaluationSettings
-from spfem.statistics import area_under_curve, cluster_bootstrap
+from spfem.statistics import cluster_bootstrap, mean_of_rows
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,19 @@ def compare_learned(
         for a, b in zip(released, corrected, strict=False)
     ):
         raise ShapeError(f"both sides of {defect.name} must have the same seeds and comparisons")
-    names = QUANTITIES[:3]
-    columns = {
-        name: np.stack(
-            [
-                np.stack([getattr(scores, name).mean(axis=1) for scores in side], axis=1)
-                for side in (released, corrected)
-            ],
-            axis=2,
+    sides = [quantity_columns(side) for side in (released, corrected)]
+    rows = [
+        _row(
+            defect,
+            quantity,
+            np.stack([side[quantity] for side in sides], axis=2),
+            statistic_of(quantity),
+            released[0].clusters,
+            settings,
+            steps,
         )
-        for name in names
-    }  # (N, seeds, 2)
-    columns["speech_auc"] = np.stack([columns["matched"], columns["mismatched_speech"]], axis=3)
-    rows = []
-    for quantity in QUANTITIES:
-        value: Callable[[np.ndarray], float] = (
-            _mean_auc if quantity == "speech_auc" else lambda side: float(side.mean())
-        )
-        rows.append(
-            _row(defect, quantity, columns[quantity], value, released[0].clusters, settings, steps)
-        )
+        for quantity in QUANTITIES
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -127,7 +120,7 @@ def compare_recall(
         steps: of learning.
     """
     values = np.stack([released, corrected], axis=2).astype(float)
-    row = _row(defect, quantity, values, lambda side: float(side.mean()), clusters, settings, steps)
+    row = _row(defect, quantity, values, mean_of_rows, clusters, settings, steps)
     return pd.DataFrame([row], columns=list(COLUMNS))
 
 
@@ -153,12 +146,3 @@ def _row(
     reach = (interval.value, interval.low, interval.high)
     end = (values.shape[1], steps, defect.what)
     return (defect.name, defect.metric, quantity, *sides, *reach, *end)
-
-
-def _mean_auc(values: np.ndarray) -> float:
-    """Mean over seeds of the AUC of scores (N, seeds, 2), matched and mismatched."""
-    return float(
-        np.mean(
-            [area_under_curve(values[:, n, 0], values[:, n, 1]) for n in range(values.shape[1])]
-        )
-    )

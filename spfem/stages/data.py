@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from spfem.corpus.clips import Clip, Corpus, open_corpus
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.stage import FaceStore, extract_faces
@@ -35,3 +37,12 @@ def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
     targets = sorted(actor for actor, role in corpus.roles.items() if role == "target")
     learning = [clip for actor in targets for clip in learning_clips(corpus, actor)]
     return (*corpus.select(role="train"), *learning)
+
+
+def read_truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
+    """The array `name` of the exact truth of every clip, by clip key."""
+    truths = {}
+    for clip in make_corpus(workspace).clips:
+        with np.load(clip.truth) as arrays:
+            truths[clip.key] = arrays[name]
+    return truths

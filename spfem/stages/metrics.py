@@ -112,21 +112,60 @@ def clip_signals(workspace: Workspace, image_size: int) -> Signals:
     return signals
 
 
-def make_cross_modal_encoder(workspace: Workspace, modality: str, seed: int = 0) -> Path:
-    """Stage A: encoder of `audio`, `expression` or `image`, learned on the `train` actors."""
-    corpus, settings = make_corpus(workspace), cross_modal_settings(workspace)
+def learn_cross_modal_encoder(
+    workspace: Workspace, modality: str, settings: CrossModalSettings, folder: Path, seed: int
+) -> Path:
+    """Stage A with given settings into a given folder; see `make_cross_modal_encoder`."""
+    corpus = make_corpus(workspace)
     return learn_single(
         modality,
         clip_signals(workspace, settings.single_image_size),
         make_pairs(workspace),
         corpus.roles,
-        workspace.stage_folder("cross_modal", modality, "alone", f"seed{seed}"),
+        folder,
         settings,
         inputs={"corpus": corpus.digest, "faces": make_faces(workspace).digest},
         seed=seed,
         device=workspace.device,
-        progress=show_progress(f"{modality} alone"),
+        progress=show_progress(f"{modality} alone{_noted(settings)}"),
     )
+
+
+def learn_cross_modal_pair(
+    workspace: Workspace,
+    visual: Visual,
+    encoders: Mapping[str, Path],
+    settings: CrossModalSettings,
+    folder: Path,
+    seed: int,
+) -> Path:
+    """Stage B with given settings into a given folder; see `make_cross_modal_metric`."""
+    corpus = make_corpus(workspace)
+    return learn_joint(
+        visual,
+        encoders,
+        clip_signals(workspace, settings.image_size),
+        make_pairs(workspace),
+        corpus.roles,
+        folder,
+        settings,
+        inputs={"corpus": corpus.digest, "faces": make_faces(workspace).digest},
+        seed=seed,
+        device=workspace.device,
+        progress=show_progress(f"audio and {visual}{_noted(settings)}"),
+    )
+
+
+def _noted(settings: CrossModalSettings) -> str:
+    """What a progress bar adds where released behaviours are switched on."""
+    return "" if settings.compat == "paper" else f", {settings.compat.replace('_', ' ')}"
+
+
+def make_cross_modal_encoder(workspace: Workspace, modality: str, seed: int = 0) -> Path:
+    """Stage A: encoder of `audio`, `expression` or `image`, learned on the `train` actors."""
+    folder = workspace.stage_folder("cross_modal", modality, "alone", f"seed{seed}")
+    settings = cross_modal_settings(workspace)
+    return learn_cross_modal_encoder(workspace, modality, settings, folder, seed)
 
 
 def make_cross_modal_metric(
@@ -136,25 +175,11 @@ def make_cross_modal_metric(
 
     With `direct` sound and vision are also compared directly, which the paper does not.
     """
-    corpus, settings = make_corpus(workspace), cross_modal_settings(workspace, direct=direct)
-    encoders: Mapping[str, Path] = {
-        name: make_cross_modal_encoder(workspace, name, seed) for name in ("audio", visual)
-    }
-    return learn_joint(
-        visual,
-        encoders,
-        clip_signals(workspace, settings.image_size),
-        make_pairs(workspace),
-        corpus.roles,
-        workspace.stage_folder(
-            "cross_modal", visual, "direct" if direct else "joint", f"seed{seed}"
-        ),
-        settings,
-        inputs={"corpus": corpus.digest, "faces": make_faces(workspace).digest},
-        seed=seed,
-        device=workspace.device,
-        progress=show_progress(f"audio and {visual}"),
-    )
+    encoders = {name: make_cross_modal_encoder(workspace, name, seed) for name in ("audio", visual)}
+    kind = "direct" if direct else "joint"
+    folder = workspace.stage_folder("cross_modal", visual, kind, f"seed{seed}")
+    settings = cross_modal_settings(workspace, direct=direct)
+    return learn_cross_modal_pair(workspace, visual, encoders, settings, folder, seed)
 
 
 def load_cross_modal_metric(

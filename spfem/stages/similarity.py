@@ -10,7 +10,7 @@ import pandas as pd
 from spfem.artifacts import file_digest, open_stage, writing
 from spfem.correlation.temporal_training import TEMPORAL_METRICS
 from spfem.evaluation.similarity import measure_similarity
-from spfem.stages.data import make_corpus, make_faces, make_pairs
+from spfem.stages.data import make_corpus, make_faces, make_pairs, read_truths
 from spfem.stages.metrics import make_metric
 from spfem.workspace import Workspace
 
@@ -36,12 +36,11 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
     )
     table_path, scores_path = stage.folder / TABLE_NAME, stage.folder / SCORES_NAME
     if not stage.complete:
-        visemes = {clip.key: np.load(clip.truth)["viseme"] for clip in corpus.clips}
         table, scores = measure_similarity(
             make_faces(workspace),
             make_pairs(workspace),
             corpus.roles,
-            visemes,
+            read_truths(workspace, "viseme"),
             checkpoints,
             scale,
             metric=name,
