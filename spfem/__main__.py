@@ -9,6 +9,7 @@ from pathlib import Path
 
 from spfem.errors import SettingsError, SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
+from spfem.methods import METHODS
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
 from spfem.workspace import CORPORA, DEVICES
@@ -90,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
-    edit.add_argument("--method", choices=("ned", "ned+asccl"), default="ned+asccl")
+    edit.add_argument("--method", choices=METHODS, default="ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spfem.errors import SettingsError
+from spfem.methods import METHODS
 from spfem.settings import (
     CorpusSettings,
     CrossModalSettings,
@@ -117,6 +118,7 @@ def _smoke() -> Scale:
     return replace(
         demo,
         name="smoke",
+        methods=("ned", "ned+all"),  # every supervision
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
@@ -158,6 +160,7 @@ def _full() -> Scale:
     return replace(
         demo,
         name="full",
+        methods=tuple(METHODS),
         seeds=(0, 1, 2),
         corpus=CorpusSettings(metric_actors=12),
         spatial=replace(demo.spatial, steps=700),
@@ -178,6 +181,7 @@ def _full() -> Scale:
 def _paper() -> Scale:
     return Scale(
         name="paper",
+        methods=tuple(METHODS),
         corpus=CorpusSettings(frame_size=256, own_sentences=8),
         face=FaceSettings(face_size=256),
     )

@@ -15,8 +15,9 @@ from spfem.errors import InputError, ShapeError
 from spfem.evaluation import emotion as emotions
 from spfem.evaluation import identity, mouth
 from spfem.evaluation.protocol import Edit
+from spfem.methods import METHODS as TRAINED
 
-METHODS = ("copy", "ned", "ned+asccl", "truth")
+METHODS = ("copy", *TRAINED, "truth")
 
 CLIP_METRICS: Mapping[str, str] = {
     "csim": identity.BACKBONE,

@@ -64,6 +64,10 @@ METHOD_LOOKS: Mapping[str, Look] = {
     "copy": Look("#bbbbbb", "x", ":", "xx"),
     "ned": Look("#e69f00", "s", "--", "///"),
     "ned+asccl": Look("#0072b2", "o", "-", ""),
+    "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),
+    "ned+stccl_cm": Look("#56b4e9", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
+    "ned+scmcl": Look("#cc79a7", "P", ":", "++"),
+    "ned+all": Look("#d55e00", "*", "-", "oo"),
     "truth": Look("#222222", "D", "-.", ""),
 }
 

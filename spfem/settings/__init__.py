@@ -8,6 +8,7 @@ from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingS
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
 from spfem.settings.scale import EvaluationSettings, Scale
+from spfem.settings.supervision import SupervisionSettings
 
 __all__ = [
     "EMOTIONS",
@@ -20,5 +21,6 @@ __all__ = [
     "RendererSettings",
     "Scale",
     "SpatialSettings",
+    "SupervisionSettings",
     "TemporalSettings",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from spfem.settings.data import CorpusSettings, FaceSettings, PairingSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
+from spfem.settings.supervision import SupervisionSettings
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Scale:
 
     name: str
     seeds: tuple[int, ...] = (0,)
+    methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     face: FaceSettings = field(default_factory=FaceSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
@@ -41,4 +43,5 @@ class Scale:
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -5,6 +5,7 @@ Notebooks call these, so that any notebook can be run alone.
 """
 
 from spfem.stages.data import make_corpus, make_faces, make_pairs, manipulator_clips
+from spfem.stages.manipulators import EXPRESSION_SPACE, make_manipulator
 from spfem.stages.metrics import (
     METRICS,
     clip_signals,
@@ -19,14 +20,10 @@ from spfem.stages.metrics import (
     make_spatial_metric,
     make_temporal_metric,
 )
-from spfem.stages.networks import (
+from spfem.stages.renderers import (
     ANCHORED,
-    EXPRESSION_SPACE,
-    METHODS,
-    is_supervised,
     make_actor_renderer,
     make_base_renderer,
-    make_manipulator,
     person_texture,
 )
 from spfem.stages.similarity import make_similarity
@@ -34,11 +31,9 @@ from spfem.stages.similarity import make_similarity
 __all__ = [
     "ANCHORED",
     "EXPRESSION_SPACE",
-    "METHODS",
     "METRICS",
     "clip_signals",
     "cross_modal_settings",
-    "is_supervised",
     "load_cross_modal_metric",
     "load_spatial_metric",
     "load_temporal_metric",

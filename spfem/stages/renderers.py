@@ -1,75 +1,32 @@
-"""Manipulators and renderers of a workspace, by method."""
+"""Renderers of a workspace: the base, and one for each target actor and method."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from spfem.artifacts import file_digest
 from spfem.chain import ConditionSource, Wish, edit_expression
-from spfem.errors import SettingsError
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
-from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
+from spfem.manipulator import load_manipulator
+from spfem.methods import find_method
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.stage import MadeRenderer, make_renderer
 from spfem.settings import EMOTIONS
-from spfem.stages.data import make_corpus, make_faces, manipulator_clips
+from spfem.stages.data import make_corpus, make_faces
+from spfem.stages.manipulators import make_manipulator
 from spfem.stages.metrics import load_spatial_metric, make_spatial_metric
 from spfem.stages.progress import show_progress
-from spfem.supervision import supervise_expressions
 from spfem.workspace import Workspace
 
-METHODS = ("ned", "ned+asccl")
-"""Methods that are trained; the tables add `copy` and `truth`."""
-
-EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 TEXTURE_CLIPS = 7  # of a person, whose frames make the mean texture
 KEPT_CLIPS = 64  # of drawn conditions, about 5 MB each at demo scale
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
-
-
-def is_supervised(method: str) -> bool:
-    """Whether the method learns with the spatial metric.
-
-    Raises:
-        SettingsError: if the method is unknown.
-    """
-    if method not in METHODS:
-        raise SettingsError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    return method == "ned+asccl"
-
-
-def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
-    """Checkpoint of the expression manipulator of a method."""
-    faces = make_faces(workspace)
-    clips = manipulator_clips(make_corpus(workspace))
-    supervision = None
-    if is_supervised(method):
-        supervision = supervise_expressions(
-            make_spatial_metric(workspace, seed),
-            load_head_model(),
-            {clip.key: faces[clip.key] for clip in clips},
-            device=workspace.device,
-        )
-    return learn_manipulator(
-        {clip.key: faces[clip.key] for clip in clips},
-        {clip.key: clip.label for clip in clips},
-        workspace.stage_folder("manipulator", method, f"seed{seed}"),
-        workspace.scale.manipulator,
-        space=EXPRESSION_SPACE,
-        inputs={"faces": faces.digest},
-        seed=seed,
-        device=workspace.device,
-        supervision=supervision,
-        progress=show_progress(f"manipulator {method}"),
-    )
 
 
 class _Conditions(Sequence[RendererClip]):
@@ -141,7 +98,7 @@ def make_actor_renderer(
     base = make_base_renderer(workspace, seed)
     settings = workspace.scale.renderer
     clips = learning_clips(corpus, actor)
-    supervised = is_supervised(method)
+    supervised = find_method(method).spatial
     manipulator = metric = None
     inputs = {"faces": faces.digest, "actor": actor}
     if supervised:

@@ -1,0 +1,61 @@
+"""The methods that are trained and compared: NED alone, and supervised by correlation metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spfem.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Method:
+    """What supervises the manipulator and the renderer of a method beside NED's own losses.
+
+    Attributes:
+        name: as in tables and folders.
+        title: as in figures.
+        spatial: whether the spatial metric does (ASCCL).
+        temporal: metrics on windows of frames that do, names of `stages.METRICS` (STCCL).
+        paired: whether retrieved pairs and the cross-modal metric do (SCMCL).
+    """
+
+    name: str
+    title: str
+    spatial: bool = False
+    temporal: tuple[str, ...] = ()
+    paired: bool = False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether anything is added to NED."""
+        return self.spatial or self.paired or bool(self.temporal)
+
+
+_ALL = (
+    Method("ned", "NED"),
+    Method("ned+asccl", "NED + ASCCL", spatial=True),
+    Method("ned+stccl_vd", "NED + STCCL-VD", temporal=("spatial_temporal_vd",)),
+    Method("ned+stccl_cm", "NED + STCCL-CM", temporal=("spatial_temporal_cm",)),
+    Method("ned+scmcl", "NED + SCMCL", paired=True),
+    # The joint metrics would count the spatial part three times.
+    Method(
+        "ned+all",
+        "NED + all",
+        spatial=True,
+        temporal=("temporal_vd", "temporal_cm"),
+        paired=True,
+    ),
+)
+METHODS = {method.name: method for method in _ALL}
+"""By name, in the order of the tables; those add `copy` before and `truth` after."""
+
+
+def find_method(name: str) -> Method:
+    """The method of a name.
+
+    Raises:
+        SettingsError: if the name is unknown.
+    """
+    if name not in METHODS:
+        raise SettingsError(f"method {name!r} is unknown; choose one of {', '.join(METHODS)}")
+    return METHODS[name]
