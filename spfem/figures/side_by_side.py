@@ -1,0 +1,91 @@
+"""Frames of several videos as one frame, each under its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from spfem.errors import ShapeError
+
+GAP = 4  # pixels between panels
+STRIP_SHARE = 0.16  # height of the label strip by height of the panels
+LEAST_STRIP = 16  # pixels; smaller letters cannot be read
+LETTER_SHARE = 0.85  # of the strip's height that a line of letters takes at most
+PAPER, INK = (255, 255, 255), (25, 25, 25)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+LINE_AT_ONE = 30.0  # pixels of a line of letters, with room, at font scale 1
+
+
+def side_by_side(
+    panels: Sequence[np.ndarray], labels: Sequence[str], *, height: int | None = None
+) -> np.ndarray:
+    """Put panels next to each other, a label above each.
+
+    Panels of other sizes are scaled to one height, their shape kept. All labels are written in one
+    size: as large as the strip allows, smaller where the longest would leave its panel.
+
+    Args:
+        panels: uint8 (H, W, 3) RGB each, of any sizes.
+        labels: one a panel; may be empty.
+        height: of the panels in pixels, without the strip; default that of the tallest panel.
+
+    Returns:
+        uint8 (H, W, 3) RGB with even sides, as video encoders need them.
+
+    Raises:
+        ShapeError: if there is no panel, a panel has another form, or labels do not fit.
+    """
+    if not panels or len(labels) != len(panels):
+        raise ShapeError(
+            f"side by side needs a panel or more and a label for each; got {len(panels)} panels "
+            f"and {len(labels)} labels"
+        )
+    for number, panel in enumerate(panels):
+        if panel.dtype != np.uint8 or panel.ndim != 3 or panel.shape[2] != 3 or not panel.size:
+            raise ShapeError(
+                f"panel {number} must be uint8 (H, W, 3), found {panel.dtype} {panel.shape}"
+            )
+    tall = max(len(panel) for panel in panels) if height is None else height
+    if tall < 1:
+        raise ShapeError(f"the height of the panels must be 1 pixel or more, found {height}")
+    scaled = [_at_height(panel, tall) for panel in panels]
+    strips = label_strips(tuple(labels), tuple(panel.shape[1] for panel in scaled), tall)
+    gap = np.full((len(strips[0]) + tall, GAP, 3), PAPER, np.uint8)
+    columns = [gap]
+    for strip, panel in zip(strips, scaled, strict=True):
+        columns += [np.concatenate([strip, panel]), gap]
+    joined = np.concatenate(columns[1:-1], axis=1)
+    missing = [(0, side % 2) for side in joined.shape[:2]]
+    return np.pad(joined, (*missing, (0, 0)), mode="edge")
+
+
+def _at_height(panel: np.ndarray, height: int) -> np.ndarray:
+    if len(panel) == height:
+        return panel
+    width = max(1, round(panel.shape[1] * height / len(panel)))
+    method = cv2.INTER_AREA if height < len(panel) else cv2.INTER_CUBIC
+    return cv2.resize(panel, (width, height), interpolation=method)
+
+
+@lru_cache(maxsize=16)  # every frame of a video has the same labels
+def label_strips(
+    labels: tuple[str, ...], widths: tuple[int, ...], height: int
+) -> tuple[np.ndarray, ...]:
+    """Strips (S, W, 3) uint8 with the labels, for panels of the given widths and one height."""
+    tall = max(LEAST_STRIP, round(STRIP_SHARE * height))
+    size = LETTER_SHARE * tall / LINE_AT_ONE
+    for text, width in zip(labels, widths, strict=True):
+        taken = cv2.getTextSize(text, FONT, 1.0, 1)[0][0]
+        size = min(size, 0.94 * width / max(taken, 1))
+    strips = []
+    for text, width in zip(labels, widths, strict=True):
+        strip = np.full((tall, width, 3), PAPER, np.uint8)
+        (taken, _), _ = cv2.getTextSize(text, FONT, size, 1)
+        # Baseline from the letters' usual height, so that all labels stand on one line.
+        baseline = round(tall / 2 + 0.36 * LINE_AT_ONE * size)
+        place = ((width - taken) // 2, baseline)
+        strips.append(cv2.putText(strip, text, place, FONT, size, INK, 1, cv2.LINE_AA))
+    return tuple(strips)
