@@ -17,7 +17,14 @@ from spfem.face.conditions import ConditionPainter
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.mask import unite_masks
 from spfem.face.track_file import FaceTrack
-from spfem.manipulator import Manipulator, label_style, manipulate, reference_style
+from spfem.manipulator import (
+    Manipulator,
+    label_style,
+    manipulate,
+    mix_styles,
+    reference_style,
+    set_intensity,
+)
 from spfem.renderer.blend import blend_face
 from spfem.renderer.clips import RendererClip
 from spfem.settings import EMOTIONS
@@ -32,10 +39,16 @@ class Wish:
     Attributes:
         emotion: name of the emotion, or None with references.
         references: (T, E) codes of clips whose style to take over.
+        intensity: 0 for the source itself, 1 for the full edit.
+        second_emotion: name of an emotion to mix in, or None.
+        second_share: how much of it, 0 for none to 1 for nothing else.
     """
 
     emotion: str | None = None
     references: tuple[np.ndarray, ...] = ()
+    intensity: float = 1.0
+    second_emotion: str | None = None
+    second_share: float = 0.5
 
 
 def edit_expression(
@@ -49,23 +62,30 @@ def edit_expression(
     """Expression (T, E) with the wished emotion, the jaw following the words of the source.
 
     Raises:
-        InputError: if the wish names neither an emotion nor a reference, or an unknown emotion.
+        InputError: if the wish names neither an emotion nor a reference, an unknown emotion, or
+            an intensity or share outside of [0, 1].
         ShapeError: if a clip is shorter than the manipulator's window.
     """
     if wish.references:
         style = reference_style(manipulator, [torch.from_numpy(r) for r in wish.references])
-    elif wish.emotion in EMOTIONS:
-        label = EMOTIONS.index(str(wish.emotion))
-        style = label_style(manipulator, label, seed=seed, latents=STYLE_LATENTS)
     else:
+        style = _emotion_style(manipulator, wish.emotion, seed)
+    if wish.second_emotion is not None:
+        second = _emotion_style(manipulator, wish.second_emotion, seed)
+        style = mix_styles(style, second, wish.second_share)
+    source = torch.from_numpy(expression)
+    edited = manipulate(source, manipulator=manipulator, style=style, anchored=anchored)
+    return set_intensity(source, edited, wish.intensity).cpu().numpy().astype(np.float32)
+
+
+def _emotion_style(manipulator: Manipulator, emotion: str | None, seed: int) -> torch.Tensor:
+    if emotion not in EMOTIONS:
         raise InputError(
-            f"emotion {wish.emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or give a "
+            f"emotion {emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or give a "
             "reference video"
         )
-    edited = manipulate(
-        torch.from_numpy(expression), manipulator=manipulator, style=style, anchored=anchored
-    )
-    return edited.cpu().numpy().astype(np.float32)
+    label = EMOTIONS.index(emotion)
+    return label_style(manipulator, label, seed=seed, latents=STYLE_LATENTS)
 
 
 class ConditionSource:

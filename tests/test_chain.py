@@ -97,6 +97,32 @@ def test_edit_by_label_is_seeded_and_in_range(track, manipulator):
     assert first.max() <= 1.06
 
 
+@pytest.mark.parametrize("anchored", [False, True])
+def test_intensity_goes_from_the_source_to_the_full_edit(track, manipulator, anchored):
+    def edit(intensity):
+        wish = Wish("happy", intensity=intensity)
+        return edit_expression(manipulator, track.expression, wish, anchored=anchored)
+
+    full = edit_expression(manipulator, track.expression, Wish("happy"), anchored=anchored)
+    assert edit(0.0).tobytes() == track.expression.tobytes()
+    assert edit(1.0).tobytes() == full.tobytes()
+    assert np.allclose(edit(0.5), (track.expression + full) / 2, atol=1e-6)
+
+
+def test_a_second_emotion_is_mixed_in(track, manipulator):
+    def edit(**wish):
+        return edit_expression(manipulator, track.expression, Wish(**wish), anchored=False)
+
+    alone = {name: edit(emotion=name) for name in ("happy", "sad")}
+    for share, name in ((0.0, "happy"), (1.0, "sad")):
+        mixed = edit(emotion="happy", second_emotion="sad", second_share=share)
+        assert mixed.tobytes() == alone[name].tobytes()
+    half = edit(emotion="happy", second_emotion="sad")
+    assert all(np.abs(half - whole).max() > 1e-5 for whole in alone.values())
+    with pytest.raises(InputError, match="'glad' is unknown"):
+        edit(emotion="happy", second_emotion="glad")
+
+
 def test_own_style_anchored_is_the_source(track, manipulator):
     wish = Wish(references=(track.expression,))
     same = edit_expression(manipulator, track.expression, wish, anchored=True)

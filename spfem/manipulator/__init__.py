@@ -4,6 +4,8 @@ Importing it loads torch and numpy only.
 """
 
 from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
+from spfem.manipulator.flame_space import FLAME_SPACE
+from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
@@ -12,6 +14,7 @@ from spfem.manipulator.style import geometric_median, label_style, reference_sty
 from spfem.manipulator.training import TrainedManipulator, train_manipulator
 
 __all__ = [
+    "FLAME_SPACE",
     "Discriminator",
     "ExpressionSpace",
     "Generator",
@@ -25,7 +28,9 @@ __all__ = [
     "learn_manipulator",
     "load_manipulator",
     "manipulate",
+    "mix_styles",
     "reference_style",
     "save_manipulator",
+    "set_intensity",
     "train_manipulator",
 ]
