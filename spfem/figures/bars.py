@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from spfem.errors import ShapeError
-from spfem.figures.style import legend_above, look_of
+from spfem.figures.style import METHOD_LOOKS, legend_above, look_of, title_of
 
 QUANTITY_LABELS: Mapping[str, str] = {
     "matched": "matched",
@@ -70,13 +70,13 @@ def draw_bars(
             places,
             value,
             0.92 * width,
-            label=str(name),
+            label=title_of(str(name)),
             color=look.colour,
             hatch=look.hatch,
-            edgecolor="white" if look.colour != "#bbbbbb" else "#777777",
+            edgecolor="#777777" if look == METHOD_LOOKS["copy"] else "white",
             linewidth=0.5,
             yerr=np.clip(np.nan_to_num(reach), 0, None),
-            error_kw={"elinewidth": 1.0, "capsize": 2.5, "ecolor": "#444444"},
+            error_kw={"elinewidth": 1.0, "capsize": min(2.5, 12 * width), "ecolor": "#444444"},
         )
         if write_values:
             tops = np.maximum(part.ci_high.to_numpy(float), 0)

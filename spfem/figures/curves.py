@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from spfem.errors import ShapeError
-from spfem.figures.style import legend_above, look_of
+from spfem.figures.style import legend_above, look_of, title_of
 
 
 def draw_curves(
@@ -51,7 +51,7 @@ def draw_curves(
             values,
             color=look.colour,
             linestyle=look.line,
-            label=name.replace("_", " "),
+            label=title_of(name).replace("_", " "),
         )
     if logarithmic:
         ax.set_yscale("log")
@@ -94,7 +94,7 @@ def draw_over_time(ax: Axes, curves: Mapping[str, np.ndarray], *, fps: float, la
             values,
             color=look.colour,
             linestyle=look.line,
-            label=name,
+            label=title_of(name),
         )
     ax.set(xlabel="time in seconds", ylabel=label)
     ax.grid(visible=True)

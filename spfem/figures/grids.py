@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from spfem.errors import ShapeError
-from spfem.figures.style import without_frame
+from spfem.figures.style import title_of, without_frame
 
 GAP = 2  # pixels between pictures
 
@@ -25,7 +25,7 @@ def draw_grid(
     Args:
         ax: empty axes.
         pictures: rows of (H, W, 3) uint8 RGB; `None` leaves a place empty.
-        row_labels: one a row, or none.
+        row_labels: one a row, or none; names of methods are written as their titles.
         column_labels: one a column, or none.
 
     Raises:
@@ -51,7 +51,8 @@ def draw_grid(
     ax.imshow(sheet, extent=(0, sheet.shape[1], sheet.shape[0], 0), interpolation="antialiased")
     without_frame(ax)
     if row_labels:
-        ax.set_yticks([i * step_y + height / 2 for i in range(len(pictures))], list(row_labels))
+        titles = [title_of(label).replace(" + ", "\n+ ") for label in row_labels]
+        ax.set_yticks([i * step_y + height / 2 for i in range(len(pictures))], titles)
     if column_labels:
         ax.set_xticks([j * step_x + width / 2 for j in range(columns)], list(column_labels))
         ax.xaxis.tick_top()

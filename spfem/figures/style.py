@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spfem.methods import METHODS
+
 WIDTH = 7.2  # inches
 SIMILARITY_COLOURS = "viridis"  # even in lightness, and coloured where the face is grey
 WEIGHT_COLOURS = "magma"
@@ -61,15 +63,21 @@ LOOKS: tuple[Look, ...] = (
 """Looks of unnamed series, in the order of use (colours of Okabe and Ito)."""
 
 METHOD_LOOKS: Mapping[str, Look] = {
-    "copy": Look("#bbbbbb", "x", ":", "xx"),
+    "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),  # type: ignore[arg-type]
     "ned": Look("#e69f00", "s", "--", "///"),
-    "ned+asccl": Look("#0072b2", "o", "-", ""),
+    "ned+asccl": Look("#006aa8", "o", "-", ""),
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),
-    "ned+stccl_cm": Look("#56b4e9", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
+    "ned+stccl_cm": Look("#6cc0f0", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
     "ned+scmcl": Look("#cc79a7", "P", ":", "++"),
-    "ned+all": Look("#d55e00", "*", "-", "oo"),
-    "truth": Look("#222222", "D", "-.", ""),
+    "ned+all": Look("#cc5500", "*", (0, (3, 1, 1, 1)), "oo"),  # type: ignore[arg-type]
+    "truth": Look("#222222", "D", (0, (1, 1)), "--"),  # type: ignore[arg-type]
 }
+"""Looks of methods in every figure: colours near Okabe's and Ito's, moved apart in lightness."""
+
+
+def title_of(name: str) -> str:
+    """How figures write the name of a method; any other name stays as it is."""
+    return METHODS[name].title if name in METHODS else name
 
 
 def look_of(name: str, position: int) -> Look:

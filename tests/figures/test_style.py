@@ -5,7 +5,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from spfem.figures.style import LOOKS, METHOD_LOOKS, SIMILARITY_COLOURS, look_of, new_figure
+from spfem.evaluation.scores import METHODS
+from spfem.figures.style import (
+    LOOKS,
+    METHOD_LOOKS,
+    SIMILARITY_COLOURS,
+    look_of,
+    new_figure,
+    title_of,
+)
 
 
 def lightness(colour):
@@ -16,6 +24,30 @@ def test_methods_are_told_apart_in_grey():
     greys = sorted(lightness(look.colour) for look in METHOD_LOOKS.values())
     assert np.diff(greys).min() > 0.04
     assert len({(look.marker, look.hatch) for look in LOOKS}) == len(LOOKS)
+
+
+def test_every_row_of_the_results_has_its_own_look():
+    assert tuple(METHOD_LOOKS) == METHODS
+    for part in zip(*METHOD_LOOKS.values(), strict=True):  # colours, markers, lines, hatches
+        assert len(set(part)) == len(METHODS)
+
+
+def test_methods_are_told_apart_with_a_missing_cone():
+    # Viénot, Brettel and Mollon (1999): linear colour as seen without L or without M cones.
+    views = {
+        "protan": ((0.1124, 0.8876, 0.0), (0.1124, 0.8876, 0.0), (0.004, -0.004, 1.0)),
+        "deutan": ((0.2928, 0.7072, 0.0), (0.2928, 0.7072, 0.0), (-0.0223, 0.0223, 1.0)),
+    }
+    colours = np.array([matplotlib.colors.to_rgb(look.colour) for look in METHOD_LOOKS.values()])
+    for matrix in views.values():
+        seen = np.clip((colours**2.2) @ np.array(matrix).T, 0, 1) ** (1 / 2.2)
+        gaps = np.linalg.norm(seen[:, None] - seen[None], axis=2)
+        assert gaps[~np.eye(len(gaps), dtype=bool)].min() > 0.08
+
+
+def test_titles_are_those_of_the_methods():
+    assert title_of("ned+stccl_vd") == "NED + STCCL-VD"
+    assert title_of("truth") == "truth"
 
 
 def test_similarity_colours_rise_in_lightness():
