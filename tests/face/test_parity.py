@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from spfem.face.align import umeyama
+from spfem.face.detector_boxes import (
+    fill_missing_boxes,
+    grow_boxes,
+    smooth_boxes,
+    square_boxes,
+)
 from spfem.face.pupil import pupil_center
+from spfem.face.segmenter import FACE, FaceSegmenter
 from spfem.face.warp import align_masked, transform_points, unalign_masked, warp_indices
 from tests.parity import compare_cases, in_precisions
 
@@ -43,9 +51,38 @@ def _pupil_center(case):
     case.verify("center", pupil_center(grey, given["polygon"]))
 
 
-COVERED = {"umeyama": _umeyama, "align_unalign": _align_unalign, "pupil_center": _pupil_center}
+def _unet(case):
+    picture = case.inputs["image"]
+    with torch.inference_mode():
+        scores = case.fill(FaceSegmenter())(picture)
+        case.verify("logits", scores)
+        case.verify("face_pixels", (scores.argmax(1) == FACE).sum())
+        case.verify("logits_eval", case.fill(FaceSegmenter(learned_statistics=True))(picture))
 
 
-@pytest.mark.parametrize(("kind", "dtype"), in_precisions(COVERED, single_only=COVERED))
+def _detector_boxes(case):
+    given, arguments = case.arrays, case.arguments
+    frame_size = tuple(reversed(arguments["image_wh"]))
+    filled = fill_missing_boxes(given["boxes"], given["present"])
+    smooth = smooth_boxes(filled, arguments["window_length"])
+    for ending, recentre in (("", 0.0), ("_recentre", 0.1)):  # the case's notes
+        square = square_boxes(smooth, recentre)
+        case.verify(f"squared{ending}", square)
+        case.verify(f"last{ending}", square[-1])
+        boxes = grow_boxes(square, frame_size, arguments["margin"], arguments["size"])
+        case.verify(f"crop{ending}", boxes)
+
+
+COVERED = {
+    "umeyama": _umeyama,
+    "align_unalign": _align_unalign,
+    "pupil_center": _pupil_center,
+    "unet": _unet,
+    "detector_boxes": _detector_boxes,
+}
+SINGLE_ONLY = [kind for kind in COVERED if kind != "unet"]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), in_precisions(COVERED, single_only=SINGLE_ONLY))
 def test_recorded_outputs(check, parity_folder, kind, dtype):
     compare_cases(COVERED, check, parity_folder, kind, dtype)

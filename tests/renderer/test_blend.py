@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from spfem.errors import ShapeError
 from spfem.renderer.blend import (
     blend_face,
-    cone_kernel,
     erode_for_blending,
     pyramid_blend,
-    soft_erosion,
 )
 
 
@@ -23,23 +21,6 @@ def disc(height, width, row, column, radius):
 
 def noise(height, width, seed):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def test_cone_sums_to_one_with_empty_corners():
-    kernel = cone_kernel(21)
-    assert kernel.sum() == pytest.approx(1, abs=1e-6)
-    assert kernel[0, 0] == kernel[-1, 0] == 0
-    assert kernel.argmax() == 21 * 10 + 10
-
-
-@pytest.mark.parametrize(("side", "threshold", "moved"), [(21, 0.6, 1), (33, 0.8, 8)])
-def test_a_straight_edge_moves_as_specified(side, threshold, moved):
-    mask = np.zeros((128, 128), np.float32)
-    mask[:, 64:] = 1
-    soft, hard = soft_erosion(mask, side, threshold)
-    assert hard[64].argmax() == 64 + moved
-    assert soft[hard].min() == 1
-    assert soft[~hard].max() <= 1
 
 
 def test_pyramid_of_whole_masks_gives_either_picture():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.renderer.blend import cone_kernel, erode_for_blending, pyramid_blend, soft_erosion
+from spfem.face.erosion import cone_kernel, soft_erosion
+from spfem.renderer.blend import erode_for_blending, pyramid_blend
 from spfem.renderer.conditions import to_pictures
 from spfem.renderer.discriminators import Discriminator
 from spfem.renderer.generator import Generator

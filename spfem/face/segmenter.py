@@ -1,0 +1,111 @@
+"""The face segmenter of NED (FSGAN's U-Net), with the user's own weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spfem.errors import ShapeError
+
+CLASSES = 3  # background, face, hair
+FACE = 1
+WIDTHS = (64, 128, 256, 512, 1024)  # encoder, centre last
+SIDE_STEP = 2 ** (len(WIDTHS) - 1)  # pixels; sides are multiples of it
+
+
+class _PictureNorm(nn.BatchNorm2d):
+    """Batch norm that takes the statistics of each picture, or the learned ones; never mixed."""
+
+    def __init__(self, channels: int, learned_statistics: bool) -> None:
+        super().__init__(channels)
+        self.learned_statistics = learned_statistics
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.learned_statistics:
+            return functional.batch_norm(
+                features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return functional.instance_norm(
+            features, weight=self.weight, bias=self.bias, use_input_stats=True, eps=self.eps
+        )
+
+
+class _DoubleConvolution(nn.Module):
+    """Two 3x3 convolutions, each with ReLU, in the encoder with a norm before it."""
+
+    def __init__(self, inputs: int, outputs: int, norm: bool, learned_statistics: bool) -> None:
+        super().__init__()
+        for name, channels in (("conv1", inputs), ("conv2", outputs)):
+            layers: list[nn.Module] = [nn.Conv2d(channels, outputs, 3, padding=1)]
+            if norm:
+                layers.append(_PictureNorm(outputs, learned_statistics))
+            self.add_module(name, nn.Sequential(*layers, nn.ReLU()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.get_submodule("conv2")(self.get_submodule("conv1")(features))
+
+
+class _Up(nn.Module):
+    """Twice the resolution, joined with the encoder's features of that resolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = _DoubleConvolution(inputs, outputs, False, False)
+        self.conv1d = nn.Conv2d(inputs, outputs, 1)  # released as a 1-d layer of this shape
+
+    def forward(self, finer: Tensor, coarser: Tensor) -> Tensor:
+        larger = functional.interpolate(
+            coarser, scale_factor=2, mode="bilinear", align_corners=True
+        )
+        return self.conv(torch.cat([finer, self.conv1d(larger)], dim=1))
+
+
+class FaceSegmenter(nn.Module):
+    """U-Net with three classes: background, face, hair. 28 950 851 parameters.
+
+    State-dict keys are those of `lfw_figaro_unet_256_2_0_segmentation_v1.pth`.
+
+    The released pipeline leaves the network in training mode with one picture a batch, so that
+    every norm takes the statistics of the picture itself; that is the default here, for any batch
+    size, whatever `train` or `eval` was called. `learned_statistics` takes the stored ones
+    instead, a variant for which FSGAN feeds pictures in [-1, 1].
+
+    Source: NED (which takes it from FSGAN v1).
+
+    Args:
+        learned_statistics: use the stored statistics of the norms.
+    """
+
+    def __init__(self, *, learned_statistics: bool = False) -> None:
+        super().__init__()
+        channels = 3
+        names = [f"conv{number}" for number in range(1, len(WIDTHS))] + ["center"]
+        for name, width in zip(names, WIDTHS, strict=True):
+            self.add_module(name, _DoubleConvolution(channels, width, True, learned_statistics))
+            channels = width
+        for number in range(len(WIDTHS) - 1, 0, -1):
+            self.add_module(f"up_concat{number}", _Up(WIDTHS[number], WIDTHS[number - 1]))
+        self.final = nn.Conv2d(WIDTHS[0], CLASSES, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Scores (B, 3, H, W) of RGB pictures (B, 3, H, W) in [0, 1].
+
+        Raises:
+            ShapeError: if a side is no multiple of 16 or there are not three channels.
+        """
+        if pictures.ndim != 4 or pictures.shape[1] != 3:
+            raise ShapeError(f"pictures have shape {tuple(pictures.shape)}; give (B, 3, H, W)")
+        if pictures.shape[2] % SIDE_STEP or pictures.shape[3] % SIDE_STEP:
+            raise ShapeError(
+                f"pictures are {pictures.shape[3]} x {pictures.shape[2]} pixels; sides must be "
+                f"multiples of {SIDE_STEP}, and the published size is 256"
+            )
+        features, finer = pictures, []
+        for number in range(1, len(WIDTHS)):
+            finer.append(self.get_submodule(f"conv{number}")(features))
+            features = functional.max_pool2d(finer[-1], 2)
+        features = self.get_submodule("center")(features)
+        for number in range(len(WIDTHS) - 1, 0, -1):
+            features = self.get_submodule(f"up_concat{number}")(finer.pop(), features)
+        return self.final(features)
