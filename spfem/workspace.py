@@ -12,8 +12,9 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from spfem.scales import load_scale
 from spfem.settings import Scale
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -101,6 +103,30 @@ class Workspace:
 
         for path in save_table(table, self.figures / "tables", name, shown=shown):
             self._note(path)
+
+    def save_video(
+        self,
+        frames: Iterable[np.ndarray],
+        name: str,
+        fps: Fraction | int,
+        *,
+        audio_from: Path,
+        comment: str,
+    ) -> None:
+        """Save frames as `videos/<name>.mp4` with the sound of a file, and note it."""
+        from spfem.corpus.video import write_video
+
+        path = self.figures / "videos" / f"{name}.mp4"
+        write_video(path, frames, fps, audio_from=audio_from, comment=comment)
+        self._note(path)
+
+    def save_gif(self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int) -> None:
+        """Save frames as the looped picture `videos/<name>.gif`, and note it."""
+        from spfem.figures.gif import write_gif
+
+        path = self.figures / "videos" / f"{name}.gif"
+        write_gif(path, frames, fps)
+        self._note(path)
 
     def note_file(self, path: Path) -> None:
         """Note a file that was written below the figures folder by other means."""

@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from spfem.corpus.video import read_video, write_video
 from spfem.errors import SettingsError
 from spfem.figures.style import new_figure
 from spfem.workspace import choose_device, merge_manifest, open_workspace
@@ -45,6 +47,19 @@ def test_saving_again_replaces_the_row(workspace):
     for value in (1, 2):
         workspace.save_table(pd.DataFrame({"a": [value]}), "numbers")
     assert len(workspace.artifacts) == 3
+
+
+def test_videos_and_moving_pictures_get_a_row(workspace, tmp_path):
+    frames = [np.full((16, 24, 3), 20 * index, np.uint8) for index in range(5)]
+    write_video(tmp_path / "spoken.mp4", frames, 25, audio=np.ones(3200) / 9, sample_rate=16000)
+    workspace.save_video(
+        frames, "all", 25, audio_from=tmp_path / "spoken.mp4", comment="manipulated"
+    )
+    workspace.save_gif(frames, "all", 25)
+    assert workspace.finish() == ["videos/all.gif", "videos/all.mp4"]
+    video = read_video(workspace.figures / "videos" / "all.mp4")
+    assert len(video.frames) == 5
+    assert video.audio is not None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ GAP = 4  # pixels between panels
 STRIP_SHARE = 0.16  # height of the label strip by height of the panels
 LEAST_STRIP = 16  # pixels; smaller letters cannot be read
 LETTER_SHARE = 0.85  # of the strip's height that a line of letters takes at most
+LABEL_SHARE = 0.75  # width of labels beside rows by width of a panel
 PAPER, INK = (255, 255, 255), (25, 25, 25)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LINE_AT_ONE = 30.0  # pixels of a line of letters, with room, at font scale 1
@@ -60,6 +61,61 @@ def side_by_side(
     joined = np.concatenate(columns[1:-1], axis=1)
     missing = [(0, side % 2) for side in joined.shape[:2]]
     return np.pad(joined, (*missing, (0, 0)), mode="edge")
+
+
+def rows_of_panels(
+    rows: Sequence[Sequence[np.ndarray]], row_labels: Sequence[str], column_labels: Sequence[str]
+) -> np.ndarray:
+    """Put panels of one size in rows and columns, labels at the left and the top.
+
+    Args:
+        rows: uint8 (H, W, 3) RGB panels.
+        row_labels: one a row; those with ` + ` take two lines.
+        column_labels: one a column.
+
+    Returns:
+        uint8 (H, W, 3) RGB with even sides.
+
+    Raises:
+        ShapeError: if panels differ in size or labels do not fit.
+    """
+    shapes = {panel.shape for row in rows for panel in row}
+    if len(shapes) != 1 or len(row_labels) != len(rows):
+        raise ShapeError(
+            f"rows need panels of one size and a label each; got sizes {sorted(shapes)}, "
+            f"{len(rows)} rows and {len(row_labels)} labels"
+        )
+    height, width, _ = shapes.pop()
+    sides = _side_labels(tuple(row_labels), height, round(LABEL_SHARE * width))
+    nothing = [""] * len(column_labels)
+    lines = [
+        side_by_side([side, *row], ["", *(nothing if index else column_labels)])
+        for index, (side, row) in enumerate(zip(sides, rows, strict=True))
+    ]
+    # Rows below the first need a gap instead of their empty label strip.
+    strip = len(label_strips(("",), (width,), height)[0])
+    whole = [
+        lines[0][: strip + height],
+        *(line[strip - GAP : strip + height] for line in lines[1:]),
+    ]
+    joined = np.concatenate(whole)
+    return np.pad(joined, ((0, len(joined) % 2), (0, 0), (0, 0)), mode="edge")
+
+
+@lru_cache(maxsize=4)
+def _side_labels(labels: tuple[str, ...], height: int, width: int) -> tuple[np.ndarray, ...]:
+    """Labels (H, W, 3) uint8 beside rows of panels, in their middle."""
+    lines = [label.replace(" + ", "\n+ ").split("\n") for label in labels]
+    texts = tuple(text for parts in lines for text in parts)
+    strips = iter(label_strips(texts, (width,) * len(texts), height))
+    sides = []
+    for parts in lines:
+        side = np.full((height, width, 3), PAPER, np.uint8)
+        written = np.concatenate([next(strips) for _ in parts])[:height]
+        top = (height - len(written)) // 2
+        side[top : top + len(written)] = written
+        sides.append(side)
+    return tuple(sides)
 
 
 def _at_height(panel: np.ndarray, height: int) -> np.ndarray:

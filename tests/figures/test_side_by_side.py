@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.figures.side_by_side import GAP, side_by_side
+from spfem.figures.side_by_side import GAP, LEAST_STRIP, rows_of_panels, side_by_side
 from tests.figures.pictures import make_face
 
 
@@ -75,3 +75,28 @@ def test_what_does_not_fit_is_refused(panels, labels, message):
         side_by_side(panels, labels)
     with pytest.raises(ShapeError, match="height"):
         side_by_side([make_face(8)], ["a"], height=0)
+
+
+@pytest.mark.parametrize("side", [64, 63])
+def test_rows_keep_their_panels_in_place(side):
+    face = make_face(side)
+    rows = [[face, face // 2], [face // 3, face // 4], [face // 5, face // 6]]
+    sheet = rows_of_panels(rows, ["source", "NED + ASCCL", "truth"], ["happy", "sad"])
+    assert sheet.shape[0] % 2 == sheet.shape[1] % 2 == 0
+    left = round(0.75 * side) + GAP
+    top = LEAST_STRIP
+    for i, row in enumerate(rows):
+        for j, panel in enumerate(row):
+            y, x = top + i * (side + GAP), left + j * (side + GAP)
+            assert np.array_equal(sheet[y : y + side, x : x + side], panel)
+        label = sheet[top + i * (side + GAP) :][:side, : left - GAP]
+        assert (label < 128).any()
+
+
+def test_rows_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="one size"):
+        rows_of_panels([[make_face(8)], [make_face(9)]], ["a", "b"], ["c"])
+    with pytest.raises(ShapeError, match="1 labels"):
+        rows_of_panels([[make_face(8)], [make_face(8)]], ["a"], ["c"])
+    with pytest.raises(ShapeError, match="2 panels and 3 labels"):
+        rows_of_panels([[make_face(8)]], ["a"], ["c", "d"])
