@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,52 @@ class ReleasedFile:
         kept = {name: value for name, value in self.tensors.items() if name not in names}
         return replace(self, tensors=kept, dropped=self.dropped + tuple(names))
 
+    def size(self, name: str, axis: int = 0) -> int:
+        """Length of one axis of an entry, from which settings are made.
 
-def read_released(path: Path) -> ReleasedFile:
+        Raises:
+            CheckpointError: if there is no such entry.
+        """
+        if name not in self.tensors or self.tensors[name].ndim <= axis:
+            raise CheckpointError(
+                f"{self.path} has no entry {name}, from which sizes are read; it is of another "
+                "kind or damaged"
+            )
+        return self.tensors[name].shape[axis]
+
+    def count(self, pattern: str) -> int:
+        """One more than the largest number that `pattern` finds in a name; 0 if it finds none."""
+        found = (re.fullmatch(pattern, name) for name in self.tensors)
+        return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+    def provenance(self, kind: str) -> dict[str, Any]:
+        """Where a checkpoint made of this file comes from, as plain values."""
+        return {
+            "imported_from": self.path.name,
+            "digest": self.digest,
+            "kind": kind,
+            "dropped": list(self.dropped),
+        }
+
+
+def read_released(
+    path: Path, groups: Sequence[str] = (), optional: Sequence[str] = ()
+) -> ReleasedFile:
     """Read a state dict, wrapped or not, saved by `torch.save`.
 
     Unwraps `{"model": ..., "optimizer": ...}`, joins nested groups by dots and takes the prefix of
     DataParallel away. Only tensors and plain containers are read: a pickle that names any other
     class or function is refused before it can run.
 
+    Args:
+        path: of the file.
+        groups: networks to take from a file that holds several beside other things; none for a
+            file of weights only. Everything else in the file is left out.
+        optional: networks to take too where the file holds them.
+
     Raises:
-        CheckpointError: if the file is missing, damaged, no state dict or not finite.
+        CheckpointError: if the file is missing, damaged, no state dict, not finite, or lacks one
+            of the groups.
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist or is no file; give a released checkpoint")
@@ -72,7 +108,7 @@ def read_released(path: Path) -> ReleasedFile:
         raise CheckpointError(
             f"{path} holds a {type(content).__name__}, no state dict; save `model.state_dict()`"
         )
-    inner, dropped = _unwrap(content)
+    inner, dropped = _choose(content, groups, optional, path) if groups else _unwrap(content)
     tensors = _flatten(inner, path)
     broken = [n for n, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
     if broken:
@@ -105,6 +141,19 @@ def _unwrap(content: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], tuple[str, .
         dropped += [str(name) for name in content if name != wrapper]
         content = content[wrapper]
     return content, tuple(dropped)
+
+
+def _choose(
+    content: Mapping[Any, Any], groups: Sequence[str], optional: Sequence[str], path: Path
+) -> tuple[Mapping[Any, Any], tuple[str, ...]]:
+    missing = [group for group in groups if not isinstance(content.get(group), Mapping)]
+    if missing:
+        raise CheckpointError(
+            f"{path} lacks the networks {', '.join(missing)}; it holds "
+            f"{name_some(map(str, content)) or 'nothing'}, so it is of another kind"
+        )
+    chosen = {name: content[name] for name in (*groups, *optional) if name in content}
+    return chosen, tuple(str(name) for name in content if name not in chosen)
 
 
 def _flatten(group: Mapping[Any, Any], path: Path, prefix: str = "") -> dict[str, Tensor]:

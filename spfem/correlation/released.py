@@ -1,4 +1,4 @@
-"""Released ASCCL, STCCL and SCMCL checkpoints turned into checkpoints of this package."""
+"""Released ASCCL, STCCL and SCMCL checkpoints read into this package's networks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.errors import SettingsError
 from spfem.released_files import ReleasedFile, read_released
+from spfem.released_kinds import OpenedRelease
 
 DEAD_BACKBONE = r"resnet50\.bn2\..+"  # built, never called
 DEAD_FUSION = r"\w+_attn\.blocks\.\d+\.norm_[qkv]\..+"  # their result is overwritten
@@ -53,19 +54,8 @@ class ReleasedKind:
     learned_on_bgr: bool = False
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A new file, the number of its tensors, and its provenance as stored inside."""
-
-    path: Path
-    entries: int
-    provenance: dict[str, Any]
-
-
-def import_released(
-    kind: str, path: Path, out: Path, *, keep_channel_order: bool = False
-) -> Imported:
-    """Read a released checkpoint and write it as a checkpoint of this package.
+def open_released(kind: str, path: Path, *, keep_channel_order: bool = False) -> OpenedRelease:
+    """Read a released metric or encoder.
 
     Sizes come from the shapes in the file, everything else is the default of the settings. The
     released ASCCL and STCCL metrics were learned on BGR images: the input channels of the first
@@ -74,20 +64,14 @@ def import_released(
     Args:
         kind: one of `KINDS`.
         path: released file.
-        out: safetensors file to write.
         keep_channel_order: leave the first convolution as it is, for callers who feed BGR.
 
     Raises:
         CheckpointError: if the file cannot be read or is of another layout, with the names of the
             missing, surplus and misshapen entries.
-        SettingsError: for an unknown kind, a wrong ending of `out`, or a channel order where
-            there is none to keep.
+        SettingsError: for a channel order where there is none to keep.
     """
-    if kind not in KINDS:
-        raise SettingsError(f"kind must be one of {', '.join(KINDS)}; found {kind!r}")
     layout = KINDS[kind]
-    if out.suffix != ".safetensors":
-        raise SettingsError(f"the new file must end in .safetensors, found {out}")
     if keep_channel_order and not layout.learned_on_bgr:
         raise SettingsError(f"{kind} was not learned on BGR images; do not keep the channel order")
     file = read_released(path).without(layout.dead)
@@ -96,17 +80,14 @@ def import_released(
     if layout.learned_on_bgr and not keep_channel_order and FIRST_CONVOLUTION in tensors:
         tensors[FIRST_CONVOLUTION] = tensors[FIRST_CONVOLUTION].flip(1)
     load_weights(network, tensors, path, advice=f"it is not of the released layout {kind!r}")
-    provenance: dict[str, Any] = {
-        "imported_from": path.name,
-        "digest": file.digest,
-        "kind": kind,
-        "dropped": list(file.dropped),
-    }
+    provenance, notes = file.provenance(kind), []
     if layout.learned_on_bgr:
-        kept = keep_channel_order
-        provenance["input_channels"] = "BGR, as released" if kept else "RGB, turned from BGR"
-    save(out, provenance=provenance)
-    return Imported(out, len(tensors), provenance)
+        provenance["input_channels"] = (
+            "BGR, as released" if keep_channel_order else "RGB, turned from BGR"
+        )
+        notes.append(f"input channels: {provenance['input_channels']}")
+    write = partial(save, provenance=provenance)
+    return OpenedRelease(len(tensors), provenance, write, tuple(notes))
 
 
 def _metric(network: Any) -> tuple[nn.Module, Save]:
@@ -147,4 +128,4 @@ KINDS = {
         DEAD_FUSION,
     ),
 }
-"""The command line describes them in `spfem.import_checkpoint.RELEASED_KINDS`."""
+"""`spfem.released_kinds` describes them."""

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from torch import Tensor
-
 from spfem.errors import CheckpointError, SettingsError
 from spfem.released_files import ReleasedFile
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
@@ -22,11 +20,9 @@ def spatial_settings(file: ReleasedFile) -> SpatialSettings:
     Raises:
         CheckpointError: if the file has no such backbone.
     """
-    levels = _count(file.tensors, r"resnet50\.layer(\d+)\..+")  # layers count from 1
-    widths = tuple(_rows(file, f"resnet50.layer{n}.0.conv2.weight") for n in range(1, levels))
-    blocks = tuple(
-        _count(file.tensors, rf"resnet50\.layer{n}\.(\d+)\..+") for n in range(1, levels)
-    )
+    levels = file.count(r"resnet50\.layer(\d+)\..+")  # layers count from 1
+    widths = tuple(file.size(f"resnet50.layer{n}.0.conv2.weight") for n in range(1, levels))
+    blocks = tuple(file.count(rf"resnet50\.layer{n}\.(\d+)\..+") for n in range(1, levels))
     if not widths:
         raise CheckpointError(
             f"{file.path} has no entry resnet50.layer1.0.conv2.weight; it holds no ASCCL or STCCL "
@@ -60,14 +56,14 @@ def sequence_settings(
     Raises:
         CheckpointError: if the file has no such encoder.
     """
-    layers = _count(file.tensors, rf"{re.escape(prefix)}convs\.(\d+)\..+")
-    widths = [_rows(file, f"{prefix}convs.{layer}.0.weight") for layer in range(max(layers, 1))]
+    layers = file.count(rf"{re.escape(prefix)}convs\.(\d+)\..+")
+    widths = [file.size(f"{prefix}convs.{layer}.0.weight") for layer in range(max(layers, 1))]
     doublings = tuple(n for n in range(1, layers) if widths[n] == 2 * widths[n - 1])
     values = {
         "width": widths[0],
         "layers": layers,
         "doublings": doublings,
-        "embedding": _rows(file, f"{prefix}fc.weight"),
+        "embedding": file.size(f"{prefix}fc.weight"),
     }
     return _changed(file, settings, values)
 
@@ -81,8 +77,8 @@ def image_settings(
         CheckpointError: if the file has no such encoder.
     """
     values = {
-        "image_width": _rows(file, f"{prefix}model.conv1.weight"),
-        "embedding": _rows(file, f"{prefix}model.fc.weight"),
+        "image_width": file.size(f"{prefix}model.conv1.weight"),
+        "embedding": file.size(f"{prefix}model.fc.weight"),
     }
     return _changed(file, settings, values)
 
@@ -98,23 +94,8 @@ def pair_settings(file: ReleasedFile, *, image: bool) -> CrossModalSettings:
     settings = sequence_settings(file, "audio_encoder.")
     if image:
         settings = image_settings(file, "image_encoder.", settings)
-    blocks = _count(file.tensors, r"audio_attn\.blocks\.(\d+)\..+")
+    blocks = file.count(r"audio_attn\.blocks\.(\d+)\..+")
     return _changed(file, settings, {"blocks": blocks})
-
-
-def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
-    """One more than the largest number that `pattern` finds; 0 if it finds none."""
-    found = (re.fullmatch(pattern, name) for name in tensors)
-    return 1 + max((int(match[1]) for match in found if match), default=-1)
-
-
-def _rows(file: ReleasedFile, name: str) -> int:
-    if name not in file.tensors or not file.tensors[name].ndim:
-        raise CheckpointError(
-            f"{file.path} has no entry {name}, from which sizes are read; it is of another kind "
-            "or damaged"
-        )
-    return len(file.tensors[name])
 
 
 def _changed(
