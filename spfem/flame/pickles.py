@@ -1,0 +1,188 @@
+"""Pickles of other people, read into arrays: whatever could run code is refused by name."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy._core import multiarray, numeric
+
+from spfem.errors import InputError
+
+REBUILDERS = {"_reconstruct", "_frombuffer", "scalar"}  # how numpy's own pickles come back
+
+
+class Recorded:
+    """An object of a class that is never imported: only what its pickle says of its state."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError(f"its state is a {type(state).__name__}, no mapping")
+        self.state = state
+
+
+class ChumpyArray(Recorded):
+    """`chumpy.ch.Ch`: an array with bookkeeping around it."""
+
+
+class ChumpySelection(Recorded):
+    """`chumpy.reordering.Select`: some entries of another chumpy array."""
+
+
+class SparseColumns(Recorded):
+    """`scipy.sparse.csc_matrix`."""
+
+
+class SparseRows(Recorded):
+    """`scipy.sparse.csr_matrix`."""
+
+
+class SparsePlaces(Recorded):
+    """`scipy.sparse.coo_matrix`."""
+
+
+class Similarity(Recorded):
+    """`skimage.transform.SimilarityTransform`."""
+
+
+STAND_INS: dict[tuple[str, str], type[Recorded]] = {
+    ("chumpy", "Ch"): ChumpyArray,
+    ("chumpy", "Select"): ChumpySelection,
+    ("scipy", "csc_matrix"): SparseColumns,
+    ("scipy", "csr_matrix"): SparseRows,
+    ("scipy", "coo_matrix"): SparsePlaces,
+    ("skimage", "SimilarityTransform"): Similarity,
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        package = module.split(".")[0]
+        if (package, name) in STAND_INS:
+            return STAND_INS[package, name]
+        if package == "numpy":
+            if name in ("ndarray", "dtype") and module == "numpy":
+                return getattr(np, name)
+            if name in REBUILDERS and module.split(".")[-1] in ("multiarray", "numeric"):
+                return getattr(numeric if name == "_frombuffer" else multiarray, name)
+        builders = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("_codecs", "encode"): _encode,
+            ("copyreg", "_reconstructor"): _reconstruct_stand_in,
+            ("builtins", "object"): object,
+            ("torch.storage", "_load_from_bytes"): _read_storage,
+            ("torch._utils", "_rebuild_tensor_v2"): _tensor_values,
+        }
+        if (module, name) in builders:
+            return builders[module, name]
+        raise pickle.UnpicklingError(
+            f"it names the Python object {module}.{name}, which could run code"
+        )
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it asks for the text encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def _reconstruct_stand_in(kind: type, base: type, state: Any) -> Recorded:
+    if not (isinstance(kind, type) and issubclass(kind, Recorded) and base is object):
+        raise pickle.UnpicklingError(f"it rebuilds a {kind} from a {base}")
+    return kind()
+
+
+def _read_storage(content: bytes) -> Any:
+    import torch
+
+    # What torch does itself, but without the right to run code.
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _tensor_values(storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> np.ndarray:
+    import torch
+
+    empty = torch.empty(0, dtype=storage.dtype)
+    tensor = empty.set_(storage.untyped(), int(offset), tuple(size), tuple(stride))
+    return tensor.detach().numpy().copy()
+
+
+def unpickle_arrays(file: BinaryIO, path: Path) -> Any:
+    """What one pickle holds: containers, numbers, texts, arrays and `Recorded` stand-ins.
+
+    Nothing is imported and no foreign constructor runs. Tensors come back as arrays; see
+    `array_of` for the stand-ins of chumpy and scipy.sparse.
+
+    Args:
+        file: open, at the start of the pickle; Python 2 pickles are read as latin1.
+        path: for the error.
+
+    Raises:
+        InputError: if the pickle is damaged or names anything else.
+    """
+    try:
+        return _ArrayUnpickler(file, encoding="latin1").load()
+    except Exception as error:  # damaged pickles raise whatever the reader stumbles over
+        raise InputError(
+            f"{path} cannot be read: {str(error) or type(error).__name__}; only arrays are taken "
+            "from it; get the file again from its source"
+        ) from error
+
+
+def array_of(value: Any, name: str, path: Path) -> np.ndarray:
+    """The plain array behind an array, tensor, chumpy array or sparse matrix.
+
+    Args:
+        value: from `unpickle_arrays`.
+        name: of the entry, for the error.
+        path: of the file, for the error.
+
+    Raises:
+        InputError: if it is none of these.
+    """
+    try:
+        return _plain(value)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path}: entry {name!r} holds no numbers that can be read ({error}); get the file "
+            "again from its source"
+        ) from error
+
+
+def _plain(value: Any) -> np.ndarray:
+    if isinstance(value, ChumpyArray):
+        return _plain(value.state["x"] if "x" in value.state else value.state["_x"])
+    if isinstance(value, ChumpySelection):
+        chosen = _plain(value.state["a"]).ravel()[_plain(value.state["idxs"]).astype(np.int64)]
+        shape = value.state.get("preferred_shape")
+        return chosen if shape is None else chosen.reshape(shape)
+    if isinstance(value, SparseColumns | SparseRows):
+        shape = tuple(value.state["_shape"])
+        across = np.diff(_plain(value.state["indptr"]))
+        outer = np.repeat(np.arange(len(across)), across)
+        inner = _plain(value.state["indices"])
+        places = (outer, inner) if isinstance(value, SparseRows) else (inner, outer)
+        return _dense(shape, places, _plain(value.state["data"]))
+    if isinstance(value, SparsePlaces):
+        state = value.state
+        places = state["coords"] if "coords" in state else (state["row"], state["col"])
+        return _dense(tuple(state["_shape"]), tuple(map(_plain, places)), _plain(state["data"]))
+    if isinstance(value, Recorded):
+        raise TypeError(f"a {type(value).__name__}")
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"its type is {array.dtype}")
+    return array
+
+
+def _dense(shape: tuple[int, ...], places: tuple[Any, ...], values: np.ndarray) -> np.ndarray:
+    whole = np.zeros(shape, values.dtype)
+    np.add.at(whole, places, values)  # entries of one place add up, as in scipy
+    return whole
