@@ -15,6 +15,7 @@ from spfem.settings import (
     RendererSettings,
     Scale,
     SpatialSettings,
+    SupervisionSettings,
     TemporalSettings,
 )
 
@@ -98,9 +99,9 @@ def _demo() -> Scale:
             adversarial_weight=0.1,
             feature_weight=1.0,
             pixel_weight=10.0,
-            metric_every=4,
             precision="auto",
         ),
+        supervision=SupervisionSettings(renderer_every=4),
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from spfem.artifacts import open_stage
 from spfem.renderer.checkpoint import TrainedRenderer, load_renderer, save_renderer
 from spfem.renderer.clips import RendererClip
-from spfem.renderer.objective import PairLoss
+from spfem.renderer.supervision import RendererSupervision
 from spfem.renderer.training import train_renderer
 from spfem.settings import RendererSettings
 
@@ -42,7 +42,7 @@ def make_renderer(
     inputs: Mapping[str, str],
     seed: int,
     base: MadeRenderer | None = None,
-    face_loss: PairLoss | None = None,
+    load_supervision: Callable[[], RendererSupervision] | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     force: bool = False,
@@ -53,10 +53,10 @@ def make_renderer(
         folder: of this renderer alone, such as `renderer/base` or `renderer/ned/<actor>`.
         load_clips: gives the clips; called only if there is something to train.
         settings: `base_steps` are trained without `base`, `adapt_steps` with it.
-        inputs: digests of everything the clips and `face_loss` come from.
+        inputs: digests of everything the clips and the supervision come from.
         seed: of the training.
         base: renderer to adapt.
-        face_loss: see `train_renderer`; name its metric in `inputs`.
+        load_supervision: gives what supervises; called only if there is something to train.
         device: to train on.
         progress: wraps the steps.
         force: train anew.
@@ -81,7 +81,7 @@ def make_renderer(
             steps=settings.base_steps if base is None else settings.adapt_steps,
             device=device,
             initial=None if base is None else base.renderer,
-            face_loss=face_loss,
+            supervision=None if load_supervision is None else load_supervision(),
             progress=progress,
             checkpoint_folder=folder,
         )

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from spfem.errors import InputError, SettingsError
+from spfem.errors import SettingsError
 from spfem.precision import autocast
 from spfem.renderer.augmentation import jitter_conditions
 from spfem.renderer.checkpoint import TrainedRenderer, copy_renderer, new_renderer
@@ -17,6 +16,7 @@ from spfem.renderer.clips import RendererClip, Sequences, draw_sequences
 from spfem.renderer.conditions import cover_outside, to_network
 from spfem.renderer.objective import PairLoss, renderer_losses
 from spfem.renderer.recurrence import generate_chunk
+from spfem.renderer.supervision import RendererSupervision, supervising_terms
 from spfem.renderer.training_state import TrainingState
 from spfem.settings import RendererSettings
 
@@ -31,7 +31,7 @@ def train_renderer(
     steps: int,
     device: torch.device | str = "cpu",
     initial: TrainedRenderer | None = None,
-    face_loss: PairLoss | None = None,
+    supervision: RendererSupervision | None = None,
     perceptual: PairLoss | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     checkpoint_folder: Path | None = None,
@@ -50,27 +50,28 @@ def train_renderer(
         device: to train on.
         initial: renderer to start from (adaptation, at `adapt_learning_rate`), left unchanged;
             optimisers start anew.
-        face_loss: loss of pictures with changed emotion and the real source frames of the same
-            moments, both (N, 3, S, S) in [-1, 1] and black outside the mask; frozen, gradient
-            through the first; called under the settings' precision. Needs `edited_conditions`
-            in every clip. Used every `metric_every` steps.
+        supervision: metrics that add terms to the generator's loss every few steps, each with a
+            column of the curve. Those that compare emotion-changed pictures need
+            `edited_conditions` in every clip.
         perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
         progress: wraps the steps, to show them.
         checkpoint_folder: where the state is kept so that a killed run continues; None for not.
 
     Raises:
-        InputError: if there are no clips, or no edited conditions for `face_loss`.
-        SettingsError: if steps or sequence lengths make no sense.
+        InputError: if there are no clips, or no edited conditions for `supervision`.
+        SettingsError: if steps, sequence lengths or `supervision` make no sense.
         CheckpointError: if `initial` or a kept state does not fit the settings.
 
-    Source: NED; ASCCL for `face_loss`, which departs from the released code in comparing the
-    emotion-changed output with the source, as the paper describes.
+    Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
+    the former two in comparing emotion-changed output with the source, as the papers describe.
     """
     if steps < 1 or min(settings.sequence_frames) < settings.chunk_frames:
         raise SettingsError(
             f"cannot train {steps} steps with sequences of {settings.sequence_frames} frames and "
             f"chunks of {settings.chunk_frames}; use at least one step and one chunk a sequence"
         )
+    if supervision is not None:
+        supervision.check(settings)
     renderer = copy_renderer(initial, settings) if initial else new_renderer(settings, seed)
     rate = settings.adapt_learning_rate if initial else settings.learning_rate
     for network in renderer.networks().values():
@@ -101,9 +102,15 @@ def train_renderer(
             ours, theirs = renderer_losses(
                 renderer, newest, generated.flatten(0, 1), real, centres, perceptual
             )
-            if face_loss is not None and step % settings.metric_every == 0:
-                ours["metric"] = settings.metric_weight * _metric_term(
-                    renderer, part, real, face_loss, device
+            if supervision is not None and step % supervision.every == 0:
+                ours |= supervising_terms(
+                    renderer,
+                    supervision,
+                    sequence,
+                    position,
+                    key=(seed, step),
+                    device=device,
+                    perceptual=perceptual,
                 )
         state.update(ours, theirs)
         state.record(step, {**ours, **theirs}, every=max(1, steps // ROWS))
@@ -114,23 +121,6 @@ def train_renderer(
     for network in renderer.networks().values():
         network.eval()
     return renderer
-
-
-def _metric_term(
-    renderer: TrainedRenderer,
-    part: Sequences,
-    source: Tensor,
-    face_loss: PairLoss,
-    device: torch.device | str,
-) -> Tensor:
-    if part.edited_conditions is None:
-        raise InputError(
-            "face_loss needs edited_conditions in every renderer clip; render them with the "
-            "manipulator's output or train without face_loss"
-        )
-    edited = to_network(part.edited_conditions, device)
-    changed, _ = generate_chunk(renderer.generator, edited, None)
-    return face_loss(changed.flatten(0, 1).float(), source)
 
 
 def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Sequences:

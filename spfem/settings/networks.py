@@ -31,7 +31,6 @@ class ManipulatorSettings:
     cycle_weight: float = 1.0
     style_weight: float = 1.0
     mouth_weight: float = 1.0
-    metric_weight: float = 0.1  # of the correlation loss on head renders
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,6 @@ class RendererSettings:
     feature_weight: float = 10.0
     perceptual_weight: float = 10.0  # only with the user's own VGG19
     pixel_weight: float = 0.0  # plain L1 over face and mouth crop; not in the papers
-    metric_weight: float = 1.0  # of a correlation loss on emotion-changed output
-    metric_every: int = 1  # steps between uses of the correlation loss
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
 
     @property

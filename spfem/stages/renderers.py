@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from spfem.artifacts import file_digest
 from spfem.chain import ConditionSource, Wish, edit_expression
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
+from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
 from spfem.manipulator import load_manipulator
 from spfem.methods import find_method
@@ -20,13 +20,12 @@ from spfem.renderer.stage import MadeRenderer, make_renderer
 from spfem.settings import EMOTIONS
 from spfem.stages.data import make_corpus, make_faces
 from spfem.stages.manipulators import make_manipulator
-from spfem.stages.metrics import load_spatial_metric, make_spatial_metric
 from spfem.stages.progress import show_progress
+from spfem.stages.renderer_supervision import ANCHORED, make_renderer_metrics
 from spfem.workspace import Workspace
 
 TEXTURE_CLIPS = 7  # of a person, whose frames make the mean texture
 KEPT_CLIPS = 64  # of drawn conditions, about 5 MB each at demo scale
-ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
 
 
 class _Conditions(Sequence[RendererClip]):
@@ -91,50 +90,48 @@ def make_actor_renderer(
 ) -> MadeRenderer:
     """The base renderer adapted to a target actor, for a method.
 
-    With supervision the metric compares what the renderer makes of expressions moved to random
-    emotions by the method's own manipulator with the real frames of the same moments.
+    With supervision by pictures the metrics compare what the renderer makes of expressions moved
+    to another emotion by the method's own manipulator with the real frames of the same moments;
+    with retrieved pairs the renderer also learns real frames of the wished emotion.
     """
     corpus, faces = make_corpus(workspace), make_faces(workspace)
     base = make_base_renderer(workspace, seed)
-    settings = workspace.scale.renderer
+    settings, wanted = workspace.scale.renderer, find_method(method)
     clips = learning_clips(corpus, actor)
-    supervised = find_method(method).spatial
-    manipulator = metric = None
     inputs = {"faces": faces.digest, "actor": actor}
-    if supervised:
+    manipulator = metrics = None
+    if wanted.supervised:
         path = make_manipulator(workspace, method, seed)
-        manipulator = load_manipulator(path)
-        metric = load_spatial_metric(workspace, seed)
-        inputs |= {
-            "manipulator": file_digest(path),
-            "metric": file_digest(make_spatial_metric(workspace, seed)),
-        }
+        metrics = make_renderer_metrics(workspace, wanted, actor, path, seed)
+        inputs |= metrics.inputs
+        # Pairs have conditions of their own.
+        manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
     painter = ConditionPainter(load_head_model(), settings.image_size)
 
-    def load_clips() -> Sequence[RendererClip]:
-        texture = person_texture(workspace, painter, actor)
+    @lru_cache
+    def texture() -> np.ndarray | None:
+        return person_texture(workspace, painter, actor)
 
-        def make(index: int) -> RendererClip:
-            track = faces[clips[index].key]
-            source = ConditionSource(painter, track, texture)
-            if manipulator is None:
-                return source.clip()
-            wish = Wish(EMOTIONS[(clips[index].label + 1 + index) % len(EMOTIONS)])
-            moved = edit_expression(
-                manipulator, track.expression, wish, anchored=ANCHORED, seed=seed
-            )
-            return source.clip(moved)
+    def show(track: FaceTrack) -> ConditionSource:
+        return ConditionSource(painter, track, texture())
 
-        return _Conditions(make, len(clips))
+    def make(index: int) -> RendererClip:
+        track = faces[clips[index].key]
+        if manipulator is None:
+            return show(track).clip()
+        other = (clips[index].label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
+        wish = Wish(EMOTIONS[other])
+        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
+        return show(track).clip(moved)
 
     return make_renderer(
         workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        load_clips,
+        lambda: _Conditions(make, len(clips)),
         settings,
         inputs=inputs,
         seed=seed,
         base=base,
-        face_loss=metric,
+        load_supervision=None if metrics is None else partial(metrics.load, show),
         device=workspace.device,
         progress=show_progress(f"renderer {method} {actor}"),
     )

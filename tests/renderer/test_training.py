@@ -103,29 +103,6 @@ def test_a_kept_state_of_another_run_or_a_damaged_one_is_not_used(clips, tmp_pat
     assert same(other, again)
 
 
-def test_face_loss_sees_the_edit_against_the_source_every_few_steps(clips):
-    calls = []
-
-    def face_loss(generated, source):
-        assert generated.requires_grad
-        assert not source.requires_grad
-        assert generated.shape == source.shape == (4, 3, 32, 32)
-        calls.append(float((generated - source).detach().abs().mean()))
-        return (generated - source).abs().mean()
-
-    edited = [planted_clip(seed, 8, smile=1.0) for seed in range(2)]
-    settings = replace(SETTINGS, metric_every=2)
-    made = train_renderer(edited, settings, seed=0, steps=4, face_loss=face_loss)
-    assert len(calls) == 2
-    assert "metric" in made.curve[0]
-    assert "metric" not in made.curve[1]
-    plain = train_renderer(edited, settings, seed=0, steps=4)
-    assert not same(made, plain)
-    bare = [replace(clip, edited_conditions=None) for clip in edited]
-    with pytest.raises(InputError, match="edited_conditions"):
-        train_renderer(bare, settings, seed=0, steps=1, face_loss=face_loss)
-
-
 def test_the_released_losses_alone_train_too():
     settings = replace(PLAIN, pixel_weight=0.0, adversarial="hinge", augmentation=0.01)
     clip = planted_clip(0, 3, texture=False)

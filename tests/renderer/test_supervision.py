@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.errors import InputError, SettingsError
+from spfem.renderer import training_state
+from spfem.renderer.checkpoint import new_renderer
+from spfem.renderer.clips import draw_sequences
+from spfem.renderer.supervision import FaceTerm, RendererSupervision, supervising_terms
+from spfem.renderer.training import train_renderer
+from tests.renderer.planted import SETTINGS, SIDE, planted_clip
+from tests.renderer.test_training import KilledError, kill_after, same
+
+
+@pytest.fixture(scope="module")
+def edited():
+    return [planted_clip(seed, 8, smile=1.0) for seed in range(2)]
+
+
+def difference(generated, source, random):
+    """A loss that also depends on its draws."""
+    return (generated - source).abs().mean() * (1 + torch.rand((), generator=random))
+
+
+def pictures_one_by_one(renderer, conditions):
+    """(B, T, 3, S, S): each window on its own through the generator."""
+    scaled = torch.from_numpy(conditions).movedim(-1, -3).float() / 255
+    previous = torch.zeros(len(scaled), 2, 3, SIDE, SIDE)
+    made = []
+    for frame in range(scaled.shape[1] - 2):
+        picture = renderer.generator(scaled[:, frame : frame + 3], previous)
+        made.append(picture)
+        previous = torch.stack([previous[:, 1], picture.detach()], 1)
+    return torch.stack(made, 1)
+
+
+@pytest.mark.parametrize(("position", "first"), [(0, 0), (2, 1)])  # 2 + 5 frames are too many of 6
+def test_every_term_is_that_of_a_slow_loop(edited, position, first):
+    renderer = new_renderer(SETTINGS, 0)
+    sequence = draw_sequences(edited, 6, SETTINGS, np.random.default_rng(0))
+    seen = []
+
+    def remember(generated, source, random):
+        seen.append((generated.detach(), source))
+        return (generated - source).abs().mean()
+
+    terms = (FaceTerm("wide", 2.0, 5, remember), FaceTerm("last", 0.5, 2, remember))
+    values = supervising_terms(
+        renderer, RendererSupervision(terms), sequence, position, key=(1, 2), device="cpu"
+    )
+    made = pictures_one_by_one(renderer, sequence.edited_conditions[:, first : first + 7])
+    real = torch.empty_like(made)
+    for clip in range(2):
+        for frame in range(5):
+            face = torch.from_numpy(sequence.faces[clip, first + frame]).permute(2, 0, 1) / 127.5
+            inside = sequence.conditions[clip, first + frame + 2, :, :, -1] == 255
+            real[clip, frame] = torch.where(torch.from_numpy(inside), face - 1, -1.0)
+    for (generated, source), frames in zip(seen, (5, 2), strict=True):
+        torch.testing.assert_close(generated, made[:, -frames:].detach(), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(source, real[:, -frames:])
+        assert not source.requires_grad
+    assert list(values) == ["wide", "last"]
+    for name, weight, frames in (("wide", 2.0, 5), ("last", 0.5, 2)):
+        expected = weight * (made[:, -frames:] - real[:, -frames:]).abs().mean()
+        assert float(values[name].detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
+
+
+def test_the_gradient_reaches_the_generator_only(edited):
+    renderer = new_renderer(SETTINGS, 0)
+    sequence = draw_sequences(edited, 6, SETTINGS, np.random.default_rng(0))
+    supervision = RendererSupervision((FaceTerm("one", 1.0, 3, difference),))
+    values = supervising_terms(renderer, supervision, sequence, 0, key=(0, 0), device="cpu")
+    values["one"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in renderer.generator.parameters())
+    for network in (renderer.image_discriminator, renderer.mouth_discriminator):
+        assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_terms_are_columns_of_the_curve_every_few_steps(edited):
+    terms = (FaceTerm("spatial", 1.0, 2, difference), FaceTerm("temporal", 0.5, 3, difference))
+    made = train_renderer(
+        edited, SETTINGS, seed=0, steps=4, supervision=RendererSupervision(terms, every=2)
+    )
+    columns = [{"spatial", "temporal"} & set(row) for row in made.curve]
+    assert columns == [{"spatial", "temporal"}, set(), {"spatial", "temporal"}, set()]
+    assert not same(made, train_renderer(edited, SETTINGS, seed=0, steps=4))
+    nothing = train_renderer(edited, SETTINGS, seed=0, steps=4, supervision=RendererSupervision())
+    assert same(nothing, train_renderer(edited, SETTINGS, seed=0, steps=4))
+
+
+def test_a_killed_supervised_training_ends_as_an_uninterrupted_one(edited, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
+    supervision = RendererSupervision((FaceTerm("one", 1.0, 3, difference),), every=3)
+    common = {"seed": 3, "steps": 7, "supervision": supervision}
+    torch.manual_seed(0)
+    whole = train_renderer(edited, SETTINGS, **common)
+    torch.manual_seed(1)  # the draws of the loss do not come from the global state
+    with pytest.raises(KilledError):
+        train_renderer(
+            edited, SETTINGS, **common, progress=kill_after(5), checkpoint_folder=tmp_path
+        )
+    resumed = train_renderer(edited, SETTINGS, **common, checkpoint_folder=tmp_path)
+    assert same(whole, resumed)
+    assert whole.curve == resumed.curve
+
+
+def test_refuses_what_cannot_be_supervised(edited):
+    wide = RendererSupervision((FaceTerm("wide", 1.0, 5, difference),))
+    with pytest.raises(SettingsError, match="sequences of 4 frames are shorter than the 5"):
+        train_renderer(edited, SETTINGS, seed=0, steps=1, supervision=wide)
+    narrow = FaceTerm("narrow", 1.0, 2, difference)
+    with pytest.raises(SettingsError, match="renderer_every"):
+        RendererSupervision((narrow,), every=0).check(SETTINGS)
+    with pytest.raises(SettingsError, match="different names"):
+        RendererSupervision((narrow, narrow)).check(SETTINGS)
+    bare = [replace(clip, edited_conditions=None) for clip in edited]
+    with pytest.raises(InputError, match="edited_conditions"):
+        train_renderer(bare, SETTINGS, seed=0, steps=1, supervision=RendererSupervision((narrow,)))
