@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from spfem.errors import ShapeError
 
 LARGEST_RATE = 12.5  # frames per second that are shown at most
 LARGEST_FILE = 1_500_000  # bytes
-TRIES = ((256, 1.0), (128, 1.0), (128, 0.85), (96, 0.7), (64, 0.6), (64, 0.5))
+TRIES = ((255, 1.0), (128, 1.0), (128, 0.8), (96, 0.65), (64, 0.5))
 """Colours and size that are tried until the file is small enough, the best-looking first."""
 PALETTE_FRAMES = 8  # that the common palette is taken from
+UNSEEN_CHANGE = 9  # of 255; a place that changes less, as by a codec's noise, stays as shown
 
 
 def write_gif(
@@ -75,16 +76,31 @@ def _durations(shown: int, every: int, count: int, fps: float) -> list[int]:
     return [max(20, int(10 * step)) for step in np.diff(marks)]  # browsers slow down below 20
 
 
+def _without_noise(pictures: list[Image.Image]) -> Iterator[np.ndarray]:
+    """The frames, with places that have not changed since they were last drawn left as drawn.
+
+    The comparison is with what is shown, so slow changes do not get lost.
+    """
+    shown = np.asarray(pictures[0])
+    for picture in pictures:
+        new = np.asarray(picture)
+        change = np.abs(new.astype(np.int16) - shown).max(axis=2, keepdims=True)
+        shown = np.where(change > UNSEEN_CHANGE, new, shown)
+        yield shown
+
+
 def _encode(pictures: list[Image.Image], durations: list[int], colours: int, size: float) -> bytes:
     width, height = (max(1, round(side * size)) for side in pictures[0].size)
     if size != 1:
         pictures = [p.resize((width, height), Image.Resampling.LANCZOS) for p in pictures]
+    pictures = [Image.fromarray(frame) for frame in _without_noise(pictures)]
     chosen = np.linspace(0, len(pictures) - 1, min(PALETTE_FRAMES, len(pictures))).astype(int)
     sheet = Image.fromarray(np.concatenate([np.asarray(pictures[index]) for index in chosen]))
     palette = sheet.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     first, *rest = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     file = io.BytesIO()
+    # `optimize` leaves out what has not changed since the frame before.
     first.save(
-        file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False
+        file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True
     )
     return file.getvalue()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from spfem.errors import ShapeError
-from spfem.figures.gif import LARGEST_RATE, write_gif
+from spfem.figures.gif import LARGEST_RATE, UNSEEN_CHANGE, write_gif
 from tests.figures.pictures import make_face
 
 
@@ -39,6 +39,20 @@ def test_frames_are_those_of_their_time(tmp_path):
     assert durations == [80, 80, 80, 80, 40]
     for shown, wanted in zip(frames, video[::2], strict=True):
         assert np.abs(shown.astype(int) - wanted).max() <= 8  # the palette holds all colours
+
+
+def test_noise_of_a_codec_takes_no_room_and_slow_changes_are_shown(tmp_path):
+    random = np.random.default_rng(0)
+    face = make_face(64).astype(int)
+    noise = random.integers(-2, 3, (20, *face.shape))
+    still, slow = np.repeat(face[None], 20, 0), face + 3 * np.arange(20)[:, None, None, None]
+    for name, video in (("still", still + noise), ("slow", slow)):
+        write_gif(tmp_path / f"{name}.gif", np.clip(video, 0, 255).astype(np.uint8), 10)
+    write_gif(tmp_path / "one.gif", np.clip((still + noise)[:1], 0, 255).astype(np.uint8), 10)
+    one = (tmp_path / "one.gif").stat().st_size
+    assert (tmp_path / "still.gif").stat().st_size < 1.3 * one
+    last = read(tmp_path / "slow.gif")[0][-1].astype(int)
+    assert np.abs(last - np.clip(slow[-1], 0, 255)).mean() < UNSEEN_CHANGE
 
 
 def test_large_pictures_give_up_colours_then_pixels(tmp_path):

@@ -1,0 +1,118 @@
+"""Comparisons to look at: which panels, at which moments, with whose sound."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spfem import comparisons
+from spfem.comparisons import (
+    closest_to_truth,
+    comparison_frames,
+    edit_panels,
+    emotion_rows,
+    save_comparison,
+)
+from spfem.corpus.video import read_video, write_video
+from spfem.errors import ShapeError
+from spfem.evaluation.protocol import Edit
+from spfem.workspace import open_workspace
+from tests.evaluation.made_up import make_scores
+
+SIDE = 32
+EDIT = Edit("intra", "A/neutral/level_1/004", "A/happy/level_3/005", "happy", "A")
+
+
+def clip(level: int, frames: int = 4) -> np.ndarray:
+    return (
+        np.full((frames, SIDE, SIDE, 3), level, np.uint8)
+        + np.arange(frames, dtype=np.uint8)[:, None, None, None]
+    )
+
+
+class MadeUpClip:
+    def __init__(self, video: Path):
+        self.video = video
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """Results on disk: source 40, reference 80 (two frames), ned 120, ned+all 160, truth 200."""
+    levels = {"source": 40, "reference": 80, "ned": 120, "ned+all": 160}
+    for name, level in levels.items():
+        frames = clip(level, 2 if name == "reference" else 4)
+        sound = {"audio": np.full(2560, 0.1), "sample_rate": 16000} if name == "source" else {}
+        write_video(tmp_path / f"{name}.mp4", frames, 25, **sound)
+    clips = {
+        EDIT.source: MadeUpClip(tmp_path / "source.mp4"),
+        EDIT.reference: MadeUpClip(tmp_path / "reference.mp4"),
+    }
+    monkeypatch.setattr(comparisons, "clips_by_key", lambda _: clips)
+    monkeypatch.setattr(
+        comparisons, "result_video", lambda _, method, seed, edit: tmp_path / f"{method}.mp4"
+    )
+    monkeypatch.setattr(comparisons, "read_truth", lambda *_: (clip(200), None))
+    monkeypatch.setattr(comparisons, "make_corpus", lambda _: type("Corpus", (), {"fps": 25}))
+    return open_workspace("11_x", scale="smoke", data=tmp_path / "d", figures=tmp_path / "f")
+
+
+def test_panels_of_an_edit_in_their_order(workspace):
+    panels = edit_panels(workspace, EDIT, ["ned", "ned+all"])
+    assert list(panels) == ["source", "reference", "ned", "ned+all", "truth"]
+    means = [frames[0].mean() for frames in panels.values()]
+    assert np.allclose(means, [40, 80, 120, 160, 200], atol=3)
+
+
+def test_comparison_shows_every_clip_at_the_same_moment():
+    frames = list(comparison_frames({"source": clip(10), "ned": clip(100), "truth": clip(200, 2)}))
+    assert len(frames) == 4
+    for moment, frame in enumerate(frames):
+        row = frame[-1]  # below the labels
+        assert row[0, 0] == 10 + moment
+        assert row[SIDE + 4, 0] == 100 + moment
+        assert row[-1, 0] == 200 + min(moment, 1)  # the shorter clip stays at its end
+
+
+def test_comparison_without_frames_is_refused():
+    with pytest.raises(ShapeError, match="none: ned"):
+        list(comparison_frames({"source": clip(10), "ned": clip(10, 0)}))
+    with pytest.raises(ShapeError, match="all"):
+        list(comparison_frames({}))
+
+
+def test_saved_comparison_has_the_sound_of_the_source(workspace):
+    save_comparison(workspace, EDIT, ["ned", "ned+all"])
+    path = workspace.figures / "videos" / f"{EDIT.name}.mp4"
+    video = read_video(path)
+    assert len(video.frames) == 4
+    assert video.frames.shape[2] == 5 * SIDE + 4 * 4
+    assert np.array_equal(
+        video.audio, read_video(comparisons.clips_by_key(0)[EDIT.source].video).audio
+    )
+    assert workspace.finish() == [f"videos/{EDIT.name}.mp4"]
+
+
+def test_emotions_stand_in_columns():
+    edits = {
+        "happy": {"source": clip(10), "ned": clip(50), "truth": clip(90)},
+        "sad": {"source": clip(10), "ned": clip(60), "truth": clip(95, 3)},
+    }
+    frames = list(emotion_rows(edits, ["source", "ned"]))
+    assert len(frames) == 4
+    bottom = frames[2][-4]
+    assert bottom[-1, 0] == 62
+    assert bottom[-1 - SIDE - 4, 0] == 52
+    with pytest.raises(ShapeError, match="edit to happy has no panel ned\\+all"):
+        list(emotion_rows(edits, ["source", "ned+all"]))
+
+
+def test_method_nearest_to_the_truth_is_chosen():
+    scores = make_scores(methods=("ned", "ned+asccl", "ned+all"), seeds=(0,))
+    by_method = {name: [s for s in scores if s.method == name] for name in ("ned+all", "ned")}
+    assert closest_to_truth(by_method) == "ned"  # made-up errors rise with the position
+    unknown = {
+        name: [replace(s, scores={"mouth_error": np.nan}) for s in part]
+        for name, part in by_method.items()
+    }
+    assert closest_to_truth(unknown) == "ned"  # the last
