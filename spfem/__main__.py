@@ -89,9 +89,35 @@ def build_parser() -> argparse.ArgumentParser:
         help="stages of a finished run (default: data/synthetic-demo)",
     )
     edit.add_argument(
+        "--intensity",
+        type=float,
+        default=1.0,
+        metavar="0..1",
+        help="how much: 0 keeps the expression, 1 is the full edit (default: 1)",
+    )
+    edit.add_argument(
+        "--face",
+        type=int,
+        metavar="N",
+        help="which face, counted from left to right in the first frame that shows one, from 1 "
+        "(default: the largest there)",
+    )
+    edit.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write OUT-compare.mp4: source, reference and result side by side",
+    )
+    edit.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps track and adapted renderer of a clip for its next edit "
+        "(default: own/ in the folder of the models)",
+    )
+    edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
-    edit.add_argument("--method", choices=METHODS, default="ned+asccl")
+    edit.add_argument("--method", choices=METHODS, default="ned+asccl", help="default: ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
@@ -132,20 +158,25 @@ def _reproduce(arguments: argparse.Namespace) -> None:
 def _edit(arguments: argparse.Namespace) -> None:
     from spfem.edit import EditRequest, edit_video
 
-    edit_video(
+    result = edit_video(
         EditRequest(
             clip=arguments.clip,
             out=arguments.out,
             emotion=arguments.emotion,
             reference=arguments.reference,
+            intensity=arguments.intensity,
             models=arguments.models,
             method=arguments.method,
+            face=arguments.face,
+            compare=arguments.compare,
+            keep=arguments.keep,
             seed=arguments.seed,
             device=arguments.device,
             without_sound=arguments.without_sound,
         )
     )
-    print(f"wrote {arguments.out}")
+    for path in filter(None, (result.out, result.comparison)):
+        print(f"wrote {path}")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from spfem.errors import InputError
-from spfem.face.align import unalign_face
+from spfem.face.align import invert, unalign_face
 from spfem.face.conditions import ConditionPainter
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.mask import unite_masks
@@ -30,6 +30,7 @@ from spfem.renderer.clips import RendererClip
 from spfem.settings import EMOTIONS
 
 STYLE_LATENTS = 16  # latents whose styles are averaged for a label
+BLEND_MARGIN = 40  # pixels around the aligned square, more than the blend looks at
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,19 @@ def match_colour(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> 
     One shift a channel for the whole clip, so that nothing flickers. Not in the papers: a renderer
     adapted for a minute keeps a slight cast of the faces it knew before.
     """
+    return shift_colour(pictures, colour_shift(pictures, faces, masks))
+
+
+def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Mean colour (3,) of faces less that of pictures, both (T, S, S, 3), where masks are set."""
     inside = masks > 0
     if not inside.any():
-        return pictures
-    shift = faces[inside].mean(0) - pictures[inside].mean(0)
+        return np.zeros(3)
+    return faces[inside].mean(0) - pictures[inside].mean(0)
+
+
+def shift_colour(pictures: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Pictures (..., 3) uint8 with a shift (3,) added."""
     return np.clip(np.rint(pictures + shift), 0, 255).astype(np.uint8)
 
 
@@ -141,16 +151,42 @@ def put_back(
     Frames in which no face was found stay as they are, and so does every byte outside the masks.
     """
     pictures = match_colour(pictures, track.faces, masks)
-    edited = []
-    for frame, matrix, picture, mask, found in zip(
-        frames, track.align, pictures, masks, track.found, strict=True
-    ):
-        if not found:
-            edited.append(frame)
-            continue
-        size = frame.shape[:2]
-        side = picture.shape[0] / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-        placed = unalign_face(picture, matrix, size)
-        inside = unalign_face(mask, matrix, size, nearest=True)
-        edited.append(blend_face(frame, placed, inside, side=side))
+    edited = [
+        blend_aligned(frame, picture, mask, matrix) if found else frame
+        for frame, matrix, picture, mask, found in zip(
+            frames, track.align, pictures, masks, track.found, strict=True
+        )
+    ]
     return np.stack(edited)
+
+
+def blend_aligned(
+    frame: np.ndarray, picture: np.ndarray, mask: np.ndarray, matrix: np.ndarray
+) -> np.ndarray:
+    """One frame (H, W, 3) with an aligned picture blended in, at the frame's resolution.
+
+    Only the part of the frame around the aligned square is worked on; every byte outside the mask
+    stays.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        picture: (S, S, 3) uint8.
+        mask: (S, S) uint8, not 0 on the face.
+        matrix: (2, 3) frame pixels to aligned pixels.
+    """
+    side = picture.shape[0] / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    corners = picture.shape[0] * np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
+    inverse = invert(matrix.astype(np.float64))
+    places = corners @ inverse[:, :2].T + inverse[:, 2]
+    low = np.maximum(np.floor(places.min(0)).astype(int) - BLEND_MARGIN, 0)
+    high = np.maximum(np.ceil(places.max(0)).astype(int) + BLEND_MARGIN, 0)
+    part = frame[low[1] : high[1], low[0] : high[0]]
+    if not part.size:
+        return frame
+    local = matrix.astype(np.float64)
+    local[:, 2] += local[:, :2] @ low
+    placed = unalign_face(picture, local, part.shape[:2])
+    inside = unalign_face(mask, local, part.shape[:2], nearest=True)
+    edited = frame.copy()
+    edited[low[1] : high[1], low[0] : high[0]] = blend_face(part, placed, inside, side=side)
+    return edited

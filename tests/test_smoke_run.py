@@ -173,14 +173,12 @@ def test_edit_keeps_rate_length_and_sound(clip, tmp_path):
 
 
 def test_edit_changes_the_face_only(clip, tmp_path):
-    result = edit_video(
-        EditRequest(clip, tmp_path / "out.mp4", emotion="angry", models=DATA, device="cpu")
-    )
-    before = read_video(clip).frames
-    changed = (result.frames != before).any(-1)
-    assert changed.any(axis=(1, 2)).all()
-    corner = changed[:, :12, :12]
-    assert not corner.any()
+    out = tmp_path / "out.mp4"
+    edit_video(EditRequest(clip, out, emotion="angry", models=DATA, device="cpu"))
+    before, after = read_video(clip).frames.astype(int), read_video(out).frames.astype(int)
+    changed = np.abs(after - before).max(-1)  # after a second encoding
+    assert (changed.max(axis=(1, 2)) > 12).all()
+    assert changed[:, :12, :12].max() <= 12
 
 
 @pytest.mark.parametrize(

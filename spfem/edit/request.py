@@ -1,0 +1,113 @@
+"""What a user asks of an edit, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spfem import __version__
+from spfem.edit.tracking.clip_track import ClipTrack
+from spfem.errors import InputError
+from spfem.settings import EMOTIONS
+
+DEFAULT_METHOD = "ned+asccl"
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """What to edit and how.
+
+    Attributes:
+        clip: the video.
+        out: the new video.
+        emotion: emotion to show, or None with `reference`.
+        reference: video whose expression style to take over, or None.
+        intensity: 0 for the expression of the source, 1 for the full edit.
+        models: stages of a finished run; None for those of the demo.
+        method: one of `spfem.methods.METHODS` that the models were trained with.
+        face: number of the face to edit, from left to right in the first frame that shows a face,
+            from 1; None for the largest there.
+        compare: also write source, reference and result side by side, beside `out`.
+        keep: folder that keeps the track and the adapted renderer of each clip for the next edit;
+            None for `own` in the folder of the models.
+        seed: of the adaptation and of the label's style.
+        device: `auto`, `cpu` or `cuda`.
+        anchored: move the expression by the difference that the target style makes, which own
+            videos need, since their codes are offset from those of the training corpus.
+        without_sound: accept a clip that has no sound.
+    """
+
+    clip: Path
+    out: Path
+    emotion: str | None = None
+    reference: Path | None = None
+    intensity: float = 1.0
+    models: Path | None = None
+    method: str = DEFAULT_METHOD
+    face: int | None = None
+    compare: bool = False
+    keep: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+    anchored: bool = True
+    without_sound: bool = False
+
+    @property
+    def comparison(self) -> Path:
+        """Where `compare` writes: `OUT-compare.mp4`."""
+        return self.out.with_name(f"{self.out.stem}-compare.mp4")
+
+    def check(self) -> None:
+        """Refuse what makes no sense, before anything is read.
+
+        Raises:
+            InputError: naming the argument and what to give instead.
+        """
+        if (self.emotion is None) == (self.reference is None):
+            raise InputError("an edit needs an emotion or a reference video, and not both")
+        if self.emotion is not None and self.emotion not in EMOTIONS:
+            raise InputError(
+                f"emotion {self.emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or "
+                "give a reference video"
+            )
+        if not 0 <= self.intensity <= 1:
+            raise InputError(f"intensity {self.intensity} must lie from 0 to 1")
+        if self.face is not None and self.face < 1:
+            raise InputError(f"face {self.face} does not exist; faces are counted from 1 (left)")
+        if self.out.suffix.lower() != ".mp4":
+            raise InputError(
+                f"{self.out}: results are mp4 files; give another name, to end in .mp4"
+            )
+        written = [self.out, self.comparison] if self.compare else [self.out]
+        for source in (self.clip, self.reference):
+            if source is not None and source.resolve() in [path.resolve() for path in written]:
+                raise InputError(f"{source} would be overwritten; give another name for the result")
+
+    def describe(self) -> str:
+        """Text for the metadata of the result: that it is manipulated, and how."""
+        wish = f"emotion {self.emotion}"
+        if self.reference is not None:
+            wish = f"expression style of {self.reference.name}"
+        return (
+            "manipulated video: the facial expression was changed with spfem "
+            f"{__version__} (method {self.method}, {wish}, intensity {self.intensity:g})"
+        )
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """What an edit made; pictures are in the files.
+
+    Attributes:
+        source: track of the clip.
+        expression: (T, E) edited face units.
+        out: the new video.
+        comparison: the side-by-side video, or None.
+    """
+
+    source: ClipTrack
+    expression: np.ndarray
+    out: Path
+    comparison: Path | None

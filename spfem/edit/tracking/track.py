@@ -1,0 +1,116 @@
+"""Pass 1 of an edit: follow one person through a video file, kept in a stage folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from spfem.artifacts import file_digest, open_stage
+from spfem.corpus.video import probe_video, stream_frames
+from spfem.edit.progress import show_frames
+from spfem.edit.tracking.clip_track import ClipTrack
+from spfem.edit.tracking.fit import fit_clip
+from spfem.edit.tracking.follow import PersonFollower, SamePerson, looks_same, show_one_person
+from spfem.edit.tracking.gaps import bridge_gaps
+from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
+from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
+from spfem.head import load_head_model
+from spfem.settings import FaceSettings
+
+FILE_NAME = "track.npz"
+SOURCES = (
+    "edit/tracking",
+    "face",
+    "head",
+    "face_units.py",
+    "corpus/video.py",
+    "corpus/media.py",
+    "evaluation/identity.py",
+)
+
+
+def track_video(
+    path: Path,
+    settings: FaceSettings,
+    *,
+    face: int | None = None,
+    same_person: SamePerson = looks_same,
+) -> ClipTrack:
+    """Track one person through a video of any length, size and frame rate.
+
+    Frames larger than 1280 pixels are shrunk for the tracker; landmarks are in pixels of the full
+    frame. Other faces are painted over before the tracker sees a frame.
+
+    Args:
+        path: the video.
+        settings: of the face stage.
+        face: number of the face from left to right in the first frame with faces, from 1; None
+            for the largest there.
+        same_person: see `PersonFollower`.
+
+    Raises:
+        FaceNotFoundError: if no frame shows a face.
+        InputError: if the video cannot be read, or there is no such face.
+    """
+    facts = probe_video(path)
+    rate = min(float(facts.fps), FASTEST_RATE)
+    follower = PersonFollower(face, str(path), same_person)
+    frames = show_frames(stream_frames(path), "tracking the face", facts.frames)
+
+    def seen() -> Iterator[np.ndarray]:
+        with open_face_finder(rate, settings.landmarker_file) as find_faces:
+            yield from show_one_person(map(shrink_frame, frames), find_faces, follower)
+
+    small = track_landmarks(seen(), rate, name=str(path), task_file=settings.landmarker_file)
+    tracked = _at_full_size(small, (facts.height, facts.width))
+    fitted, align = fit_clip(load_head_model(), tracked, settings)
+    shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path))
+    return ClipTrack(
+        fps=float(facts.fps),
+        frame_size=tracked.frame_size,
+        face_size=settings.face_size,
+        found=tracked.found,
+        shown=shown,
+        landmarks=tracked.landmarks,
+        blendshapes=tracked.blendshapes,
+        align=align,
+        **{name: getattr(fitted, name) for name in type(fitted).__dataclass_fields__},
+    )
+
+
+def _at_full_size(tracked: TrackedFace, frame_size: tuple[int, int]) -> TrackedFace:
+    (height, width), (rows, columns) = frame_size, tracked.frame_size
+    factor = np.array([width / columns, height / rows, width / columns], np.float32)
+    return replace(tracked, landmarks=tracked.landmarks * factor, frame_size=frame_size)
+
+
+@dataclass(frozen=True)
+class MadeTrack:
+    """A track with the digest of the stage folder it lies in."""
+
+    track: ClipTrack
+    digest: str
+
+
+def make_track(
+    folder: Path, path: Path, settings: FaceSettings, *, face: int | None = None
+) -> MadeTrack:
+    """Track a video into a stage folder, or reuse the track that is there; see `track_video`."""
+    stage = open_stage(
+        folder,
+        "track of an own clip",
+        settings={**asdict(settings), "face": face},
+        inputs={
+            "clip": file_digest(path),
+            "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
+        },
+        sources=SOURCES,
+    )
+    if not stage.complete:
+        track = track_video(path, settings, face=face)
+        track.save(folder / FILE_NAME)
+        stage.finish(frames=len(track), found=int(track.found.sum()))
+    return MadeTrack(ClipTrack.load(folder / FILE_NAME), stage.digest)
