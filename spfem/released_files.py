@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from spfem.artifacts import file_digest
-from spfem.checkpoints import name_some
+from spfem.checkpoints import name_some, tensors_below
 from spfem.errors import CheckpointError
 
 WRAPPERS = ("model", "state_dict")  # under which trainers keep the weights
@@ -41,6 +41,10 @@ class ReleasedFile:
         names = [name for name in self.tensors if re.fullmatch(dead, name)]
         kept = {name: value for name, value in self.tensors.items() if name not in names}
         return replace(self, tensors=kept, dropped=self.dropped + tuple(names))
+
+    def below(self, start: str) -> ReleasedFile:
+        """The entries whose name begins with `start`, without it."""
+        return replace(self, tensors=tensors_below(self.tensors, start), dropped=())
 
     def size(self, name: str, axis: int = 0) -> int:
         """Length of one axis of an entry, from which settings are made.

@@ -92,14 +92,15 @@ class FaceSegmenter(nn.Module):
         """Scores (B, 3, H, W) of RGB pictures (B, 3, H, W) in [0, 1].
 
         Raises:
-            ShapeError: if a side is no multiple of 16 or there are not three channels.
+            ShapeError: if a side is no multiple of 16, both are 16, or there are not three channels.
         """
         if pictures.ndim != 4 or pictures.shape[1] != 3:
             raise ShapeError(f"pictures have shape {tuple(pictures.shape)}; give (B, 3, H, W)")
-        if pictures.shape[2] % SIDE_STEP or pictures.shape[3] % SIDE_STEP:
+        height, width = pictures.shape[2:]
+        if height % SIDE_STEP or width % SIDE_STEP or height * width <= SIDE_STEP**2:
             raise ShapeError(
-                f"pictures are {pictures.shape[3]} x {pictures.shape[2]} pixels; sides must be "
-                f"multiples of {SIDE_STEP}, and the published size is 256"
+                f"pictures are {width} x {height} pixels; sides must be multiples of {SIDE_STEP}, "
+                f"not both {SIDE_STEP}; the published size is 256"
             )
         features, finer = pictures, []
         for number in range(1, len(WIDTHS)):

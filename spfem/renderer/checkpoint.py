@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,14 +81,20 @@ def copy_renderer(renderer: TrainedRenderer, settings: RendererSettings) -> Trai
     return copy
 
 
-def save_renderer(renderer: TrainedRenderer, path: Path) -> None:
-    """Write networks, settings and curve to one safetensors file."""
+def save_renderer(
+    renderer: TrainedRenderer, path: Path, *, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write networks, settings, curve and what made them to one safetensors file."""
     tensors = {
         f"{name}.{key}": value
         for name, network in renderer.networks().items()
         for key, value in network.state_dict().items()
     }
-    facts = {"settings": asdict(renderer.settings), "curve": renderer.curve}
+    facts = {
+        "settings": asdict(renderer.settings),
+        "curve": renderer.curve,
+        "provenance": dict(provenance or {}),
+    }
     save_checkpoint(path, tensors, kind=CHECKPOINT_KIND, facts=facts)
 
 

@@ -78,5 +78,7 @@ def test_statistics_are_those_of_each_picture_whatever_the_batch_and_the_mode(ne
 def test_wrong_sizes_are_named(network):
     with pytest.raises(ShapeError, match="multiples of 16"):
         network(torch.rand(1, 3, 40, 32))
+    with pytest.raises(ShapeError, match="not both 16"):
+        network(torch.rand(1, 3, 16, 16))
     with pytest.raises(ShapeError, match="give"):
         network(torch.rand(3, 32, 32))
