@@ -92,7 +92,7 @@ class FaceSegmenter(nn.Module):
         """Scores (B, 3, H, W) of RGB pictures (B, 3, H, W) in [0, 1].
 
         Raises:
-            ShapeError: if a side is no multiple of 16, both are 16, or there are not three channels.
+            ShapeError: if a side is no multiple of 16, both are 16, or the channels are not 3.
         """
         if pictures.ndim != 4 or pictures.shape[1] != 3:
             raise ShapeError(f"pictures have shape {tuple(pictures.shape)}; give (B, 3, H, W)")

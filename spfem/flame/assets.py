@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from spfem.checkpoints import load_weights, tensors_below
+from spfem.checkpoints import load_checkpoint, load_weights, tensors_below
 from spfem.errors import AssetError, SpfemError
 from spfem.flame.detail import DetailDecoder
 from spfem.flame.encoder import COARSE_OUTPUTS, DETAIL_OUTPUTS, FaceEncoder
@@ -28,6 +28,7 @@ from spfem.released_files import read_released
 FLAME_SOURCE = "register at https://flame.is.tue.mpg.de and download FLAME 2020"
 DECA_SOURCE = "register at https://deca.is.tue.mpg.de or follow the DECA repository's README"
 DATA_SOURCE = "take it from the folder `data` of the DECA repository (its licence applies)"
+CHECKPOINT_KIND = "deca_networks"
 NETWORKS = ("E_flame", "E_detail", "D_detail")
 
 
@@ -49,11 +50,23 @@ class DecaNetworks:
 def read_networks(path: Path) -> DecaNetworks:
     """Read `deca_model.tar` strictly (the released loader skips what does not fit).
 
+    Also reads the safetensors file that `import-checkpoint deca` makes of it.
+
     Raises:
         CheckpointError: if the file is damaged, holds code, or its entries are missing, surplus or
             of another shape.
     """
-    tensors = read_released(path, NETWORKS).tensors
+    if path.suffix == ".safetensors":
+        return fill_networks(load_checkpoint(path, kind=CHECKPOINT_KIND)[0], path)
+    return fill_networks(read_released(path, NETWORKS).tensors, path)
+
+
+def fill_networks(tensors: Mapping[str, Tensor], path: Path) -> DecaNetworks:
+    """Networks of entries `E_flame.*`, `E_detail.*` and `D_detail.*`, read from `path`.
+
+    Raises:
+        CheckpointError: if entries are missing, surplus or of another shape.
+    """
     with torch.device("meta"):  # no time for values that are overwritten at once
         modules: tuple[nn.Module, ...] = (
             FaceEncoder(COARSE_OUTPUTS),
@@ -192,12 +205,18 @@ class Deca:
     displacement: np.ndarray
     mask: np.ndarray
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are, and therefore where the route runs."""
+        return next(self.networks.coarse_encoder.parameters()).device
 
-def load_deca(files: DecaFiles | Path | str) -> Deca:
+
+def load_deca(files: DecaFiles | Path | str, device: torch.device | str = "cpu") -> Deca:
     """Load all files strictly.
 
     Args:
         files: where each is, or the one folder that holds all of them.
+        device: where the networks go.
 
     Raises:
         AssetError: naming each missing file, where to get it and what it unlocks.
@@ -214,4 +233,8 @@ def load_deca(files: DecaFiles | Path | str) -> Deca:
     ]
     if missing:
         raise AssetError("; ".join(missing))
-    return Deca(**{part: file.read(paths[part]) for part, file in OPTIONAL_FILES.items()})
+    deca = Deca(**{part: file.read(paths[part]) for part, file in OPTIONAL_FILES.items()})
+    networks = deca.networks
+    for module in (networks.coarse_encoder, networks.detail_encoder, networks.detail_decoder):
+        module.to(device)
+    return deca

@@ -146,6 +146,6 @@ def test_exact_released_keys_build_the_paper_size(tmp_path, parity_folder):
 def test_a_manipulator_of_another_space_is_refused_when_loaded(tmp_path, space, made):
     path = tmp_path / "m.safetensors"
     save_manipulator(path, made)
-    with pytest.raises(CheckpointError, match="made for 51 coefficients .*wanted 12"):
+    with pytest.raises(CheckpointError, match=r"made for 51 coefficients .*wanted 12"):
         load_manipulator(path, space=space)
     assert load_manipulator(path, space=FLAME_SPACE).space == FLAME_SPACE
