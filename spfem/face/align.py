@@ -99,7 +99,7 @@ def alignment_matrices(
     return matrices.reshape(-1, 2, 3).astype(np.float32)
 
 
-def _index_convention(matrix: np.ndarray) -> np.ndarray:
+def index_convention(matrix: np.ndarray) -> np.ndarray:
     """The same map for pixel indices: OpenCV puts the first pixel's centre at 0, spfem at 0.5."""
     shifted = np.asarray(matrix, np.float64).copy()
     shifted[:, 2] += shifted[:, :2] @ (0.5, 0.5) - 0.5
@@ -123,7 +123,7 @@ def align_faces(frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: i
         factor = max(1, round(1 / max(scale, 0.05)))
         large = cv2.warpAffine(
             frame,
-            _index_convention(np.asarray(matrix) * factor),
+            index_convention(np.asarray(matrix) * factor),
             (face_size * factor, face_size * factor),
             flags=cv2.INTER_LANCZOS4,
             borderMode=cv2.BORDER_REPLICATE,
@@ -148,5 +148,5 @@ def unalign_face(
     height, width = frame_size
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LANCZOS4
     return cv2.warpAffine(
-        face, _index_convention(matrix), (width, height), flags=flags | cv2.WARP_INVERSE_MAP
+        face, index_convention(matrix), (width, height), flags=flags | cv2.WARP_INVERSE_MAP
     )

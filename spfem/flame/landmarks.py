@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -41,6 +41,10 @@ class LandmarkEmbedding:
     fixed_places: Tensor
     outline_faces: Tensor
     outline_places: Tensor
+
+    def to(self, device: torch.device | str) -> LandmarkEmbedding:
+        """The same on another device."""
+        return LandmarkEmbedding(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def read_landmark_embedding(path: Path) -> LandmarkEmbedding:

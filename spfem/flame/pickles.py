@@ -110,7 +110,7 @@ def _tensor_values(storage: Any, offset: int, size: Any, stride: Any, *_rest: An
     import torch
 
     empty = torch.empty(0, dtype=storage.dtype)
-    tensor = empty.set_(storage.untyped(), int(offset), tuple(size), tuple(stride))
+    tensor = empty.set_(storage._untyped_storage, int(offset), tuple(size), tuple(stride))
     return tensor.detach().numpy().copy()
 
 
