@@ -12,7 +12,6 @@ NOT_YET_BUILT = "manipulator and renderer with FLAME/DECA: not yet built"
 LATER = {
     "deca_encoder": NOT_YET_BUILT,
     "deca_detail": NOT_YET_BUILT,
-    "manip_losses_scmcl": NOT_YET_BUILT,
 }
 
 

@@ -9,8 +9,9 @@ from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
-from spfem.manipulator.stage import Supervision, learn_manipulator
+from spfem.manipulator.stage import learn_manipulator
 from spfem.manipulator.style import geometric_median, label_style, reference_style
+from spfem.manipulator.supervision import Supervision
 from spfem.manipulator.training import TrainedManipulator, train_manipulator
 
 __all__ = [

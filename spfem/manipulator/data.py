@@ -21,12 +21,14 @@ class WindowBatch:
         label: emotions (B,) int64.
         clip: (B,) int64, position of each window's clip in the list of sequences.
         start: (B,) int64, first frame of each window in its clip.
+        number: (B,) int64, position of each window among all `Windows`.
     """
 
     expression: Tensor
     label: Tensor
     clip: Tensor
     start: Tensor
+    number: Tensor
 
 
 class Windows:
@@ -105,7 +107,12 @@ class Windows:
         """Return the batch of `step` (0-based) of the loader `role` (any small integer)."""
         epoch, position = divmod(step, len(self) // self.batch_size)
         start = position * self.batch_size
-        chosen = self._order(role, epoch)[start : start + self.batch_size]
-        clip = self.clip[chosen]
-        frames = self.first[chosen, None] + self.steps_of_window
-        return WindowBatch(self.frames[frames], self.labels[clip], clip, self.start[chosen])
+        return self.take(self._order(role, epoch)[start : start + self.batch_size])
+
+    def take(self, numbers: Tensor) -> WindowBatch:
+        """Return the windows of given numbers (B,); clip by clip, they count by their start."""
+        clip = self.clip[numbers]
+        frames = self.first[numbers, None] + self.steps_of_window
+        return WindowBatch(
+            self.frames[frames], self.labels[clip], clip, self.start[numbers], numbers
+        )

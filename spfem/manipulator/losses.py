@@ -1,4 +1,4 @@
-"""Losses of the expression manipulator (NED) on windows of expression coefficients."""
+"""Losses of the expression manipulator (NED, and SCMCL where windows have retrieved pairs)."""
 
 from __future__ import annotations
 
@@ -28,17 +28,30 @@ def jaw_correlation(first: Tensor, second: Tensor, *, epsilon: float = PEARSON_E
     Args:
         first: expression (B, T, E).
         second: expression (B, T, E).
-        epsilon: added to each sum of squares over time.
+        epsilon: added to each variance over time.
 
     Returns:
         A scalar in [-1, 1].
     """
     first = first[..., 0] - first[..., 0].mean(dim=1, keepdim=True)
     second = second[..., 0] - second[..., 0].mean(dim=1, keepdim=True)
-    inverse = torch.rsqrt(first.square().sum(dim=1) + epsilon) * torch.rsqrt(
-        second.square().sum(dim=1) + epsilon
+    inverse = torch.rsqrt(first.square().mean(dim=1) + epsilon) * torch.rsqrt(
+        second.square().mean(dim=1) + epsilon
     )
-    return ((first * second).sum(dim=1) * inverse).mean()
+    return ((first * second).mean(dim=1) * inverse).mean()
+
+
+@dataclass(frozen=True)
+class PairedWindows:
+    """Real windows that were retrieved for some windows of a batch: same person, wanted emotion.
+
+    Attributes:
+        rows: (P,) int64, P > 0, which windows of the batch have a pair.
+        target: (P, T, E) the retrieved windows, as the networks see them.
+    """
+
+    rows: Tensor
+    target: Tensor
 
 
 def discriminator_loss(
@@ -47,6 +60,9 @@ def discriminator_loss(
     real_label: Tensor,
     fake: Tensor,
     fake_label: Tensor,
+    *,
+    retrieved: Tensor | None = None,
+    retrieved_label: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the discriminator's losses on real and on generated windows (their sum is L_D).
 
@@ -54,12 +70,21 @@ def discriminator_loss(
         discriminator: the network that is trained.
         real: windows (B, T, E).
         real_label: their emotions (B,) int64.
-        fake: generated windows (B, T, E), without gradient to the generator.
-        fake_label: the emotions (B,) int64 they were generated for.
+        fake: generated windows (F, T, E), without gradient to the generator; with pairs also
+            what is generated from the retrieved windows (SCMCL).
+        fake_label: the emotions (F,) int64 they were generated for.
+        retrieved: real windows (P, T, E), P > 0, that count as much as all of `real` (SCMCL).
+        retrieved_label: their emotions (P,) int64.
     """
-    scores = discriminator(torch.cat((real, fake.detach())), torch.cat((real_label, fake_label)))
-    real_score, fake_score = scores.split((len(real), len(fake)))
-    return least_squares(real_score, 1.0), least_squares(fake_score, 0.0)
+    windows, labels = [real], [real_label]
+    if retrieved is not None and retrieved_label is not None:
+        windows.append(retrieved)
+        labels.append(retrieved_label)
+    scores = discriminator(
+        torch.cat((*windows, fake.detach())), torch.cat((*labels, fake_label))
+    ).split([*map(len, windows), len(fake)])
+    real_losses = [least_squares(score, 1.0) for score in scores[:-1]]
+    return torch.stack(real_losses).mean(), least_squares(scores[-1], 0.0)
 
 
 @dataclass(frozen=True)
@@ -103,11 +128,14 @@ def generator_terms(
     epsilon: float = PEARSON_EPSILON,
     fixed_style_target: bool = False,
     blur: Callable[[Tensor], Tensor] | None = None,
+    pairs: PairedWindows | None = None,
 ) -> GeneratorTerms:
     """Compute the terms of the generator loss.
 
     Source: NED. The style may come from the mapping network or from a reference window; the
-    caller decides which networks are updated.
+    caller decides which networks are updated. With pairs (SCMCL) style and cycle are the means
+    of their NED form and of a paired form: edited and reference windows have the style of the
+    retrieved window, which is edited to itself by its own style.
 
     Args:
         generator: edits the windows.
@@ -117,21 +145,37 @@ def generator_terms(
         style: target styles (B, S).
         label: target emotions (B,) int64.
         epsilon: see `jaw_correlation`.
-        fixed_style_target: keep the style loss from moving the target style itself. Departs
-            from NED, where networks that agree on one constant style also minimise it.
+        fixed_style_target: keep the style loss from moving the target style itself (with pairs
+            also the style of the retrieved window). Departs from NED, where networks that agree
+            on one constant style also minimise it.
         blur: applied to what the discriminator sees, if given.
+        pairs: retrieved windows, None where no window of the batch has any.
     """
-    target = style.detach() if fixed_style_target else style
     edited = generator(source, style)
     judged = edited if blur is None else blur(edited)
-    # One pass for both windows: the recurrent layers cost the same for twice the batch.
-    style_back, source_style = style_encoder(torch.cat((edited, source))).chunk(2)
-    recovered = generator(edited, source_style)
+    retrieved = [] if pairs is None else [pairs.target]
+    # One pass for all windows: the recurrent layers cost the same for a larger batch.
+    styles = style_encoder(torch.cat((edited, source, *retrieved)))
+    style_back, source_style = styles[: len(source)], styles[len(source) : 2 * len(source)]
+    own_style = styles[2 * len(source) :]
+    again = generator(torch.cat((edited, *retrieved)), torch.cat((source_style, own_style)))
+    recovered = again[: len(source)]
+    style_loss = _style_error(style_back, style, fixed=fixed_style_target)
+    cycle_loss = (recovered - source).abs().mean()
+    if pairs is not None:
+        of_edited = _style_error(style_back[pairs.rows], own_style, fixed=fixed_style_target)
+        of_reference = _style_error(style[pairs.rows], own_style, fixed=fixed_style_target)
+        style_loss = (style_loss + (of_edited + of_reference) / 2) / 2
+        cycle_loss = (cycle_loss + (again[len(source) :] - pairs.target).abs().mean()) / 2
     return GeneratorTerms(
         adversarial=least_squares(discriminator(judged, label), 1.0),
-        style=(style_back - target).abs().mean(),
-        cycle=(recovered - source).abs().mean(),
+        style=style_loss,
+        cycle=cycle_loss,
         mouth=jaw_correlation(source, edited, epsilon=epsilon)
         + jaw_correlation(edited, recovered, epsilon=epsilon),
         edited=edited,
     )
+
+
+def _style_error(style: Tensor, target: Tensor, *, fixed: bool) -> Tensor:
+    return (style - (target.detach() if fixed else target)).abs().mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +14,28 @@ from spfem.artifacts import open_stage, writing
 from spfem.errors import InputError
 from spfem.manipulator.checkpoint import save_manipulator
 from spfem.manipulator.model import ExpressionSpace
-from spfem.manipulator.training import STATE_NAME, ExpressionLoss, train_manipulator
+from spfem.manipulator.supervision import Supervision
+from spfem.manipulator.training import STATE_NAME, train_manipulator
 from spfem.manipulator.training_state import Rows
 from spfem.settings import ManipulatorSettings
 
 CHECKPOINT_NAME = "manipulator.safetensors"
 CURVE_NAME = "curve.csv"
+SOURCES = tuple(
+    f"manipulator/{name}.py"
+    for name in (
+        "data",
+        "losses",
+        "model",
+        "networks",
+        "stage",
+        "supervision",
+        "training",
+        "training_state",
+        "training_step",
+    )
+)
+"""The files whose code decides what is learned."""
 
 
 class Track(Protocol):
@@ -28,22 +44,6 @@ class Track(Protocol):
     @property
     def expression(self) -> np.ndarray:
         """Coefficients (T, E) float32, jaw opening first."""
-
-
-@dataclass(frozen=True)
-class Supervision:
-    """A correlation metric's loss on expressions, and what identifies it.
-
-    Attributes:
-        name: of the metric, for the record.
-        digest: changes whenever the loss would change (metric checkpoint, head, views).
-        bind: gets the clip keys in training order and returns the loss, whose third argument
-            is positions in those keys.
-    """
-
-    name: str
-    digest: str
-    bind: Callable[[tuple[str, ...]], ExpressionLoss]
 
 
 def learn_manipulator(
@@ -74,7 +74,7 @@ def learn_manipulator(
         inputs: digests of what `tracks` holds.
         seed: of weights, order and latents.
         device: where to train; not part of what identifies the result.
-        supervision: a correlation metric that supervises.
+        supervision: correlation metrics that supervise.
         progress: wraps the iterable of steps, for example `tqdm`.
         force: train anew.
 
@@ -84,19 +84,19 @@ def learn_manipulator(
     Raises:
         InputError: if a labelled clip has no track, or no clip is long enough.
     """
-    supervised = {} if supervision is None else {supervision.name: supervision.digest}
     stage = open_stage(
         folder,
-        "manipulator" if supervision is None else f"manipulator+{supervision.name}",
+        "manipulator",
         settings={
             "manipulator": settings,
             "seed": seed,
             "labels": labels,
             "names": space.names,
             "value_range": space.value_range,
+            "supervision": supervision.settings if supervision else {},
         },
-        inputs={**inputs, **supervised},
-        sources=("manipulator", "checkpoints.py"),
+        inputs={**inputs, **(supervision.inputs if supervision else {})},
+        sources=SOURCES,
         force=force,
     )
     path = folder / CHECKPOINT_NAME
@@ -112,7 +112,7 @@ def learn_manipulator(
             space=space,
             seed=seed,
             device=device,
-            expression_loss=supervision.bind(keys) if supervision else None,
+            guide=partial(supervision.bind, keys) if supervision else None,
             progress=progress,
             checkpoint_folder=folder,
         )

@@ -1,4 +1,4 @@
-"""Training of the expression manipulator (NED), optionally supervised by a correlation metric."""
+"""Training of the expression manipulator (NED), optionally supervised by correlation metrics."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Adam
+from torch import Tensor
 
 from spfem.errors import ShapeError
-from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.losses import discriminator_loss, generator_terms
+from spfem.manipulator.data import Windows
 from spfem.manipulator.model import ExpressionSpace, Manipulator
+from spfem.manipulator.supervision import Guide
 from spfem.manipulator.training_state import Rows, load_state, save_state
+from spfem.manipulator.training_step import Trainer
 from spfem.settings import ManipulatorSettings
 
-ExpressionLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(source (B, W, E), generated (B, W, E) with gradient, clip (B,) int64) to a scalar loss."""
-
-SECOND_BETA = 0.99  # of Adam
 CURVE_ROWS = 100
 SECONDS_BETWEEN_STATES = 20.0
 STATE_NAME = "training_state.safetensors"
-SOURCE, REFERENCE = 0, 1  # roles of the two loaders
 
 
 @dataclass(frozen=True)
@@ -41,129 +36,6 @@ class TrainedManipulator:
     rows: Rows
 
 
-class _Trainer:
-    """One training: the networks, their optimisers and the step."""
-
-    def __init__(
-        self, manipulator: Manipulator, settings: ManipulatorSettings, loss: ExpressionLoss | None
-    ) -> None:
-        self.manipulator, self.settings, self.expression_loss = manipulator, settings, loss
-        self.random = torch.Generator()
-        networks: dict[str, nn.Module] = {
-            "generator": manipulator.generator,
-            "style_encoder": manipulator.style_encoder,
-            "mapping_network": manipulator.mapping_network,
-            "discriminator": manipulator.discriminator,
-        }
-        betas = (settings.first_beta, SECOND_BETA)
-        self.optimisers = {
-            name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas, fused=True)
-            for name, network in networks.items()
-        }
-
-    def begin(self, step: int, seed: int) -> None:
-        """Set the learning rates and the random numbers of `step`."""
-        settings = self.settings
-        self.random.manual_seed((seed << 32) + step)
-        decaying = max(1, round(settings.decay_share * settings.steps))
-        rate = settings.learning_rate * min(1.0, (settings.steps - step) / decaying)
-        for name, optimiser in self.optimisers.items():
-            share = settings.discriminator_rate if name == "discriminator" else 1.0
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
-
-    def draw(self, *shape: int) -> Tensor:
-        """Normal random numbers, drawn on the CPU so that devices agree."""
-        return torch.randn(*shape, generator=self.random).to(self.manipulator.device)
-
-    def blur(self, windows: Tensor) -> Tensor:
-        """Add noise to what the discriminator sees."""
-        noise = self.settings.discriminator_noise
-        return windows + noise * self.draw(*windows.shape) if noise else windows
-
-    def discriminate(self, source: WindowBatch, style: Tensor, label: Tensor) -> Tensor:
-        networks = self.manipulator
-        with torch.no_grad():
-            fake = networks.generator(source.expression, style)
-        real_loss, fake_loss = discriminator_loss(
-            networks.discriminator,
-            self.blur(source.expression),
-            source.label,
-            self.blur(fake),
-            label,
-        )
-        self._update(real_loss + fake_loss, "discriminator")
-        return (real_loss + fake_loss).detach()
-
-    def generate(
-        self,
-        source: WindowBatch,
-        style: Tensor,
-        label: Tensor,
-        names: Sequence[str],
-        *,
-        metric: bool = False,
-    ) -> dict[str, Tensor]:
-        networks, settings = self.manipulator, self.settings
-        networks.discriminator.requires_grad_(False)
-        terms = generator_terms(
-            networks.generator,
-            networks.style_encoder,
-            networks.discriminator,
-            source.expression,
-            style,
-            label,
-            fixed_style_target=settings.fixed_style_target,
-            blur=self.blur,
-        )
-        loss = terms.total(
-            style_weight=settings.style_weight,
-            cycle_weight=settings.cycle_weight,
-            mouth_weight=settings.mouth_weight,
-        )
-        values = {
-            "adversarial": terms.adversarial,
-            "style": terms.style,
-            "cycle": terms.cycle,
-            "mouth": terms.mouth,
-        }
-        if metric and self.expression_loss is not None:
-            before = networks.restore(source.expression)
-            values["metric"] = self.expression_loss(
-                before, networks.restore(terms.edited), source.clip
-            )
-            loss = loss + settings.metric_weight * values["metric"]
-        self._update(loss, *names)
-        networks.discriminator.requires_grad_(True)
-        return {name: value.detach() for name, value in values.items()}
-
-    def _update(self, loss: Tensor, *names: str) -> None:
-        self.manipulator.zero_grad(set_to_none=True)
-        loss.backward()
-        for name in names:
-            self.optimisers[name].step()
-
-    def step(self, source: WindowBatch, reference: WindowBatch) -> dict[str, Tensor]:
-        """Make one iteration; return its losses (those of the two generator steps averaged)."""
-        networks, label = self.manipulator, reference.label
-        latent = self.draw(len(label), self.settings.latent_size)
-        with torch.no_grad():
-            latent_style = networks.mapping_network(latent, label)
-            reference_style = networks.style_encoder(reference.expression)
-        by_latent = self.discriminate(source, latent_style, label)
-        by_reference = self.discriminate(source, reference_style, label)
-        latent_style = networks.mapping_network(latent, label)
-        first = self.generate(
-            source, latent_style, label, ("generator", "mapping_network", "style_encoder")
-        )
-        updated = ("generator", "style_encoder")[: 1 + self.settings.encode_reference]
-        with torch.set_grad_enabled(self.settings.encode_reference):
-            reference_style = networks.style_encoder(reference.expression)
-        second = self.generate(source, reference_style, label, updated, metric=True)
-        values = {name: (first.get(name, second[name]) + second[name]) / 2 for name in second}
-        return {"discriminator": (by_latent + by_reference) / 2, **values}
-
-
 def train_manipulator(
     sequences: Sequence[Tensor],
     labels: Sequence[int],
@@ -172,7 +44,7 @@ def train_manipulator(
     space: ExpressionSpace,
     seed: int = 0,
     device: str = "cpu",
-    expression_loss: ExpressionLoss | None = None,
+    guide: Callable[[Windows], Guide] | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     checkpoint_folder: Path | None = None,
 ) -> TrainedManipulator:
@@ -191,9 +63,8 @@ def train_manipulator(
         space: names and range of the E coefficients.
         seed: of weights, order and latents.
         device: where to train.
-        expression_loss: a further loss on the reference-driven edits, weighted by
-            `settings.metric_weight`; it gets unstandardised coefficients and the positions of
-            the clips in `sequences`. This is how the correlation metrics supervise.
+        guide: gets all windows, in coefficients, and returns what supervises the
+            reference-driven edits beside NED's own losses.
         progress: wraps the iterable of steps, for example `tqdm`.
         checkpoint_folder: where to keep the state, about every 20 seconds, and to resume from;
             a resumed training gives the weights of an uninterrupted one.
@@ -212,9 +83,10 @@ def train_manipulator(
         batch_size=settings.batch_size,
         seed=seed,
     )
+    bound = guide(windows) if guide else None
     manipulator.measure_scale(windows.frames)
     windows.frames = manipulator.standardise(windows.frames)
-    trainer = _Trainer(manipulator, settings, expression_loss)
+    trainer = Trainer(manipulator, settings, windows, bound, seed=seed)
     rows: Rows = []
     done = 0
     state_path = checkpoint_folder / STATE_NAME if checkpoint_folder else None
@@ -224,8 +96,7 @@ def train_manipulator(
     recent: list[dict[str, Tensor]] = []
     saved = time.monotonic()
     for step in progress(range(done, settings.steps)):
-        trainer.begin(step, seed)
-        recent.append(trainer.step(windows.batch(step, SOURCE), windows.batch(step, REFERENCE)))
+        recent.append(trainer.step(step))
         if (step + 1) % row_steps and step + 1 < settings.steps:
             continue
         rows.append({"step": float(step + 1)} | _mean_losses(recent))

@@ -7,15 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.manipulator.losses import discriminator_loss, generator_terms
+from spfem.correlation import CrossModalCoherence
+from spfem.manipulator.data import Windows
+from spfem.manipulator.losses import PairedWindows, discriminator_loss, generator_terms
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.style import geometric_median, reference_style
+from spfem.manipulator.supervision import Edit, Retrieved
 from spfem.manipulator.windows import gaussian_weights
-from spfem.settings import ManipulatorSettings
+from spfem.settings import CrossModalSettings, ManipulatorSettings
+from spfem.supervision.pairs import PairLosses, embed_windows
 from tests.parity import compare_cases, in_precisions
 
 PAPER = ManipulatorSettings(standardise=False)
+CROSS_DISTANCES = {"inter distance": "intermediate_distance"}  # as the settings name it
 
 
 def _manipulator(case):
@@ -33,7 +38,8 @@ def _manipulator(case):
         settings, ExpressionSpace(names), emotions=arguments.get("n_emotions", 7)
     )
     for name in case.facts["nets"]:
-        case.fill(getattr(manipulator, name), name)
+        if hasattr(manipulator, name):
+            case.fill(getattr(manipulator, name), name)
     return manipulator
 
 
@@ -91,6 +97,91 @@ def _manip_losses(case):
     _verify_gradients(case, networks, "g_grad.")
 
 
+def _manip_losses_scmcl(case):
+    """Every loss by the functions of the training; the retrieval is the recorded one."""
+    networks = _manipulator(case)
+    inputs = case.inputs
+    count = len(inputs["x"])
+    metric = CrossModalCoherence(
+        CrossModalSettings(
+            threshold=case.arguments["dist_thresh"],
+            compat=CROSS_DISTANCES[case.compat["cross_expression_distance"]],
+        )
+    )
+    metric.supervise()
+    for net, module in (
+        ("expr_encoder", metric.expr_encoder),
+        ("expr_attn", metric.expr_attn),
+        ("scale", metric.scale_layer),
+    ):
+        case.fill(module, net)
+    windows = Windows(
+        list(torch.cat((inputs["x"], inputs["x_tgt"], inputs["inter_tgt"]))),
+        [*inputs["y_org"].tolist(), *inputs["y_trg"].tolist(), *[0] * count],
+        window_frames=inputs["x"].shape[1],
+        batch_size=count,
+        seed=0,
+    )
+    numbers = torch.arange(count)
+    paired = inputs["mask"] > 0
+    retrieved = Retrieved(
+        torch.where(paired, numbers + count, -1),
+        inputs["dist"],
+        torch.where(paired, numbers + 2 * count, -1),
+        inputs["inter_dist"],
+    )
+    rows = retrieved.paired.nonzero()[:, 0]
+    pairs = PairedWindows(rows, windows.take(retrieved.window[rows]).expression)
+    source, label = windows.take(numbers), inputs["y_trg"]
+    style = networks.style_encoder(inputs["x_ref"])
+
+    fake = networks.generator(
+        torch.cat((source.expression, pairs.target)), torch.cat((style, style[rows]))
+    )
+    real_loss, fake_loss = discriminator_loss(
+        networks.discriminator,
+        source.expression,
+        source.label,
+        fake,
+        torch.cat((label, label[rows])),
+        retrieved=pairs.target,
+        retrieved_label=label[rows],
+    )
+    case.verify("d_real", real_loss)
+    case.verify("d_fake", fake_loss)
+    case.verify("d_loss", real_loss + fake_loss)
+
+    terms = generator_terms(
+        networks.generator,
+        networks.style_encoder,
+        networks.discriminator,
+        source.expression,
+        style,
+        label,
+        pairs=pairs,
+    )
+    edit = Edit(source, terms.edited, label, networks.restore, 0, retrieved, pairs)
+    guided = PairLosses(metric, embed_windows(metric, windows))(edit)
+    total = (
+        terms.total()
+        + 2  # recorded is 1 - correlation, twice
+        + case.arguments["lambda_paired"] * guided["paired"]
+        + case.arguments["lambda_sim"] * guided["consistency"]
+    )
+    total.backward()
+    for name, value in (
+        ("g_adv", terms.adversarial),
+        ("g_sty", terms.style),
+        ("g_cyc", terms.cycle),
+        ("g_mouth", 2 - terms.mouth),
+        ("g_paired", guided["paired"]),
+        ("g_sim", guided["consistency"]),
+        ("g_loss", total),
+    ):
+        case.verify(name, value)
+    _verify_gradients(case, networks, "g_grad.")
+
+
 def _verify_gradients(case, networks, prefix):
     for name in case.facts["outputs"]:
         if name.startswith(prefix):
@@ -123,6 +214,7 @@ COVERED = {
     "manip_nets": _manip_nets,
     "manip_losses_latent": _manip_losses,
     "manip_losses_reference": _manip_losses,
+    "manip_losses_scmcl": _manip_losses_scmcl,
     "geometric_median": _geometric_median,
     "overlap_add": _overlap_add,
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from spfem.errors import InputError
 from spfem.manipulator import Supervision, learn_manipulator, load_manipulator
+from spfem.manipulator.supervision import Guide
 from tests.manipulator.conftest import planted_speech
 
 
@@ -49,21 +51,29 @@ def test_makes_a_checkpoint_and_reuses_it(tmp_path, clips, small, space):
     assert again == path
 
 
-def test_supervision_gets_the_keys_in_training_order(tmp_path, clips, small, space):
+def test_supervision_gets_keys_and_windows_in_training_order(tmp_path, clips, small, space):
     tracks, labels = clips
     seen = []
 
-    def bind(keys):
-        def loss(source, generated, clip):
-            assert source.shape == generated.shape == (small.batch_size, 10, 12)
-            for window, index in zip(source, clip.tolist(), strict=True):
-                own = torch.from_numpy(tracks[keys[index]].expression).unfold(0, 10, 1)
-                distance = (own.transpose(1, 2) - window).abs().amax(dim=(1, 2))
-                assert distance.min() < 1e-5
-            seen.append(clip)
-            return generated.square().mean()
+    def bind(keys, windows):
+        for number in (0, 25, len(windows) - 1):
+            window = windows.take(torch.tensor([number]))
+            start = int(window.start)
+            wanted = tracks[keys[int(window.clip)]].expression[start : start + 10]
+            assert np.array_equal(window.expression[0].numpy(), wanted)  # in coefficients
 
-        return loss
+        def losses(edit):
+            assert edit.source.expression.shape == edit.edited.shape == (small.batch_size, 10, 12)
+            real = edit.restore(edit.source.expression)
+            for window, clip, start in zip(
+                real, edit.source.clip.tolist(), edit.source.start.tolist(), strict=True
+            ):
+                own = tracks[keys[clip]].expression[start : start + 10]
+                assert np.allclose(window.numpy(), own, atol=1e-5)
+            seen.append(edit.step)
+            return {"first": edit.edited.square().mean(), "second": edit.edited.abs().mean()}
+
+        return Guide({"first": 1.0, "second": 0.1}, losses)
 
     path = learn_manipulator(
         tracks,
@@ -72,10 +82,27 @@ def test_supervision_gets_the_keys_in_training_order(tmp_path, clips, small, spa
         small,
         space=space,
         inputs={},
-        supervision=Supervision("spatial", "1", bind),
+        supervision=Supervision({}, {}, bind),
     )
-    assert len(seen) == small.steps
-    assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",metric")
+    assert seen == list(range(small.steps))
+    assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
+
+
+def test_what_supervises_identifies_the_stage(tmp_path, clips, small, space):
+    tracks, labels = clips
+    settings = replace(small, steps=1)
+
+    def learn(facts, inputs):
+        supervision = Supervision(facts, inputs, lambda keys, windows: Guide({}, lambda edit: {}))
+        path = learn_manipulator(
+            tracks, labels, tmp_path, settings, space=space, inputs={}, supervision=supervision
+        )
+        return json.loads((path.parent / "artifact.json").read_text())["digest"]
+
+    first = learn({"weights": {"spatial": 0.1}}, {"spatial": "abc"})
+    assert learn({"weights": {"spatial": 0.2}}, {"spatial": "abc"}) != first
+    assert learn({"weights": {"spatial": 0.1}}, {"spatial": "abd"}) != first
+    assert learn({"weights": {"spatial": 0.1}}, {"spatial": "abc"}) == first
 
 
 def test_bad_input(tmp_path, clips, small, space):

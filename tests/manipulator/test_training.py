@@ -7,7 +7,10 @@ import torch
 
 from spfem.errors import CheckpointError, InputError, ShapeError
 from spfem.manipulator import label_style, manipulate, training
+from spfem.manipulator.data import Windows
+from spfem.manipulator.supervision import Guide, Retrieved
 from spfem.manipulator.training import STATE_NAME, train_manipulator
+from spfem.manipulator.training_step import Trainer
 from tests.manipulator.conftest import SMALL, planted_speech
 
 
@@ -71,14 +74,14 @@ def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(s
     for asked in (False, True):
         settings = replace(SMALL, steps=1, encode_reference=asked)
         updates = []
-        original = training._Trainer._update
+        original = Trainer._update
 
         def record(trainer, loss, *names, updates=updates, original=original):
             updates.append(names)
             original(trainer, loss, *names)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training._Trainer, "_update", record)
+            patch.setattr(Trainer, "_update", record)
             train_manipulator(sequences, labels, settings, space=space)
         assert updates == [
             ("discriminator",),
@@ -90,14 +93,19 @@ def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(s
 
 def test_learning_rates_fall_to_zero_over_the_last_share(space):
     settings = replace(SMALL, steps=10, decay_share=0.5, discriminator_rate=0.5)
-    trainer = training._Trainer(training.Manipulator(settings, space), settings, None)
+    windows = Windows([torch.zeros(12, 12)], [0], window_frames=10, batch_size=2, seed=0)
+    trainer = Trainer(training.Manipulator(settings, space), settings, windows)
     rates = []
     for step in range(10):
-        trainer.begin(step, 0)
+        trainer.begin(step)
         rates.append(trainer.optimisers["generator"].param_groups[0]["lr"])
     wanted = [1.0] * 6 + [0.8, 0.6, 0.4, 0.2]
     assert rates == pytest.approx([rate * settings.learning_rate for rate in wanted])
     assert trainer.optimisers["discriminator"].param_groups[0]["lr"] == pytest.approx(rates[-1] / 2)
+
+
+def want_unit_5(edit):
+    return {"wanted": (edit.restore(edit.edited)[..., 5] - 0.6).abs().mean()}
 
 
 def test_supervision_moves_the_edit(space):
@@ -105,19 +113,88 @@ def test_supervision_moves_the_edit(space):
     sequences, labels, _ = planted_speech(14, frames=20)
     results = []
     for weight in (0.0, 50.0):
-        settings = replace(SMALL, steps=20, residual=True, metric_weight=weight, learning_rate=5e-3)
+        settings = replace(SMALL, steps=20, residual=True, learning_rate=5e-3)
         trained = train_manipulator(
             sequences,
             labels,
             settings,
             space=space,
-            expression_loss=lambda source, generated, clip: (generated[..., 5] - 0.6).abs().mean(),
+            guide=lambda windows, weight=weight: Guide({"wanted": weight}, want_unit_5),
         )
         style = label_style(trained.manipulator, 0)
         edited = manipulate(sequences[0], manipulator=trained.manipulator, style=style)
         results.append(float(edited[:, 5].mean()))
-        assert "metric" in trained.rows[0]
+        assert "wanted" in trained.rows[0]
     assert results[1] > results[0] + 0.2
+
+
+def pair_every_other(windows):
+    """Retrieval of the next window for every other window, the others unpaired."""
+
+    def retrieve(source, label, step):
+        paired = source.number % 2 == step % 2
+        nothing = torch.full_like(source.number, -1)
+        distance = torch.where(paired, 1.0, torch.inf)
+        return Retrieved(
+            torch.where(paired, (source.number + 1) % len(windows), nothing),
+            distance,
+            nothing,
+            torch.where(paired, 0.0, torch.inf),
+        )
+
+    return retrieve
+
+
+def test_pairs_train_generator_and_style_encoder(space):
+    """Retrieved windows change the training though no loss is added; both networks learn."""
+    sequences, labels, _ = planted_speech(14, frames=20)
+    settings = replace(SMALL, steps=3, encode_reference=False, discriminator_noise=0.1)
+    updates = []
+    original = Trainer._update
+
+    def record(trainer, loss, *names):
+        updates.append(names)
+        original(trainer, loss, *names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_update", record)
+        paired = train_manipulator(
+            sequences,
+            labels,
+            settings,
+            space=space,
+            guide=lambda windows: Guide({}, lambda edit: {}, pair_every_other(windows)),
+        )
+    assert updates[3] == ("generator", "style_encoder")
+    plain = train_manipulator(sequences, labels, settings, space=space)
+    assert paired.rows[0]["discriminator"] != plain.rows[0]["discriminator"]
+    assert paired.rows[0]["cycle"] != plain.rows[0]["cycle"]
+
+
+def test_resumed_supervised_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, space):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
+    sequences, labels, _ = planted_speech(14, frames=20)
+
+    def guide(windows):
+        return Guide({"wanted": 5.0}, want_unit_5, pair_every_other(windows))
+
+    whole = train_manipulator(sequences, labels, SMALL, space=space, guide=guide)
+    with pytest.raises(KilledError):
+        train_manipulator(
+            sequences,
+            labels,
+            SMALL,
+            space=space,
+            guide=guide,
+            progress=stop_after(7),
+            checkpoint_folder=tmp_path,
+        )
+    resumed = train_manipulator(
+        sequences, labels, SMALL, space=space, guide=guide, checkpoint_folder=tmp_path
+    )
+    assert resumed.rows == whole.rows
+    for name, value in whole.manipulator.state_dict().items():
+        assert torch.equal(resumed.manipulator.state_dict()[name], value), name
 
 
 def test_learns_planted_emotions(space):
