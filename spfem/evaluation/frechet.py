@@ -3,7 +3,7 @@
 FAD here is the Fréchet *face-appearance* distance (not the audio distance of the same
 abbreviation). The published one uses ArcFace; ours names its backbone, `dlib-128` or
 `blendshapes-51`, and is not comparable with published values. It is biased upward for few frames,
-so only distances of equal counts may be compared (`main_results.frame_counts`).
+so only distances of equal counts may be compared (`frechet_of_edits.frame_counts`).
 """
 
 from __future__ import annotations

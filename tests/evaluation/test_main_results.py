@@ -5,11 +5,7 @@ import pandas as pd
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.main_results import (
-    frame_counts,
-    frechet_features,
-    main_results,
-)
+from spfem.evaluation.main_results import main_results
 from spfem.evaluation.results_schema import check_main_results
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_real, make_scores
@@ -81,13 +77,6 @@ def test_lost_faces_leave_gaps_that_say_so():
     assert pick(row, emotion="average").clips.item() == 36
 
 
-def test_frames_are_counted():
-    counts = frame_counts(make_scores(), make_real())
-    row = pick(counts, setting="intra", method="ned", backbone="dlib-128", emotion="happy")
-    assert row.generated_frames.item() == 3 * 2 * 2 * 2  # actors, sources, seeds, frames
-    assert row.real_frames.item() == 3 * 3 * 2
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -106,8 +95,3 @@ def test_broken_tables_are_refused(table, change, message):
         check_main_results(broken)
     with pytest.raises(ShapeError, match="unique"):
         check_main_results(pd.concat([table, table[:1]]))
-
-
-def test_unknown_backbone_is_refused():
-    with pytest.raises(ShapeError, match="backbone"):
-        frechet_features(make_real()[0], "arcface")

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.figures.differences import draw_differences
-from spfem.figures.style import new_figure
+from spfem.figures.differences import draw_differences, draw_method_differences
+from spfem.figures.style import METHOD_LOOKS, new_figure
 
 
 def test_values_intervals_and_fill():
@@ -35,3 +35,30 @@ def test_nothing_to_draw_is_refused():
     _, axes = new_figure()
     with pytest.raises(ShapeError, match="no row"):
         draw_differences(axes[0, 0], pd.DataFrame())
+
+
+def test_methods_keep_their_look_and_show_their_seeds():
+    table = pd.DataFrame(
+        {
+            "method": ["ned+asccl", "ned+all", "ned+all"],
+            "metric": ["mouth_error", "mouth_error", "csim"],
+            "difference": [-1.0, 0.2, 9.0],
+            "ci_low": [-1.5, -0.1, 8.0],
+            "ci_high": [-0.5, 0.6, 10.0],
+            "seed_low": [-1.2, 0.2, 9.0],
+            "seed_high": [-0.8, 0.2, 9.0],
+            "seeds": [3, 1, 1],
+            "clear": [True, False, True],
+        }
+    )
+    _, axes = new_figure()
+    ax = draw_method_differences(axes[0, 0], table, "mouth_error")
+    interval, dot, seeds, open_interval, open_dot = ax.lines[:5]
+    assert list(interval.get_xdata()) == [-1.5, -0.5]
+    assert list(seeds.get_xdata()) == [-1.2, -0.8]
+    assert list(open_interval.get_xdata()) == [-0.1, 0.6]
+    assert dot.get_color() == dot.get_markerfacecolor() == METHOD_LOOKS["ned+asccl"].colour
+    assert open_dot.get_markerfacecolor() == "white"
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["NED + ASCCL", "NED + all"]
+    with pytest.raises(ShapeError, match="one row a method; got none"):
+        draw_method_differences(ax, table, "fad")
