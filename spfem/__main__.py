@@ -1,4 +1,4 @@
-"""The command line: `python -m spfem reproduce | edit | import-checkpoint`."""
+"""The command line: `python -m spfem reproduce | edit | import-checkpoint | doctor | bench`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.errors import SettingsError, SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
@@ -122,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
     add_import_parser(commands)
+    add_doctor_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -189,6 +191,7 @@ COMMANDS = {
     "reproduce": _reproduce,
     "edit": _edit,
     "import-checkpoint": import_checkpoint,
+    "doctor": run_doctor,
     "bench": _bench,
 }
 

@@ -66,7 +66,12 @@ class RawSpeech:
     words: tuple[tuple[int, int, int], ...]
 
 
-def _paths() -> tuple[str, str]:
+def espeak_paths() -> tuple[str, str]:
+    """Paths of eSpeak's library and of its data.
+
+    Raises:
+        AssetError: if the package that ships them is missing.
+    """
     try:
         import espeakng_loader
     except ImportError:
@@ -91,7 +96,7 @@ def synthesise(markup: str, voice: str, *, rate: int, pitch: int, pitch_range: i
     Raises:
         AssetError: if the library, its data or the voice are missing.
     """
-    library_path, data_path = _paths()
+    library_path, data_path = espeak_paths()
     blocks: list[np.ndarray] = []
     phonemes: list[tuple[str, int]] = []
     words: list[tuple[int, int, int]] = []

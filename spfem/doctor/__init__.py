@@ -1,0 +1,1 @@
+"""What `python -m spfem doctor` looks at: machine, packages, optional files, corpora, runs."""

