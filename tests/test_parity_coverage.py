@@ -10,8 +10,6 @@ from tests.conftest import ROOT
 
 NOT_YET_BUILT = "manipulator and renderer with FLAME/DECA: not yet built"
 LATER = {
-    "deca_encoder": NOT_YET_BUILT,
-    "deca_detail": NOT_YET_BUILT,
 }
 
 

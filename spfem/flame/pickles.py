@@ -15,6 +15,8 @@ from spfem.errors import InputError
 
 REBUILDERS = {"_reconstruct", "_frombuffer", "scalar"}  # how numpy's own pickles come back
 
+PYTHON_2_NAMES = {"copy_reg": "copyreg", "__builtin__": "builtins"}
+
 
 class Recorded:
     """An object of a class that is never imported: only what its pickle says of its state."""
@@ -80,6 +82,7 @@ class _ArrayUnpickler(pickle.Unpickler):
             ("torch.storage", "_load_from_bytes"): _read_storage,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor_values,
         }
+        module = PYTHON_2_NAMES.get(module, module)
         if (module, name) in builders:
             return builders[module, name]
         raise pickle.UnpicklingError(

@@ -133,7 +133,7 @@ def write_networks(path: Path) -> None:
             else:
                 tensor.fill_(float(key.endswith(("running_var", ".weight"))))
         groups[name] = tensors
-    groups["E_flame"]["layers.2.weight"].mul_(0.05)
+    groups["E_flame"]["layers.2.weight"].mul_(0.005)
     groups["E_flame"]["layers.2.bias"][206:209] = torch.tensor([7.0, 0.0, 0.0])  # the camera
     torch.save(groups | {"opt": {"param_groups": [{"lr": 1e-4}]}, "global_step": 1}, path)
 
