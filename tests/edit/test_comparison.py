@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import islice
+
+import numpy as np
+
+from spfem.corpus.video import probe_video, read_video, write_video
+from spfem.edit.comparison import in_step, write_comparison
+from tests.corpus.test_video import audio_bytes, moving_frames
+from tests.edit.made_up import write_clip
+
+
+def test_a_video_of_another_rate_is_shown_in_time_and_held():
+    shown = [int(f) for f in islice(in_step(np.arange(4), Fraction(50), Fraction(25)), 5)]
+    assert shown == [0, 2, 3, 3, 3]
+    shown = [int(f) for f in islice(in_step(np.arange(3), Fraction(10), Fraction(25)), 9)]
+    assert shown == [0, 0, 0, 1, 1, 2, 2, 2, 2]
+
+
+def test_comparison_has_every_panel_every_frame_and_the_sound(tmp_path):
+    source = write_clip(tmp_path / "source.mp4", moving_frames(20, 96, 96))
+    result = tmp_path / "result.mp4"
+    write_video(result, moving_frames(20, 96, 96)[..., ::-1], 25, audio_from=source)
+    reference = tmp_path / "reference.mp4"
+    write_video(reference, moving_frames(6, 50, 96), 30)
+    out = tmp_path / "out.mp4"
+    write_comparison(out, source, result, reference=reference, comment="manipulated")
+    facts = probe_video(out)
+    assert facts.frames == 20
+    assert facts.fps == 25
+    assert facts.width > 2.5 * 96
+    assert audio_bytes(out) == audio_bytes(source)
+    frames = read_video(out).frames.astype(int)
+    height = frames.shape[1] - 96
+    left = frames[:, height : height + 96, :96]
+    assert np.abs(left - read_video(source).frames).mean() < 8

@@ -1,0 +1,235 @@
+"""Whole edits of drawn clips with small untrained models."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from spfem.artifacts import RECORD_NAME
+from spfem.corpus.video import probe_video, read_video, write_video
+from spfem.edit import EditRequest, edit_video
+from spfem.errors import CheckpointError, FaceNotFoundError, InputError
+from tests.corpus.test_video import audio_bytes
+from tests.edit.made_up import save_models, speaking_frames, write_clip
+
+COUNT = 14
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return save_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def heads():
+    return speaking_frames(COUNT)
+
+
+@pytest.fixture(scope="module")
+def clip(heads, tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", heads)
+
+
+@pytest.fixture(scope="module")
+def edited(clip, models, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "happy.mp4"
+    return edit_video(
+        EditRequest(clip, out, emotion="happy", intensity=0.5, models=models, compare=True)
+    )
+
+
+def edit(clip, tmp_path, models, **words):
+    words = {"emotion": "happy", "models": models, **words}
+    return edit_video(EditRequest(clip, tmp_path / "out.mp4", **words))
+
+
+def test_result_keeps_rate_length_and_sound_and_says_what_it_is(clip, edited):
+    before, after = read_video(clip), read_video(edited.out)
+    assert after.fps == before.fps
+    assert after.frames.shape == before.frames.shape
+    assert audio_bytes(edited.out) == audio_bytes(clip)
+    difference = np.abs(after.frames.astype(int) - before.frames).max(-1)
+    assert difference[:, :6, :6].max() < 12  # a second encoding
+    assert (difference.max(axis=(1, 2)) > 20).all()
+    assert edited.expression.shape == (COUNT, 52)
+    for path in (edited.out, edited.comparison):
+        with av.open(str(path)) as container:
+            comment = container.metadata["comment"]
+        assert comment.startswith("manipulated video")
+        assert "method ned+asccl, emotion happy, intensity 0.5" in comment
+    assert probe_video(edited.comparison).frames == COUNT
+    assert audio_bytes(edited.comparison) == audio_bytes(clip)
+
+
+def test_a_second_edit_only_renders(clip, models, edited, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the clip was tracked and learned before")
+
+    monkeypatch.setattr("spfem.edit.tracking.track.track_video", refuse)
+    monkeypatch.setattr("spfem.renderer.stage.train_renderer", refuse)
+    result = edit(clip, tmp_path, models, emotion="sad")
+    assert not np.array_equal(result.expression, edited.expression)
+    assert np.array_equal(result.source.landmarks, edited.source.landmarks)
+
+
+def test_what_was_left_half_made_is_made_again(clip, models, edited, tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spfem.renderer.stage.train_renderer", kill)
+        with pytest.raises(KeyboardInterrupt):
+            edit(clip, tmp_path, models, keep=kept)
+    assert not (tmp_path / "out.mp4").exists()
+    records = sorted(path.parent.name for path in kept.rglob(RECORD_NAME))
+    assert records == ["renderer-seed0", "track"]
+    with monkeypatch.context() as patch:
+        patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
+        result = edit(clip, tmp_path, models, keep=kept)
+    assert result.out.exists()
+
+
+def test_zero_intensity_is_the_source(clip, models, edited, tmp_path):
+    result = edit(clip, tmp_path, models, intensity=0.0)
+    assert np.allclose(result.expression, result.source.expression, atol=1e-6)
+
+
+def test_reference_gives_the_style(clip, models, edited, tmp_path):
+    result = edit(clip, tmp_path, models, emotion=None, reference=clip, compare=True)
+    assert np.allclose(result.expression, result.source.expression, atol=1e-4)  # its own style
+    assert probe_video(result.comparison).width > 3 * 160
+
+
+def test_the_chosen_person_is_edited_and_the_other_stays(heads, models, tmp_path):
+    other = speaking_frames(COUNT, 128, african=0.5)
+    other = np.pad(other, ((0, 0), (16, 16), (0, 0), (0, 0)), mode="edge")
+    clip = write_clip(tmp_path / "two.mp4", np.concatenate([other, heads], axis=2))
+    before = read_video(clip).frames.astype(int)
+    for face, side in ((None, "right"), (1, "left"), (2, "right")):
+        result = edit(clip, tmp_path, models, face=face)
+        changed = np.abs(read_video(result.out).frames - before).max(-1) > 25
+        left, right = changed[..., :120].mean(), changed[..., 150:].mean()
+        assert result.source.found.all()
+        assert (left < 0.002) == (side == "right")
+        assert (right < 0.002) == (side == "left")
+    with pytest.raises(InputError, match="face 3 does not exist"):
+        edit(clip, tmp_path, models, face=3)
+
+
+def test_frames_in_which_the_face_is_gone_stay(heads, models, tmp_path):
+    frames = np.concatenate([heads, np.full_like(heads[:9], 90), heads])
+    clip = write_clip(tmp_path / "leaves.mp4", frames)
+    result = edit(clip, tmp_path, models)
+    gone = slice(COUNT, COUNT + 9)
+    assert not result.source.shown[gone].any()
+    assert result.source.shown[: COUNT - 1].all()
+    assert result.source.shown[-COUNT + 2 :].all()
+    before, after = read_video(clip).frames.astype(int), read_video(result.out).frames
+    assert np.abs(after - before)[gone].max() < 12
+    assert np.isfinite(result.expression).all()
+
+
+def test_odd_sizes_and_rotation_flags(heads, models, tmp_path):
+    odd = np.pad(heads, ((0, 0), (0, 1), (0, 3), (0, 0)), mode="edge")
+    sideways = np.rot90(odd, -1, axes=(1, 2))
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=25, options={"crf": "15"})
+        stream.height, stream.width, stream.pix_fmt = *sideways.shape[1:3], "rgb24"
+        stream.set_display_rotation(90)
+        for frame in sideways:
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(image))
+        container.mux(stream.encode(None))
+    shown = probe_video(path)
+    assert (shown.height, shown.width) == (161, 163)  # upright again
+    result = edit(path, tmp_path, models, without_sound=True)
+    assert result.source.found.all()
+    after = read_video(result.out).frames
+    assert after.shape[1:3] == (162, 164)  # one edge row and column more
+    before = read_video(path).frames.astype(int)
+    assert np.abs(after[:, :161, :163] - before)[:, :6, :6].max() < 16
+
+
+def test_variable_frame_rate_keeps_its_time(heads, models, tmp_path):
+    path = tmp_path / "variable.mp4"
+    ticks = [0, 1, 2, 3, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 160, 160, "yuv420p"
+        for tick, image in zip(ticks, heads, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    result = edit(path, tmp_path, models, without_sound=True)
+    held = read_video(path)
+    after = probe_video(result.out)
+    assert after.frames == len(held.frames) == len(result.source)
+    assert abs(after.frames / after.fps - Fraction(19, 25)) <= 1 / after.fps
+
+
+def test_large_frames_are_tracked_small_and_blended_in_full(heads, models, tmp_path):
+    enlarged = (cv2.resize(frame, (800, 800)) for frame in heads[:10])
+    frames = (np.pad(frame, ((900, 460), (2400, 640), (0, 0)), mode="edge") for frame in enlarged)
+    path = tmp_path / "large.mp4"
+    write_video(path, frames, 25)
+    result = edit(path, tmp_path, models, without_sound=True)
+    assert result.source.frame_size == (2160, 3840)
+    assert result.source.found.all()
+    assert result.source.face_size == 192  # the largest on a CPU
+    facts = probe_video(result.out)
+    assert (facts.width, facts.height) == (3840, 2160)
+
+
+def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
+    empty = write_clip(tmp_path / "empty.mp4", np.full((12, 96, 96, 3), 90, np.uint8))
+    with pytest.raises(FaceNotFoundError, match=r"empty\.mp4: no face in any of 12 frames"):
+        edit(empty, tmp_path, models)
+    short = write_clip(tmp_path / "short.mp4", heads[:6])
+    with pytest.raises(InputError, match="needs at least 10"):
+        edit(short, tmp_path, models)
+    silent = tmp_path / "silent.mp4"
+    write_video(silent, heads[:6], 25)
+    with pytest.raises(InputError, match="no sound"):
+        edit(silent, tmp_path, models)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"emotion": None}, "needs an emotion or a reference"),
+        ({"emotion": "glad"}, "'glad' is unknown"),
+        ({"intensity": 1.2}, r"intensity 1\.2"),
+        ({"intensity": float("nan")}, "intensity nan"),
+        ({"face": 0}, "face 0 does not exist"),
+    ],
+)
+def test_requests_that_make_no_sense(clip, models, tmp_path, words, message):
+    with pytest.raises(InputError, match=message):
+        edit(clip, tmp_path, models, **words)
+
+
+def test_sources_are_never_overwritten(clip, models, tmp_path):
+    with pytest.raises(InputError, match="would be overwritten"):
+        edit_video(EditRequest(clip, clip, emotion="sad", models=models))
+    with pytest.raises(InputError, match="end in"):
+        edit_video(EditRequest(clip, tmp_path / "out.avi", emotion="sad", models=models))
+
+
+def test_missing_and_foreign_models_are_named(clip, tmp_path, models):
+    with pytest.raises(CheckpointError, match=r"holds ned\+asccl \(seed0\)"):
+        edit(clip, tmp_path, models, method="ned")
+    with pytest.raises(CheckpointError, match="holds no manipulator"):
+        edit(clip, tmp_path, tmp_path / "nowhere")
+    names = tuple(f"flame{index}" for index in range(51))
+    foreign = save_models(tmp_path / "foreign", names=names)
+    with pytest.raises(CheckpointError, match=r"another expression space \(51 .* 'flame0'"):
+        edit(clip, tmp_path, foreign)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spfem.edit.tracking.fit import MARGIN_FRAMES, fit_clip
+from spfem.face.fit import fit_head
+from spfem.head import load_head_model
+from spfem.settings import FaceSettings
+from tests.face.planted import planted_clip
+
+SETTINGS = replace(FaceSettings(face_size=64), fit_iterations=3)
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head_model()
+
+
+def test_pieces_join_without_a_seam_and_agree_with_the_whole(head):
+    tracked = planted_clip(head, frames=2 * MARGIN_FRAMES + 56, noise=0.2).tracked
+    whole, align = fit_clip(head, tracked, SETTINGS, piece_frames=200)
+    pieces, joined = fit_clip(head, tracked, SETTINGS, piece_frames=30)
+    assert pieces.expression.shape == whole.expression.shape
+    assert joined.shape == align.shape
+    # The identity is seen in fewer frames, so codes differ a little; nothing may jump at a seam.
+    assert np.abs(pieces.rotation - whole.rotation).max() < 0.02
+    assert np.corrcoef(pieces.expression[:, 0], whole.expression[:, 0])[0, 1] > 0.99
+    difference = pieces.expression[:, 0] - whole.expression[:, 0]
+    seams = np.abs(np.diff(difference))[[29, 59, 89]]
+    assert seams.max() < 0.01
+    assert pieces.reprojection_error.mean() < 1.1 * whole.reprojection_error.mean()
+
+
+def test_short_clips_are_those_of_the_face_stage(head):
+    tracked = planted_clip(head, frames=20).tracked
+    fitted, _ = fit_clip(head, tracked, SETTINGS)
+    assert np.array_equal(fitted.expression, fit_head(head, tracked, SETTINGS).expression)

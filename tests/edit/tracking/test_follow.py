@@ -1,0 +1,109 @@
+"""Following one person among several, over cuts and absences, with faces that are boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.edit.tracking.follow import Box, PersonFollower, hide_others, show_one_person
+from spfem.errors import InputError
+
+SIZE = 40.0
+
+
+def face(x, y, size=SIZE):
+    """478 landmarks on a square grid."""
+    places = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 22), np.linspace(-0.5, 0.5, 22)), -1)
+    flat = np.pad(places.reshape(-1, 2)[:478] * size + (x, y), ((0, 0), (0, 1)))
+    flat[:, :2] += (x, y) - (flat[:, :2].min(0) + flat[:, :2].max(0)) / 2
+    return flat.astype(np.float32)
+
+
+def frame(grey=100):
+    return np.full((120, 200, 3), grey, np.uint8)
+
+
+class Judge:
+    """Answers whether a face is the person, and counts the questions."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), 0
+
+    def __call__(self, known, chip):
+        assert known
+        assert chip.shape == (150, 150, 3)
+        self.asked += 1
+        return self.answers.pop(0)
+
+
+def follow(scenes, judge=None, wanted=None):
+    """Chosen centre x per frame; scenes are (grey, faces)."""
+    follower = PersonFollower(wanted, "clip", judge or Judge())
+    chosen = []
+    for grey, faces in scenes:
+        index = follower.choose(frame(grey), faces)
+        chosen.append(None if index is None else round(float(Box.around(faces[index]).centre[0])))
+    return chosen
+
+
+def test_the_largest_face_or_the_one_that_is_wished_from_the_left():
+    faces = [face(150, 50), face(30, 50, 30), face(90, 50)]
+    faces[0] = face(150, 50, 45)
+    assert follow([(100, []), (100, faces)]) == [None, 150]
+    assert follow([(100, faces)], wanted=1) == [30]
+    assert follow([(100, faces)], wanted=2) == [90]
+    with pytest.raises(InputError, match=r"shows 3 face.*face 4 does not exist"):
+        follow([(100, faces)], wanted=4)
+
+
+def test_people_who_pass_each_other_are_not_confused_by_their_order():
+    scenes = [(100, [face(40 + 5 * t, 60), face(160 - 5 * t, 60, 30)]) for t in range(8)]
+    scenes += [(100, faces[::-1]) for _, faces in scenes[7:]]
+    chosen = follow(scenes)
+    assert chosen == [*range(40, 80, 5), 75]
+
+
+def test_a_short_absence_needs_no_proof_and_a_long_one_does():
+    here = (100, [face(50, 60)])
+    judge = Judge()
+    assert follow([here, *[(100, [])] * 5, here], judge) == [50, *[None] * 5, 50]
+    assert judge.asked == 0
+    judge = Judge(True)
+    assert follow([here, *[(100, [])] * 9, here], judge)[-1] == 50
+    assert judge.asked == 1
+
+
+def test_a_stranger_in_the_same_place_after_a_cut_is_left_alone():
+    here, cut = (100, [face(50, 60)]), (200, [face(52, 60)])
+    judge = Judge(False, False, True)
+    chosen = follow([here, here, *[cut] * 15, here], judge)
+    assert chosen == [50, 50, *[None] * 15, 50]
+    assert judge.asked == 3  # after the cut, once more while the stranger stays, after the cut back
+
+
+def test_only_another_face_is_no_reason_to_jump():
+    both = (100, [face(50, 60), face(150, 60, 30)])
+    other = (100, [face(150, 60, 30)])
+    judge = Judge(False)
+    assert follow([both, other, other, both], judge) == [50, None, None, 50]
+    assert judge.asked == 1
+
+
+def test_hiding_keeps_the_person_and_paints_the_others():
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 255, (120, 200, 3), dtype=np.uint8)
+    own, other = face(50, 60), face(100, 60)
+    hidden = hide_others(picture, [other, own], 1)
+    area = Box.around(own).area(0.2, picture)
+    assert np.array_equal(hidden[area], picture[area])
+    inner = Box.around(other).area(-0.1, picture)
+    assert (hidden[inner] == 128).all()
+    assert (hide_others(picture, [other, own], None)[area] == 128).any()
+    twice = face(52, 61)  # the same face, seen a second time
+    assert hide_others(picture, [own, twice], 0) is picture
+
+
+def test_frames_with_one_person_pass_unchanged():
+    frames = [frame(), frame()]
+    shown = list(show_one_person(frames, lambda _: [face(50, 60)], PersonFollower(None, "clip")))
+    assert all(a is b for a, b in zip(shown, frames, strict=True))

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+
+from spfem.edit.tracking.gaps import bridge_gaps, short_gaps
+
+SIZE = 64
+
+
+def test_short_gaps_lie_between_found_frames():
+    found = np.array([0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0], bool)
+    assert short_gaps(found, 2) == [(2, 3), (9, 11)]
+    assert short_gaps(found, 3) == [(2, 3), (4, 7), (9, 11)]
+    assert short_gaps(np.ones(4, bool)) == []
+    assert short_gaps(np.zeros(4, bool)) == []
+
+
+def _scene(random):
+    rows, columns = np.mgrid[:80, :120]
+    picture = 120 + 60 * np.sin(columns / 7.0) * np.cos(rows / 9.0) + random.normal(0, 6, (80, 120))
+    return np.repeat(np.clip(picture, 0, 255)[..., None], 3, -1).astype(np.uint8)
+
+
+def test_a_gap_is_bridged_only_where_the_face_is_still_seen():
+    random = np.random.default_rng(0)
+    frames = [_scene(random) for _ in range(12)]
+    frames[5] = np.zeros_like(frames[5])  # a black frame
+    frames[8] = random.integers(0, 255, frames[8].shape, dtype=np.uint8)  # something before it
+    found = np.ones(12, bool)
+    found[[2, 5, 8]] = False
+    align = np.tile(np.array([[1.0, 0, -20], [0, 1.0, -10]], np.float32), (12, 1, 1))
+    shown = bridge_gaps(found, align, SIZE, iter(frames))
+    assert shown[2]
+    assert not shown[5]
+    assert not shown[8]
+    assert shown[found].all()
+
+
+def test_long_gaps_stay_and_cost_no_look_at_the_frames():
+    found = np.array([1, 0, 0, 0, 0, 0, 0, 1], bool)
+
+    def frames():
+        raise AssertionError("nobody needs the frames")
+        yield
+
+    assert np.array_equal(bridge_gaps(found, np.zeros((8, 2, 3)), SIZE, frames()), found)
