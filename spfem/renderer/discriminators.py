@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spfem.renderer.layout import channels_together
+from spfem.renderer.picture_norm import PictureNorm
 from spfem.settings import RendererSettings
 
 SCALES = 2
@@ -23,6 +25,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, settings: RendererSettings) -> None:
         super().__init__()
+        self.width = settings.discriminator_width
         for scale in range(SCALES):
             channels = settings.condition_channels - 1 + 3
             for layer in range(LAYERS):
@@ -33,7 +36,7 @@ class Discriminator(nn.Module):
                 nn.init.normal_(parts[0].weight, 0, 0.02)  # type: ignore[arg-type]
                 nn.init.zeros_(parts[0].bias)  # type: ignore[arg-type]
                 if 0 < layer < LAYERS - 1:
-                    parts.append(nn.InstanceNorm2d(out))
+                    parts.append(PictureNorm(out))
                 if not last:
                     parts.append(nn.LeakyReLU(0.2))
                 self.add_module(f"scale{scale}_layer{layer}", nn.Sequential(*parts))
@@ -50,6 +53,7 @@ class Discriminator(nn.Module):
             For each scale, full resolution first, the five feature maps; the last is the score.
         """
         images = torch.cat([conditions[:, :-1], pictures], dim=1)
+        images = channels_together(images, self.width)
         maps = []
         for scale in reversed(range(SCALES)):
             features = [images]

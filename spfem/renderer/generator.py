@@ -9,6 +9,8 @@ from torch.nn import functional
 from spfem.errors import ShapeError
 from spfem.precision import full
 from spfem.renderer.conditions import TEXTURE_CHANNELS, cover_outside
+from spfem.renderer.layout import channels_together
+from spfem.renderer.picture_norm import PictureNorm
 from spfem.settings import RendererSettings
 
 
@@ -20,11 +22,11 @@ class ResidualBlock(nn.Module):
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            PictureNorm(channels),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            PictureNorm(channels),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -37,13 +39,13 @@ def _branch(channels: int, settings: RendererSettings, blocks: int) -> nn.Sequen
     layers: list[nn.Module] = [
         nn.ReflectionPad2d(settings.kernel // 2),
         nn.Conv2d(channels, width, settings.kernel),
-        nn.InstanceNorm2d(width),
+        PictureNorm(width),
         nn.ReLU(),
     ]
     for _ in range(settings.downsamplings):
         layers += [
             nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
-            nn.InstanceNorm2d(2 * width),
+            PictureNorm(2 * width),
             nn.ReLU(),
         ]
         width *= 2
@@ -89,7 +91,7 @@ class Generator(nn.Module):
         for _ in range(settings.downsamplings):
             up += [
                 nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1),
-                nn.InstanceNorm2d(width // 2),
+                PictureNorm(width // 2),
                 nn.ReLU(),
             ]
             width //= 2
@@ -181,6 +183,6 @@ class Generator(nn.Module):
         return features.index_add(0, rows, added.to(features.dtype))
 
     def _fold(self, images: Tensor) -> Tensor:
-        if self.settings.fold == 1:
-            return images
-        return functional.pixel_unshuffle(images, self.settings.fold)
+        if self.settings.fold > 1:
+            images = functional.pixel_unshuffle(images, self.settings.fold)
+        return channels_together(images, self.settings.width)

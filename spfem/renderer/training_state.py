@@ -51,7 +51,7 @@ class TrainingState:
             for parameter in network.parameters()
         ]
         self.optimisers = [
-            torch.optim.Adam(parameters, lr=settings.learning_rate, betas=BETAS)
+            torch.optim.Adam(parameters, lr=settings.learning_rate, betas=BETAS, fused=True)
             for parameters in (self.own, self.other)
         ]
 
