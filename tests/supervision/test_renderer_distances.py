@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.correlation.crossmodal.joint import initial_joint
+from spfem.renderer.pairs import PairSupervision
+from spfem.renderer.supervision import RendererSupervision
+from spfem.renderer.training import train_renderer
+from spfem.supervision import renderer_distances
+from spfem.supervision.renderer_distances import hold_distances
+from tests.correlation.crossmodal.planted import SMALL
+from tests.renderer.planted import SETTINGS, planted_clip
+from tests.renderer.test_pairs import COUNT, planted_pairs
+
+
+@pytest.fixture
+def metric():
+    made = initial_joint(SMALL, "image", 0)
+    with torch.no_grad():  # initial weights hardly tell pictures apart
+        made.image_attn.proj_q.weight.mul_(100)
+    return made.supervise()
+
+
+def images(faces):
+    return torch.from_numpy(faces).movedim(-1, -3).float() / 127.5 - 1
+
+
+def crossing_pairs():
+    """Two pairs between emotions, whose reference is a neutral window, and three with neutral."""
+    pairs = planted_pairs()
+    return replace(
+        pairs, source_label=np.array([0, 2, 3, 1, 0]), target_label=np.array([1, 4, 5, 0, 6])
+    )
+
+
+@pytest.mark.parametrize("at_once", [2, 32])
+def test_value_is_the_mean_of_the_distances_one_by_one(metric, monkeypatch, at_once):
+    monkeypatch.setattr(renderer_distances, "EMBEDDED_AT_ONCE", at_once)
+    pairs = crossing_pairs()
+    rows = np.array([0, 1, 4])
+    pictures = images(pairs.faces[rows]).requires_grad_()
+    value = hold_distances(metric, pairs)(pictures, torch.from_numpy(rows))
+    parts = []
+    for picture, row in zip(pictures, rows, strict=True):
+        own = metric.embed_visual(picture[None])
+        other = metric.embed_visual(images(pairs.references[[row]]))
+        distance = metric.embedding_distance(own, other)[0]
+        parts.append(abs(float(distance.detach()) - float(pairs.distance[row])))
+    assert float(value.detach()) == pytest.approx(np.mean(parts), rel=1e-4)
+    assert np.std(parts) > 0
+    value.backward()
+    assert pictures.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in metric.parameters())
+
+
+def test_no_pairs_need_no_embedding(metric):
+    assert callable(hold_distances(metric, planted_pairs(0)))
+
+
+def test_training_with_the_metric_leaves_it_untouched(metric):
+    before = {key: value.clone() for key, value in metric.state_dict().items()}
+    pairs = crossing_pairs()
+    supervision = PairSupervision(pairs, 1.0, 1.0, hold_distances(metric, pairs))
+    clips = [planted_clip(9, 8)]
+    made = train_renderer(
+        clips, SETTINGS, seed=0, steps=2, supervision=RendererSupervision(pairs=supervision)
+    )
+    assert np.isfinite(made.curve[0]["consistency"])
+    assert not metric.training
+    for key, value in metric.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert len(pairs) == COUNT
