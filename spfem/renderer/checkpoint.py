@@ -17,7 +17,7 @@ from spfem.checkpoints import (
     settings_from_facts,
     tensors_below,
 )
-from spfem.errors import CheckpointError
+from spfem.errors import CheckpointError, ShapeError
 from spfem.renderer.discriminators import Discriminator
 from spfem.renderer.generator import Generator
 from spfem.settings import RendererSettings
@@ -106,7 +106,10 @@ def load_renderer(path: Path, device: torch.device | str = "cpu") -> TrainedRend
     """
     tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND)
     settings = settings_from_facts(RendererSettings, facts.get("settings"), path)
-    renderer = new_renderer(settings, 0)
+    try:
+        renderer = new_renderer(settings, 0)
+    except ShapeError as error:
+        raise CheckpointError(f"{path} holds settings of no renderer: {error}") from error
     for name, network in renderer.networks().items():
         own = tensors_below(tensors, f"{name}.")
         load_weights(network, own, f"{path} ({name})", advice=OTHER_SETTINGS)

@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError
 from spfem.manipulator import Manipulator, load_manipulator, save_manipulator
+from spfem.renderer.checkpoint import new_renderer, save_renderer
+from tests.renderer.planted import PLAIN
 
 
 def test_round_trip(tmp_path, small, space):
@@ -52,3 +55,43 @@ def test_same_seed_same_weights(small, space):
     other = Manipulator(small, space, seed=2)
     assert torch.equal(first.generator.seq1[0].weight, second.generator.seq1[0].weight)
     assert not torch.equal(first.generator.seq1[0].weight, other.generator.seq1[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: facts.pop("expression_names"), "does not describe its expression space"),
+        (lambda facts: facts.update(value_range=[0.0]), "does not describe its expression space"),
+        (lambda facts: facts.update(emotions="some"), "does not describe its expression space"),
+        (lambda facts: facts["expression_names"].append("more"), r"misshapes \d+ entries"),
+        (lambda facts: facts.update(emotions=9), "lacks .* entries .mapping_network.unshared.7"),
+        (lambda facts: facts["settings"].update(width=64), r"misshapes \d+ entries"),
+        (lambda facts: facts["settings"].update(colour=1), "unusable settings.*colour"),
+        (lambda facts: facts.pop("settings"), "unusable settings"),
+    ],
+)
+def test_facts_that_do_not_fit_the_weights_are_refused(tmp_path, small, space, change, message):
+    path = tmp_path / "m.safetensors"
+    save_manipulator(path, Manipulator(small, space))
+    tensors, facts = load_checkpoint(path, kind="manipulator")
+    change(facts)
+    save_checkpoint(path, tensors, kind="manipulator", facts=facts)
+    with pytest.raises(CheckpointError, match=message):
+        load_manipulator(path)
+
+
+def test_other_checkpoints_are_refused_in_words(tmp_path, small, space):
+    path = tmp_path / "m.safetensors"
+    save_renderer(new_renderer(PLAIN, 0), path)
+    with pytest.raises(CheckpointError, match="holds 'renderer', wanted 'manipulator'"):
+        load_manipulator(path)
+    torch.save({"generator": Manipulator(small, space).generator.state_dict()}, path)
+    with pytest.raises(CheckpointError, match="python -m spfem import-checkpoint"):
+        load_manipulator(path)
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+        load_manipulator(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_manipulator(path)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from spfem.checkpoints import load_weights
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from spfem.errors import CheckpointError
 from spfem.renderer.checkpoint import (
     from_released,
@@ -20,6 +20,8 @@ from spfem.renderer.discriminators import Discriminator
 from spfem.renderer.generator import Generator
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
+
+FINAL = "generator.model_final_img.1.bias"
 
 
 def released_keys():
@@ -101,3 +103,34 @@ def test_one_seed_gives_one_renderer_and_leaves_the_global_seed_alone():
     assert torch.equal(torch.rand(1), expected)
     for a, b in zip(one.generator.parameters(), two.generator.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors, facts: tensors.pop(FINAL), rf"generator\) lacks 1 entries \({FINAL[10:]}"),
+        (lambda tensors, facts: tensors.update({"generator.x": torch.ones(1)}), "has surplus 1"),
+        (lambda tensors, facts: tensors.update({FINAL: torch.ones(5)}), r"\(5,\) instead of"),
+        (lambda tensors, facts: facts["settings"].update(image_size=33), "image_size 33"),
+        (lambda tensors, facts: facts["settings"].update(colour=1), "unusable settings.*colour"),
+        (lambda tensors, facts: facts.pop("settings"), "unusable settings"),
+    ],
+)
+def test_weights_and_facts_that_do_not_fit_are_refused(tmp_path, change, message):
+    path = tmp_path / "r.safetensors"
+    save_renderer(new_renderer(PLAIN, 0), path)
+    tensors, facts = load_checkpoint(path, kind="renderer")
+    change(tensors, facts)
+    save_checkpoint(path, tensors, kind="renderer", facts=facts)
+    with pytest.raises(CheckpointError, match=message):
+        load_renderer(path)
+
+
+def test_other_checkpoints_are_refused_in_words(tmp_path):
+    path = tmp_path / "r.safetensors"
+    save_checkpoint(path, {"a": torch.zeros(1)}, kind="manipulator", facts={})
+    with pytest.raises(CheckpointError, match="holds 'manipulator', wanted 'renderer'"):
+        load_renderer(path)
+    torch.save(to_released(Generator(PLAIN)), path)
+    with pytest.raises(CheckpointError, match="python -m spfem import-checkpoint"):
+        load_renderer(path)
