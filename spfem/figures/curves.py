@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from spfem.errors import ShapeError
-from spfem.figures.style import legend_above, look_of, title_of
+from spfem.figures.style import legend_above, look_of, new_figure, title_of
 
 
 def draw_curves(
@@ -100,3 +101,46 @@ def draw_over_time(ax: Axes, curves: Mapping[str, np.ndarray], *, fps: float, la
     ax.grid(visible=True)
     legend_above(ax, min(2, len(curves)))
     return ax
+
+
+def draw_terms(
+    curves: Mapping[str, pd.DataFrame], *, columns: int = 4, smoothing: int = 1
+) -> Figure:
+    """Draw training records of several methods: one axes a term, the methods in it.
+
+    Args:
+        curves: method -> one row a recorded step, with `step`; terms that only some methods have
+            are drawn for those.
+        columns: axes side by side.
+        smoothing: rows of a running mean.
+
+    Raises:
+        ShapeError: if there is no term.
+    """
+    terms = list(dict.fromkeys(str(name) for curve in curves.values() for name in curve))
+    terms = [name for name in terms if name != "step"]
+    if not terms:
+        raise ShapeError("the records have no term beside step")
+    rows = -(-len(terms) // columns)
+    looks = {name: look_of(name, position) for position, name in enumerate(curves)}
+    figure, axes = new_figure(rows, columns, height=0.5 + 1.5 * rows, sharex=True)
+    for ax, term in zip(axes.flat, terms, strict=False):
+        for name, curve in curves.items():
+            if term in curve:
+                values = curve[term].rolling(smoothing, min_periods=1, center=True).mean()
+                look = looks[name]
+                ax.plot(curve["step"], values, color=look.colour, linestyle=look.line)
+        ax.set_title(term.replace("_", " "), loc="left")
+        ax.grid(visible=True)
+    for place, ax in enumerate(axes.flat):
+        ax.set_visible(place < len(terms))
+        if len(terms) - columns <= place < len(terms):  # the lowest of its column
+            ax.tick_params(labelbottom=True)
+            ax.set_xlabel("step")
+    lines = [
+        axes[0, 0].plot([], [], color=look.colour, linestyle=look.line)[0]
+        for look in looks.values()
+    ]
+    titles = [title_of(name) for name in curves]
+    figure.legend(lines, titles, loc="outside upper right", ncols=3)
+    return figure

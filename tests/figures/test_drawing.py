@@ -6,10 +6,10 @@ import pytest
 
 from spfem.errors import ShapeError
 from spfem.figures.bars import draw_bars, draw_histogram, draw_metric, draw_similarity
-from spfem.figures.curves import draw_curves, draw_over_time
+from spfem.figures.curves import draw_curves, draw_over_time, draw_terms
 from spfem.figures.grids import GAP, draw_grid, draw_mesh, draw_strip
 from spfem.figures.heatmaps import add_scale, draw_correlation, draw_weights
-from spfem.figures.style import new_figure
+from spfem.figures.style import METHOD_LOOKS, new_figure
 from spfem.figures.waveforms import draw_alignment, draw_waveform, new_alignment_figure
 from tests.figures.pictures import make_face, make_similarity
 
@@ -121,6 +121,21 @@ def test_curves_are_smoothed_beside_the_raw_ones(ax):
     assert ax.lines[1].get_ydata()[1] == pytest.approx(2 / 3)
     with pytest.raises(ShapeError, match="no column gain"):
         draw_curves(ax, table, ["gain"])
+
+
+def test_terms_show_the_methods_that_have_them():
+    curves = {
+        "ned": pd.DataFrame({"step": [1, 2], "cycle": [3.0, 4]}),
+        "ned+all": pd.DataFrame({"step": [1, 2], "cycle": [5.0, 6], "metric": [7.0, 8]}),
+    }
+    figure = draw_terms(curves, columns=3)
+    cycle, metric, empty = figure.axes
+    assert [line.get_ydata().tolist() for line in cycle.lines[:2]] == [[3, 4], [5, 6]]
+    assert [line.get_color() for line in metric.lines] == [METHOD_LOOKS["ned+all"].colour]
+    assert not empty.get_visible()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["NED", "NED + all"]
+    with pytest.raises(ShapeError, match="no term"):
+        draw_terms({"ned": pd.DataFrame({"step": [1]})})
 
 
 def test_curves_over_time_are_in_seconds(ax):
