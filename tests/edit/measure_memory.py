@@ -1,6 +1,6 @@
 """Edit a made-up clip of a given length and print the largest resident memory, in KB.
 
-Run in a process of its own: `python -m tests.edit.measure_memory FOLDER FRAMES`. Tracker and fit are
+Run in a process of its own: `python -m tests.edit.measure_memory FOLDER FRAMES`. The tracker is
 planted, the sample is bounded at 16 frames; decoding, rendering, blending and encoding are real.
 """
 
