@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from spfem.artifacts import open_stage
+from spfem.artifacts import file_digest, open_stage
+from spfem.errors import CheckpointError
 from spfem.renderer.checkpoint import TrainedRenderer, load_renderer, save_renderer
 from spfem.renderer.clips import RendererClip
+from spfem.renderer.perceptual_file import load_perceptual_loss
 from spfem.renderer.supervision import RendererSupervision
 from spfem.renderer.training import train_renderer
 from spfem.settings import RendererSettings
@@ -52,7 +54,8 @@ def make_renderer(
     Args:
         folder: of this renderer alone, such as `renderer/base` or `renderer/ned/<actor>`.
         load_clips: gives the clips; called only if there is something to train.
-        settings: `base_steps` are trained without `base`, `adapt_steps` with it.
+        settings: `base_steps` are trained without `base`, `adapt_steps` with it. A
+            `perceptual_file` counts by its content, wherever it lies, and is not stored.
         inputs: digests of everything the clips and the supervision come from.
         seed: of the training.
         base: renderer to adapt.
@@ -62,13 +65,24 @@ def make_renderer(
         force: train anew.
 
     Raises:
+        CheckpointError: if `settings.perceptual_file` is missing or no VGG19.
         SpfemError: as `open_stage` and `train_renderer` do.
     """
+    perceptual = Path(settings.perceptual_file) if settings.perceptual_file else None
+    settings = replace(settings, perceptual_file="")
+    own = {"seed": str(seed), "base": "" if base is None else base.digest}
+    if perceptual is not None:
+        if not perceptual.is_file():
+            raise CheckpointError(
+                f"perceptual_file {perceptual} of the renderer is no file; name your own copy of "
+                "torchvision's vgg19-dcbb9e9d.pth, or leave the setting empty"
+            )
+        own["perceptual"] = file_digest(perceptual)
     stage = open_stage(
         folder,
         "renderer",
         settings=settings,
-        inputs={**inputs, "seed": str(seed), "base": "" if base is None else base.digest},
+        inputs={**inputs, **own},
         sources=SOURCES,
         force=force,
     )
@@ -82,6 +96,7 @@ def make_renderer(
             device=device,
             initial=None if base is None else base.renderer,
             supervision=None if load_supervision is None else load_supervision(),
+            perceptual=None if perceptual is None else load_perceptual_loss(perceptual, device),
             progress=progress,
             checkpoint_folder=folder,
         )

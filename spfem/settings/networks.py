@@ -62,7 +62,8 @@ class RendererSettings:
     adversarial: str = "ls"  # or "hinge"
     adversarial_weight: float = 1.0
     feature_weight: float = 10.0
-    perceptual_weight: float = 10.0  # only with the user's own VGG19
+    perceptual_weight: float = 10.0  # only with `perceptual_file`
+    perceptual_file: str = ""  # path of the user's own VGG19; none: no perceptual loss
     pixel_weight: float = 0.0  # plain L1 over face and mouth crop; not in the papers
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
 
