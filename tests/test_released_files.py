@@ -36,7 +36,7 @@ def test_wanted_networks_are_taken_and_the_rest_is_left_out_unread(several):
 def test_a_wanted_network_that_is_not_there_is_named(several):
     with pytest.raises(CheckpointError, match="lacks the networks four; it holds one, options, "):
         read_released(several, ["one", "four"])
-    with pytest.raises(CheckpointError, match="entry 'options.rate' is a float"):
+    with pytest.raises(CheckpointError, match=r"entry 'options\.rate' is a float"):
         read_released(several, ["one", "options"])
 
 

@@ -17,7 +17,7 @@ def test_every_kind_has_a_module_that_opens_it(kind):
 
 def test_wrong_requests_are_named_before_a_file_is_touched(tmp_path):
     nowhere, out = tmp_path / "nowhere.pth", tmp_path / "o.safetensors"
-    with pytest.raises(SettingsError, match="kind must be one of spatial, .* found 'vgg'"):
+    with pytest.raises(SettingsError, match=r"kind must be one of spatial, .* found 'vgg'"):
         open_released("vgg", nowhere)
     with pytest.raises(SettingsError, match=r"must end in .safetensors, found .*o.pth"):
         import_released("deca", nowhere, tmp_path / "o.pth")

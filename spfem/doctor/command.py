@@ -26,6 +26,7 @@ Exit status: 0 if the default run can work and no optional file is broken, else 
 FOLDER = "optional"  # below the data folder
 WIDTH = 100
 INDENT = 2
+STRANGERS_SHOWN = 10
 
 
 def add_doctor_parser(commands: Any) -> None:
@@ -91,8 +92,11 @@ def _print_optional_files(folder: Path) -> list[str]:
         there += bool(found)
         broken += [_name(file.path, folder) for file in found if file.trouble]
     print(f"\n{' ' * INDENT}{there} of {len(kinds)} kinds are there")
-    for path in find_strangers(folder):
-        print(f"{' ' * INDENT}not known, maybe misplaced: {_name(path, folder)}")
+    strangers = [_name(path, folder) for path in find_strangers(folder)]
+    for name in strangers[:STRANGERS_SHOWN]:
+        print(f"{' ' * INDENT}not known, maybe misplaced: {name}")
+    if len(strangers) > STRANGERS_SHOWN:
+        print(f"{' ' * INDENT}and {len(strangers) - STRANGERS_SHOWN} more files that are not known")
     return broken
 
 

@@ -112,6 +112,15 @@ def test_recordings_and_runs_are_counted(doctor, tmp_path):
     assert "synthetic-demo  1 of 2 stages finished\n" in report
 
 
+def test_files_that_are_not_known_are_listed_but_not_all(doctor, tmp_path):
+    for number in range(13):
+        (tmp_path / "data" / "optional" / f"photo{number:02}.jpg").touch()
+    status, report, _ = doctor()
+    assert status == 0
+    assert report.count("maybe misplaced: photo") == 10
+    assert "and 3 more files that are not known" in report
+
+
 def test_a_folder_that_is_not_there_is_an_error(doctor, tmp_path):
     status, _, error = doctor("--files", str(tmp_path / "nowhere"))
     assert status == 1
