@@ -130,7 +130,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         help="time our steps against plain implementations of the released ones",
     )
-    bench.add_argument("part", choices=("correlation",), help="what to time")
+    bench.add_argument(
+        "part", choices=("correlation", "manipulator", "renderer", "edit"), help="what to time"
+    )
     bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
     bench.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR")
     bench.add_argument("--device", choices=DEVICES, default="auto")
@@ -182,9 +184,9 @@ def _edit(arguments: argparse.Namespace) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from spfem.benchmarks.run import bench_correlation
+    from spfem.benchmarks.run import bench_part
 
-    bench_correlation(arguments.figures, device=arguments.device, only=arguments.only)
+    bench_part(arguments.part, arguments.figures, device=arguments.device, only=arguments.only)
 
 
 COMMANDS = {

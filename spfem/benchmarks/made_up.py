@@ -11,7 +11,8 @@ from torch import Tensor
 from spfem.correlation.crossmodal.joint import initial_joint
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable
-from spfem.settings import CrossModalSettings
+from spfem.renderer.clips import RendererClip
+from spfem.settings import CrossModalSettings, RendererSettings
 
 EXPRESSIONS = 51  # coefficients, as released
 
@@ -91,3 +92,16 @@ def retrieved_windows(count: int, eligible: int) -> RetrievedWindows:
         torch.where(crossing, 1, 0),
         torch.full((count,), 2),
     )
+
+
+def made_up_face_clip(frames: int, settings: RendererSettings) -> RendererClip:
+    """A clip of smooth pictures: conditions, faces inside a round mask, mouths below the middle."""
+    side, channels = settings.image_size, settings.condition_channels
+    count = -(-channels // 3) + 1
+    smooth = made_up_images(frames * count, side, 0).view(frames, count * 3, side, side)
+    grey = ((smooth + 1) * 127.5).byte().movedim(1, -1).numpy()
+    rows, columns = np.mgrid[:side, :side] / side - 0.5
+    conditions = grey[..., :channels].copy()
+    conditions[..., -1] = 255 * (np.hypot(rows, columns) < 0.4)
+    centres = np.tile(np.array([side / 2, 0.7 * side], np.float32), (frames, 1))
+    return RendererClip(conditions, np.ascontiguousarray(grey[..., -3:]), centres)

@@ -1,4 +1,4 @@
-"""`python -m spfem bench correlation`: all benches, one line each, into `benchmarks.csv`."""
+"""`python -m spfem bench PART`: all benches of a part, one line each, into `benchmarks.csv`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import torch
 
-from spfem.benchmarks import crossmodal, memory, spatial
+from spfem.benchmarks import crossmodal, edit, manipulator, memory, renderer, spatial
 from spfem.benchmarks.table import Row, merge_rows
 from spfem.errors import SettingsError
 from spfem.workspace import choose_device
 
-CORRELATION_BENCHES: dict[str, Callable[[str], list[Row]]] = {
+Bench = Callable[[str], list[Row]]
+
+CORRELATION_BENCHES: dict[str, Bench] = {
     "spatial_step": spatial.spatial_step,
     "temporal_step": spatial.temporal_step,
     "stage_a": crossmodal.stage_a,
@@ -23,22 +25,35 @@ CORRELATION_BENCHES: dict[str, Callable[[str], list[Row]]] = {
 }
 
 
-def bench_correlation(figures: Path, *, device: str = "auto", only: str | None = None) -> None:
-    """Run the benches and write their rows as they are known.
+PARTS: dict[str, dict[str, Bench]] = {
+    "correlation": CORRELATION_BENCHES,
+    "manipulator": {"manipulator_inference": manipulator.manipulator_inference},
+    "renderer": {
+        "renderer_step": renderer.renderer_step,
+        "renderer_inference": renderer.renderer_inference,
+    },
+    "edit": {"edit_demo": edit.edit_demo, "edit_paper": edit.edit_paper},
+}
+
+
+def bench_part(part: str, figures: Path, *, device: str = "auto", only: str | None = None) -> None:
+    """Run the benches of a part and write their rows as they are known.
 
     Args:
+        part: one of `PARTS`.
         figures: folder of `benchmarks.csv`.
         device: `auto`, `cpu` or `cuda`.
-        only: one of `CORRELATION_BENCHES`; default all.
+        only: one bench of the part; default all.
 
     Raises:
         SettingsError: for an unknown bench, or where the references are missing.
     """
-    if only is not None and only not in CORRELATION_BENCHES:
-        raise SettingsError(f"bench {only!r} is unknown; choose {', '.join(CORRELATION_BENCHES)}")
+    benches = PARTS[part]
+    if only is not None and only not in benches:
+        raise SettingsError(f"bench {only!r} is unknown; choose {', '.join(benches)}")
     where = choose_device(device)
     print(f"on {where}, {torch.get_num_threads()} threads", flush=True)
-    for name, bench in CORRELATION_BENCHES.items():
+    for name, bench in benches.items():
         if only in (None, name):
             rows = bench(where)
             merge_rows(figures / "benchmarks.csv", rows)

@@ -6,15 +6,26 @@ import math
 import pytest
 
 from spfem.__main__ import main
-from spfem.benchmarks import crossmodal, memory, run, spatial, timing
+from spfem.benchmarks import crossmodal, edit, manipulator, memory, renderer, run, spatial, timing
 from spfem.benchmarks.table import COLUMNS, Row, merge_rows
 from spfem.errors import CorpusError, SettingsError
-from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
+from spfem.settings import (
+    CrossModalSettings,
+    ManipulatorSettings,
+    RendererSettings,
+    SpatialSettings,
+    TemporalSettings,
+)
 
 TINY = SpatialSettings(image_size=32, widths=(16, 32), blocks=(1, 1), centres=(4, 3), batch_size=2)
 TINY_CROSS = CrossModalSettings(
     width=16, layers=2, doublings=(1,), embedding=16, heads=2, batch_size=4
 )
+TINY_MANIPULATOR = ManipulatorSettings(width=16, encoder_width=16)
+TINY_RENDERER = RendererSettings(
+    image_size=64, width=16, blocks=2, downsamplings=1, discriminator_width=16, mouth_size=16,
+    chunk_frames=2, augmentation=0.0,
+)  # fmt: skip
 
 
 def read(path):
@@ -69,7 +80,7 @@ def test_unknown_bench_is_named(tmp_path, capsys):
 
 
 def test_the_command_writes_the_table(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(run, "CORRELATION_BENCHES", {"pairing": lambda device: [row("pairing")]})
+    monkeypatch.setitem(run.PARTS, "correlation", {"pairing": lambda device: [row("pairing")]})
     assert main(["bench", "correlation", "--figures", str(tmp_path), "--device", "cpu"]) == 0
     assert [r["bench"] for r in read(tmp_path / "benchmarks.csv")] == ["pairing"]
     assert "pairing float32: 6 -> 2, 3x" in capsys.readouterr().out
@@ -94,8 +105,27 @@ def test_the_command_writes_the_table(tmp_path, capsys, monkeypatch):
         (lambda: crossmodal.stage_b("cpu", TINY_CROSS, 5, 1), ["stage_b", "stage_b_step"]),
         (lambda: crossmodal.paired_term("cpu", TINY_CROSS, 6, 1), ["paired_term"]),
         (lambda: crossmodal.pairing("cpu", 0.3, 1), ["pairing"]),
+        (
+            lambda: manipulator.manipulator_inference("cpu", TINY_MANIPULATOR, 20, 1),
+            ["manipulator_inference", "manipulator_inference_files"],
+        ),
+        (lambda: renderer.renderer_step("cpu", TINY_RENDERER, 1), ["renderer_step"] * 2),
+        (
+            lambda: renderer.renderer_inference("cpu", TINY_RENDERER, 4, 1),
+            ["renderer_inference"] * 2,
+        ),
     ],
-    ids=["spatial", "temporal", "stage_a", "stage_b", "paired_term", "pairing"],
+    ids=[
+        "spatial",
+        "temporal",
+        "stage_a",
+        "stage_b",
+        "paired_term",
+        "pairing",
+        "manipulator",
+        "renderer_step",
+        "renderer_inference",
+    ],
 )
 def test_every_bench_runs_on_tiny_work(bench, names):
     rows = bench()
@@ -107,3 +137,16 @@ def test_every_bench_runs_on_tiny_work(bench, names):
 def test_supervision_takes_less_memory():
     (found,) = memory.supervision_memory("cpu", image_size=96, pairs=4)
     assert found.ours < 0.6 * found.reference
+
+
+def test_a_row_for_each_stage_of_an_edit_that_differs_and_one_for_all(tmp_path):
+    stages = edit.edit_stages(tmp_path, "cpu", TINY_MANIPULATOR, TINY_RENDERER, 11)
+    rows = edit.stage_rows("edit_tiny", "cpu", "float32", stages, 1)
+    names = [r.bench for r in rows]
+    assert names == ["edit_tiny_manipulate", "edit_tiny_render", "edit_tiny_blend", "edit_tiny"]
+    *parts, whole = rows
+    assert whole.ours > sum(r.ours for r in parts)
+    saved = sum(r.reference - r.ours for r in parts)
+    assert whole.reference - whole.ours == pytest.approx(saved)
+    assert "11 frames" in whole.work
+    assert (tmp_path / "edited.mp4").exists()
