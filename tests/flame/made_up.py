@@ -88,7 +88,7 @@ def model_fields() -> dict[str, np.ndarray]:
         "f": triangles,
         "v_template": vertices,
         "shapedirs": smooth_fields(vertices, 400, 2),
-        "posedirs": smooth_fields(vertices, 36, 3),
+        "posedirs": 0.1 * smooth_fields(vertices, 36, 3),
         "J_regressor": regressor,
         "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], [0, 1, 2, 3, 4]], np.uint32),
         "weights": weights,
