@@ -21,7 +21,7 @@ from spfem.settings import EvaluationSettings
 
 COLUMNS = (
     "setting", "method", "metric", "backbone", "baseline", "difference", "relative_difference",
-    "ci_low", "ci_high", "seed_low", "seed_high", "seeds", "clips", "clear",
+    "ci_low", "ci_high", "seed_low", "seed_high", "seeds", "clips", "clear", "better",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def method_differences(
         One row a setting, method and metric, in the order of `METHODS`. `baseline` is the value
         of the baseline, `relative_difference` the difference as a share of it (NaN where it is
         0), `clips` counts pairs of clips (mean over seeds), `clear` says that the interval
-        excludes zero.
+        excludes zero, `better` that the difference has the good sign, clear or not.
 
     Raises:
         ShapeError: if the baseline has no scores, or a method has none of its edits and seeds.
@@ -98,8 +98,9 @@ def _metric_rows(
             single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
             row = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
             # Redrawing alone raises Fréchet distances, so their draws are centred.
-            described = _described(means, single, value, settings, centred=metric == "fad")
-            rows.append(row | described)
+            row |= _described(means, single, value, settings, centred=metric == "fad")
+            gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
+            rows.append(row | {"better": bool(gain > 0)})
     return rows
 
 
@@ -160,7 +161,7 @@ def _described(
 ) -> dict[str, Any]:
     """What the row says of a difference; NaN and not clear where nothing was measured."""
     if not means:
-        return {"clips": 0, "clear": False}
+        return {"difference": float("nan"), "clips": 0, "clear": False}
     average = average_of(means)
     interval = interval_of(average.value, average.draws, settings.confidence, centred=centred)
     seeds = [average_of(part).value for part in single if part]
@@ -174,3 +175,29 @@ def _described(
         "clips": average.clips,
         "clear": interval.low > 0 or interval.high < 0,
     }
+
+
+def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None = None) -> list[str]:
+    """One sentence a setting: which method moved a metric most in its good direction, how surely.
+
+    Args:
+        differences: from `method_differences`.
+        metric: for example `mouth_error`.
+        backbone: needed where a metric has several.
+    """
+    part = differences[(differences.metric == metric) & differences.difference.notna()]
+    if backbone is not None:
+        part = part[part.backbone == backbone]
+    sentences = []
+    for setting, rows in part.groupby("setting", sort=False):
+        gains = rows.difference if HIGHER_IS_BETTER[metric] else -rows.difference
+        row = rows[gains == gains.max()].iloc[0]
+        sure = "clear of zero" if row.clear else "which holds zero"
+        verdict = "better than NED" if row.better else "no better than NED, like all others"
+        sentences.append(
+            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3f} "
+            f"({row.relative_difference:+.1%} of {row.baseline:.3f}), interval "
+            f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}], {sure}; single seeds from "
+            f"{row.seed_low:+.3f} to {row.seed_high:+.3f}."
+        )
+    return sentences

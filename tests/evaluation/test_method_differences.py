@@ -7,7 +7,7 @@ import pytest
 
 from spfem.errors import ShapeError
 from spfem.evaluation.main_results import main_results
-from spfem.evaluation.method_differences import COLUMNS, method_differences
+from spfem.evaluation.method_differences import COLUMNS, best_in_words, method_differences
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.settings import EMOTIONS, EvaluationSettings
 from spfem.statistics import cluster_bootstrap
@@ -38,7 +38,8 @@ def test_planted_differences_come_out():
     assert row.baseline == 13
     assert row.difference == row.ci_low == row.ci_high == row.seed_low == row.seed_high == 20
     assert row.relative_difference == pytest.approx(20 / 13)
-    assert (row.seeds, row.clips, row.clear) == (2, 42, True)
+    assert (row.seeds, row.clips, row.clear, row.better) == (2, 42, True, False)
+    assert pick(table, metric="csim").better.all()  # higher is better there
 
 
 def test_planted_shifts_of_the_frechet_distance_come_out():
@@ -127,3 +128,19 @@ def test_only_shared_seeds_are_paired():
 def test_a_missing_baseline_is_named():
     with pytest.raises(ShapeError, match="baseline 'ned'"):
         method_differences(make_scores(("ned+all",)), make_real(), SETTINGS)
+
+
+def test_words_name_the_best_method_and_how_sure_it_is():
+    scores = changed(
+        make_scores(METHODS),
+        "mouth_error",
+        lambda s: {"ned": 4.0, "ned+asccl": 3.0}.get(s.method, 5.0),
+    )
+    table = method_differences(scores, make_real(), SETTINGS)
+    intra, cross = best_in_words(table, "mouth_error")
+    assert intra.startswith("mouth_error, intra: NED + ASCCL is better than NED: -1.000 (-25.0%")
+    assert "clear of zero" in cross
+    worse = changed(scores, "mouth_error", lambda s: 4.0 + (s.method != "ned"))
+    words = best_in_words(method_differences(worse, make_real(), SETTINGS), "mouth_error")
+    assert "no better than NED, like all others: +1.000" in words[0]
+    assert len(best_in_words(table, "fad", "dlib-128")) == 2
