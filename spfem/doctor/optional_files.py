@@ -172,7 +172,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             VGG_NAME,
             "VGG19 of torchvision",
-            "the perceptual loss of NED's renderer: spfem.renderer.perceptual_file",
+            "the perceptual loss of NED's renderer: RendererSettings.perceptual_file names it",
             f"https://download.pytorch.org/models/{VGG_NAME}",
             "BSD-3 (torchvision); learned on ImageNet, whose terms apply",
             _check_perceptual,
