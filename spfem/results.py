@@ -34,6 +34,7 @@ from spfem.stages import (
     make_corpus,
     make_faces,
     make_manipulator,
+    make_persons,
     person_texture,
 )
 from spfem.workspace import Workspace
@@ -97,7 +98,7 @@ def edited_frames(
     workspace: Workspace, method: str, seed: int, edits: list[Edit]
 ) -> dict[Edit, np.ndarray]:
     """Frames (T, H, W, 3) of a trained method's edits of one actor."""
-    faces, clips = make_faces(workspace), clips_by_key(workspace)
+    faces, clips = make_persons(workspace), clips_by_key(workspace)
     manipulator = load_manipulator(make_manipulator(workspace, method, seed))
     renderer = make_actor_renderer(workspace, edits[0].actor, method, seed).renderer
     settings = renderer.settings

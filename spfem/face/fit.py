@@ -78,6 +78,7 @@ def fit_head(
     tracked: TrackedFace,
     settings: FaceSettings,
     *,
+    identity: np.ndarray | None = None,
     device: torch.device | str = "cpu",
 ) -> FittedHead:
     """Fit all frames of a clip by alternating regularised least squares.
@@ -91,6 +92,7 @@ def fit_head(
         head: the model.
         tracked: landmarks and scores of T frames.
         settings: rounds and weights.
+        identity: (I,) of the person where it is known, which is then kept; else it is solved.
         device: where to compute.
     """
     model = _LandmarkModel(head, device)
@@ -101,21 +103,23 @@ def fit_head(
     rigid = torch.zeros_like(weights)
     rigid[list(EYE_CORNERS + NOSE_BRIDGE + FACE_OVAL)] = 1
     pose = pose_from_affine(model.mean, pixels, rigid)
-    identity = torch.zeros(len(model.identity_basis), device=device)
+    known = None if identity is None else torch.from_numpy(identity).to(device)
+    shape = torch.zeros(len(model.identity_basis), device=device) if known is None else known
     expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
     trust = weights.expand(len(pixels), -1)
     for _ in range(settings.fit_iterations):
-        places = model.places(identity, expression)
+        places = model.places(shape, expression)
         for _ in range(2):
             pose = refine_pose(pose, places, pixels, trust)
         pose = _smooth_pose(pose, settings.smoothness)
-        target = _tamed(model, pose, pixels, identity, expression)
-        identity = _solve_identity(model, pose, target, weights, expression, settings)
-        target = _tamed(model, pose, pixels, identity, expression)
+        if known is None:
+            target = _tamed(model, pose, pixels, shape, expression)
+            shape = _solve_identity(model, pose, target, weights, expression, settings)
+        target = _tamed(model, pose, pixels, shape, expression)
         expression = _solve_expression(
-            model, pose, target, weights, identity, expression, scores, settings
+            model, pose, target, weights, shape, expression, scores, settings
         )
-        residual = _residual(model, pose, pixels, identity, expression)
+        residual = _residual(model, pose, pixels, shape, expression)
         trust = weights * _trust_of(residual)
     inside = torch.ones_like(weights, dtype=torch.bool)
     inside[list(FACE_OVAL)] = False
@@ -124,7 +128,7 @@ def fit_head(
         *(
             array.cpu().numpy().astype(np.float32)
             for array in (
-                identity,
+                shape,
                 expression,
                 rotation_vector(pose.rotation),
                 pose.scale,

@@ -6,8 +6,10 @@ import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus, open_corpus
 from spfem.evaluation.protocol import learning_clips
+from spfem.face.person import PersonStore, fit_persons
 from spfem.face.stage import FaceStore, extract_faces
 from spfem.pairing.index import PairIndex, pair_corpus
+from spfem.settings import EMOTIONS
 from spfem.workspace import Workspace
 
 
@@ -24,6 +26,19 @@ def make_faces(workspace: Workspace) -> FaceStore:
     """Tracked, fitted and aligned faces of every clip."""
     corpus = make_corpus(workspace)
     return extract_faces(corpus, workspace.stage_folder("faces"), workspace.scale.face)
+
+
+def make_persons(workspace: Workspace) -> PersonStore:
+    """The faces with codes that share one identity an actor, which edits need.
+
+    The identity comes from neutral clips, of targets only from those that may be learned from.
+    """
+    corpus, shaping = make_corpus(workspace), {}
+    for actor, role in corpus.roles.items():
+        clips = learning_clips(corpus, actor) if role == "target" else corpus.select(actor=actor)
+        shaping[actor] = [clip.key for clip in clips if clip.emotion == EMOTIONS[0]]
+    folder = workspace.stage_folder("persons")
+    return fit_persons(make_faces(workspace), folder, workspace.scale.face, shaping)
 
 
 def make_pairs(workspace: Workspace) -> PairIndex:

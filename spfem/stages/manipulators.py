@@ -8,7 +8,7 @@ from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, learn_manipulator
 from spfem.methods import find_method
-from spfem.stages.data import make_corpus, make_faces, manipulator_clips
+from spfem.stages.data import make_corpus, make_persons, manipulator_clips
 from spfem.stages.metrics import (
     make_audio_banks,
     make_cross_modal_metric,
@@ -35,7 +35,7 @@ def make_supervisors(workspace: Workspace, method: str, seed: int = 0) -> Superv
 
 def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     """Checkpoint of the expression manipulator of a method."""
-    faces = make_faces(workspace)
+    faces = make_persons(workspace)
     clips = manipulator_clips(make_corpus(workspace))
     supervision = supervise_manipulator(
         make_supervisors(workspace, method, seed),

@@ -16,7 +16,7 @@ from spfem.manipulator import load_manipulator
 from spfem.methods import Method
 from spfem.renderer.pairs import PairSupervision
 from spfem.renderer.supervision import FaceTerm, RendererSupervision
-from spfem.stages.data import make_faces
+from spfem.stages.data import make_persons
 from spfem.stages.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,
@@ -120,7 +120,7 @@ def _load_pairs(
     pairs = collect_pairs(
         bank,
         draw_pairs(bank, settings.renderer_pairs, seed),
-        make_faces(workspace),
+        make_persons(workspace),
         edit,
         show,
         workspace.scale.renderer,

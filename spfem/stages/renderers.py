@@ -18,7 +18,7 @@ from spfem.methods import find_method
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.stage import MadeRenderer, make_renderer
 from spfem.settings import EMOTIONS
-from spfem.stages.data import make_corpus, make_faces
+from spfem.stages.data import make_corpus, make_persons
 from spfem.stages.manipulators import make_manipulator
 from spfem.stages.progress import show_progress
 from spfem.stages.renderer_supervision import ANCHORED, make_renderer_metrics
@@ -51,7 +51,7 @@ def person_texture(
     """
     if not workspace.scale.renderer.use_texture:
         return None
-    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    corpus, faces = make_corpus(workspace), make_persons(workspace)
     target = corpus.roles[actor] == "target"
     clips = learning_clips(corpus, actor) if target else corpus.select(actor=actor)
     step = max(1, len(clips) // TEXTURE_CLIPS)
@@ -60,7 +60,7 @@ def person_texture(
 
 def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
     """The renderer that knows faces in general: learned on the `train` actors."""
-    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    corpus, faces = make_corpus(workspace), make_persons(workspace)
     settings = workspace.scale.renderer
     everything = corpus.select(role="train")
     clips = everything[:: -(-len(everything) // settings.base_clips)]
@@ -94,7 +94,7 @@ def make_actor_renderer(
     to another emotion by the method's own manipulator with the real frames of the same moments;
     with retrieved pairs the renderer also learns real frames of the wished emotion.
     """
-    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    corpus, faces = make_corpus(workspace), make_persons(workspace)
     base = make_base_renderer(workspace, seed)
     settings, wanted = workspace.scale.renderer, find_method(method)
     clips = learning_clips(corpus, actor)
