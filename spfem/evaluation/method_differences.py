@@ -96,7 +96,7 @@ def _metric_rows(
             name = backbone if metric == "fad" else metric
             means, value = measure(pairs, real, name, settings, seed)
             single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
-            row = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
+            row: dict[str, Any] = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
             # Redrawing alone raises Fréchet distances, so their draws are centred.
             row |= _described(means, single, value, settings, centred=metric == "fad")
             gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
