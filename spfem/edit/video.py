@@ -59,7 +59,7 @@ def edit_video(request: EditRequest) -> EditResult:
     moved = edit_expression(
         models.manipulator, track.expression, wish, anchored=request.anchored, seed=request.seed
     )
-    painter = ConditionPainter(load_head_model(), face_size)
+    painter = ConditionPainter(load_head_model(), face_size, device)
     sample = sample_faces(request.clip, track, painter)
     texture = sample_texture(models.base, painter, sample)
     renderer = adapt_renderer(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from spfem.__main__ import main
 from spfem.artifacts import RECORD_NAME
 from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
@@ -93,6 +94,18 @@ def test_what_was_left_half_made_is_made_again(clip, models, edited, tmp_path, m
         patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept)
     assert result.out.exists()
+
+
+def test_the_command_line_names_what_it_wrote(clip, models, edited, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    words = ["edit", clip, "--emotion", "fear", "--intensity", "0.3", "--compare", "--out", out]
+    assert main([*map(str, words), "--models", str(models), "--face", "1"]) == 0
+    written = capsys.readouterr().out.splitlines()
+    assert written == [f"wrote {out}", f"wrote {tmp_path / 'out-compare.mp4'}"]
+    with av.open(str(out)) as container:
+        assert "emotion fear, intensity 0.3" in container.metadata["comment"]
+    assert main([*map(str, words[:4]), "--out", str(clip), "--models", str(models)]) == 1
+    assert "would be overwritten" in capsys.readouterr().err
 
 
 def test_zero_intensity_is_the_source(clip, models, edited, tmp_path):
