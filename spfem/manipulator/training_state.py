@@ -25,7 +25,13 @@ def save_state(
         for index, moments in optimiser.state_dict()["state"].items():
             for key, value in moments.items():
                 tensors[f"adam/{name}/{index}/{key}"] = value
-    save_checkpoint(path, tensors, kind=STATE_KIND, facts={"step": step, "rows": rows})
+    # Lists, since a checkpoint does not keep the order of names.
+    facts = {
+        "step": step,
+        "columns": list(rows[0]),
+        "rows": [list(row.values()) for row in rows],
+    }
+    save_checkpoint(path, tensors, kind=STATE_KIND, facts=facts)
 
 
 def load_state(path: Path, module: nn.Module, optimisers: Mapping[str, Adam]) -> tuple[int, Rows]:
@@ -39,7 +45,9 @@ def load_state(path: Path, module: nn.Module, optimisers: Mapping[str, Adam]) ->
     try:
         for name, optimiser in optimisers.items():
             _restore_moments(optimiser, tensors_below(tensors, f"adam/{name}/"))
-        return int(facts["step"]), facts["rows"]
+        columns = facts["columns"]
+        rows = [dict(zip(columns, values, strict=True)) for values in facts["rows"]]
+        return int(facts["step"]), rows
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
