@@ -14,7 +14,7 @@ import torch
 from spfem.errors import InputError
 from spfem.face.align import invert, unalign_face
 from spfem.face.conditions import ConditionPainter
-from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from spfem.face.mask import unite_masks
 from spfem.face.track_file import FaceTrack
 from spfem.manipulator import (
@@ -111,14 +111,26 @@ class ConditionSource:
     def clip(self, expression: np.ndarray | None = None) -> RendererClip:
         """What a renderer learns from; with `expression` also its edited conditions."""
         edited = None if expression is None else self.conditions(expression)
-        return RendererClip(self.conditions(), self.track.faces, mouth_centres(self.track), edited)
+        track = self.track
+        return RendererClip(
+            self.conditions(), track.faces, mouth_centres(track), edited, eye_centres(track)
+        )
 
 
 def mouth_centres(track: FaceTrack) -> np.ndarray:
     """Centre of the lips (T, 2) in aligned pixels."""
-    lips = track.landmarks[:, list(OUTER_LIPS), :2].mean(1)
+    return _aligned_centres(track, OUTER_LIPS)
+
+
+def eye_centres(track: FaceTrack) -> np.ndarray:
+    """Point between the eyes (T, 2) in aligned pixels."""
+    return _aligned_centres(track, (*RIGHT_EYE, *LEFT_EYE))
+
+
+def _aligned_centres(track: FaceTrack, points: tuple[int, ...]) -> np.ndarray:
+    centres = track.landmarks[:, list(points), :2].mean(1)
     linear, shift = track.align[:, :, :2], track.align[:, :, 2]
-    return (np.einsum("tab,tb->ta", linear, lips) + shift).astype(np.float32)
+    return (np.einsum("tab,tb->ta", linear, centres) + shift).astype(np.float32)
 
 
 def match_colour(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.chain import Wish, edit_expression, match_colour, mouth_centres, put_back
+from spfem.chain import Wish, edit_expression, eye_centres, match_colour, mouth_centres, put_back
 from spfem.errors import InputError, ShapeError
-from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from spfem.face.track_file import FaceTrack
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
@@ -50,6 +50,11 @@ def test_mouth_centres_follow_the_alignment(track):
     centres = mouth_centres(track)
     lips = track.landmarks[5, list(OUTER_LIPS), :2].mean(0)
     assert np.allclose(centres[5], lips * 0.5 + (2, 3), atol=1e-4)
+
+
+def test_eye_centres_lie_between_the_eyes_after_the_alignment(track):
+    points = track.landmarks[7, list(RIGHT_EYE + LEFT_EYE), :2].mean(0)
+    assert np.allclose(eye_centres(track)[7], points * 0.5 + (2, 3), atol=1e-4)
 
 
 def test_put_back_touches_masked_places_of_found_frames_only(track):

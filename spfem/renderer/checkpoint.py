@@ -38,6 +38,7 @@ class TrainedRenderer:
         mouth_discriminator: of the mouth crop.
         settings: they were built with.
         curve: rows with `step` and the mean of each loss since the row before.
+        eye_discriminator: of the crop between the eyes; None where the settings want none.
     """
 
     generator: Generator
@@ -45,14 +46,18 @@ class TrainedRenderer:
     mouth_discriminator: Discriminator
     settings: RendererSettings
     curve: Curve
+    eye_discriminator: Discriminator | None = None
 
     def networks(self) -> dict[str, nn.Module]:
-        """The three networks by name."""
-        return {
+        """The networks by name: the generator and the discriminators."""
+        networks: dict[str, nn.Module] = {
             "generator": self.generator,
             "image_discriminator": self.image_discriminator,
             "mouth_discriminator": self.mouth_discriminator,
         }
+        if self.eye_discriminator is not None:
+            networks["eye_discriminator"] = self.eye_discriminator
+        return networks
 
 
 def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
@@ -60,24 +65,28 @@ def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TrainedRenderer(
-            Generator(settings), Discriminator(settings), Discriminator(settings), settings, []
+            Generator(settings),
+            Discriminator(settings),
+            Discriminator(settings),
+            settings,
+            [],
+            Discriminator(settings) if settings.eye_discriminator else None,
         )
 
 
 def copy_renderer(renderer: TrainedRenderer, settings: RendererSettings) -> TrainedRenderer:
     """Networks of their own with the weights of `renderer`, to be trained with `settings`.
 
+    A discriminator of the eyes that `renderer` does not have starts untrained.
+
     Raises:
         CheckpointError: if `settings` describe other networks.
     """
-    copy = new_renderer(settings, 0)
-    for name, network in renderer.networks().items():
-        load_weights(
-            copy.networks()[name],
-            network.state_dict(),
-            f"of the initial {name}",
-            advice=OTHER_SETTINGS,
-        )
+    copy, given = new_renderer(settings, 0), renderer.networks()
+    for name, network in copy.networks().items():
+        if name in given:
+            weights = given[name].state_dict()
+            load_weights(network, weights, f"of the initial {name}", advice=OTHER_SETTINGS)
     return copy
 
 

@@ -20,12 +20,14 @@ class RendererClip:
         faces: (T, S, S, 3) uint8 RGB, aligned; the background may be present.
         mouth_centres: (T, 2) x, y of the mouth in pixels of the face.
         edited_conditions: conditions of the same frames with another emotion, or None.
+        eye_centres: (T, 2) x, y of the point between the eyes; only for a discriminator of them.
     """
 
     conditions: np.ndarray
     faces: np.ndarray
     mouth_centres: np.ndarray
     edited_conditions: np.ndarray | None = None
+    eye_centres: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class Sequences:
         faces: (B, T, S, S, 3) uint8 RGB.
         mouth_centres: (B, T, 2) pixels.
         edited_conditions: as `conditions`, or None if a clip has none.
+        eye_centres: (B, T, 2) pixels, or None if a clip has none.
     """
 
     conditions: np.ndarray
     faces: np.ndarray
     mouth_centres: np.ndarray
     edited_conditions: np.ndarray | None
+    eye_centres: np.ndarray | None = None
 
 
 def check_clip(clip: RendererClip, settings: RendererSettings) -> None:
@@ -63,10 +67,13 @@ def check_clip(clip: RendererClip, settings: RendererSettings) -> None:
                 f"{name} of a renderer clip is {array.dtype} {array.shape}; the settings need "
                 f"uint8 {shape} with at least one frame (image_size, use_texture)"
             )
-    if clip.mouth_centres.shape != (frames, 2):
-        raise ShapeError(
-            f"mouth_centres have shape {clip.mouth_centres.shape}; they must be ({frames}, 2)"
-        )
+    for name, centres in (("mouth", clip.mouth_centres), ("eye", clip.eye_centres)):
+        if centres is not None and centres.shape != (frames, 2):
+            raise ShapeError(
+                f"{name}_centres have shape {centres.shape}; they must be ({frames}, 2)"
+            )
+    if settings.eye_discriminator and clip.eye_centres is None:
+        raise ShapeError("eye_discriminator needs eye_centres in every renderer clip; found none")
 
 
 def draw_sequences(
@@ -106,12 +113,14 @@ def draw_sequences(
                 clip.faces[index[lead:]],
                 clip.mouth_centres[index[lead:]],
                 None if clip.edited_conditions is None else clip.edited_conditions[index],
+                None if clip.eye_centres is None else clip.eye_centres[index[lead:]],
             )
         )
-    conditions, faces, centres, edited = zip(*drawn, strict=True)
+    conditions, faces, centres, edited, eyes = zip(*drawn, strict=True)
     return Sequences(
         np.stack(conditions),
         np.stack(faces),
         np.stack(centres),
         None if any(one is None for one in edited) else np.stack(edited),
+        None if any(one is None for one in eyes) else np.stack(eyes),
     )

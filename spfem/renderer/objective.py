@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from spfem.errors import ShapeError
 from spfem.renderer.checkpoint import TrainedRenderer
 from spfem.renderer.losses import (
     adversarial_loss,
@@ -26,6 +27,8 @@ def renderer_losses(
     real: Tensor,
     mouth_centres: Tensor,
     perceptual: PairLoss | None = None,
+    *,
+    eye_centres: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weighted loss terms of the generator and of the discriminators.
 
@@ -39,6 +42,7 @@ def renderer_losses(
         real: (B, 3, S, S) in [-1, 1], black outside the mask.
         mouth_centres: (B, 2) x, y in pixels.
         perceptual: loss of generated and real pictures, or None.
+        eye_centres: (B, 2) x, y in pixels, for the discriminator of the eyes, where there is one.
 
     Returns:
         Terms of the generator and terms of the discriminators; the losses are their sums.
@@ -47,14 +51,20 @@ def renderer_losses(
     """
     settings = renderer.settings
     everything = torch.cat([conditions, generated, real], dim=1)
-    mouths = crop_around(everything, mouth_centres, settings.mouth_size)
+    size = settings.mouth_size
+    seen_by = [
+        ("image", renderer.image_discriminator, everything),
+        ("mouth", renderer.mouth_discriminator, crop_around(everything, mouth_centres, size)),
+    ]
+    if renderer.eye_discriminator is not None:
+        if eye_centres is None:
+            raise ShapeError("a renderer with eye_discriminator needs eye_centres; found none")
+        eyes = crop_around(everything, eye_centres, size)
+        seen_by.append(("eye", renderer.eye_discriminator, eyes))
     channels = settings.condition_channels
     of_generator: dict[str, Tensor] = {}
     of_discriminators: dict[str, Tensor] = {}
-    for name, network, images in (
-        ("image", renderer.image_discriminator, everything),
-        ("mouth", renderer.mouth_discriminator, mouths),
-    ):
+    for name, network, images in seen_by:
         seen, own, other = images.split([channels, 3, 3], dim=1)
         if settings.adversarial_weight or settings.feature_weight:
             maps = network(torch.cat([seen, seen]), torch.cat([own, other]))

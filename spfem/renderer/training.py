@@ -99,8 +99,15 @@ def train_renderer(
                 to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
             )
             centres = torch.from_numpy(part.mouth_centres).flatten(0, 1)
+            eyes = None if part.eye_centres is None else torch.from_numpy(part.eye_centres)
             ours, theirs = renderer_losses(
-                renderer, newest, generated.flatten(0, 1), real, centres, perceptual
+                renderer,
+                newest,
+                generated.flatten(0, 1),
+                real,
+                centres,
+                perceptual,
+                eye_centres=None if eyes is None else eyes.flatten(0, 1),
             )
             if supervision is not None and step % supervision.every == 0:
                 ours |= supervising_terms(
@@ -132,6 +139,7 @@ def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Se
         sequence.faces[:, position:end],
         sequence.mouth_centres[:, position:end],
         None if edited is None else edited[:, seen],
+        None if sequence.eye_centres is None else sequence.eye_centres[:, position:end],
     )
 
 

@@ -47,7 +47,8 @@ class TrainingState:
         self.own = list(renderer.generator.parameters())
         self.other = [
             parameter
-            for network in (renderer.image_discriminator, renderer.mouth_discriminator)
+            for name, network in renderer.networks().items()
+            if name != "generator"
             for parameter in network.parameters()
         ]
         self.optimisers = [

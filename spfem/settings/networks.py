@@ -48,7 +48,8 @@ class RendererSettings:
     use_texture: bool = False  # one more condition image: the face texture on the edited mesh
     texture_residual: bool = False  # the net predicts a change of the texture image
     discriminator_width: int = 64
-    mouth_size: int = 72  # pixels, side of the mouth crop
+    mouth_size: int = 72  # pixels, side of the mouth crop, and of the crop between the eyes
+    eye_discriminator: bool = False  # one more discriminator, of the crop between the eyes
     base_steps: int = 20_000  # actor-independent training
     base_clips: int = 1_000_000  # at most this many, evenly spread over actors and emotions
     adapt_steps: int = 5_000  # on one actor
