@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from spfem.manipulator.losses import generator_terms, jaw_correlation
+from spfem.manipulator.losses import (
+    PairedWindows,
+    discriminator_loss,
+    generator_terms,
+    jaw_correlation,
+)
 from spfem.manipulator.networks import Discriminator, Generator, StyleEncoder
 
 
@@ -42,3 +48,95 @@ def test_fixed_style_target_gets_no_gradient_of_the_style_loss():
     # what is missing is the direct gradient of a mean absolute error
     difference = (gradients[0] - gradients[1]).abs()
     torch.testing.assert_close(difference, torch.full_like(difference, 1 / 12))
+
+
+@pytest.fixture
+def networks():
+    torch.manual_seed(0)
+    parts = Generator(6, 4, 16), StyleEncoder(6, 4, 16), Discriminator(6, 7, 16)
+    return [network.double() for network in parts]
+
+
+def paired_batch():
+    """Four windows, of which the first and the last have a pair."""
+    random = torch.Generator().manual_seed(1)
+    source, reference, target = torch.randn(3, 4, 10, 6, generator=random, dtype=torch.float64)
+    rows = torch.tensor([0, 3])
+    return source, reference, torch.tensor([2, 0, 1, 5]), PairedWindows(rows, target[rows])
+
+
+def test_paired_terms_are_those_of_a_slow_loop(networks):
+    generator, encoder, discriminator = networks
+    source, reference, label, pairs = paired_batch()
+    style = encoder(reference)
+    terms = generator_terms(generator, encoder, discriminator, source, style, label, pairs=pairs)
+    plain = generator_terms(generator, encoder, discriminator, source, style, label)
+    styles, cycles = [], []
+    for row, target in zip(pairs.rows.tolist(), pairs.target, strict=True):
+        own = encoder(target[None])
+        edited = generator(source[row, None], style[row, None])
+        styles.append((encoder(edited) - own).abs() + (style[row, None] - own).abs())
+        cycles.append((generator(target[None], own) - target).abs())
+    for paired, alone, parts, share in (
+        (terms.style, plain.style, styles, 0.5),
+        (terms.cycle, plain.cycle, cycles, 1.0),
+    ):
+        torch.testing.assert_close(paired, (alone + share * torch.cat(parts).mean()) / 2)
+    for name in ("adversarial", "mouth", "edited"):
+        torch.testing.assert_close(getattr(terms, name), getattr(plain, name))
+
+
+def test_discriminator_counts_retrieved_windows_as_much_as_all_others(networks):
+    discriminator = networks[2]
+    source, _, label, pairs = paired_batch()
+    fake = torch.randn(6, 10, 6, dtype=torch.float64, requires_grad=True)
+    wanted = torch.cat((label, label[pairs.rows]))
+    real_loss, fake_loss = discriminator_loss(
+        discriminator,
+        source,
+        label,
+        fake,
+        wanted,
+        retrieved=pairs.target,
+        retrieved_label=label[pairs.rows],
+    )
+
+    def error(window, emotion, aim):
+        return (discriminator(window[None], emotion[None]) - aim).square().item()
+
+    of_source = np.mean([error(source[row], label[row], 1) for row in range(4)])
+    of_retrieved = np.mean(
+        [error(pairs.target[place], label[row], 1) for place, row in enumerate(pairs.rows)]
+    )
+    of_fake = np.mean([error(fake[row], wanted[row], 0) for row in range(6)])
+    assert real_loss.item() == pytest.approx((of_source + of_retrieved) / 2)
+    assert fake_loss.item() == pytest.approx(of_fake)
+    (real_loss + fake_loss).backward()
+    assert fake.grad is None
+
+
+def test_fixed_style_target_is_not_moved_by_paired_terms(networks):
+    """The style of the retrieved window stays; edited and reference windows go to it."""
+    generator, encoder, discriminator = networks
+    source, reference, label, pairs = paired_batch()
+    pairs.target.requires_grad_()
+    moved = []
+    for fixed in (False, True):
+        style = encoder(reference).detach().requires_grad_()
+        terms = generator_terms(
+            generator,
+            encoder,
+            discriminator,
+            source,
+            style,
+            label,
+            pairs=pairs,
+            fixed_style_target=fixed,
+        )
+        (gradient,) = torch.autograd.grad(
+            terms.style, pairs.target, retain_graph=True, allow_unused=True
+        )
+        moved.append(gradient is not None and bool(gradient.any()))
+        (of_style,) = torch.autograd.grad(terms.style, style)
+        assert of_style[pairs.rows].abs().sum() > 0
+    assert moved == [True, False]
