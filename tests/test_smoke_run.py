@@ -14,11 +14,17 @@ import pytest
 from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, InputError
+from spfem.figures.side_by_side import GAP
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
-TABLES = ("similarity", "retrieval", "defects", "main_results", "timings")
+TABLES = (
+    "similarity", "retrieval", "defects", "loss_weights", "main_results", "method_differences",
+    "timings",
+)  # fmt: skip
+VIDEOS = ("emotions.gif", "label_driven.mp4", "label_driven-compare.mp4", "label_driven_half.mp4")
+METHOD = "ned+all"  # the supervised one of the smoke scale
 RESULTS = ROOT / "figures" / "synthetic-smoke"
 DATA = ROOT / "data" / "synthetic-smoke"
 
@@ -33,8 +39,9 @@ def _run(*words):
 
 
 def _edit(*words):
+    models = ("--method", METHOD, "--models", str(DATA))
     return subprocess.run(
-        [sys.executable, "-m", "spfem", "edit", *map(str, words), "--models", str(DATA)],
+        [sys.executable, "-m", "spfem", "edit", *map(str, words), *models],
         capture_output=True,
         text=True,
         check=False,
@@ -79,7 +86,7 @@ def test_second_run_repeats_nothing(smoke):
 def test_manifest_names_what_made_every_file(smoke):
     manifest = json.loads((RESULTS / "manifest.json").read_text())
     tables = {f"tables/{name}.csv" for name in TABLES}
-    assert tables <= set(manifest)
+    assert tables | {f"videos/{name}" for name in VIDEOS} <= set(manifest)
     for name, row in manifest.items():
         assert (RESULTS / name).exists()
         assert {"made_by", "inputs", "settings", "commit", "versions", "seconds"} <= set(row)
@@ -134,12 +141,36 @@ def test_main_results_have_every_cell(smoke):
     for metric in ("fad", "csim", "mouth_error"):
         part = table[table.metric == metric]
         assert set(part.setting) == {"intra", "cross"}
-        assert set(part.method) == {"copy", "ned", "ned+asccl", "truth"}
+        assert set(part.method) == {"copy", "ned", METHOD, "truth"}
         assert part.emotion.nunique() == 8
     errors = table[table.metric == "mouth_error"].set_index(["method", "emotion"]).value
     assert (errors["truth"] == 0).all()
     csim = table[table.metric == "csim"].set_index(["method", "emotion"]).value
     assert np.allclose(csim["copy"], 1)
+
+
+def test_every_emotion_can_be_watched(smoke):
+    comparisons = sorted((RESULTS / "videos").glob("intra-*-as-*.mp4"))
+    assert len({path.stem.rpartition("-as-")[2] for path in comparisons}) == 6
+    video = read_video(comparisons[0])
+    assert video.audio is not None
+    assert video.frames.shape[2] == 5 * 128 + 4 * GAP  # source, reference, two methods, truth
+    assert (RESULTS / "videos" / "emotions.gif").stat().st_size <= 1_500_000
+
+
+def test_differences_to_ned_are_paired(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "method_differences.csv")
+    assert set(table.method) == {METHOD}
+    results = pd.read_csv(RESULTS / "tables" / "main_results.csv")
+    average = results[results.emotion == "average"].set_index(
+        ["method", "setting", "metric", "backbone"]
+    )
+    for row in table.itertuples():
+        key = (row.setting, row.metric, row.backbone)
+        gap = average.value[METHOD, *key] - average.value["ned", *key]
+        assert row.difference == pytest.approx(gap, abs=1e-9)
+        assert row.ci_low <= row.difference + 1e-9
+        assert row.clear == (row.ci_low > 0 or row.ci_high < 0)
 
 
 def test_corpus_can_stand_for_recordings(smoke):
@@ -174,7 +205,7 @@ def test_edit_keeps_rate_length_and_sound(clip, tmp_path):
 
 def test_edit_changes_the_face_only(clip, tmp_path):
     out = tmp_path / "out.mp4"
-    edit_video(EditRequest(clip, out, emotion="angry", models=DATA, device="cpu"))
+    edit_video(EditRequest(clip, out, emotion="angry", models=DATA, method=METHOD, device="cpu"))
     before, after = read_video(clip).frames.astype(int), read_video(out).frames.astype(int)
     changed = np.abs(after - before).max(-1)  # after a second encoding
     assert (changed.max(axis=(1, 2)) > 12).all()
