@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from spfem.checkpoints import save_checkpoint
-from spfem.flame.assets import CHECKPOINT_KIND, NETWORKS, fill_networks
+from spfem.flame.networks import CHECKPOINT_KIND, NETWORKS, fill_networks
 from spfem.released_files import read_released
 from spfem.released_kinds import OpenedRelease
 

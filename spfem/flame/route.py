@@ -11,13 +11,13 @@ from torch import Tensor
 
 from spfem.errors import ShapeError
 from spfem.face.align import index_convention
-from spfem.flame.assets import Deca
 from spfem.flame.camera import project, to_crop_pixels
 from spfem.flame.codes import DecaCodes, split_outputs, with_expression
 from spfem.flame.crop import crop_faces, crop_transforms, warp_bilinear
-from spfem.flame.decode import FlameDecoder, rotation_matrices
-from spfem.flame.images import FaceArtist
+from spfem.flame.decode import rotation_matrices
 from spfem.flame.landmarks import landmarks_68
+from spfem.flame.load import Deca
+from spfem.flame.networks import DecaNetworks
 from spfem.flame.points_68 import POINTS, points_68
 
 CHUNK_FRAMES = 16  # at once, which bounds the memory
@@ -38,11 +38,11 @@ class DrawnFaces:
 
 
 @torch.inference_mode()
-def encode_faces(deca: Deca, images: np.ndarray, landmarks: np.ndarray) -> DecaCodes:
-    """DECA's codes of every frame.
+def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarray) -> DecaCodes:
+    """DECA's codes of every frame; needs no other file than `deca_model.tar`.
 
     Args:
-        deca: the user's files, loaded.
+        networks: of the user's file, from `load_deca` or `read_networks`.
         images: (T, H, W, 3) uint8 RGB; NED gives crops of 256 x 256.
         landmarks: (T, 478, 2 or 3) of the tracker or (T, 68, 2), in pixels of the images (the
             first pixel's centre is 0.5); NaN where there is no face.
@@ -63,8 +63,7 @@ def encode_faces(deca: Deca, images: np.ndarray, landmarks: np.ndarray) -> DecaC
     outputs = []
     for start in range(0, len(images), CHUNK_FRAMES):
         chunk = slice(start, start + CHUNK_FRAMES)
-        faces = crop_faces(images[chunk], crop[chunk], deca.device)
-        networks = deca.networks
+        faces = crop_faces(images[chunk], crop[chunk], networks.device)
         pair = networks.coarse_encoder(faces), networks.detail_encoder(faces)
         outputs.append([output.cpu().numpy() for output in pair])
     coarse, detail = (np.concatenate(part) for part in zip(*outputs, strict=True))
@@ -101,17 +100,15 @@ def draw_conditions(
     if align is not None and align.shape != (len(codes), 2, 3):
         raise ShapeError(f"align is {align.shape} instead of {(len(codes), 2, 3)}")
     edited = codes if new_expression is None else with_expression(codes, new_expression)
-    decoder = FlameDecoder(deca.model).to(deca.device)
-    artist = FaceArtist(deca.model, deca.template, deca.displacement, deca.mask).to(deca.device)
     rounding = LEVEL_TOLERANCE if new_expression is None else 0.5
     drawn = []
     for start in range(0, len(codes), CHUNK_FRAMES):
         part = edited.frames(slice(start, start + CHUNK_FRAMES))
         tensors = _on_device(part, deca)
         expression, pose = tensors["expression"], tensors["pose"]
-        vertices = decoder(tensors["shape"], expression, pose)
+        vertices = deca.decoder(tensors["shape"], expression, pose)
         detail = deca.networks.detail_decoder(pose[:, 3:], expression, tensors["detail"])
-        images = artist(vertices, tensors["camera"], detail)
+        images = deca.artist(vertices, tensors["camera"], detail)
         both = torch.cat([images.nmfc, images.shape], 1)
         drawn.append(_into_images(both, part, rounding))
     pictures = np.concatenate(drawn)
@@ -136,13 +133,10 @@ def face_points(
     """
     edited = codes if new_expression is None else with_expression(codes, new_expression)
     tensors = _on_device(edited, deca)
-    vertices = FlameDecoder(deca.model).to(deca.device)(
-        tensors["shape"], tensors["expression"], tensors["pose"]
-    )
+    vertices = deca.decoder(tensors["shape"], tensors["expression"], tensors["pose"])
     triangles = torch.from_numpy(deca.model.triangles).to(deca.device)
     head = rotation_matrices(tensors["pose"][:, :3])
-    embedding = deca.landmarks.to(deca.device)
-    places = landmarks_68(vertices, triangles, head, embedding)
+    places = landmarks_68(vertices, triangles, head, deca.landmarks)
     pixels = to_crop_pixels(project(places, tensors["camera"])).double().cpu().numpy()
     back = np.linalg.inv(codes.crop)
     return pixels @ back[:, :2, :2].transpose(0, 2, 1) + back[:, None, :2, 2] + 0.5

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from spfem.flame.assets import load_deca
+from spfem.flame.load import load_deca
 from tests.flame.made_up import write_folder
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from spfem.errors import AssetError, CheckpointError
-from spfem.flame.assets import OPTIONAL_FILES, DecaFiles, check_file, load_deca, read_networks
+from spfem.flame.assets import OPTIONAL_FILES, check_file
+from spfem.flame.load import DecaFiles, load_deca
+from spfem.flame.networks import read_networks
 
 NAMES = [file.name for file in OPTIONAL_FILES.values()]
 

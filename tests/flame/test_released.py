@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from spfem.errors import CheckpointError
-from spfem.flame.assets import NETWORKS, read_networks
 from spfem.flame.detail import DetailDecoder
 from spfem.flame.encoder import COARSE_OUTPUTS, DETAIL_OUTPUTS, FaceEncoder
+from spfem.flame.networks import NETWORKS, read_networks
 from spfem.released_kinds import import_released, open_released
 
 

@@ -12,6 +12,7 @@ from spfem.errors import ShapeError
 from spfem.flame.codes import to_expression
 from spfem.flame.crop import crop_faces, crop_transforms
 from spfem.flame.images import mean_face_coordinates
+from spfem.flame.load import load_deca
 from spfem.flame.points_68 import points_68
 from spfem.flame.route import draw_conditions, encode_faces, face_points
 
@@ -32,7 +33,7 @@ def landmarks():
 
 @pytest.fixture(scope="module")
 def codes(deca, images, landmarks):
-    return encode_faces(deca, images, landmarks)
+    return encode_faces(deca.networks, images, landmarks)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_codes_are_what_the_encoders_say_of_the_crop(deca, images, landmarks, co
 
 
 def test_68_points_do_as_well(deca, images, landmarks, codes):
-    again = encode_faces(deca, images[:1], points_68(landmarks)[:1])
+    again = encode_faces(deca.networks, images[:1], points_68(landmarks)[:1])
     np.testing.assert_allclose(again.expression[0], codes.expression[0], atol=1e-5)
 
 
@@ -111,11 +112,22 @@ def test_alignment_moves_the_pictures(deca, codes, drawn):
     np.testing.assert_array_equal(aligned.shape[:, :, 6:], drawn.shape[:, 4:132, :122])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_same(deca_folder, images, landmarks, codes, drawn):
+    deca = load_deca(deca_folder, "cuda")
+    again = encode_faces(deca.networks, images, landmarks)
+    np.testing.assert_allclose(again.expression, codes.expression, atol=2e-3)  # TF32
+    pictures = draw_conditions(deca, codes)
+    difference = np.abs(pictures.nmfc.astype(int) - drawn.nmfc)
+    assert np.quantile(difference, 0.995) <= 1
+
+
 def test_wrong_input_is_named(deca, codes, images, landmarks):
     with pytest.raises(ShapeError, match="wanted uint8"):
-        encode_faces(deca, images / 255, landmarks)
+        encode_faces(deca.networks, images / 255, landmarks)
     with pytest.raises(ShapeError, match="1 frames of landmarks for 2 images"):
-        encode_faces(deca, images, landmarks[:1])
+        encode_faces(deca.networks, images, landmarks[:1])
     with pytest.raises(ShapeError, match="belong together"):
         draw_conditions(deca, codes, face_size=128)
     with pytest.raises(ShapeError, match=r"align is \(1, 2, 3\) instead of \(2, 2, 3\)"):
