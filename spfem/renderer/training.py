@@ -51,8 +51,8 @@ def train_renderer(
         initial: renderer to start from (adaptation, at `adapt_learning_rate`), left unchanged;
             optimisers start anew.
         supervision: metrics that add terms to the generator's loss every few steps, each with a
-            column of the curve. Those that compare emotion-changed pictures need
-            `edited_conditions` in every clip.
+            column of the curve, whose rows then cover as many steps. Those that compare
+            emotion-changed pictures need `edited_conditions` in every clip.
         perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
         progress: wraps the steps, to show them.
         checkpoint_folder: where the state is kept so that a killed run continues; None for not.
@@ -120,7 +120,7 @@ def train_renderer(
                     perceptual=perceptual,
                 )
         state.update(ours, theirs)
-        state.record(step, {**ours, **theirs}, every=max(1, steps // ROWS))
+        state.record(step, {**ours, **theirs}, every=_steps_a_row(steps, supervision))
         position += settings.chunk_frames
         if position + settings.chunk_frames > sequence.faces.shape[1]:
             sequence = None
@@ -141,6 +141,13 @@ def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Se
         None if edited is None else edited[:, seen],
         None if sequence.eye_centres is None else sequence.eye_centres[:, position:end],
     )
+
+
+def _steps_a_row(steps: int, supervision: RendererSupervision | None) -> int:
+    """Steps that a row of the curve covers; each row holds a supervised step."""
+    least = max(1, steps // ROWS)
+    every = 1 if supervision is None else supervision.every
+    return min(steps, -(-least // every) * every)
 
 
 def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
