@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from spfem.corpus.video import read_video
 from spfem.errors import ShapeError
 from spfem.evaluation.protocol import Edit
 from spfem.evaluation.scores import ClipScore
+from spfem.face.track_file import FaceTrack
 from spfem.figures.side_by_side import rows_of_panels, side_by_side
 from spfem.figures.style import title_of
 from spfem.results import clips_by_key, read_truth, result_video
-from spfem.stages import make_corpus
+from spfem.stages import make_corpus, make_faces
 from spfem.workspace import Workspace
 
+FACE_ROOM = 1.15  # side of a close-up by the extent of the tracked landmarks
+CLOSE_UP = 112  # pixels
 COMMENT = "comparison with manipulated videos: facial expressions were changed with spfem"
 
 
@@ -48,6 +52,52 @@ def edit_panels(
         panels[method] = read_video(result_video(workspace, method, seed, edit)).frames
     panels["truth"] = read_truth(workspace, source, edit.emotion)[0]
     return panels
+
+
+def face_square(track: FaceTrack, room: float = FACE_ROOM) -> tuple[slice, slice]:
+    """Rows and columns of the square that holds the face in every frame of a clip.
+
+    Args:
+        track: of the clip.
+        room: side of the square by the largest extent of the landmarks; it stays in the frame.
+    """
+    places = track.landmarks[track.found][..., :2]
+    low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
+    side = min(int(room * float((high - low).max())), *track.frame_size)
+    left, top = (
+        int(np.clip(round(float(centre) - side / 2), 0, length - side))
+        for centre, length in zip((low + high) / 2, track.frame_size[::-1], strict=True)
+    )
+    return slice(top, top + side), slice(left, left + side)
+
+
+def close_ups(
+    workspace: Workspace, edit: Edit, panels: Mapping[str, np.ndarray], side: int = CLOSE_UP
+) -> dict[str, np.ndarray]:
+    """The panels of an edit cut to the face, so that small pictures show its expression.
+
+    Args:
+        workspace: holds the tracks.
+        edit: of the protocol.
+        panels: from `edit_panels`; all but the reference are cut where the source's face is.
+        side: of the new panels in pixels.
+
+    Returns:
+        Frames (T, side, side, 3) uint8 RGB by name.
+    """
+    faces = make_faces(workspace)
+    squares = {"reference": face_square(faces[edit.reference])}
+    source = face_square(faces[edit.source])
+    cut = {}
+    for name, frames in panels.items():
+        rows, columns = squares.get(name, source)
+        cut[name] = np.stack(
+            [
+                cv2.resize(frame[rows, columns], (side, side), interpolation=cv2.INTER_CUBIC)
+                for frame in frames
+            ]
+        )
+    return cut
 
 
 def comparison_frames(

@@ -8,10 +8,12 @@ import pytest
 
 from spfem import comparisons
 from spfem.comparisons import (
+    close_ups,
     closest_to_truth,
     comparison_frames,
     edit_panels,
     emotion_rows,
+    face_square,
     save_comparison,
 )
 from spfem.corpus.video import read_video, write_video
@@ -62,6 +64,35 @@ def test_panels_of_an_edit_in_their_order(workspace):
     assert list(panels) == ["source", "reference", "ned", "ned+all", "truth"]
     means = [frames[0].mean() for frames in panels.values()]
     assert np.allclose(means, [40, 80, 120, 160, 200], atol=3)
+
+
+class MadeUpTrack:
+    frame_size = (SIDE, 2 * SIDE)
+
+    def __init__(self, left, top, size):
+        corners = np.array([[left, top, 0], [left + size, top + size / 2, 0]], float)
+        self.landmarks = np.stack([corners, np.add(corners, (2, 1, 0)), corners + 99])
+        self.found = np.array([True, True, False])  # the frame without a face does not count
+
+
+def test_the_square_holds_the_face_of_every_frame():
+    rows, columns = face_square(MadeUpTrack(20, 10, 8), room=1.2)
+    assert (rows.stop - rows.start) == (columns.stop - columns.start) == 12  # 1.2 x (8 + 2)
+    assert columns == slice(19, 31)  # around 25
+    assert rows == slice(6, 18)  # around 12.5, rounded to even
+    rows, columns = face_square(MadeUpTrack(56, 0, 6), room=3.0)
+    assert rows == slice(0, 24)  # pushed into the frame
+    assert columns.stop == 2 * SIDE
+
+
+def test_close_ups_cut_the_reference_where_its_own_face_is(workspace, monkeypatch):
+    tracks = {EDIT.source: MadeUpTrack(4, 4, 8), EDIT.reference: MadeUpTrack(44, 4, 8)}
+    monkeypatch.setattr(comparisons, "make_faces", lambda _: tracks)
+    frames = np.zeros((3, SIDE, 2 * SIDE, 3), np.uint8)
+    frames[:, :, SIDE:] = 200
+    cut = close_ups(workspace, EDIT, {"source": frames, "reference": frames, "ned": frames}, 16)
+    assert {name: part.shape for name, part in cut.items()} == dict.fromkeys(cut, (3, 16, 16, 3))
+    assert [int(part.mean()) for part in cut.values()] == [0, 200, 0]
 
 
 def test_comparison_shows_every_clip_at_the_same_moment():

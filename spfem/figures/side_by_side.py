@@ -141,7 +141,7 @@ def label_strips(
         strip = np.full((tall, width, 3), PAPER, np.uint8)
         (taken, _), _ = cv2.getTextSize(text, FONT, size, 1)
         # Baseline from the letters' usual height, so that all labels stand on one line.
-        baseline = round(tall / 2 + 0.36 * LINE_AT_ONE * size)
+        baseline = round(tall / 2 + 0.28 * LINE_AT_ONE * size)
         place = ((width - taken) // 2, baseline)
         strips.append(cv2.putText(strip, text, place, FONT, size, INK, 1, cv2.LINE_AA))
     return tuple(strips)
