@@ -14,8 +14,9 @@ def set_intensity(source: Tensor, edited: Tensor, intensity: float) -> Tensor:
     """Go from the source towards its edit, on the straight line between their coefficients.
 
     Coefficients are mixed, not styles: a source edited to its own style is only nearly the
-    source, so that a dial in the space of styles would not begin at it. On the line every
-    coefficient moves evenly, words stay in time, and a bounded space is not left.
+    source (on 4 clips and 4 emotions of the full corpus it differs by 16 % of a full edit), so
+    that a dial in the space of styles would not begin at it. On the line every coefficient moves
+    evenly, words stay in time, and a bounded space is not left.
 
     Args:
         source: coefficients (T, E).
@@ -34,7 +35,8 @@ def mix_styles(first: Tensor, second: Tensor, share: float) -> Tensor:
     """Style between two styles, for an expression between two emotions.
 
     Styles are mixed, not coefficients: the generator then makes one face of them, where the mean
-    of two faces could hold a mouth that neither emotion shows.
+    of two faces could hold a mouth that neither emotion shows. Half way the edit lies between
+    both (at 0.57 and 0.60 of their distance), a third of the distance off the mean of the faces.
 
     Args:
         first: style (S,), of a label or of references.
