@@ -1,10 +1,14 @@
-"""The order in memory that makes bfloat16 convolutions fast."""
+"""The order in memory, and the weights, that make bfloat16 convolutions fast."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import copy
+from typing import TypeVar
 
+import torch
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 LEAST_WIDTH = 64  # narrower nets gain nothing
 
 
@@ -19,3 +23,20 @@ def channels_together(images: Tensor, width: int) -> Tensor:
     if images.dtype == torch.bfloat16 or torch.is_autocast_enabled(images.device.type):
         return images.contiguous(memory_format=torch.channels_last)
     return images
+
+
+def cast_once(network: Network, width: int) -> Network:
+    """The network for inference under autocast: a copy in its format where that is not float32.
+
+    Autocast casts the weights at every call when no gradient is recorded.
+
+    Args:
+        network: on its device; left unchanged.
+        width: of the network, for the order in memory.
+    """
+    device = next(network.parameters()).device.type
+    if not torch.is_autocast_enabled(device):
+        return network
+    wide = width >= LEAST_WIDTH
+    order = torch.channels_last if wide else torch.preserve_format
+    return copy.deepcopy(network).to(torch.get_autocast_dtype(device), memory_format=order)

@@ -39,11 +39,12 @@ def generate_chunk(
         previous = conditions.new_zeros((batch, window - 1, 3, *conditions.shape[-2:]))
     known = [*previous.unbind(1)]  # own pictures so far, oldest first
     learning = torch.is_grad_enabled()
-    with torch.no_grad():  # the last picture is in none of the windows
-        for frame in range(frames - 1 if learning else frames):
-            now = [features[:, frame] for features in encoded]
-            before = torch.stack(known[frame:], dim=1)
-            known.append(generator.finish(now, windows[:, frame, -1], before))
+    # Without `no_grad`, under which every call would cast the weights anew: each frame's graph
+    # is gone once its picture is detached. The last picture is in none of the windows.
+    for frame in range(frames - 1 if learning else frames):
+        now = [features[:, frame] for features in encoded]
+        before = torch.stack(known[frame:], dim=1)
+        known.append(generator.finish(now, windows[:, frame, -1], before).detach())
     if learning:
         before = torch.stack(known, dim=1).unfold(1, window - 1, 1).movedim(-1, 2)
         pictures = generator.finish(

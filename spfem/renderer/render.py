@@ -12,6 +12,7 @@ from spfem.errors import InputError, ShapeError
 from spfem.precision import autocast
 from spfem.renderer.conditions import to_network, to_pictures
 from spfem.renderer.generator import Generator
+from spfem.renderer.layout import cast_once
 from spfem.renderer.recurrence import generate_chunk
 
 CHUNK_FRAMES = 8
@@ -74,6 +75,9 @@ def _render_batch(
     side, lead = generator.settings.image_size, generator.settings.window_frames - 1
     results = [np.empty((len(clip), side, side, 3), np.uint8) for clip in clips]
     previous: Tensor | None = None
+    settings = generator.settings
+    with autocast(device, settings.precision):
+        generator = cast_once(generator, settings.width)
     for start in range(0, len(clips[0]), CHUNK_FRAMES):
         active = sum(len(clip) > start for clip in clips)
         index = np.arange(start - lead, min(start + CHUNK_FRAMES, len(clips[0])))
@@ -82,7 +86,7 @@ def _render_batch(
         )
         if previous is not None:
             previous = previous[:active]
-        with autocast(device, generator.settings.precision):
+        with autocast(device, settings.precision):
             pictures, previous = generate_chunk(generator, to_network(stacked, device), previous)
         for result, made in zip(results[:active], to_pictures(pictures), strict=True):
             count = min(len(result) - start, CHUNK_FRAMES)

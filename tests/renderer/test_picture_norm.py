@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.renderer.layout import channels_together
+from spfem.renderer.layout import cast_once, channels_together
 from spfem.renderer.picture_norm import PictureNorm
 
 
@@ -31,3 +31,13 @@ def test_only_wide_nets_in_bfloat16_put_channels_together():
     assert turned.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(turned, images)
     assert not channels_together(images.bfloat16(), 64).is_contiguous()
+
+
+def test_weights_are_cast_once_and_only_where_autocast_would_cast_them():
+    network = torch.nn.Conv2d(3, 8, 3)
+    assert cast_once(network, 64) is network
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = cast_once(network, 64)
+    assert (cast.weight.dtype, network.weight.dtype) == (torch.bfloat16, torch.float32)
+    assert not cast.weight.is_contiguous()
+    assert torch.equal(cast.weight.float(), network.weight.bfloat16().float())
