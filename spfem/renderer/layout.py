@@ -37,6 +37,7 @@ def cast_once(network: Network, width: int) -> Network:
     device = next(network.parameters()).device.type
     if not torch.is_autocast_enabled(device):
         return network
-    wide = width >= LEAST_WIDTH
-    order = torch.channels_last if wide else torch.preserve_format
-    return copy.deepcopy(network).to(torch.get_autocast_dtype(device), memory_format=order)
+    cast = copy.deepcopy(network).to(torch.get_autocast_dtype(device))
+    if width >= LEAST_WIDTH:
+        cast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return cast
