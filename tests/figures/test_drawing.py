@@ -41,6 +41,11 @@ def test_grid_refuses_what_does_not_fit(ax):
         draw_grid(ax, [[make_face(20)]], column_labels="ab")
 
 
+def test_rows_of_methods_bear_their_titles(ax):
+    draw_grid(ax, [[make_face(20)]] * 2, row_labels=["source", "ned+stccl_vd"])
+    assert texts(ax.yaxis) == ["source", "NED\n+ STCCL-VD"]
+
+
 def test_strip_shows_the_same_moments(ax):
     clip = np.stack([make_face(16) + np.uint8(k) for k in range(5)])
     draw_strip(ax, {"source": clip, "edit": clip[:2]}, frames=[0, 4], fps=25)
@@ -107,6 +112,7 @@ def test_metric_bars_of_a_missing_value_leave_a_gap(ax):
     draw_metric(ax, pd.DataFrame(rows, columns=columns), "csim")
     assert texts(ax.xaxis) == ["sad", "happy"]
     assert "CSIM" in ax.get_ylabel()
+    assert ax.get_legend_handles_labels()[1] == ["NED", "copy"]
 
 
 def test_histogram_names_the_means(ax):
