@@ -96,7 +96,12 @@ def _metric_rows(
             name = backbone if metric == "fad" else metric
             means, value = measure(pairs, real, name, settings, seed)
             single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
-            row: dict[str, Any] = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
+            row: dict[str, Any] = {
+                "metric": metric,
+                "backbone": backbone,
+                "baseline": value,
+                "seeds": len(single),
+            }
             # Redrawing alone raises Fréchet distances, so their draws are centred.
             row |= _described(means, single, value, settings, centred=metric == "fad")
             gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
@@ -195,9 +200,9 @@ def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None =
         sure = "clear of zero" if row.clear else "which holds zero"
         verdict = "better than NED" if row.better else "no better than NED, like all others"
         sentences.append(
-            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3f} "
-            f"({row.relative_difference:+.1%} of {row.baseline:.3f}), interval "
-            f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}], {sure}; single seeds from "
-            f"{row.seed_low:+.3f} to {row.seed_high:+.3f}."
+            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3g} "
+            f"({row.relative_difference:+.1%} of {row.baseline:.3g}), interval "
+            f"[{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}; single seeds from "
+            f"{row.seed_low:+.3g} to {row.seed_high:+.3g}."
         )
     return sentences

@@ -138,9 +138,9 @@ def test_words_name_the_best_method_and_how_sure_it_is():
     )
     table = method_differences(scores, make_real(), SETTINGS)
     intra, cross = best_in_words(table, "mouth_error")
-    assert intra.startswith("mouth_error, intra: NED + ASCCL is better than NED: -1.000 (-25.0%")
+    assert intra.startswith("mouth_error, intra: NED + ASCCL is better than NED: -1 (-25.0%")
     assert "clear of zero" in cross
     worse = changed(scores, "mouth_error", lambda s: 4.0 + (s.method != "ned"))
     words = best_in_words(method_differences(worse, make_real(), SETTINGS), "mouth_error")
-    assert "no better than NED, like all others: +1.000" in words[0]
+    assert "no better than NED, like all others: +1 (" in words[0]
     assert len(best_in_words(table, "fad", "dlib-128")) == 2
