@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from spfem.errors import ShapeError
 from spfem.figures.bars import METRIC_LABELS
@@ -71,6 +72,7 @@ def draw_method_differences(ax: Axes, table: pd.DataFrame, metric: str) -> Axes:
     ax.set_ylim(len(part) - 0.5, -0.5)
     ax.axvline(0, color="#444444", linewidth=0.8)
     ax.xaxis.grid(visible=True)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_xlabel("Δ " + METRIC_LABELS[metric].replace("\n", ", "))
     return ax
 
