@@ -1,1 +1,9 @@
-"""FLAME and DECA: the released face model and encoder, with the user's own files."""
+"""FLAME and DECA: the released face model and encoder, with the user's own files.
+
+    deca = load_deca(folder)                                     # `load`: six files of the user
+    codes = encode_faces(deca.networks, frames, landmarks)       # `route`: frames to codes
+    expression = to_expression(codes)                            # `codes`: (T, 51)
+    pictures = draw_conditions(deca, codes, another_expression)  # `route`: NMFC and shape images
+
+Source: spec `face_pipeline.md`. Which files, where from, and what is wrong with them: `assets`.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,7 +21,8 @@ from spfem.flame.load import Deca
 from spfem.flame.networks import DecaNetworks
 from spfem.flame.points_68 import POINTS, points_68
 
-CHUNK_FRAMES = 16  # at once, which bounds the memory
+CHUNK_FRAMES = 16  # drawn or encoded at once, which bounds the memory
+CHUNK_PIXELS = CHUNK_FRAMES * 512**2  # of the images that are held at once
 LEVEL_TOLERANCE = 1e-3  # grey levels that rounding may take from a flat area
 
 
@@ -61,8 +63,7 @@ def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarr
     points = landmarks if landmarks.shape[1:] == (POINTS, 2) else points_68(landmarks)
     crop = crop_transforms(points - 0.5, (width, height))
     outputs = []
-    for start in range(0, len(images), CHUNK_FRAMES):
-        chunk = slice(start, start + CHUNK_FRAMES)
+    for chunk in _chunks(len(images), (width, height)):
         faces = crop_faces(images[chunk], crop[chunk], networks.device)
         pair = networks.coarse_encoder(faces), networks.detail_encoder(faces)
         outputs.append([output.cpu().numpy() for output in pair])
@@ -102,20 +103,20 @@ def draw_conditions(
     edited = codes if new_expression is None else with_expression(codes, new_expression)
     rounding = LEVEL_TOLERANCE if new_expression is None else 0.5
     drawn = []
-    for start in range(0, len(codes), CHUNK_FRAMES):
-        part = edited.frames(slice(start, start + CHUNK_FRAMES))
+    for chunk in _chunks(len(codes), codes.image_size):
+        part = edited.frames(chunk)
         tensors = _on_device(part, deca)
         expression, pose = tensors["expression"], tensors["pose"]
         vertices = deca.decoder(tensors["shape"], expression, pose)
         detail = deca.networks.detail_decoder(pose[:, 3:], expression, tensors["detail"])
         images = deca.artist(vertices, tensors["camera"], detail)
         both = torch.cat([images.nmfc, images.shape], 1)
-        drawn.append(_into_images(both, part, rounding))
-    pictures = np.concatenate(drawn)
-    nmfc, shape = np.ascontiguousarray(pictures[..., :3]), np.ascontiguousarray(pictures[..., 3:])
-    if align is None or face_size is None:
-        return DrawnFaces(nmfc, shape)
-    return DrawnFaces(_aligned(nmfc, align, face_size), _aligned(shape, align, face_size))
+        pictures = _into_images(both, part, rounding)
+        if align is not None and face_size is not None:
+            pictures = _aligned(pictures, align[chunk], face_size)
+        drawn.append(pictures)
+    whole = np.concatenate(drawn)
+    return DrawnFaces(*(np.ascontiguousarray(part) for part in np.split(whole, 2, -1)))
 
 
 @torch.inference_mode()
@@ -142,6 +143,13 @@ def face_points(
     return pixels @ back[:, :2, :2].transpose(0, 2, 1) + back[:, None, :2, 2] + 0.5
 
 
+def _chunks(frames: int, image_size: Sequence[int] | np.ndarray) -> Iterator[slice]:
+    """Parts of a clip that fit into the memory."""
+    pixels = int(image_size[0]) * int(image_size[1])
+    step = max(1, min(CHUNK_FRAMES, CHUNK_PIXELS // pixels))
+    return (slice(start, start + step) for start in range(0, frames, step))
+
+
 def _on_device(codes: DecaCodes, deca: Deca) -> dict[str, Tensor]:
     names = ("shape", "expression", "pose", "camera", "detail")
     return {name: torch.from_numpy(getattr(codes, name)).to(deca.device) for name in names}
@@ -156,11 +164,14 @@ def _into_images(pictures: Tensor, codes: DecaCodes, rounding: float) -> np.ndar
 
 
 def _aligned(pictures: np.ndarray, align: np.ndarray, face_size: int) -> np.ndarray:
-    return np.stack(
-        [
-            cv2.warpAffine(
-                picture, index_convention(matrix), (face_size,) * 2, flags=cv2.INTER_LANCZOS4
+    """Pairs of pictures (T, H, W, 6) in the aligned square: (T, S, S, 6) uint8."""
+    aligned = np.empty((len(pictures), face_size, face_size, 6), np.uint8)
+    for picture, matrix, target in zip(pictures, align, aligned, strict=True):
+        for channels in (slice(0, 3), slice(3, 6)):  # OpenCV takes four at most
+            target[..., channels] = cv2.warpAffine(
+                np.ascontiguousarray(picture[..., channels]),
+                index_convention(matrix),
+                (face_size, face_size),
+                flags=cv2.INTER_LANCZOS4,
             )
-            for picture, matrix in zip(pictures, align, strict=True)
-        ]
-    )
+    return aligned

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,19 @@ def test_sparse_matrices_become_dense(kind, protocol):
     dense[[0, 3, 3, 4], [6, 0, 5, 2]] = [1.0, 2.5, -3.0, 4.0]
     found = _read(pickle.dumps(getattr(scipy.sparse, kind)(dense), protocol))
     np.testing.assert_array_equal(array_of(found, "matrix", HERE), dense)
+
+
+def test_a_selection_of_a_chumpy_array_is_carried_out(monkeypatch):
+    kinds = {}
+    monkeypatch.setitem(sys.modules, "chumpy", types.ModuleType("chumpy"))
+    for module, name in (("chumpy.ch", "Ch"), ("chumpy.reordering", "Select")):
+        kinds[name] = type(name, (), {"__module__": module})
+        monkeypatch.setitem(sys.modules, module, types.SimpleNamespace(**{name: kinds[name]}))
+    whole, chosen = kinds["Ch"](), kinds["Select"]()
+    whole.__dict__ = {"_x": np.arange(10.0).reshape(2, 5)}
+    chosen.__dict__ = {"a": whole, "idxs": np.array([7, 0, 3, 9]), "preferred_shape": (2, 2)}
+    found = array_of(_read(pickle.dumps(chosen, 2)), "chosen", HERE)
+    np.testing.assert_array_equal(found, [[7, 0], [3, 9]])
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

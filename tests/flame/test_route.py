@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
+from spfem.flame import route
 from spfem.flame.codes import to_expression
 from spfem.flame.crop import crop_faces, crop_transforms
 from spfem.flame.images import mean_face_coordinates
@@ -110,6 +111,14 @@ def test_alignment_moves_the_pictures(deca, codes, drawn):
     assert aligned.nmfc.shape == (FRAMES, 128, 128, 3)
     np.testing.assert_array_equal(aligned.nmfc[:, :, 6:], drawn.nmfc[:, 4:132, :122])
     np.testing.assert_array_equal(aligned.shape[:, :, 6:], drawn.shape[:, 4:132, :122])
+
+
+def test_large_images_go_through_in_parts(deca, codes, drawn, monkeypatch):
+    monkeypatch.setattr(route, "CHUNK_PIXELS", 1)
+    again = draw_conditions(deca, codes)
+    difference = np.abs(again.shape.astype(int) - drawn.shape)
+    assert difference.mean() < 0.01
+    assert np.quantile(difference, 0.999) <= 1
 
 
 @pytest.mark.gpu
