@@ -199,7 +199,8 @@ def open_workspace(
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
     name = f"{corpus}-{scale}"
-    torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
+    if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
+        torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
     workspace = Workspace(
         corpus,
         settings,
