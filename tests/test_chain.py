@@ -2,12 +2,22 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.chain import Wish, edit_expression, eye_centres, match_colour, mouth_centres, put_back
+from spfem.chain import (
+    Wish,
+    blend_aligned,
+    edit_expression,
+    eye_centres,
+    match_colour,
+    mouth_centres,
+    put_back,
+)
 from spfem.errors import InputError, ShapeError
+from spfem.face.align import unalign_face
 from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from spfem.face.track_file import FaceTrack
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
+from spfem.renderer.blend import blend_face
 from spfem.settings import ManipulatorSettings
 
 FRAMES, SIDE = 12, 32
@@ -72,6 +82,24 @@ def test_put_back_touches_masked_places_of_found_frames_only(track):
     assert columns.min() >= 11
     assert columns.max() <= 45
     assert (result[0, 26, 28] > 150).all()
+
+
+def test_a_blend_near_the_face_is_that_of_the_whole_frame():
+    random = np.random.default_rng(2)
+    frame = random.integers(0, 255, (200, 260, 3), dtype=np.uint8)
+    picture = random.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[6:26, 6:26] = 255
+    # Steps of a whole pixel are free of rounding, and the square reaches beyond the left border.
+    matrix = np.array([[0.5, 0, 4], [0, 0.5, -40]], np.float32)
+    placed = unalign_face(picture, matrix, frame.shape[:2])
+    inside = unalign_face(mask, matrix, frame.shape[:2], nearest=True)
+    whole = blend_face(frame, placed, inside, side=2 * SIDE)
+    near = blend_aligned(frame, picture, mask, matrix)
+    assert np.array_equal(near, whole)
+    assert (near != frame).any()
+    away = np.array([[0.5, 0, -900], [0, 0.5, -40]], np.float32)
+    assert np.array_equal(blend_aligned(frame, picture, mask, away), frame)
 
 
 def test_colour_match_moves_the_mean_and_keeps_the_pattern():

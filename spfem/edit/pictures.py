@@ -16,6 +16,7 @@ from spfem.face.conditions import ConditionPainter
 from spfem.precision import autocast
 from spfem.renderer.conditions import to_network, to_pictures
 from spfem.renderer.generator import Generator
+from spfem.renderer.layout import cast_once
 from spfem.renderer.recurrence import generate_chunk
 from spfem.renderer.render import CHUNK_FRAMES, render_clips
 
@@ -31,7 +32,9 @@ class ClipRenderer:
     """
 
     def __init__(self, generator: Generator, device: str):
-        self.generator, self.device = generator, device
+        self.settings, self.device = generator.settings, device
+        with torch.inference_mode(), autocast(device, self.settings.precision):
+            self.generator = cast_once(generator, self.settings.width)
         self.restart()
 
     def restart(self) -> None:
@@ -41,11 +44,11 @@ class ClipRenderer:
 
     def render(self, conditions: np.ndarray) -> np.ndarray:
         """Pictures (t, S, S, 3) uint8 of the next conditions (t, S, S, C) uint8."""
-        lead = self.generator.settings.window_frames - 1
+        lead = self.settings.window_frames - 1
         if self.before is None:
             self.before = np.repeat(conditions[:1], lead, axis=0)
         stacked = np.concatenate([self.before, conditions])
-        with torch.inference_mode(), autocast(self.device, self.generator.settings.precision):
+        with torch.inference_mode(), autocast(self.device, self.settings.precision):
             made, self.previous = generate_chunk(
                 self.generator, to_network(stacked[None], self.device), self.previous
             )
