@@ -99,7 +99,7 @@ def draw_over_time(ax: Axes, curves: Mapping[str, np.ndarray], *, fps: float, la
         )
     ax.set(xlabel="time in seconds", ylabel=label)
     ax.grid(visible=True)
-    legend_above(ax, min(2, len(curves)))
+    legend_above(ax, min(4, len(curves)))
     return ax
 
 
