@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -44,7 +45,7 @@ class PersonStore(Mapping[str, FaceTrack]):
 
     def __getitem__(self, key: str) -> FaceTrack:
         """Read one track."""
-        return replace(self.faces[key], **_read_codes(track_path(self.folder, key)))
+        return _with_codes(self.faces[key], _read_codes(track_path(self.folder, key)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.faces)
@@ -105,7 +106,11 @@ def refit_track(track: FaceTrack, identity: np.ndarray, settings: FaceSettings) 
         **{field.name: getattr(track, field.name) for field in fields(TrackedFace)}
     )
     fitted = fit_head(load_head_model(), tracked, settings, identity=identity.astype(np.float32))
-    return replace(track, **{code.name: getattr(fitted, code.name) for code in fields(FittedHead)})
+    return _with_codes(track, {code.name: getattr(fitted, code.name) for code in fields(fitted)})
+
+
+def _with_codes(track: FaceTrack, codes: Mapping[str, Any]) -> FaceTrack:
+    return replace(track, **codes)
 
 
 def _clips_by_actor(faces: FaceStore) -> dict[str, list[str]]:

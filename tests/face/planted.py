@@ -20,14 +20,16 @@ class Planted:
     codes: HeadCodes
 
 
-def planted_clip(head: HeadModel, frames: int = 24, noise: float = 0.0, seed: int = 0) -> Planted:
+def planted_clip(
+    head: HeadModel, frames: int = 24, noise: float = 0.0, seed: int = 0, smile: float = 0.5
+) -> Planted:
     """A clip of a moving, speaking head; the scores are those of the true units."""
     random = np.random.default_rng(seed)
     time = np.linspace(0, 1, frames)
     expression = np.zeros((frames, 52), np.float32)
     expression[:, 0] = 0.3 * (1 - np.cos(4 * np.pi * time))
-    expression[:, head.expression_names.index("mouthSmileLeft")] = 0.5
-    expression[:, head.expression_names.index("mouthSmileRight")] = 0.5
+    expression[:, head.expression_names.index("mouthSmileLeft")] = smile
+    expression[:, head.expression_names.index("mouthSmileRight")] = smile
     rotation = np.column_stack([0.1 * np.sin(5 * time), 0.2 * np.sin(4 * time), 0.05 * time])
     codes = HeadCodes(
         identity=random.normal(0, 0.5, 48).astype(np.float32),

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.errors import InputError
+from spfem.face.fit import fit_head
+from spfem.face.person import fit_persons
+from spfem.face.stage import FaceStore, track_path
+from spfem.face.track_file import FaceTrack
+from spfem.settings import FaceSettings
+from tests.face.planted import Planted, planted_clip
+
+SETTINGS = FaceSettings(score_weight=0.0)
+KEYS = ("M001/neutral/001", "M001/happy/001")
+
+
+def track_of(head, planted: Planted) -> FaceTrack:
+    tracked, fitted = planted.tracked, fit_head(head, planted.tracked, SETTINGS)
+    frames = len(tracked.landmarks)
+    return FaceTrack(
+        fps=25.0,
+        frame_size=tracked.frame_size,
+        found=tracked.found,
+        landmarks=tracked.landmarks,
+        blendshapes=tracked.blendshapes,
+        identity=fitted.identity,
+        expression=fitted.expression,
+        rotation=fitted.rotation,
+        scale=fitted.scale,
+        translation=fitted.translation,
+        reprojection_error=fitted.reprojection_error,
+        align=planted.codes.align,
+        faces=np.zeros((frames, 8, 8, 3), np.uint8),
+        masks=np.zeros((frames, 8, 8), np.uint8),
+    )
+
+
+@pytest.fixture(scope="module")
+def faces(head, tmp_path_factory) -> FaceStore:
+    """A neutral clip, and one that smiles throughout, of one person."""
+    folder = tmp_path_factory.mktemp("faces")
+    for key, smile in zip(KEYS, (0.0, 0.5), strict=True):
+        path = track_path(folder, key)
+        path.parent.mkdir(parents=True)
+        track_of(head, planted_clip(head, smile=smile)).save(path)
+    return FaceStore(folder, KEYS, {}, "digest")
+
+
+def mean_smile(head, track: FaceTrack) -> float:
+    sides = [head.expression_names.index(f"mouthSmile{side}") for side in ("Left", "Right")]
+    return float(track.expression[:, sides].mean())
+
+
+def test_a_smile_that_never_ends_is_no_part_of_the_shape(head, faces, tmp_path):
+    persons = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
+    alone, shared = (mean_smile(head, store[KEYS[1]]) for store in (faces, persons))
+    assert abs(shared - 0.5) < 0.5 * abs(alone - 0.5)
+    assert mean_smile(head, persons[KEYS[0]]) < 0.1
+
+
+def test_only_codes_change_and_the_identity_is_one(faces, tmp_path):
+    persons = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
+    assert list(persons) == list(faces)
+    for key in KEYS:
+        assert np.array_equal(persons[key].identity, faces[KEYS[0]].identity)
+        for name in ("landmarks", "align", "faces", "masks", "found"):
+            assert np.array_equal(getattr(persons[key], name), getattr(faces[key], name))
+
+
+def test_without_shaping_clips_all_of_the_actor_count(faces, tmp_path):
+    persons = fit_persons(faces, tmp_path, SETTINGS, {"M001": ["M001/neutral/none"]})
+    mean = np.mean([faces[key].identity for key in KEYS], axis=0)
+    assert np.allclose(persons[KEYS[0]].identity, mean)
+
+
+def test_a_second_call_reads_and_another_shape_fits_anew(faces, tmp_path):
+    first = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
+    written = track_path(tmp_path, KEYS[0]).stat().st_mtime_ns
+    again = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
+    assert again.digest == first.digest
+    assert track_path(tmp_path, KEYS[0]).stat().st_mtime_ns == written
+    assert fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS}).digest != first.digest
+
+
+def test_damaged_codes_are_named(faces, tmp_path):
+    persons = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
+    track_path(tmp_path, KEYS[0]).write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"holds no codes.*person stage"):
+        persons[KEYS[0]]
