@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from spfem.artifacts import open_stage, writing
+from spfem.artifacts import file_digest, open_stage, writing
 from spfem.errors import InputError
-from spfem.manipulator.checkpoint import save_manipulator
+from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
 from spfem.manipulator.model import ExpressionSpace
 from spfem.manipulator.supervision import Supervision
 from spfem.manipulator.training import STATE_NAME, train_manipulator
@@ -57,6 +57,7 @@ def learn_manipulator(
     seed: int = 0,
     device: str = "cpu",
     supervision: Supervision | None = None,
+    initial: Path | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     force: bool = False,
 ) -> Path:
@@ -75,6 +76,7 @@ def learn_manipulator(
         seed: of weights, order and latents.
         device: where to train; not part of what identifies the result.
         supervision: correlation metrics that supervise.
+        initial: checkpoint to go on from, see `train_manipulator`.
         progress: wraps the iterable of steps, for example `tqdm`.
         force: train anew.
 
@@ -95,7 +97,11 @@ def learn_manipulator(
             "value_range": space.value_range,
             "supervision": supervision.settings if supervision else {},
         },
-        inputs={**inputs, **(supervision.inputs if supervision else {})},
+        inputs={
+            **inputs,
+            **(supervision.inputs if supervision else {}),
+            "initial": "" if initial is None else file_digest(initial),
+        },
         sources=SOURCES,
         force=force,
     )
@@ -113,6 +119,7 @@ def learn_manipulator(
             seed=seed,
             device=device,
             guide=partial(supervision.bind, keys) if supervision else None,
+            initial=None if initial is None else load_manipulator(initial, device=device),
             progress=progress,
             checkpoint_folder=folder,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -45,6 +45,7 @@ def train_manipulator(
     seed: int = 0,
     device: str = "cpu",
     guide: Callable[[Windows], Guide] | None = None,
+    initial: Manipulator | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     checkpoint_folder: Path | None = None,
 ) -> TrainedManipulator:
@@ -59,12 +60,14 @@ def train_manipulator(
     Args:
         sequences: expression coefficients (T, E) of each clip, jaw opening first.
         labels: emotion of each clip.
-        settings: sizes, steps, weights.
+        settings: sizes, steps, weights; with `initial` `tune_steps` and `tune_learning_rate`.
         space: names and range of the E coefficients.
         seed: of weights, order and latents.
         device: where to train.
         guide: gets all windows, in coefficients, and returns what supervises the
             reference-driven edits beside NED's own losses.
+        initial: manipulator to go on from, left unchanged, with its scale of the expression
+            space; optimisers start anew.
         progress: wraps the iterable of steps, for example `tqdm`.
         checkpoint_folder: where to keep the state, about every 20 seconds, and to resume from;
             a resumed training gives the weights of an uninterrupted one.
@@ -75,6 +78,10 @@ def train_manipulator(
         CheckpointError: if the state in the folder is damaged or of another training.
     """
     manipulator = Manipulator(settings, space, seed=seed).to(device)
+    if initial is not None:
+        manipulator.load_state_dict(initial.state_dict())
+        rate, steps = settings.tune_learning_rate, settings.tune_steps
+        settings = replace(settings, learning_rate=rate, steps=steps)
     _check_labels(labels, manipulator.emotions)
     windows = Windows(
         [torch.as_tensor(sequence, dtype=torch.float32).to(device) for sequence in sequences],
@@ -84,7 +91,8 @@ def train_manipulator(
         seed=seed,
     )
     bound = guide(windows) if guide else None
-    manipulator.measure_scale(windows.frames)
+    if initial is None:
+        manipulator.measure_scale(windows.frames)
     windows.frames = manipulator.standardise(windows.frames)
     trainer = Trainer(manipulator, settings, windows, bound, seed=seed)
     rows: Rows = []

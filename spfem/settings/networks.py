@@ -28,6 +28,8 @@ class ManipulatorSettings:
     steps: int = 20_000
     decay_share: float = 0.5  # last part of the steps, with learning rates falling to 0
     learning_rate: float = 1e-4
+    tune_steps: int = 5_000  # of a method, from the manipulator that all methods share
+    tune_learning_rate: float = 1e-4
     cycle_weight: float = 1.0
     style_weight: float = 1.0
     mouth_weight: float = 1.0

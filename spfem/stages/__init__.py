@@ -5,7 +5,7 @@ Notebooks call these, so that any notebook can be run alone.
 """
 
 from spfem.stages.data import make_corpus, make_faces, make_pairs, make_persons, manipulator_clips
-from spfem.stages.manipulators import EXPRESSION_SPACE, make_manipulator
+from spfem.stages.manipulators import EXPRESSION_SPACE, make_base_manipulator, make_manipulator
 from spfem.stages.metrics import (
     METRICS,
     clip_signals,
@@ -39,6 +39,7 @@ __all__ = [
     "load_temporal_metric",
     "make_actor_renderer",
     "make_audio_banks",
+    "make_base_manipulator",
     "make_base_renderer",
     "make_corpus",
     "make_cross_modal_encoder",

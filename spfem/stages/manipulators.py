@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, learn_manipulator
+from spfem.manipulator import ExpressionSpace, Supervision, learn_manipulator
 from spfem.methods import find_method
 from spfem.stages.data import make_corpus, make_persons, manipulator_clips
 from spfem.stages.metrics import (
@@ -33,10 +33,18 @@ def make_supervisors(workspace: Workspace, method: str, seed: int = 0) -> Superv
     )
 
 
+def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
+    """Checkpoint of the manipulator that all methods start from: NED without supervision."""
+    return _learn(workspace, "base", seed)
+
+
 def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
-    """Checkpoint of the expression manipulator of a method."""
-    faces = make_persons(workspace)
-    clips = manipulator_clips(make_corpus(workspace))
+    """Checkpoint of the expression manipulator of a method.
+
+    Every method, plain NED too, goes on from the base for equally many steps. Source: the
+    released SCMCL manipulator, which fine-tunes NED's.
+    """
+    base, faces = make_base_manipulator(workspace, seed), make_persons(workspace)
     supervision = supervise_manipulator(
         make_supervisors(workspace, method, seed),
         workspace.scale.supervision,
@@ -45,15 +53,29 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
         seed=seed,
         device=workspace.device,
     )
+    return _learn(workspace, method, seed, initial=base, supervision=supervision)
+
+
+def _learn(
+    workspace: Workspace,
+    name: str,
+    seed: int,
+    *,
+    initial: Path | None = None,
+    supervision: Supervision | None = None,
+) -> Path:
+    faces = make_persons(workspace)
+    clips = manipulator_clips(make_corpus(workspace))
     return learn_manipulator(
         faces,
         {clip.key: clip.label for clip in clips},
-        workspace.stage_folder("manipulator", method, f"seed{seed}"),
+        workspace.stage_folder("manipulator", name, f"seed{seed}"),
         workspace.scale.manipulator,
         space=EXPRESSION_SPACE,
         inputs={"faces": faces.digest},
         seed=seed,
         device=workspace.device,
         supervision=supervision,
-        progress=show_progress(f"manipulator {method}"),
+        initial=initial,
+        progress=show_progress(f"manipulator {name}"),
     )
