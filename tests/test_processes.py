@@ -26,7 +26,7 @@ def test_several_processes_do_every_job_once():
 
 
 def test_errors_of_jobs_arrive():
-    with pytest.raises(ValueError, match="job [12]"):  # whichever fails first
+    with pytest.raises(ValueError, match=r"job [12]"):  # whichever fails first
         list(run_jobs(fail, [1, 2], 2))
 
 
