@@ -70,8 +70,10 @@ def _demo() -> Scale:
             discriminator_rate=0.3,
             first_beta=0.5,
             batch_size=32,
-            steps=500,
+            steps=700,
             learning_rate=1e-3,
+            tune_steps=300,
+            tune_learning_rate=5e-4,
             cycle_weight=0.3,
             style_weight=0.3,
         ),
@@ -101,7 +103,15 @@ def _demo() -> Scale:
             pixel_weight=10.0,
             precision="auto",
         ),
-        supervision=SupervisionSettings(renderer_every=4),
+        supervision=SupervisionSettings(
+            # The published form (10, "cosine", 1) loses to plain NED here: retrieval picks what
+            # sounds alike, which holds the edit to its source.
+            manipulator_paired=3.0,
+            manipulator_paired_form="absolute",
+            manipulator_consistency=0.1,
+            renderer_paired=0.3,
+            renderer_every=4,
+        ),
     )
 
 
@@ -142,7 +152,7 @@ def _smoke() -> Scale:
             curve_steps=4,
             checkpoint_steps=4,
         ),
-        manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20),
+        manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20, tune_steps=10),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
         evaluation=replace(
             demo.evaluation,
@@ -175,7 +185,8 @@ def _full() -> Scale:
             joint_steps=400,
             consistency_start=80,
         ),
-        evaluation=replace(demo.evaluation, sources_per_actor=2, defect_steps=120),
+        manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
+        evaluation=replace(demo.evaluation, defect_steps=120),
     )
 
 

@@ -15,6 +15,7 @@ class SupervisionSettings:
     manipulator_spatial: float = 0.1  # ASCCL on drawn heads
     manipulator_temporal: float = 0.1  # STCCL on drawn heads; unpublished, as for ASCCL
     manipulator_paired: float = 10.0  # SCMCL, lambda_paired: expressions of retrieved windows
+    manipulator_paired_form: str = "cosine"  # or "absolute": amounts count too (LSCMC)
     manipulator_consistency: float = 1.0  # SCMCL, lambda_sim: distances as those of the sound
     manipulator_frames: int = 4  # heads that are drawn a step for ASCCL
     manipulator_windows: int = 1  # windows of heads that are drawn a step for STCCL

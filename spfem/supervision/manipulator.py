@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,8 @@ def supervise_manipulator(
         retrieve = None
         if supervisors.cross_modal is not None:
             metric = CrossModalCoherence.load(supervisors.cross_modal, device=device)
-            parts.append(PairLosses(metric, embed_windows(metric, windows)))
+            embeddings = embed_windows(metric, windows)
+            parts.append(PairLosses(metric, embeddings, settings.manipulator_paired_form))
             retrieve = RetrievedWindows(supervisors.banks, keys, windows, seed=seed).draw
 
         def losses(edit: Edit) -> dict[str, Tensor]:
@@ -123,7 +125,9 @@ def supervise_manipulator(
 
         return Guide(weights, losses, retrieve)
 
-    facts = {"weights": weights}
+    facts: dict[str, Any] = {"weights": weights}
+    if supervisors.cross_modal is not None:
+        facts["paired_form"] = settings.manipulator_paired_form
     if supervisors.draws_heads:
         facts["heads"] = {
             "frames": settings.manipulator_frames,

@@ -42,10 +42,13 @@ class PairLosses:
     Args:
         metric: of sound and expressions, in supervision.
         embeddings: (N, D) of `embed_windows`, made once.
+        form: of the paired loss, see `paired_expression_loss`.
     """
 
-    def __init__(self, metric: CrossModalCoherence, embeddings: Tensor) -> None:
-        self.metric, self.embeddings = metric, embeddings
+    def __init__(
+        self, metric: CrossModalCoherence, embeddings: Tensor, form: str = "cosine"
+    ) -> None:
+        self.metric, self.embeddings, self.form = metric, embeddings, form
 
     def __call__(self, edit: Edit) -> dict[str, Tensor]:
         """Scalars `paired` and `consistency`; 0 in a batch without pairs.
@@ -66,6 +69,7 @@ class PairLosses:
                 retrieved.paired[rows],
                 intermediate_distance=retrieved.first_distance[rows],
                 threshold=self.metric.settings.threshold,
+                form=self.form,
             )
         consistency = distance_consistency_loss(
             self.metric,

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.metric import refuse_swapped
-from spfem.errors import ShapeError
+from spfem.errors import SettingsError, ShapeError
 
 SMALLEST_NORM = 1e-7  # keeps the cosine of a zero expression finite
 JAW_COLUMN = 0  # jaw opening, which the paired loss leaves to the mouth loss
 NEUTRAL = 0  # label
+PAIRED_FORMS = ("cosine", "absolute")
 
 
 def pair_weights(
@@ -43,10 +44,13 @@ def paired_expression_loss(
     *,
     intermediate_distance: Tensor | None = None,
     threshold: float = 2.0,
+    form: str = "cosine",
 ) -> Tensor:
-    """One minus the cosine of generated and retrieved expressions, weighted by audio distance.
+    """How far generated expressions are from retrieved ones, weighted by audio distance.
 
-    The first column, the opening of the jaw, has no influence, nor has the scale of a frame.
+    One minus the cosine in SCMCL, so that the scale of a frame has no influence; the mean
+    absolute difference in its forerunner LSCMC. The first column, the opening of the jaw, has no
+    influence in either.
     Rows that are not paired are not read: their target may be zero or NaN, their distance
     infinite.
 
@@ -57,18 +61,22 @@ def paired_expression_loss(
         paired: (B,) bool, whether there is a pair.
         intermediate_distance: (B,), as in `pair_weights`.
         threshold: tau_d.
+        form: "cosine" (SCMCL) or "absolute" (LSCMC).
 
     Returns:
         Scalar, mean over paired windows; 0 if there is none.
 
     Raises:
         ShapeError: if the arguments do not fit.
+        SettingsError: for another form.
     """
     if generated.ndim != 3 or generated.shape != target.shape or generated.shape[2] < 2:
         raise ShapeError(
             "generated and target must both be (B, T, E) with E at least 2, found "
             f"{tuple(generated.shape)} and {tuple(target.shape)}"
         )
+    if form not in PAIRED_FORMS:
+        raise SettingsError(f"form of the paired loss is {form!r}; give one of {PAIRED_FORMS}")
     _check_rows(len(generated), distance=distance, intermediate_distance=intermediate_distance)
     _check_flags(len(generated), paired)
     rows = paired.nonzero().squeeze(1)
@@ -77,10 +85,12 @@ def paired_expression_loss(
     between = None if intermediate_distance is None else intermediate_distance[rows]
     weights = pair_weights(distance[rows], between, threshold=threshold)
     first = JAW_COLUMN + 1
-    cosine = functional.cosine_similarity(
-        generated[rows, :, first:], target[rows, :, first:].detach(), dim=2, eps=SMALLEST_NORM
-    )
-    return (weights * (1 - cosine).mean(dim=1)).mean()
+    ours, theirs = generated[rows, :, first:], target[rows, :, first:].detach()
+    if form == "absolute":
+        error = (ours - theirs).abs().mean(dim=2)
+    else:
+        error = 1 - functional.cosine_similarity(ours, theirs, dim=2, eps=SMALLEST_NORM)
+    return (weights * error.mean(dim=1)).mean()
 
 
 def distance_consistency_loss(
