@@ -9,8 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 NOT_YET_BUILT = "manipulator and renderer with FLAME/DECA: not yet built"
-LATER = {
-}
+LATER = {}
 
 
 def covered_kinds() -> dict[str, str]:
