@@ -30,7 +30,8 @@ def _compact(picture: Image.Image) -> Image.Image:
         return small
     if picture.width * picture.height < LARGE_PIXELS:
         return picture
-    return picture.quantize(PALETTE_COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
+    # Only a conversion to a given palette is dithered.
+    return picture.quantize(palette=small, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def save_figure(
