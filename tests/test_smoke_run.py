@@ -259,7 +259,7 @@ def test_silent_video_is_edited_when_that_is_wanted(video, tmp_path):
 def test_requests_that_make_no_sense(clip, tmp_path):
     with pytest.raises(InputError, match="not both"):
         edit_video(EditRequest(clip, tmp_path / "o.mp4", models=DATA))
-    with pytest.raises(InputError, match="the source itself"):
+    with pytest.raises(InputError, match="would be overwritten"):
         edit_video(EditRequest(clip, clip, emotion="sad", models=DATA))
     with pytest.raises(InputError, match=r"end in \.mp4"):
         edit_video(EditRequest(clip, tmp_path / "o.avi", emotion="sad", models=DATA))
