@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spfem.correlation.crossmodal.paired import pair_weights, paired_expression_loss
-from spfem.errors import ShapeError
+from spfem.errors import SettingsError, ShapeError
 from tests.correlation.crossmodal.retrieved import BETWEEN, DISTANCE, PAIRED, windows
 
 
@@ -45,6 +45,24 @@ def test_paired_loss_is_zero_at_the_target_up_to_scale_and_jaw():
     loss = paired_expression_loss(generated, target, DISTANCE, PAIRED)
     assert loss.item() == pytest.approx(0, abs=1e-12)
     assert paired_expression_loss(-target, target, DISTANCE, PAIRED).item() > 1
+
+
+def test_absolute_form_equals_a_loop_and_counts_amounts():
+    generated, target = windows(), windows()
+    found = paired_expression_loss(generated, target, DISTANCE, PAIRED, form="absolute")
+    rows = []
+    for row in range(len(generated)):
+        if PAIRED[row]:
+            gap = (generated[row, :, 1:] - target[row, :, 1:]).abs().mean()
+            rows.append(2.0 / (1 + DISTANCE[row] / 2) * gap)
+    assert torch.allclose(found, torch.stack(rows).mean())
+    doubled = paired_expression_loss(2 * target, target, DISTANCE, PAIRED, form="absolute")
+    assert float(doubled) > 0.01
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(SettingsError, match="squared"):
+        paired_expression_loss(windows(), windows(), DISTANCE, PAIRED, form="squared")
 
 
 @pytest.mark.parametrize("filler", [0.0, torch.nan])
