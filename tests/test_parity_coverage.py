@@ -9,7 +9,6 @@ import pytest
 from tests.conftest import ROOT
 
 NOT_YET_BUILT = "manipulator and renderer with FLAME/DECA: not yet built"
-LATER = {}
 
 
 def covered_kinds() -> dict[str, str]:
@@ -28,17 +27,13 @@ def uncovered(manifest: dict, covered: dict[str, str]) -> list[str]:
     return [
         f"{name} (kind {case['kind']})"
         for name, case in manifest["cases"].items()
-        if case["kind"] not in covered and case["kind"] not in LATER
+        if case["kind"] not in covered
     ]
 
 
 def test_every_recorded_case_is_covered(check, parity_folder):
     missing = uncovered(check.load(parity_folder), covered_kinds())
     assert not missing, f"no test compares {', '.join(missing)}"
-
-
-def test_no_kind_is_both_covered_and_left_for_later():
-    assert not set(LATER) & set(covered_kinds())
 
 
 @pytest.mark.parametrize("kind", ["never_heard_of", "iresnet51"])
