@@ -1,4 +1,4 @@
-"""Every recorded case is compared with our code, or listed here with the reason why not yet."""
+"""Every recorded case is compared with our code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import importlib
 import pytest
 
 from tests.conftest import ROOT
-
-NOT_YET_BUILT = "manipulator and renderer with FLAME/DECA: not yet built"
 
 
 def covered_kinds() -> dict[str, str]:
