@@ -16,7 +16,6 @@ from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.track import MadeTrack
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
-from spfem.face.track_file import FaceTrack
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.stage import MadeRenderer, make_renderer
 
@@ -79,7 +78,7 @@ def adapt_renderer(
     )
 
     def load_clips() -> Sequence[RendererClip]:
-        parts = [take_frames(sample.track, places) for places in sample.stretches]
+        parts = [sample.track.take_frames(places) for places in sample.stretches]
         return [ConditionSource(painter, part, texture).clip() for part in parts]
 
     return make_renderer(
@@ -92,10 +91,3 @@ def adapt_renderer(
         device=device,
         progress=lambda steps: tqdm(steps, desc="adapting the renderer to this face"),
     )
-
-
-def take_frames(track: FaceTrack, places: np.ndarray) -> FaceTrack:
-    """The track of some of its frames."""
-    whole = ("fps", "frame_size", "identity")
-    names = [name for name in FaceTrack.__dataclass_fields__ if name not in whole]
-    return replace(track, **{name: getattr(track, name)[places] for name in names})

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from spfem.chain import ConditionSource, blend_aligned, colour_shift, shift_colour
-from spfem.edit.adapt import take_frames
 from spfem.edit.sample import FaceSample
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
@@ -81,7 +80,7 @@ def sample_shift(plan: EditPlan, sample: FaceSample) -> np.ndarray:
     """Colour shift (3,) that takes the edited pictures to the clip's faces, from the sample."""
     pictures, masks = [], []
     for places in sample.colour:
-        part = take_frames(sample.track, places)
+        part = sample.track.take_frames(places)
         source = ConditionSource(plan.painter, part, plan.texture)
         drawn = source.conditions(plan.expression[sample.frames[places]])
         pictures.append(render_clips(plan.generator, [drawn], device=plan.device)[0])

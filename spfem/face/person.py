@@ -7,20 +7,17 @@ clips of another emotion, so this would cost them as much as the emotion itself.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import open_stage, writing
-from spfem.errors import InputError
+from spfem.artifacts import open_stage
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.stage import FaceStore, track_path
-from spfem.face.track_file import FaceTrack
+from spfem.face.track_file import FaceTrack, load_fields, save_fields
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
 from spfem.processes import run_jobs
@@ -45,7 +42,9 @@ class PersonStore(Mapping[str, FaceTrack]):
 
     def __getitem__(self, key: str) -> FaceTrack:
         """Read one track."""
-        return _with_codes(self.faces[key], _read_codes(track_path(self.folder, key)))
+        path = track_path(self.folder, key)
+        codes = load_fields(FittedHead, path, "holds no codes", "run the person stage anew")
+        return replace(self.faces[key], **codes)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.faces)
@@ -100,17 +99,12 @@ def fit_persons(
     return store
 
 
-def refit_track(track: FaceTrack, identity: np.ndarray, settings: FaceSettings) -> FaceTrack:
-    """The track with its codes fitted again for a known identity (I,)."""
+def refit_head(track: FaceTrack, identity: np.ndarray, settings: FaceSettings) -> FittedHead:
+    """The codes of a track, fitted again for a known identity (I,)."""
     tracked = TrackedFace(
         **{field.name: getattr(track, field.name) for field in fields(TrackedFace)}
     )
-    fitted = fit_head(load_head_model(), tracked, settings, identity=identity.astype(np.float32))
-    return _with_codes(track, {code.name: getattr(fitted, code.name) for code in fields(fitted)})
-
-
-def _with_codes(track: FaceTrack, codes: Mapping[str, Any]) -> FaceTrack:
-    return replace(track, **codes)
+    return fit_head(load_head_model(), tracked, settings, identity=identity.astype(np.float32))
 
 
 def _clips_by_actor(faces: FaceStore) -> dict[str, list[str]]:
@@ -126,15 +120,4 @@ Job = tuple[FaceStore, str, np.ndarray, FaceSettings, Path]
 
 def _fit_one(job: Job) -> None:
     faces, key, identity, settings, path = job
-    track = refit_track(faces[key], identity, settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with writing(path) as aside:
-        np.savez(aside, **{code.name: getattr(track, code.name) for code in fields(FittedHead)})
-
-
-def _read_codes(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path) as stored:
-            return {code.name: stored[code.name] for code in fields(FittedHead)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} holds no codes ({error}); run the person stage anew") from error
+    save_fields(refit_head(faces[key], identity, settings), path)

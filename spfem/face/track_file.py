@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spfem.artifacts import writing
 from spfem.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+OF_THE_CLIP = ("fps", "frame_size", "identity")  # fields that have no row a frame
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,14 @@ class FaceTrack:
         """Frames."""
         return len(self.found)
 
+    def take_frames(self, index: np.ndarray) -> FaceTrack:
+        """The track of the frames (N,) `index`."""
+        names = [field.name for field in fields(self) if field.name not in OF_THE_CLIP]
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
     def save(self, path: Path) -> None:
         """Write an uncompressed npz file, whole or not at all."""
-        with writing(path) as aside:
-            np.savez(aside, **{field.name: getattr(self, field.name) for field in fields(self)})
+        save_fields(self, path)
 
     @classmethod
     def load(cls, path: Path) -> FaceTrack:
@@ -64,13 +74,30 @@ class FaceTrack:
         Raises:
             InputError: if the file is missing, damaged or of another kind.
         """
-        try:
-            with np.load(path) as stored:
-                arrays = {field.name: stored[field.name] for field in fields(cls)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} is no face track ({error}); run the face stage anew"
-            ) from error
-        arrays["fps"] = float(arrays["fps"])
-        arrays["frame_size"] = tuple(int(side) for side in arrays["frame_size"])
-        return cls(**arrays)
+        return cls(**load_fields(cls, path, "is no face track", "run the face stage anew"))
+
+
+def save_fields(record: DataclassInstance, path: Path) -> None:
+    """Write the fields of a dataclass of arrays to an npz file, whole or not at all."""
+    with writing(path) as aside:
+        np.savez(aside, **{field.name: getattr(record, field.name) for field in fields(record)})
+
+
+def load_fields(
+    kind: type[DataclassInstance], path: Path, complaint: str, advice: str
+) -> dict[str, Any]:
+    """Read what `save_fields` wrote of a record of a kind, single numbers as plain ones.
+
+    Raises:
+        InputError: if the file is missing, damaged or of another kind; with the complaint and
+            the advice.
+    """
+    try:
+        with np.load(path) as stored:
+            values = {field.name: stored[field.name] for field in fields(kind)}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} {complaint} ({error}); {advice}") from error
+    values = {name: value if value.ndim else value.item() for name, value in values.items()}
+    if "frame_size" in values:
+        values["frame_size"] = tuple(int(side) for side in values["frame_size"])
+    return values

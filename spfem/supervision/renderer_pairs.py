@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from spfem.errors import ShapeError
 from spfem.face.track_file import FaceTrack
 from spfem.renderer.pairs import RetrievedPairs
 from spfem.settings import EMOTIONS, RendererSettings
-
-OF_THE_CLIP = ("fps", "frame_size", "identity")  # fields of a track that have no frames
 
 EditOfPair = Callable[[FaceTrack, FaceTrack], np.ndarray]
 """Expression (T, E) of the first track with the emotion of the second, by the manipulator."""
@@ -121,7 +119,7 @@ def collect_pairs(
         if (own, other) not in edits:
             edits[own, other] = edit(tracks[own], tracks[other])
         expression = edits[own, other][own_rows].copy()
-        track = take_frames(tracks[other], other_rows)
+        track = tracks[other].take_frames(other_rows)
         expression[:, list(jaw_columns)] = track.expression[:, list(jaw_columns)]
         conditions.append(show(track).conditions(expression))
         faces.append(track.faces[lead:])
@@ -139,12 +137,6 @@ def collect_pairs(
         bank.emotion[drawn.source].astype(np.int64),
         bank.emotion[drawn.target].astype(np.int64),
     )
-
-
-def take_frames(track: FaceTrack, rows: np.ndarray) -> FaceTrack:
-    """The track of some frames."""
-    names = [field.name for field in fields(track) if field.name not in OF_THE_CLIP]
-    return replace(track, **{name: getattr(track, name)[rows] for name in names})
 
 
 def _last_frames(bank: AudioBank, window: int, count: int) -> tuple[str, np.ndarray]:

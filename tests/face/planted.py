@@ -10,6 +10,7 @@ import torch
 from spfem.face.align import alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import HeadCodes
+from spfem.face.track_file import FaceTrack
 from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
 from spfem.head import HeadModel
 
@@ -58,4 +59,25 @@ def planted_clip(
         HeadCodes(
             codes.identity, expression, codes.rotation, codes.scale, codes.translation, align
         ),
+    )
+
+
+def planted_track(planted: Planted, faces: np.ndarray) -> FaceTrack:
+    """The face track of the true codes, with any faces (T, S, S, 3), whose red makes the masks."""
+    codes, tracked = planted.codes, planted.tracked
+    return FaceTrack(
+        fps=25.0,
+        frame_size=tracked.frame_size,
+        found=tracked.found,
+        landmarks=tracked.landmarks,
+        blendshapes=tracked.blendshapes,
+        identity=codes.identity,
+        expression=codes.expression,
+        rotation=codes.rotation,
+        scale=codes.scale,
+        translation=codes.translation,
+        reprojection_error=np.zeros(len(faces), np.float32),
+        align=codes.align,
+        faces=faces,
+        masks=faces[..., 0],
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,31 +11,17 @@ from spfem.face.person import fit_persons
 from spfem.face.stage import FaceStore, track_path
 from spfem.face.track_file import FaceTrack
 from spfem.settings import FaceSettings
-from tests.face.planted import Planted, planted_clip
+from tests.face.planted import Planted, planted_clip, planted_track
 
 SETTINGS = FaceSettings(score_weight=0.0)
 KEYS = ("M001/neutral/001", "M001/happy/001")
 
 
 def track_of(head, planted: Planted) -> FaceTrack:
-    tracked, fitted = planted.tracked, fit_head(head, planted.tracked, SETTINGS)
-    frames = len(tracked.landmarks)
-    return FaceTrack(
-        fps=25.0,
-        frame_size=tracked.frame_size,
-        found=tracked.found,
-        landmarks=tracked.landmarks,
-        blendshapes=tracked.blendshapes,
-        identity=fitted.identity,
-        expression=fitted.expression,
-        rotation=fitted.rotation,
-        scale=fitted.scale,
-        translation=fitted.translation,
-        reprojection_error=fitted.reprojection_error,
-        align=planted.codes.align,
-        faces=np.zeros((frames, 8, 8, 3), np.uint8),
-        masks=np.zeros((frames, 8, 8), np.uint8),
-    )
+    """The track of a clip that was fitted alone."""
+    fitted = fit_head(head, planted.tracked, SETTINGS)
+    faces = np.zeros((len(planted.tracked.found), 8, 8, 3), np.uint8)
+    return replace(planted_track(planted, faces), **vars(fitted))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
-from tests.face.test_track_file import made_up_track
+from tests.face.planted import planted_track
 
 
 def test_a_painted_texture_is_found_again(head, planted):
@@ -15,7 +15,7 @@ def test_a_painted_texture_is_found_again(head, planted):
     smooth = np.stack([60 + columns, 200 - rows, np.full_like(rows, 90)], -1).astype(np.uint8)
     texture = np.repeat(smooth[None], 5, 0)
     faces = painter.paint(planted.codes, texture=texture).texture
-    track = made_up_track(planted, faces)
+    track = planted_track(planted, faces)
     found = face_texture(painter, [track])
     middle = (slice(45, 75), slice(50, 78))
     difference = np.abs(found[0][middle].astype(int) - smooth[middle])

@@ -7,31 +7,12 @@ import pytest
 
 from spfem.errors import InputError
 from spfem.face.track_file import FaceTrack
-
-
-def made_up_track(planted, faces) -> FaceTrack:
-    codes, tracked = planted.codes, planted.tracked
-    return FaceTrack(
-        fps=25.0,
-        frame_size=tracked.frame_size,
-        found=tracked.found,
-        landmarks=tracked.landmarks,
-        blendshapes=tracked.blendshapes,
-        identity=codes.identity,
-        expression=codes.expression,
-        rotation=codes.rotation,
-        scale=codes.scale,
-        translation=codes.translation,
-        reprojection_error=np.zeros(len(faces), np.float32),
-        align=codes.align,
-        faces=faces,
-        masks=faces[..., 0],
-    )
+from tests.face.planted import planted_track
 
 
 def test_every_field_survives_the_file(planted, tmp_path):
     faces = np.random.default_rng(0).integers(0, 255, (24, 16, 16, 3), dtype=np.uint8)
-    track = made_up_track(planted, faces)
+    track = planted_track(planted, faces)
     track.save(tmp_path / "a" / "b.npz")
     again = FaceTrack.load(tmp_path / "a" / "b.npz")
     for field in fields(FaceTrack):
@@ -43,7 +24,7 @@ def test_damaged_files_are_named(planted, tmp_path):
     with pytest.raises(InputError, match=r"nothing\.npz"):
         FaceTrack.load(tmp_path / "nothing.npz")
     path = tmp_path / "cut.npz"
-    made_up_track(planted, np.zeros((24, 8, 8, 3), np.uint8)).save(path)
+    planted_track(planted, np.zeros((24, 8, 8, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"cut\.npz"):
         FaceTrack.load(path)

@@ -10,7 +10,7 @@ from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
 from spfem.errors import ShapeError
 from spfem.face.track_file import FaceTrack
 from spfem.settings import RendererSettings
-from spfem.supervision.renderer_pairs import collect_pairs, draw_pairs, take_frames
+from spfem.supervision.renderer_pairs import collect_pairs, draw_pairs
 
 FRAMES, WINDOW, SIDE, UNITS = 14, 6, 8, 5
 SETTINGS = RendererSettings(image_size=SIDE, mouth_size=4)
@@ -165,7 +165,7 @@ def test_refuses_windows_that_are_too_short():
 
 
 def test_frames_of_a_track_keep_what_belongs_to_the_clip():
-    part = take_frames(TRACKS[HAPPY], np.array([3, 5]))
+    part = TRACKS[HAPPY].take_frames(np.array([3, 5]))
     assert len(part) == 2
     assert part.fps == 25.0
     assert part.identity.shape == (3,)

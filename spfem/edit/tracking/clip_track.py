@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import writing
-from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter, aligned_vertices
 from spfem.face.mask import face_masks
-from spfem.face.track_file import FaceTrack
+from spfem.face.track_file import FaceTrack, load_fields, save_fields
 
 
 @dataclass(frozen=True)
@@ -91,8 +88,7 @@ class ClipTrack:
 
     def save(self, path: Path) -> None:
         """Write an uncompressed npz file, whole or not at all."""
-        with writing(path) as aside:
-            np.savez(aside, **{field.name: getattr(self, field.name) for field in fields(self)})
+        save_fields(self, path)
 
     @classmethod
     def load(cls, path: Path) -> ClipTrack:
@@ -101,14 +97,6 @@ class ClipTrack:
         Raises:
             InputError: if the file is missing, damaged or of another kind.
         """
-        try:
-            with np.load(path) as stored:
-                arrays = {field.name: stored[field.name] for field in fields(cls)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} is no track of a clip ({error}); remove its folder and edit again"
-            ) from error
-        arrays["fps"] = float(arrays["fps"])
-        arrays["face_size"] = int(arrays["face_size"])
-        arrays["frame_size"] = tuple(int(side) for side in arrays["frame_size"])
-        return cls(**arrays)
+        return cls(
+            **load_fields(cls, path, "is no track of a clip", "remove its folder and edit again")
+        )

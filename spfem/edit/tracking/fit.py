@@ -38,22 +38,17 @@ def fit_clip(
     """
     frames, most = len(tracked.found), piece_frames + 2 * MARGIN_FRAMES
     if frames <= most:
-        return _fit_piece(head, head, tracked, settings)
+        return _fit_piece(head, tracked, settings)
     seen = np.flatnonzero(tracked.found)
     spread = seen[np.unique(np.linspace(0, len(seen) - 1, most).round().astype(int))]
     apart = replace(settings, smoothness=0.0, expression_smoothness=0.0)  # no neighbours in time
     identity = fit_head(head, _part(tracked, spread), apart).identity
-    # The head of this person: nothing of its identity is left to be solved.
-    person = replace(
-        head,
-        mean=head.mean + np.tensordot(identity, head.identity_basis, 1),
-        identity_basis=np.zeros_like(head.identity_basis),
-    )
     pieces = []
     for start in range(0, frames, piece_frames):
         first = max(start - MARGIN_FRAMES, 0)
         last = min(start + piece_frames + MARGIN_FRAMES, frames)
-        fitted, align = _fit_piece(head, person, _part(tracked, np.arange(first, last)), settings)
+        part = _part(tracked, np.arange(first, last))
+        fitted, align = _fit_piece(head, part, settings, identity)
         kept = slice(start - first, min(start + piece_frames, frames) - first)
         pieces.append([*(getattr(fitted, name)[kept] for name in _per_frame()), align[kept]])
     *codes, align = (np.concatenate(column) for column in zip(*pieces, strict=True))
@@ -65,12 +60,16 @@ def _per_frame() -> list[str]:
 
 
 def _fit_piece(
-    head: HeadModel, person: HeadModel, tracked: TrackedFace, settings: FaceSettings
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    identity: np.ndarray | None = None,
 ) -> tuple[FittedHead, np.ndarray]:
-    fitted = fit_head(person, tracked, settings)
+    fitted = fit_head(head, tracked, settings, identity=identity)
     template = template_landmarks(head, settings.face_size)
-    resting = resting_landmarks(person, fitted)
-    return fitted, alignment_matrices(resting, template, settings.smoothness)
+    return fitted, alignment_matrices(
+        resting_landmarks(head, fitted), template, settings.smoothness
+    )
 
 
 def _part(tracked: TrackedFace, index: np.ndarray) -> TrackedFace:
