@@ -26,7 +26,7 @@ def draw_grid(
         ax: empty axes.
         pictures: rows of (H, W, 3) uint8 RGB; `None` leaves a place empty.
         row_labels: one a row, or none; names of methods are written as their titles.
-        column_labels: one a column, or none.
+        column_labels: one a column, or none, written likewise.
 
     Raises:
         ShapeError: if sizes differ or labels do not fit.
@@ -51,13 +51,16 @@ def draw_grid(
     ax.imshow(sheet, extent=(0, sheet.shape[1], sheet.shape[0], 0), interpolation="antialiased")
     without_frame(ax)
     if row_labels:
-        titles = [title_of(label).replace(" + ", "\n+ ") for label in row_labels]
-        ax.set_yticks([i * step_y + height / 2 for i in range(len(pictures))], titles)
+        ax.set_yticks([i * step_y + height / 2 for i in range(len(pictures))], _titles(row_labels))
     if column_labels:
-        ax.set_xticks([j * step_x + width / 2 for j in range(columns)], list(column_labels))
+        ax.set_xticks([j * step_x + width / 2 for j in range(columns)], _titles(column_labels))
         ax.xaxis.tick_top()
     ax.tick_params(length=0)
     return ax
+
+
+def _titles(labels: Sequence[str]) -> list[str]:
+    return [title_of(label).replace(" + ", "\n+ ") for label in labels]
 
 
 def draw_strip(

@@ -1,0 +1,91 @@
+"""The papers' qualitative grid: a row an edit, a column a method, the mouth boxed and enlarged.
+
+Source: the released comparison pictures (spec/evaluation.md, F3), whose columns are source,
+reference, baseline and methods; the truth, which only the embedded corpus has, comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from spfem.comparisons import CLOSE_UP, close_ups, edit_panels, face_square
+from spfem.evaluation.protocol import Edit
+from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.track_file import FaceTrack
+from spfem.stages import make_faces
+from spfem.workspace import Workspace
+
+BOX_WIDTH = 0.5  # of the close-up; a wide smile fits in
+BOX_HEIGHT = 0.28
+
+
+def mouth_box(track: FaceTrack, moment: int, side: int = CLOSE_UP) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the box around the mouth, in pixels of a close-up.
+
+    Its size is fixed, so that mouths of several methods can be compared.
+
+    Args:
+        track: of the clip that the close-up was cut from.
+        moment: index of the frame.
+        side: of the close-up.
+    """
+    rows, columns = face_square(track)
+    lips = track.landmarks[moment][list(OUTER_LIPS), :2]
+    scale = side / (rows.stop - rows.start)
+    x, y = (lips.mean(0) - (columns.start, rows.start)) * scale
+    width, height = round(BOX_WIDTH * side), round(BOX_HEIGHT * side)
+    left = int(np.clip(round(float(x)) - width // 2, 0, side - width))
+    top = int(np.clip(round(float(y)) - height // 2, 0, side - height))
+    return left, top, left + width, top + height
+
+
+def with_mouth_below(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A square picture (S, S, 3) uint8 RGB with its mouth boxed, and the mouth enlarged below."""
+    left, top, right, bottom = box
+    side = picture.shape[1]
+    height = round(side * (bottom - top) / (right - left))
+    mouth = cv2.resize(
+        picture[top:bottom, left:right], (side, height), interpolation=cv2.INTER_CUBIC
+    )
+    boxed = cv2.rectangle(picture.copy(), (left, top), (right - 1, bottom - 1), (255, 255, 255), 1)
+    return np.concatenate([boxed, mouth])
+
+
+def widest_mouth(track: FaceTrack) -> int:
+    """Index of the frame with the widest open jaw among those that show a face."""
+    return int(np.where(track.found, track.expression[:, 0], -np.inf).argmax())
+
+
+def qualitative_rows(
+    workspace: Workspace, edits: Sequence[Edit], methods: Sequence[str], seed: int = 0
+) -> tuple[list[list[np.ndarray]], list[str]]:
+    """Cells of the grid, a row an edit at the widest mouth of its source.
+
+    Args:
+        workspace: where the edits of the methods are.
+        edits: of the protocol.
+        methods: names of trained methods.
+        seed: of their training.
+
+    Returns:
+        Rows of pictures (H, W, 3) uint8 RGB, and the names of the columns.
+    """
+    faces, rows, names = make_faces(workspace), [], []
+    for edit in edits:
+        clips = close_ups(workspace, edit, edit_panels(workspace, edit, methods, seed))
+        names = list(clips)
+        source, reference = faces[edit.source], faces[edit.reference]
+        moment = widest_mouth(source)
+        moments = {"reference": widest_mouth(reference)}
+        boxes = {"reference": mouth_box(reference, moments["reference"])}
+        usual = mouth_box(source, moment)
+        rows.append(
+            [
+                with_mouth_below(frames[moments.get(name, moment)], boxes.get(name, usual))
+                for name, frames in clips.items()
+            ]
+        )
+    return rows, names
