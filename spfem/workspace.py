@@ -85,15 +85,25 @@ class Workspace:
         """Folder of a stage, such as `faces` or `manipulator/ned/seed0`."""
         return self.data.joinpath(*names)
 
-    def save_figure(self, figure: Figure, name: str, data: pd.DataFrame | None = None) -> None:
-        """Save a figure as PDF and PNG, with the CSV of the data behind it, and note it."""
+    def save_figure(
+        self, figure: Figure, name: str, data: pd.DataFrame | None = None, *, caption: str = ""
+    ) -> None:
+        """Save a figure as PDF and PNG, with the CSV of the data behind it, and note it.
+
+        `caption` says in a sentence what is shown; corpus, scale and seeds are noted for it.
+        """
         from spfem.figures.save import save_figure
 
         for path in save_figure(figure, self.figures, name, data):
-            self._note(path)
+            self.note_file(path, caption=caption)
 
     def save_table(
-        self, table: pd.DataFrame, name: str, *, shown: pd.DataFrame | None = None
+        self,
+        table: pd.DataFrame,
+        name: str,
+        *,
+        shown: pd.DataFrame | None = None,
+        caption: str = "",
     ) -> None:
         """Save a table as `tables/<name>.csv`, `.tex` and `.md`, and note it.
 
@@ -102,7 +112,7 @@ class Workspace:
         from spfem.evaluation.tables import save_table
 
         for path in save_table(table, self.figures / "tables", name, shown=shown):
-            self._note(path)
+            self.note_file(path, caption=caption)
 
     def save_video(
         self,
@@ -112,28 +122,32 @@ class Workspace:
         *,
         audio_from: Path,
         comment: str,
+        caption: str = "",
     ) -> None:
         """Save frames as `videos/<name>.mp4` with the sound of a file, and note it."""
         from spfem.corpus.video import write_video
 
         path = self.figures / "videos" / f"{name}.mp4"
         write_video(path, frames, fps, audio_from=audio_from, comment=comment)
-        self._note(path)
+        self.note_file(path, caption=caption)
 
-    def save_gif(self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int) -> None:
+    def save_gif(
+        self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int, *, caption: str = ""
+    ) -> None:
         """Save frames as the looped picture `videos/<name>.gif`, and note it."""
         from spfem.figures.gif import write_gif
 
         path = self.figures / "videos" / f"{name}.gif"
         write_gif(path, frames, fps)
-        self._note(path)
+        self.note_file(path, caption=caption)
 
-    def note_file(self, path: Path) -> None:
-        """Note a file that was written below the figures folder by other means."""
-        self._note(path)
-
-    def _note(self, path: Path) -> None:
-        row = {"file": path.relative_to(self.figures).as_posix(), "digest": file_digest(path)}
+    def note_file(self, path: Path, *, caption: str = "") -> None:
+        """Note a file that lies below the figures folder, whoever wrote it."""
+        row = {
+            "file": path.relative_to(self.figures).as_posix(),
+            "digest": file_digest(path),
+            "caption": caption,
+        }
         self.artifacts = [old for old in self.artifacts if old["file"] != row["file"]] + [row]
 
     def stage_records(self) -> dict[str, dict[str, Any]]:
@@ -156,6 +170,7 @@ class Workspace:
                 "inputs": inputs,
                 "corpus": self.corpus,
                 "scale": self.scale.name,
+                "seeds": list(self.scale.seeds),
                 "settings": digest(self.scale),
                 "commit": git_commit(Path(__file__).parent),
                 "python": platform.python_version(),
@@ -233,8 +248,12 @@ def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
         files = run.pop("files", None)
         for row in files or ():
             if (figures / row["file"]).exists():
-                rows[row["file"]] = {**run, "digest": row["digest"]}
-                rows[row["file"]]["notebook_digest"] = digests.get(path.stem, "")
+                rows[row["file"]] = {
+                    **run,
+                    "digest": row["digest"],
+                    "caption": row.get("caption", ""),
+                    "notebook_digest": digests.get(path.stem, ""),
+                }
     manifest = figures / "manifest.json"
     write_json(manifest, rows)
     return manifest

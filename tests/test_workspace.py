@@ -79,3 +79,14 @@ def test_device_choice():
         assert choose_device("auto") == "cpu"
         with pytest.raises(SettingsError, match="sees no GPU"):
             choose_device("cuda")
+
+
+def test_caption_and_seeds_reach_the_manifest(workspace):
+    workspace.save_table(pd.DataFrame({"a": [1]}), "numbers", caption="One number.")
+    workspace.save_table(pd.DataFrame({"a": [1]}), "silent")
+    workspace.finish()
+    manifest = json.loads(merge_manifest(workspace.figures, {}).read_text())
+    for suffix in ("csv", "tex", "md"):
+        assert manifest[f"tables/numbers.{suffix}"]["caption"] == "One number."
+    assert manifest["tables/silent.csv"]["caption"] == ""
+    assert manifest["tables/silent.csv"]["seeds"] == list(workspace.scale.seeds)
