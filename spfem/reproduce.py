@@ -11,8 +11,9 @@ from typing import Any
 
 from spfem.artifacts import digest, file_digest, source_digest, write_json, writing
 from spfem.errors import SettingsError, SpfemError
+from spfem.manifest import RUNS_FOLDER, merge_manifest
 from spfem.scales import load_scale
-from spfem.workspace import CORPORA, RUNS_FOLDER, choose_device, merge_manifest, project_folder
+from spfem.workspace import CORPORA, choose_device, project_folder
 
 CELL_TIMEOUT_SECONDS = 7200
 

@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
 from spfem.errors import SettingsError
+from spfem.manifest import RUNS_FOLDER
 from spfem.scales import load_scale
 from spfem.settings import Scale
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 CORPORA = ("synthetic", "mead", "ravdess")
 DEVICES = ("auto", "cpu", "cuda")
 REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
-RUNS_FOLDER = ".runs"
 
 
 def choose_device(name: str) -> str:
@@ -233,27 +233,3 @@ def project_folder() -> Path:
     """The checkout, or the current folder when the package is installed elsewhere."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
-
-
-def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
-    """Write `manifest.json`: one row a file, from the runs of all notebooks.
-
-    Args:
-        figures: folder of results of one corpus at one scale.
-        digests: digest of each notebook (code, parameters, package), by name.
-    """
-    rows: dict[str, Any] = {}
-    for path in sorted((figures / RUNS_FOLDER).glob("*.json")):
-        run = json.loads(path.read_text("utf-8"))
-        files = run.pop("files", None)
-        for row in files or ():
-            if (figures / row["file"]).exists():
-                rows[row["file"]] = {
-                    **run,
-                    "digest": row["digest"],
-                    "caption": row.get("caption", ""),
-                    "notebook_digest": digests.get(path.stem, ""),
-                }
-    manifest = figures / "manifest.json"
-    write_json(manifest, rows)
-    return manifest

@@ -7,7 +7,8 @@ import pytest
 from spfem.corpus.video import read_video, write_video
 from spfem.errors import SettingsError
 from spfem.figures.style import new_figure
-from spfem.workspace import choose_device, merge_manifest, open_workspace
+from spfem.manifest import merge_manifest
+from spfem.workspace import choose_device, open_workspace
 
 
 @pytest.fixture
