@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import CorpusError
+from spfem.evaluation.published_protocol import find_protocol
 from spfem.settings import EMOTIONS
 
 SETTINGS = ("intra", "cross")
@@ -40,13 +42,19 @@ class Edit:
 def held_back_clips(corpus: Corpus, actor: str) -> tuple[Clip, ...]:
     """Clips of an actor that no network may learn from.
 
-    Those with sentences that the actor says in one emotion only (MEAD's later numbers). Where
-    every sentence is said in several emotions (RAVDESS), the clips of the last sentence.
+    Those whose numbers the papers test with, where these are known (MEAD). Else those with
+    sentences that the actor says in one emotion only. Where every sentence is said in several
+    emotions (RAVDESS), the clips of the last sentence.
 
     Raises:
         CorpusError: if nothing would be left to learn from, or nothing neutral is held back.
     """
     clips = corpus.select(actor=actor)
+    published = find_protocol(corpus.name)
+    if published and published.test_numbers:
+        tested = tuple(clip for clip in clips if clip.number in published.test_numbers)
+        if len(tested) < len(clips) and any(clip.emotion == "neutral" for clip in tested):
+            return tested
     said: dict[str, set[str]] = {}
     for clip in clips:
         said.setdefault(clip.sentence, set()).add(clip.emotion)
@@ -74,6 +82,33 @@ def cross_references(actors: tuple[str, ...]) -> Mapping[str, str]:
     return {actor: actors[(index + 1) % len(actors)] for index, actor in enumerate(actors)}
 
 
+def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, str]:
+    """The published map, less actors whose reference is not on disk; a ring if none is published.
+
+    A missing reference is not replaced: the result would carry the name of the papers' setting
+    without being it.
+    """
+    published = find_protocol(corpus.name)
+    if not published or not published.cross_references:
+        return cross_references(actors) if len(actors) > 1 else {}
+    present = {}
+    for actor in actors:
+        reference = published.cross_references.get(actor)
+        if reference and corpus.select(actor=reference):
+            present[actor] = reference
+            continue
+        why = (
+            f"their reference for {actor} is {reference}, of whom {corpus.root} has no clips; add "
+            "them to get these edits"
+            if reference
+            else f"they edit {', '.join(published.target_actors)} only"
+        )
+        warnings.warn(
+            f"{actor} gets no cross-ID edits as in the papers: {why}", UserWarning, stacklevel=3
+        )
+    return present
+
+
 def _reference(corpus: Corpus, actor: str, emotion: str, index: int, source: Clip) -> Clip:
     held_back = set(held_back_clips(corpus, actor))
     clips = [clip for clip in corpus.select(actor=actor, emotion=emotion) if clip != source]
@@ -96,8 +131,10 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
     """List every edit of the main results, in a fixed order.
 
     Source: a held-back neutral clip of each target actor. Reference: a clip of the wanted emotion
-    by the same actor (`intra`) or by the next target actor in a ring (`cross`; left out where
-    there is only one). Source: the released test lists of the papers' group; which clips are
+    by the same actor (`intra`) or by another (`cross`): the one of the published map
+    (`data/protocol`), or, where none is published, the next target actor in a ring. Cross edits
+    are left out where there is one target actor only, and, with a warning, where the corpus lacks
+    the actor of the map. Source: the released test lists of the papers' group; which clips are
     paired is published nowhere, so the choice here is ours.
 
     Args:
@@ -110,10 +147,10 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
     actors = tuple(sorted(actor for actor, role in corpus.roles.items() if role == "target"))
     if not actors:
         raise CorpusError(f"{corpus.root} has no actor with the role target to edit")
-    others = cross_references(actors)
+    others = _cross_references(corpus, actors)
     edits = []
-    for setting in SETTINGS if len(actors) > 1 else SETTINGS[:1]:
-        for actor in actors:
+    for setting in SETTINGS:
+        for actor in actors if setting == "intra" else tuple(others):
             neutral = [clip for clip in held_back_clips(corpus, actor) if clip.emotion == "neutral"]
             for index, source in enumerate(neutral[:sources_per_actor]):
                 for emotion in EMOTIONS:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
     return protocol
 
 
+@cache
 def find_protocol(corpus: str) -> PublishedProtocol | None:
     """The protocol of a corpus, or None where none is published (the embedded one, own clips)."""
     return load_protocol(corpus) if corpus in protocol_names() else None

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import CorpusError
 from spfem.evaluation.protocol import (
     cross_references,
@@ -11,6 +13,7 @@ from spfem.evaluation.protocol import (
     held_back_clips,
     learning_clips,
 )
+from spfem.evaluation.published_protocol import load_protocol
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_corpus
 
@@ -73,3 +76,51 @@ def test_too_small_corpora_are_refused():
     happy_less = tuple(clip for clip in corpus.clips if clip.emotion != "happy")
     with pytest.raises(CorpusError, match="no happy clip"):
         edit_protocol(replace(corpus, clips=happy_less))
+
+
+def _make_mead(actors=("M003", "M009", "W015"), numbers=("001", "002", "017", "033")):
+    clips = tuple(
+        Clip(Path("mead"), actor, emotion, 1 if emotion == "neutral" else 3, number, sentence)
+        for actor in actors
+        for emotion in EMOTIONS
+        for number in numbers
+        for sentence in [number if number < "004" else f"{emotion}-{number}"]
+    )
+    return Corpus(Path("mead"), "mead", 30, clips, dict.fromkeys(actors, "target"), "0")
+
+
+def test_mead_holds_back_the_numbers_that_the_papers_test_with():
+    mead = _make_mead(numbers=("001", "002", "017", "018", "033"))
+    assert {clip.number for clip in held_back_clips(mead, "M003")} == {"017", "033"}
+    # The same clips under another name, where no list is published: by sentences.
+    other = replace(mead, name="other")
+    assert {clip.number for clip in held_back_clips(other, "M003")} == {"017", "018", "033"}
+    # Without any of the numbers: by sentences, too.
+    mead = _make_mead(numbers=("001", "002", "004"))
+    assert {clip.number for clip in held_back_clips(mead, "M003")} == {"004"}
+
+
+def test_mead_takes_cross_references_from_the_published_map():
+    mead = _make_mead(load_protocol("mead").target_actors)
+    pairs = {(e.actor, e.reference.split("/")[0]) for e in edit_protocol(mead) if _is_cross(e)}
+    assert pairs == set(load_protocol("mead").cross_references.items())
+
+
+def test_missing_reference_of_the_published_map_is_said():
+    with pytest.warns(UserWarning, match=r"reference for W015 is M030, of whom mead has no clips"):
+        edits = edit_protocol(_make_mead())
+    crossed = {(e.actor, e.reference.split("/")[0]) for e in edits if _is_cross(e)}
+    assert crossed == {("M003", "W015"), ("M009", "M003")}
+    assert {e.actor for e in edits if not _is_cross(e)} == {"M003", "M009", "W015"}
+    with pytest.warns(UserWarning, match="M005 gets no cross-ID edits"):
+        edit_protocol(_make_mead(("M005",)))
+
+
+def test_ravdess_takes_the_ring_as_no_map_is_published():
+    ravdess = replace(_make_mead(("Actor_01", "Actor_02")), name="ravdess")
+    crossed = {(e.actor, e.reference.split("/")[0]) for e in edit_protocol(ravdess) if _is_cross(e)}
+    assert crossed == {("Actor_01", "Actor_02"), ("Actor_02", "Actor_01")}
+
+
+def _is_cross(edit):
+    return edit.setting == "cross"
