@@ -18,8 +18,9 @@ from spfem.evaluation.scores import ClipScore
 from spfem.face.track_file import FaceTrack
 from spfem.figures.side_by_side import rows_of_panels, side_by_side
 from spfem.figures.style import title_of
-from spfem.results import clips_by_key, read_truth, result_video
 from spfem.stages import make_corpus, make_faces
+from spfem.stages.counterparts import read_truth
+from spfem.stages.edits import clips_by_key, result_video
 from spfem.workspace import Workspace
 
 FACE_ROOM = 1.15  # side of a close-up by the extent of the tracked landmarks
@@ -33,7 +34,7 @@ def edit_panels(
     """The clips that belong to one edit, by name: source, reference, each method, truth.
 
     Args:
-        workspace: where `score_method` has made the edits of the methods.
+        workspace: where `make_edits` has made the edits of the methods.
         edit: of the protocol.
         methods: names of trained methods.
         seed: of their training.
@@ -50,7 +51,8 @@ def edit_panels(
     }
     for method in methods:
         panels[method] = read_video(result_video(workspace, method, seed, edit)).frames
-    panels["truth"] = read_truth(workspace, source, edit.emotion)[0]
+    if (truth := read_truth(workspace, source, edit.emotion)) is not None:
+        panels["truth"] = truth[0]
     return panels
 
 
@@ -128,7 +130,7 @@ def save_comparison(
     """Save `videos/<edit>.mp4`: the panels of an edit side by side, with the sound of the source.
 
     Args:
-        workspace: where `score_method` has made the edits of the methods.
+        workspace: where `make_edits` has made the edits of the methods.
         edit: of the protocol.
         methods: names of trained methods.
         seed: of their training.

@@ -13,8 +13,9 @@ from spfem.evaluation.scores import FaceSample, load_sample, sample_face, save_s
 from spfem.face.stage import track_path
 from spfem.face.track_file import FaceTrack
 from spfem.processes import run_jobs
-from spfem.results import open_edit_stage, processes
+from spfem.results import open_score_stage
 from spfem.stages import make_corpus, make_faces
+from spfem.stages.edits import processes
 from spfem.workspace import Workspace
 
 
@@ -43,7 +44,7 @@ def real_samples(workspace: Workspace) -> list[FaceSample]:
     """Descriptors of the target actors' own clips in every emotion: the real set of the FAD."""
     corpus, faces = make_corpus(workspace), make_faces(workspace)
     count = workspace.scale.evaluation.identity_frames
-    stage = open_edit_stage(workspace, "real", {"frames": count})
+    stage = open_score_stage(workspace, "real", {"frames": count}, {})
     jobs = [
         _SampleJob(
             clip,

@@ -1,0 +1,93 @@
+"""True counterparts of edits: the source filmed in another emotion (embedded corpus only)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.artifacts import open_stage
+from spfem.corpus.clips import Clip
+from spfem.corpus.video import read_video
+from spfem.face.track import track_clip
+from spfem.face.track_file import FaceTrack
+from spfem.processes import run_jobs
+from spfem.settings import FaceSettings
+from spfem.stages.data import make_corpus, make_faces
+from spfem.stages.edits import TRACK_SOURCES, clips_by_key, processes, protocol
+from spfem.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MadeCounterparts:
+    """Tracks of the true counterparts.
+
+    Attributes:
+        folder: of the stage.
+        digest: of the stage.
+        known: (source key, emotion) of those that the corpus holds.
+    """
+
+    folder: Path
+    digest: str
+    known: frozenset[tuple[str, str]]
+
+    def track_file(self, source: str, emotion: str) -> Path:
+        """File of the track of one counterpart."""
+        return self.folder / f"{source.replace('/', '-')}-as-{emotion}.npz"
+
+
+def make_counterparts(workspace: Workspace) -> MadeCounterparts:
+    """Track the true counterpart of every edit; none where the corpus has no truth."""
+    clips = clips_by_key(workspace)
+    wanted = {
+        (edit.source, edit.emotion): clips[edit.source].counterpart(edit.emotion)[0]
+        for edit in protocol(workspace)
+        if edit.emotion != clips[edit.source].emotion
+    }
+    known = {key: video for key, video in wanted.items() if video.exists()}
+    stage = open_stage(
+        workspace.stage_folder("edits", "counterparts"),
+        "edits counterparts",
+        settings={
+            "face": replace(workspace.scale.face, processes=1),
+            "counterparts": sorted("/".join(key) for key in known),
+        },
+        inputs={"corpus": make_corpus(workspace).digest},
+        sources=TRACK_SOURCES,
+    )
+    made = MadeCounterparts(stage.folder, stage.digest, frozenset(known))
+    jobs = [
+        (video, made.track_file(*key), workspace.scale.face)
+        for key, video in known.items()
+        if not made.track_file(*key).exists()
+    ]
+    done = run_jobs(_track, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc="true counterparts", disable=not jobs):
+        pass
+    if not stage.complete:
+        stage.finish(clips=len(known))
+    return made
+
+
+def _track(job: tuple[Path, Path, FaceSettings]) -> None:
+    video, path, settings = job
+    track_clip(video, settings).save(path)
+
+
+def read_truth(
+    workspace: Workspace, source: Clip, emotion: str
+) -> tuple[np.ndarray, FaceTrack] | None:
+    """Frames (T, H, W, 3) and track of the true counterpart of a clip; of the clip if neutral.
+
+    None where the corpus has no counterpart.
+    """
+    if emotion == source.emotion:
+        return read_video(source.video).frames, make_faces(workspace)[source.key]
+    made = make_counterparts(workspace)
+    if (source.key, emotion) not in made.known:
+        return None
+    track = FaceTrack.load(made.track_file(source.key, emotion))
+    return read_video(source.counterpart(emotion)[0]).frames, track

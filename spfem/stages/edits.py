@@ -1,0 +1,187 @@
+"""The edits of the protocol: videos that a method makes, each tracked as a viewer would see it.
+
+Scores are another stage (`spfem.results`), so that a new metric renders nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.artifacts import Stage, file_digest, open_stage
+from spfem.chain import ConditionSource, Wish, edit_expression, put_back
+from spfem.corpus.clips import Clip
+from spfem.corpus.video import read_video, write_video
+from spfem.evaluation.protocol import Edit, edit_protocol
+from spfem.face.conditions import ConditionPainter
+from spfem.face.track import track_clip
+from spfem.head import load_head_model
+from spfem.manipulator import load_manipulator
+from spfem.processes import run_jobs
+from spfem.renderer.render import render_clips
+from spfem.stages.data import make_corpus, make_faces, make_persons
+from spfem.stages.edit_track import EditTrack
+from spfem.stages.manipulators import make_manipulator
+from spfem.stages.renderers import ANCHORED, make_actor_renderer, person_texture
+from spfem.workspace import Workspace
+
+TRACK_SOURCES = ("face", "head", "corpus/video.py", "corpus/media.py", "stages/edit_track.py")
+SOURCES = (
+    *TRACK_SOURCES,
+    "chain.py",
+    "checkpoints.py",
+    "manipulator",
+    "renderer",
+    "stages/edits.py",
+)
+
+
+def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
+    """All clips of the corpus by key."""
+    return {clip.key: clip for clip in make_corpus(workspace).clips}
+
+
+def protocol(workspace: Workspace) -> tuple[Edit, ...]:
+    """Every edit of the main results."""
+    return edit_protocol(
+        make_corpus(workspace), sources_per_actor=workspace.scale.evaluation.sources_per_actor
+    )
+
+
+def processes(workspace: Workspace) -> int:
+    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
+    return workspace.scale.face.processes if workspace.device == "cpu" else 1
+
+
+@dataclass(frozen=True)
+class MadeEdits:
+    """Videos and tracks of one method's edits.
+
+    Attributes:
+        folder: of the stage.
+        digest: of the stage.
+    """
+
+    folder: Path
+    digest: str
+
+    def video(self, edit: Edit) -> Path:
+        """The mp4 of an edit, with the source's sound."""
+        return self.folder / f"{edit.name}.mp4"
+
+    def track_file(self, edit: Edit) -> Path:
+        """The file of an edit's track."""
+        return self.folder / f"{edit.name}-track.npz"
+
+    def track(self, edit: Edit) -> EditTrack:
+        """The track of the mp4."""
+        return EditTrack.load(self.track_file(edit))
+
+
+def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
+    """Every edit of the protocol by a trained method.
+
+    Args:
+        workspace: where.
+        method: name of a trained method.
+        seed: of the training.
+    """
+    edits = protocol(workspace)
+    actors = sorted({edit.actor for edit in edits})
+    inputs = {
+        "faces": make_faces(workspace).digest,
+        "manipulator": file_digest(make_manipulator(workspace, method, seed)),
+    }
+    for actor in actors:
+        inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
+    listing = {edit.name: [edit.source, edit.reference] for edit in edits}
+    stage = _open(workspace, f"{method}/seed{seed}", {"edits": listing}, inputs, SOURCES)
+    made = MadeEdits(stage.folder, stage.digest)
+    missing = [edit for edit in edits if not made.track_file(edit).exists()]
+    jobs = [
+        _ActorJob(workspace, method, seed, part, made)
+        for actor in actors
+        if (part := tuple(edit for edit in missing if edit.actor == actor))
+    ]
+    done = run_jobs(_edit_actor, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc=f"edits {method}", disable=not jobs):
+        pass
+    if not stage.complete:
+        stage.finish(edits=len(edits))
+    return made
+
+
+def _open(
+    workspace: Workspace,
+    name: str,
+    settings: Mapping[str, object],
+    inputs: Mapping[str, str],
+    sources: tuple[str, ...],
+) -> Stage:
+    face = replace(workspace.scale.face, processes=1)  # their number changes nothing
+    return open_stage(
+        workspace.stage_folder("edits", *name.split("/")),
+        f"edits {name}",
+        settings={"face": face, **settings},
+        inputs=inputs,
+        sources=sources,
+    )
+
+
+@dataclass(frozen=True)
+class _ActorJob:
+    """The edits of one actor by one method."""
+
+    workspace: Workspace
+    method: str
+    seed: int
+    edits: tuple[Edit, ...]
+    made: MadeEdits
+
+
+def _edit_actor(job: _ActorJob) -> None:
+    """Make the videos that are not there, and track the written files."""
+    workspace, made = job.workspace, job.made
+    clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
+    missing = [edit for edit in job.edits if not made.video(edit).exists()]
+    if missing:
+        for edit, frames in edited_frames(workspace, job.method, job.seed, missing).items():
+            sound = clips[edit.source].video
+            write_video(made.video(edit), frames, fps, audio_from=sound)
+    for edit in job.edits:
+        track = track_clip(made.video(edit), workspace.scale.face)
+        EditTrack.of(track).save(made.track_file(edit))
+
+
+def edited_frames(
+    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
+) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of a trained method's edits of one actor."""
+    faces, clips = make_persons(workspace), clips_by_key(workspace)
+    manipulator = load_manipulator(make_manipulator(workspace, method, seed))
+    renderer = make_actor_renderer(workspace, edits[0].actor, method, seed).renderer
+    settings = renderer.settings
+    painter = ConditionPainter(load_head_model(), settings.image_size)
+    texture = person_texture(workspace, painter, edits[0].actor)
+    conditions = []
+    for edit in edits:
+        track = faces[edit.source]
+        wish = Wish(references=(faces[edit.reference].expression,))
+        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
+        source = ConditionSource(painter, track, texture)
+        conditions.append(source.conditions(moved))
+    pictures = render_clips(renderer.generator, conditions, device=workspace.device)
+    videos = {key: read_video(clips[key].video).frames for key in {e.source for e in edits}}
+    return {
+        edit: put_back(videos[edit.source], faces[edit.source], made, drawn[..., -1])
+        for edit, made, drawn in zip(edits, pictures, conditions, strict=True)
+    }
+
+
+def result_video(workspace: Workspace, method: str, seed: int, edit: Edit) -> Path:
+    """Where `make_edits` keeps the video of an edit."""
+    return workspace.stage_folder("edits", method, f"seed{seed}") / f"{edit.name}.mp4"
