@@ -13,7 +13,8 @@ from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
-from spfem.workspace import CORPORA, DEVICES
+from spfem.track_report.command import add_track_parser, run_track
+from spfem.workspace import DEVICES
 
 
 def _parameter(text: str) -> tuple[str, str]:
@@ -42,7 +43,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="smoke: does it run; demo: minutes on two cores (default); full: three seeds; "
         "paper: paper-size networks",
     )
-    run.add_argument("--corpus", choices=CORPORA, default="synthetic", help="default: synthetic")
+    run.add_argument(
+        "--corpus",
+        default="synthetic",
+        metavar="CORPUS",
+        help="synthetic (default); mead or ravdess, with the recordings below --data; or a folder "
+        "with MEAD, RAVDESS or own clips listed in its clips.csv",
+    )
     run.add_argument(
         "--data",
         type=Path,
@@ -124,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_import_parser(commands)
     add_doctor_parser(commands)
+    add_track_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -194,6 +202,7 @@ COMMANDS = {
     "edit": _edit,
     "import-checkpoint": import_checkpoint,
     "doctor": run_doctor,
+    "track": run_track,
     "bench": _bench,
 }
 

@@ -1,0 +1,1 @@
+"""How well clips were tracked: a table a clip, and videos to look at."""
