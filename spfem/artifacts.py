@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from spfem.errors import ArtifactError
 
@@ -79,7 +80,8 @@ def writing(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix of `path`, which writers use to choose a format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # Unique among all machines that share the folder.
+    aside = path.with_name(f".{path.stem}.{uuid4().hex}.part{path.suffix}")
     try:
         yield aside
         os.replace(aside, path)
@@ -93,6 +95,24 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with writing(path) as aside:
         aside.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes, also of machines that share the disk, out of a block about `folder`.
+
+    For short blocks that open or finish a stage on which several jobs work at once. The lock ends
+    with the process that holds it, so a killed job blocks nobody.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows, where no cluster runs
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass
@@ -137,6 +157,7 @@ def open_stage(
     inputs: Mapping[str, str],
     sources: tuple[str, ...],
     force: bool = False,
+    keep_items: bool = False,
 ) -> Stage:
     """Open a stage folder for making or reuse.
 
@@ -147,6 +168,8 @@ def open_stage(
         inputs: digests of what the stage reads.
         sources: package folders or files whose code decides the output.
         force: start anew even if the digest matches.
+        keep_items: leave the files of the folder where only `inputs` differ, for a stage that
+            itself tells which of them are still good.
 
     Raises:
         ArtifactError: if `folder` holds files that no stage made.
@@ -159,7 +182,7 @@ def open_stage(
     }
     wanted = digest(key)
     record_path = folder / RECORD_NAME
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not _is_half_written(path) for path in folder.iterdir()):
         if not record_path.exists():
             raise ArtifactError(
                 f"{folder} holds files that no stage of spfem made; move them away or choose "
@@ -171,8 +194,30 @@ def open_stage(
             record = {"digest": None}
         if record.get("digest") == wanted and not force:
             return Stage(folder, name, wanted, record)
-        shutil.rmtree(folder)
+        kept = keep_items and not force
+        if not (kept and {**(record.get("key") or {}), "inputs": key["inputs"]} == key):
+            _empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     record = {"digest": wanted, "key": key, "complete": False, "seconds": 0.0, "facts": {}}
     write_json(record_path, record)
     return Stage(folder, name, wanted, record)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what killed jobs left aside in a folder in which no other job writes any more."""
+    for path in folder.rglob(".*.part*"):
+        path.unlink(missing_ok=True)
+
+
+def _is_half_written(path: Path) -> bool:
+    return path.name.startswith(".") and ".part" in path.name
+
+
+def _empty(folder: Path) -> None:
+    """Remove everything from a stage folder; the record goes last, in case this is killed."""
+    write_json(folder / RECORD_NAME, {"digest": None})
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != RECORD_NAME:
+            path.unlink()

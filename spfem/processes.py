@@ -4,41 +4,94 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from spfem.errors import SpfemError
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
 
 def run_jobs(
-    work: Callable[[Job], Answer], jobs: Sequence[Job], processes: int
+    work: Callable[[Job], Answer],
+    jobs: Sequence[Job],
+    processes: int,
+    *,
+    answer_death: Callable[[Job], Answer] | None = None,
 ) -> Iterator[tuple[Job, Answer]]:
     """Give each job with its answer, in the order of completion.
 
     Processes are spawned, not forked, because trackers and GPU libraries do not survive a fork;
     few jobs are worked off here, since starting a process takes seconds.
 
+    When a process dies (most often the system ended it for want of memory), the jobs under way
+    are tried again, one at a time, and the others go on. So a job may begin twice.
+
     Args:
         work: a function of a module, called with one job.
         jobs: picklable.
         processes: how many at a time.
+        answer_death: gives the answer of a job whose process died even when it ran alone;
+            default: an error.
+
+    Raises:
+        SpfemError: if a process dies on a job alone and `answer_death` is not given.
     """
     if processes < 2 or len(jobs) < 2:
         for job in jobs:
             yield job, work(job)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=context, initializer=_use_one_core
-    ) as pool:
-        waiting = {pool.submit(work, job): job for job in jobs}
+    waiting = deque(jobs)
+    while waiting:
+        suspects = yield from _run_until_death(work, waiting, processes)
+        for job in suspects:
+            yield job, _run_alone(work, job, answer_death)
+
+
+def _run_until_death(
+    work: Callable[[Job], Answer], waiting: deque[Job], processes: int
+) -> Generator[tuple[Job, Answer], None, list[Job]]:
+    """Work off `waiting`; when a process dies, return the jobs that were under way."""
+    running: dict[Future[Answer], Job] = {}
+    with _open_pool(min(processes, len(waiting))) as pool:
         try:
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
+            while waiting or running:
+                # No more than can run, so that few jobs are suspected of a death.
+                while waiting and len(running) < processes:
+                    running[pool.submit(work, waiting[0])] = waiting[0]
+                    waiting.popleft()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    answer = future.result()
+                    yield running.pop(future), answer
+        except BrokenProcessPool:
+            return list(running.values())
         finally:
             pool.shutdown(cancel_futures=True)
+    return []
+
+
+def _run_alone(
+    work: Callable[[Job], Answer], job: Job, answer_death: Callable[[Job], Answer] | None
+) -> Answer:
+    with _open_pool(1) as pool:
+        try:
+            return pool.submit(work, job).result()
+        except BrokenProcessPool:
+            if answer_death is None:
+                raise SpfemError(
+                    f"the process that worked on {str(job)[:200]} died twice, often for want of "
+                    "memory; close other programs and run again"
+                ) from None
+            return answer_death(job)
+
+
+def _open_pool(processes: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_use_one_core)
 
 
 def _use_one_core() -> None:

@@ -1,9 +1,20 @@
 import json
+import multiprocessing
+import time
 from dataclasses import dataclass
 
 import pytest
 
-from spfem.artifacts import digest, file_digest, open_stage, source_digest, write_json, writing
+from spfem.artifacts import (
+    alone,
+    digest,
+    file_digest,
+    open_stage,
+    remove_half_written,
+    source_digest,
+    write_json,
+    writing,
+)
 from spfem.errors import ArtifactError
 
 
@@ -104,3 +115,60 @@ def test_file_digest_reads_the_bytes(tmp_path):
     assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b")
     (tmp_path / "b").write_bytes(b"x" * 2_999_999 + b"y")
     assert file_digest(tmp_path / "a") != file_digest(tmp_path / "b")
+
+
+def test_what_killed_jobs_leave_is_no_foreign_file_and_is_removed(tmp_path):
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    (folder / ".artifact.0123.part.json").write_text("{")  # killed while it opened the stage
+    stage = _open(folder)
+    assert not stage.complete
+    (folder / "deep").mkdir()
+    (folder / "deep" / ".item.0123.part.npz").write_text("half")
+    (folder / "deep" / "item.npz").write_text("whole")
+    remove_half_written(folder)
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"artifact.json", "item.npz"}
+
+
+def test_a_folder_that_was_being_emptied_is_emptied_again(tmp_path):
+    folder = tmp_path / "stage"
+    _open(folder)
+    (folder / "item").write_text("old")
+    write_json(folder / "artifact.json", {"digest": None})  # killed between record and item
+    assert not _open(folder).complete
+    assert not (folder / "item").exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_items_stay_where_only_inputs_differ_if_the_stage_says_so(tmp_path, kept):
+    folder = tmp_path / "stage"
+    _open(folder).finish()
+    (folder / "item").write_text("old")
+    stage = _open(folder, inputs={"a": "2"}, keep_items=kept)
+    assert not stage.complete
+    assert (folder / "item").exists() == kept
+    _open(folder, settings=Settings(4), keep_items=kept)
+    assert not (folder / "item").exists()
+
+
+def _add_one(folder):
+    with alone(folder):
+        path = folder.with_name("count")
+        number = int(path.read_text())
+        time.sleep(0.002)
+        path.write_text(str(number + 1))
+
+
+def test_alone_keeps_other_processes_out(tmp_path):
+    (tmp_path / "count").write_text("0")
+    context = multiprocessing.get_context("fork")
+    jobs = [
+        context.Process(target=lambda: [_add_one(tmp_path / "stage") for _ in range(20)])
+        for _ in range(3)
+    ]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert (tmp_path / "count").read_text() == "60"

@@ -1,8 +1,20 @@
 import os
+import signal
+import time
 
 import pytest
 
+from spfem.errors import SpfemError
 from spfem.processes import run_jobs
+
+
+def nothing():
+    """In place of the import of large libraries in each process."""
+
+
+@pytest.fixture(autouse=True)
+def _light_processes(monkeypatch):
+    monkeypatch.setattr("spfem.processes._use_one_core", nothing)
 
 
 def square(number):
@@ -11,6 +23,24 @@ def square(number):
 
 def fail(number):
     raise ValueError(f"job {number}")
+
+
+def die_of_three(number):
+    """Ends its own process at 3, as the system does for want of memory."""
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)  # so that others are under way at the same time
+    return f"answer {number}"
+
+
+def die_in_company(job):
+    """Ends its process the first time only."""
+    number, folder = job
+    began = folder / f"{number}"
+    if number == 1 and not began.exists():
+        began.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
 
 
 def test_one_process_works_in_order_here():
@@ -32,3 +62,19 @@ def test_errors_of_jobs_arrive():
 
 def test_no_job_is_no_work():
     assert list(run_jobs(square, [], 2)) == []
+
+
+def test_a_process_that_dies_names_its_job_and_loses_no_other():
+    jobs = [1, 2, 3, 4, 5]
+    answers = list(run_jobs(die_of_three, jobs, 2, answer_death=lambda job: f"died of {job}"))
+    assert sorted(answers) == [(job, "died of 3" if job == 3 else f"answer {job}") for job in jobs]
+
+
+def test_a_death_without_an_answer_is_an_error_that_names_the_job():
+    with pytest.raises(SpfemError, match="worked on 3 died"):
+        list(run_jobs(die_of_three, [3, 1], 2))
+
+
+def test_a_job_that_dies_once_is_tried_again_alone(tmp_path):
+    answers = dict(run_jobs(die_in_company, [(1, tmp_path), (2, tmp_path)], 2))
+    assert answers == {(1, tmp_path): 1, (2, tmp_path): 2}

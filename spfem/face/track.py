@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spfem.corpus.video import probe_video, stream_frames
+from spfem.corpus.replay import ReplayedFrames
+from spfem.corpus.video import probe_video
 from spfem.face.align import align_faces, alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import ConditionPainter, HeadCodes, aligned_vertices
@@ -18,6 +20,8 @@ from spfem.face.track_file import FaceTrack
 from spfem.face.tracker import track_landmarks
 from spfem.head import HeadModel, load_head_model
 from spfem.settings import FaceSettings
+
+MASKED_FRAMES = 32  # drawn at a time; the rasteriser needs 16 bytes a pixel
 
 
 @lru_cache(maxsize=4)
@@ -45,6 +49,9 @@ def track_clip(
 ) -> FaceTrack:
     """Track, fit and align one clip in one pass.
 
+    Memory is bounded by the length of the clip, not by the size of its frames: see
+    `ReplayedFrames`, which also limits the length.
+
     Args:
         source: a video file, or frames (T, H, W, 3) uint8 RGB.
         settings: of the face stage.
@@ -55,12 +62,13 @@ def track_clip(
         FaceNotFoundError: if no frame shows a face.
         InputError: if the video cannot be read.
     """
+    frames: Iterable[np.ndarray]
     if isinstance(source, np.ndarray):
         frames, rate = source, 25.0 if fps is None else float(fps)
     else:
         path = Path(source)
         rate = float(probe_video(path).fps)
-        frames = np.stack(list(stream_frames(path)))
+        frames = ReplayedFrames(path)
     label = name or ("the given frames" if isinstance(source, np.ndarray) else str(source))
     tracked = track_landmarks(frames, rate, name=label, task_file=settings.landmarker_file)
     head = load_head_model()
@@ -79,7 +87,8 @@ def track_clip(
         fitted.translation,
         align,
     )
-    drawn = painter.masks(aligned_vertices(painter.mesh, codes, fitted.expression))
+    points = aligned_vertices(painter.mesh, codes, fitted.expression)
+    drawn = np.concatenate([painter.masks(part) for part in points.split(MASKED_FRAMES)])
     return FaceTrack(
         fps=rate,
         frame_size=tracked.frame_size,

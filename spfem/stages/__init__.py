@@ -4,7 +4,14 @@ Every function makes what it needs, reuses what is there, and returns what the s
 Notebooks call these, so that any notebook can be run alone.
 """
 
-from spfem.stages.data import make_corpus, make_faces, make_pairs, make_persons, manipulator_clips
+from spfem.stages.data import (
+    make_corpus,
+    make_faces,
+    make_pairs,
+    make_persons,
+    make_whole_corpus,
+    manipulator_clips,
+)
 from spfem.stages.manipulators import EXPRESSION_SPACE, make_base_manipulator, make_manipulator
 from spfem.stages.metrics import (
     METRICS,
@@ -52,6 +59,7 @@ __all__ = [
     "make_similarity",
     "make_spatial_metric",
     "make_temporal_metric",
+    "make_whole_corpus",
     "manipulator_clips",
     "person_texture",
 ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from spfem.corpus.clips import Clip, Corpus, open_corpus
+from spfem.artifacts import digest
+from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.recordings import list_recordings
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
 from spfem.face.stage import FaceStore, extract_faces
@@ -13,18 +17,38 @@ from spfem.settings import EMOTIONS
 from spfem.workspace import Workspace
 
 
-def make_corpus(workspace: Workspace) -> Corpus:
-    """The corpus: built on this machine for `synthetic`, opened from disk otherwise."""
+def make_whole_corpus(workspace: Workspace) -> Corpus:
+    """Every clip of the corpus: built here for `synthetic`, opened from disk otherwise."""
     if workspace.corpus == "synthetic":
         from spfem.corpus.synthetic.build import build_synthetic_corpus
 
         return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
-    return open_corpus(workspace.corpus_root)
+    folder = workspace.stage_folder("corpus")
+    return list_recordings(workspace.corpus_root, folder, workspace.corpus)
+
+
+def make_corpus(workspace: Workspace) -> Corpus:
+    """The clips that can be used, which every stage after the faces works on.
+
+    Clips that the face stage could not use are left out here, once for all later stages, and
+    actors of whom nothing is left. With nothing to leave out, this is `make_whole_corpus`.
+    """
+    corpus, damaged = make_whole_corpus(workspace), make_faces(workspace).damaged
+    if not damaged:
+        return corpus
+    clips = tuple(clip for clip in corpus.clips if clip.key not in damaged)
+    left = {clip.actor for clip in clips}
+    return replace(
+        corpus,
+        clips=clips,
+        roles={actor: role for actor, role in corpus.roles.items() if actor in left},
+        digest=digest([corpus.digest, sorted(damaged)]),
+    )
 
 
 def make_faces(workspace: Workspace) -> FaceStore:
-    """Tracked, fitted and aligned faces of every clip."""
-    corpus = make_corpus(workspace)
+    """Tracked, fitted and aligned faces of every clip; those that fail are in `damaged`."""
+    corpus = make_whole_corpus(workspace)
     return extract_faces(corpus, workspace.stage_folder("faces"), workspace.scale.face)
 
 
