@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spfem.errors import InputError
+from spfem.paper import published
+from spfem.settings import EMOTIONS
+
+
+@pytest.mark.parametrize("name", published.COLUMNS)
+def test_every_table_can_be_read(name):
+    assert len(published.read_published(name)) > 2
+
+
+def test_printed_averages_are_means_except_the_known_misprints():
+    methods, known = published.published_methods(), published.published_misprints()
+    found = published.find_misprints(methods)
+    key = list(published.KEY)
+    assert len(methods) == 36 + 36 + 32
+    assert not methods.duplicated(key).any()
+    merged = found.merge(known, on=key, how="outer", suffixes=("", "_known"), indicator=True)
+    assert (merged._merge == "both").all()
+    assert (merged.printed_average == merged.printed_average_known).all()
+    assert np.allclose(merged.mean_of_cells, merged.mean_of_cells_known, atol=1e-3)
+
+
+def test_the_two_misprints_of_stccl_are_one_digit():
+    methods = published.published_methods()
+    found = published.find_misprints(methods[methods.source == "stccl"])
+    assert np.allclose((found.printed_average - found.mean_of_cells) * 7, 1.0, atol=0.007)
+
+
+def test_a_planted_misprint_is_found():
+    methods = published.published_methods()
+    row = methods.index[5]
+    methods.loc[row, EMOTIONS[2]] += 0.1
+    before = len(published.published_misprints())
+    assert len(published.find_misprints(methods)) == before + 1
+
+
+def test_implied_test_scores_are_those_of_the_file():
+    logs = published.published_logs()
+    computed = published.implied_test(logs).set_index(["run", "epoch"])
+    stored = logs[logs.split == "test_implied"].set_index(["run", "epoch"])
+    assert len(stored) == 44
+    for column in ("loss", "matched", "shuffled"):
+        gap = (computed[column] - stored[column].loc[computed.index]).abs().max()
+        assert gap < 1e-4, column  # six decimals, times 8513 / 276
+
+
+def test_baselines_disagree_between_the_sources():
+    table = published.baseline_disagreement(published.published_methods())
+    assert len(table) == 12
+    ned = table[(table.base == "NED") & (table.metric == "FAD")].set_index("setting")
+    assert ned.relative_difference["intra"] == pytest.approx(1.170 / 2.108 - 1)
+    same = table[(table.base == "ICface") & (table.metric == "CSIM")]
+    assert (same.relative_difference == 0).all()
+
+
+def test_a_missing_or_changed_table_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is missing"):
+        published.read_published("similarity", tmp_path)
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "similarity.csv", index=False)
+    with pytest.raises(InputError, match="has the columns a"):
+        published.read_published("similarity", tmp_path)
