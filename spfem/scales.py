@@ -7,6 +7,7 @@ from dataclasses import replace
 from spfem.errors import SettingsError
 from spfem.methods import METHODS
 from spfem.settings import (
+    AblationSettings,
     CorpusSettings,
     CrossModalSettings,
     EvaluationSettings,
@@ -36,6 +37,9 @@ def _demo() -> Scale:
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
         evaluation=EvaluationSettings(defect_steps=40),
+        ablations=AblationSettings(
+            spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
+        ),
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
@@ -162,6 +166,18 @@ def _smoke() -> Scale:
             comparisons=24,
             compared_pairs=6,
             defect_steps=2,
+        ),
+        ablations=AblationSettings(
+            seeds=(0,),
+            spatial_steps=2,
+            temporal_steps=2,
+            cross_modal_steps=2,
+            tune_steps=2,
+            scored_pairs=6,
+            comparisons=12,
+            gradient_moments=2,
+            sources_per_actor=1,
+            variants=2,
         ),
     )
 

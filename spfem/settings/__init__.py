@@ -4,6 +4,7 @@ A `Scale` gathers the settings of all stages; `spfem.scales` holds the four of t
 Only the standard library is imported here, so that any stage may read its defaults cheaply.
 """
 
+from spfem.settings.ablations import AblationSettings
 from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
@@ -12,6 +13,7 @@ from spfem.settings.supervision import SupervisionSettings
 
 __all__ = [
     "EMOTIONS",
+    "AblationSettings",
     "CorpusSettings",
     "CrossModalSettings",
     "EvaluationSettings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from spfem.settings.ablations import AblationSettings
 from spfem.settings.data import CorpusSettings, FaceSettings, PairingSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
@@ -45,3 +46,4 @@ class Scale:
     renderer: RendererSettings = field(default_factory=RendererSettings)
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    ablations: AblationSettings = field(default_factory=AblationSettings)

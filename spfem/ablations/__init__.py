@@ -1,0 +1,31 @@
+"""Ablations: what each component of the papers is worth on the embedded corpus.
+
+Variants are data (`spatial.VARIANTS` and so on), each one learned and measured in a stage of its
+own below `ablations/` of the workspace. `make_ablations` makes what is missing, `ablation_tables`
+reads what is there.
+"""
+
+from spfem.ablations.material import has_truth
+from spfem.ablations.run import (
+    TABLES,
+    ablation_tables,
+    caption_of,
+    estimate_seconds,
+    make_ablations,
+    missing_jobs,
+    read_ablations,
+)
+from spfem.ablations.statistics import in_words, wide_table
+
+__all__ = [
+    "TABLES",
+    "ablation_tables",
+    "caption_of",
+    "estimate_seconds",
+    "has_truth",
+    "in_words",
+    "make_ablations",
+    "missing_jobs",
+    "read_ablations",
+    "wide_table",
+]

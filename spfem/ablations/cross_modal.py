@@ -1,0 +1,237 @@
+"""SCMCL taken apart: consistency, masked negatives, fusion, stage A, what is seen."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spfem.ablations.material import Material
+from spfem.ablations.measured import Measured, measured_means
+from spfem.ablations.recipe import Recipe
+from spfem.ablations.table import AblationTable, ablation_folder, no_preparation
+from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.correlation.crossmodal.joint import embed_runs, initial_joint, train_joint
+from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
+from spfem.correlation.crossmodal.learn import frames_of_roles
+from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
+from spfem.correlation.crossmodal.retrieval_table import (
+    ClipEmbeddings,
+    direct_distances,
+    over_windows,
+    relational_distances,
+    score_retrieval,
+)
+from spfem.correlation.crossmodal.samples import FrameTable, tabulate_frames
+from spfem.correlation.crossmodal.single import train_single
+from spfem.settings import CrossModalSettings
+from spfem.stages.metrics import DIRECT_WEIGHT, clip_signals, cross_modal_settings
+
+STATE_STEPS = 50
+MEASURED_STEPS = 3
+SOURCES = (
+    *CROSS_MODAL_SOURCES,
+    "ablations/cross_modal.py",
+    "ablations/material.py",
+    "ablations/measured.py",
+    "correlation/crossmodal/retrieval_table.py",
+)
+
+
+@dataclass(frozen=True)
+class CrossModalVariant(Variant):
+    """A variant of the metric of sound and what is seen, after stage A or without it."""
+
+    visual: Visual = "expression"
+    stage_a: bool = True
+
+
+VARIANTS = (
+    CrossModalVariant(
+        DEFAULT, "", "expressions, stages A and B, distances held to each other, 2 frames fused"
+    ),
+    CrossModalVariant(
+        "no consistency", "consistency", "each modality for itself", {"consistency_weight": 0.0}
+    ),
+    CrossModalVariant(
+        "consistency x 10", "consistency", "10 times the weight", {"consistency_weight": 10.0}
+    ),
+    CrossModalVariant(
+        "softmax consistency", "consistency", "of similarities (LSCMC)", {"consistency": "softmax"}
+    ),
+    CrossModalVariant(
+        "neighbours negative",
+        "masked negatives",
+        "frames next to the positive count as negatives",
+        {"false_negative_frames": 0},
+    ),
+    CrossModalVariant(
+        "wider mask",
+        "masked negatives",
+        "3 frames on each side masked",
+        {"false_negative_frames": 3},
+    ),
+    CrossModalVariant("1 frame", "fusion of frames", "nothing is fused", {"frames": 1}),
+    CrossModalVariant("4 frames", "fusion of frames", "4 frames are fused", {"frames": 4}),
+    CrossModalVariant("no stage A", "stage A", "two modalities from the start", stage_a=False),
+    CrossModalVariant("image", "what is seen", "face pictures, not expressions", visual="image"),
+    CrossModalVariant(
+        "direct term (ours)",
+        "our extension",
+        "sound is also compared with vision",
+        {"direct_weight": DIRECT_WEIGHT},
+    ),
+)
+
+
+def _variant_settings(
+    material: Material, variant: CrossModalVariant, steps: int
+) -> CrossModalSettings:
+    return replace(
+        cross_modal_settings(material.workspace),
+        **{
+            "single_steps": steps,
+            "joint_steps": steps,
+            "consistency_start": steps // 5,
+            "checkpoint_steps": STATE_STEPS,
+            **variant.changes,
+        },
+    )
+
+
+def cross_modal_recipe(material: Material, variant: CrossModalVariant, seed: int) -> Recipe:
+    """What decides the numbers of a variant."""
+    evaluation = material.workspace.scale.evaluation
+    return Recipe(
+        ablation_folder(material, "cross_modal", variant.name, seed),
+        "ablation of the cross-modal metric",
+        {
+            "cross_modal": _variant_settings(
+                material, variant, material.settings.cross_modal_steps
+            ),
+            "visual": variant.visual,
+            "stage_a": variant.stage_a,
+            "seed": seed,
+            "roles": dict(material.corpus.roles),
+            "scored": [material.settings.scored_pairs, evaluation.retrieval_context],
+        },
+        material.inputs,
+        SOURCES,
+    )
+
+
+def measure_cross_modal(
+    material: Material, variant: CrossModalVariant, seed: int, folder: Path
+) -> dict[str, Measured]:
+    """Learn a variant; then ask with moments of unseen actors for the same in another emotion."""
+    settings = _variant_settings(material, variant, material.settings.cross_modal_steps)
+    model = learn_variant(material, variant, settings, seed, folder)
+    signals = clip_signals(material.workspace, settings.image_size)
+    keys = dict.fromkeys(key for p in material.scored_pairs() for key in (p.source, p.target))
+    modalities = ("audio", variant.visual)
+    table = tabulate_frames({key: signals(key, modalities) for key in keys}, settings)
+    return retrieval_measured(material, model, table)
+
+
+def learn_variant(
+    material: Material,
+    variant: CrossModalVariant,
+    settings: CrossModalSettings,
+    seed: int,
+    folder: Path | None = None,
+) -> CrossModalCoherence:
+    """Stages A and B, as `learn_single` and `learn_joint` go; frozen."""
+    model = initial_joint(settings, variant.visual, seed)
+    encoders = {"audio": model.audio_encoder, variant.visual: model.visual_encoder}
+
+    def state(name: str) -> Path | None:
+        if folder is None:
+            return None
+        (folder / name).mkdir(exist_ok=True)
+        return folder / name
+
+    for modality, encoder in encoders.items() if variant.stage_a else ():
+        frames = _frames(material, (modality,), settings, settings.single_image_size)
+        alone = train_single(modality, *frames, settings, seed=seed, folder=state(modality))
+        encoder.load_state_dict(alone.encoder.state_dict())
+    frames = _frames(material, tuple(encoders), settings, settings.image_size)
+    train_joint(model, *frames, seed=seed, folder=state("both"))
+    return model.supervise()
+
+
+def _frames(  # type: ignore[no-untyped-def]
+    material: Material, modalities: tuple[str, ...], settings: CrossModalSettings, image_size: int
+):
+    signals = clip_signals(material.workspace, image_size)
+    table, train, _ = frames_of_roles(
+        signals, modalities, material.pairs, material.corpus.roles, settings
+    )
+    return table, train, None
+
+
+@torch.no_grad()
+def retrieval_measured(
+    material: Material, model: CrossModalCoherence, table: FrameTable
+) -> dict[str, Measured]:
+    """Recall at 1 of the exact moment, as `spfem.evaluation.retrieval` asks for it."""
+    clocks = material.truths("frame_of_reference")
+    context = material.workspace.scale.evaluation.retrieval_context
+    embedded = {
+        (key, modality): embed_runs(
+            model, table, modality, table.runs(table.rows(key), model.settings.frames)
+        )
+        for key in table.keys
+        for modality in ("audio", model.visual)
+    }
+    scale = float(model.scale_layer.w), float(model.scale_layer.b)
+
+    def recall(query: str, target: str) -> Measured:
+        def side(source: str, other: str, modality: str) -> ClipEmbeddings:
+            calibration = (1.0, 0.0) if modality == "audio" else scale
+            return ClipEmbeddings(
+                embedded[source, modality], embedded[other, modality], *calibration
+            )
+
+        def distances(pair) -> np.ndarray:  # type: ignore[no-untyped-def]
+            compare = direct_distances if query == target else relational_distances
+            sides = (side(pair.source, pair.target, modality) for modality in (query, target))
+            return over_windows(compare(*sides), context)
+
+        scores = score_retrieval(material.scored_pairs(), distances, clocks)
+        return measured_means(scores.hits[:, 0].astype(float), scores.clusters)
+
+    return {
+        "sound_to_sound": recall("audio", "audio"),
+        "sound_to_vision": recall("audio", model.visual),
+        "vision_to_vision": recall(model.visual, model.visual),
+    }
+
+
+def _step_seconds(material: Material) -> float:
+    settings = _variant_settings(material, VARIANTS[0], MEASURED_STEPS)
+    settings = replace(settings, curve_steps=10 * MEASURED_STEPS)
+    learn_variant(material, VARIANTS[0], replace(settings, single_steps=1, joint_steps=1), 0)
+    started = time.perf_counter()
+    learn_variant(material, VARIANTS[0], settings, 0)
+    return (time.perf_counter() - started) / MEASURED_STEPS
+
+
+CROSS_MODAL = AblationTable(
+    "cross_modal",
+    "SCMCL, the metric of sound and vision",
+    "spoken moments of actors that the metric did not learn from",
+    VARIANTS,
+    {
+        "sound_to_sound": Quantity("recall at 1, sound to sound ↑", 1),
+        "sound_to_vision": Quantity("recall at 1, sound to vision ↑", 1),
+        "vision_to_vision": Quantity("recall at 1, vision to vision ↑", 1),
+    },
+    cross_modal_recipe,
+    measure_cross_modal,
+    no_preparation,
+    lambda settings: settings.cross_modal_steps,
+    _step_seconds,
+)

@@ -1,0 +1,268 @@
+"""The supervision of the manipulator taken apart: components left out, and their weights.
+
+Measured on codes, before anything is rendered: the renderer is the same question again, and costs
+far more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spfem.ablations.material import Material
+from spfem.ablations.measured import Measured, measured_means
+from spfem.ablations.recipe import Recipe
+from spfem.ablations.table import AblationTable, ablation_folder
+from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.artifacts import file_digest
+from spfem.chain import Wish, edit_expression
+from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
+from spfem.evaluation.protocol import edit_protocol
+from spfem.evaluation.supervision_probe import MOUTH
+from spfem.head import load_head_model
+from spfem.manipulator import Manipulator, Supervision, load_manipulator
+from spfem.manipulator.stage import SOURCES as MANIPULATOR_SOURCES
+from spfem.manipulator.training import train_manipulator
+from spfem.methods import METHODS, Method
+from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
+from spfem.stages.data import make_persons, manipulator_clips
+from spfem.stages.manipulators import ANCHORED, EXPRESSION_SPACE, make_base_manipulator
+from spfem.stages.metrics import (
+    make_audio_banks,
+    make_cross_modal_metric,
+    make_spatial_metric,
+    make_temporal_metric,
+)
+from spfem.supervision.manipulator import Supervisors, supervise_manipulator
+
+MEASURED_STEPS = 3
+SOURCES = (
+    *MANIPULATOR_SOURCES,
+    "ablations/material.py",
+    "ablations/measured.py",
+    "ablations/supervision.py",
+    "chain.py",
+    "evaluation/emotion.py",
+    "evaluation/protocol.py",
+)
+NED, ALL = "ned", "ned+all"
+
+
+@dataclass(frozen=True)
+class SupervisionVariant(Variant):
+    """A method, and factors on the weights of `SupervisionSettings`, by name of the setting."""
+
+    method: Method = METHODS[ALL]
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def _without(part: str, method: Method, **factors: float) -> SupervisionVariant:
+    return SupervisionVariant(
+        f"all but {part}", f"{part} left out", f"everything but {part}",
+        method=method, factors=factors,
+    )  # fmt: skip
+
+
+def _weighted(
+    method: str, component: str, *names: str, factors: tuple[float, ...] = (0.3, 1.0, 3.0)
+) -> tuple[SupervisionVariant, ...]:
+    title = METHODS[method].title.removeprefix("NED + ")
+    return tuple(
+        SupervisionVariant(
+            f"{title} x {factor:g}",
+            component,
+            f"{METHODS[method].title}, {factor:g} times its weight",
+            against="NED",
+            method=METHODS[method],
+            factors=dict.fromkeys(names, factor),
+        )
+        for factor in factors
+    )
+
+
+_EVERYTHING = METHODS[ALL]
+_PAIRS = ("manipulator_paired", "manipulator_consistency")
+VARIANTS = (
+    SupervisionVariant(DEFAULT, "", "NED + all, the weights of the scale"),
+    SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
+    _without("ASCCL", replace(_EVERYTHING, spatial=False)),
+    _without("temporal VD", replace(_EVERYTHING, temporal=("temporal_cm",))),
+    _without("temporal CM", replace(_EVERYTHING, temporal=("temporal_vd",))),
+    _without("SCMCL", replace(_EVERYTHING, paired=False)),
+    _without("retrieved pairs", _EVERYTHING, manipulator_paired=0.0),
+    _without("distance consistency", _EVERYTHING, manipulator_consistency=0.0),
+    *_weighted("ned+asccl", "weight of ASCCL", "manipulator_spatial"),
+    *_weighted("ned+stccl_vd", "weight of STCCL", "manipulator_temporal"),
+    *_weighted("ned+scmcl", "weight of SCMCL", *_PAIRS),
+)
+
+
+def _weights(material: Material, variant: SupervisionVariant) -> SupervisionSettings:
+    given = material.workspace.scale.supervision
+    changed = {name: factor * getattr(given, name) for name, factor in variant.factors.items()}
+    return replace(given, **changed)
+
+
+def _tuning(material: Material) -> ManipulatorSettings:
+    return replace(material.workspace.scale.manipulator, tune_steps=material.settings.tune_steps)
+
+
+def supervision_of(
+    material: Material, variant: SupervisionVariant, seed: int
+) -> Supervision | None:
+    """What supervises a variant, from the learned metrics of the workspace."""
+    workspace, method = material.workspace, variant.method
+    supervisors = Supervisors(
+        make_spatial_metric(workspace, seed) if method.spatial else None,
+        {name: make_temporal_metric(workspace, name, seed) for name in method.temporal},
+        make_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
+        make_audio_banks(workspace, "expression", seed) if method.paired else {},
+    )
+    return supervise_manipulator(
+        supervisors,
+        _weights(material, variant),
+        load_head_model(),
+        make_persons(workspace),
+        seed=seed,
+    )
+
+
+def supervision_recipe(material: Material, variant: SupervisionVariant, seed: int) -> Recipe:
+    """What decides the numbers of a variant."""
+    supervision = supervision_of(material, variant, seed)
+    return Recipe(
+        ablation_folder(material, "supervision", variant.name, seed),
+        "ablation of the supervision",
+        {
+            "manipulator": _tuning(material),
+            "supervision": supervision.settings if supervision else {},
+            "seed": seed,
+            "anchored": ANCHORED,
+            "sources_per_actor": material.settings.sources_per_actor,
+        },
+        {
+            **material.inputs,
+            **(supervision.inputs if supervision else {}),
+            "persons": make_persons(material.workspace).digest,
+            "base": file_digest(make_base_manipulator(material.workspace, seed)),
+        },
+        SOURCES,
+    )
+
+
+def measure_supervision(
+    material: Material, variant: SupervisionVariant, seed: int, folder: Path
+) -> dict[str, Measured]:
+    """Tune a manipulator and compare the codes of its edits with the exact truth."""
+    manipulator = _tune(material, variant, _tuning(material), seed, folder)
+    return codes_measured(material, manipulator, _classifier(material), seed)
+
+
+def _tune(
+    material: Material,
+    variant: SupervisionVariant,
+    settings: ManipulatorSettings,
+    seed: int,
+    folder: Path | None = None,
+) -> Manipulator:
+    """Go on from the base for `tune_steps`, as `make_manipulator` does."""
+    persons = make_persons(material.workspace)
+    supervision = supervision_of(material, variant, seed)
+    labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
+    codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
+    keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
+    return train_manipulator(
+        [torch.from_numpy(codes[key]) for key in keys],
+        [labels[key] for key in keys],
+        settings,
+        space=EXPRESSION_SPACE,
+        seed=seed,
+        guide=partial(supervision.bind, keys) if supervision else None,
+        initial=load_manipulator(make_base_manipulator(material.workspace, seed)),
+        checkpoint_folder=folder,
+    ).manipulator
+
+
+def _classifier(material: Material) -> EmotionClassifier:
+    """Names emotions from codes; learned on actors that are not edited."""
+    persons, corpus = make_persons(material.workspace), material.corpus
+    clips = [clip for clip in corpus.clips if corpus.roles[clip.actor] != "target"]
+    features = [clip_features(persons[clip.key].expression) for clip in clips]
+    return fit_emotions(np.stack(features), [clip.emotion for clip in clips])
+
+
+def codes_measured(
+    material: Material, manipulator: Manipulator, classifier: EmotionClassifier, seed: int
+) -> dict[str, Measured]:
+    """Edit held-back clips after a reference, and compare codes with the true face units."""
+    persons = make_persons(material.workspace)
+    clips = {clip.key: clip for clip in material.corpus.clips}
+    count = material.settings.sources_per_actor
+    rows, clusters = [], []
+    for edit in edit_protocol(material.corpus, sources_per_actor=count):
+        source = clips[edit.source]
+        wish = Wish(references=(persons[edit.reference].expression,))
+        made = edit_expression(
+            manipulator, persons[edit.source].expression, wish, anchored=ANCHORED, seed=seed
+        )
+        same = edit.emotion == EMOTIONS[0]
+        with np.load(source.truth if same else source.counterpart(edit.emotion)[1]) as arrays:
+            truth = arrays["face_units"]
+        off = np.abs(made - truth[: len(made)])
+        wanted = EMOTIONS.index(edit.emotion)
+        share = classifier.probabilities(clip_features(made)[None])[0]
+        rows.append(
+            (
+                off[:, MOUTH].mean(),
+                off.mean(),
+                share[wanted],
+                float(share.argmax() == wanted),
+            )
+        )
+        clusters.append((edit.actor, edit.source))
+    names = ("mouth_error", "expression_error", "emotion_probability", "emotion_accuracy")
+    return {
+        name: measured_means(column, np.array(clusters))
+        for name, column in zip(names, np.array(rows, float).T, strict=True)
+    }
+
+
+def prepare_supervision(material: Material, seeds: tuple[int, ...]) -> None:
+    """Base manipulators and metrics of each seed."""
+    for seed in seeds:
+        make_base_manipulator(material.workspace, seed)
+        for variant in VARIANTS:
+            supervision_of(material, variant, seed)
+
+
+def _step_seconds(material: Material) -> float:
+    settings, seed = _tuning(material), material.settings.seeds[0]
+    _tune(material, VARIANTS[0], replace(settings, tune_steps=1), seed)
+    started = time.perf_counter()
+    _tune(material, VARIANTS[0], replace(settings, tune_steps=MEASURED_STEPS), seed)
+    return (time.perf_counter() - started) / MEASURED_STEPS
+
+
+SUPERVISION = AblationTable(
+    "supervision",
+    "the supervision of the manipulator",
+    "codes of edits of held-back clips against the exact truth, before rendering",
+    VARIANTS,
+    {
+        "mouth_error": Quantity("mouth units off the truth ↓", -1),
+        "expression_error": Quantity("all units off the truth ↓", -1),
+        "emotion_probability": Quantity("probability of the emotion ↑", 1),
+        "emotion_accuracy": Quantity("emotion accuracy ↑", 1),
+    },
+    supervision_recipe,
+    measure_supervision,
+    prepare_supervision,
+    lambda settings: settings.tune_steps,
+    _step_seconds,
+)
