@@ -92,6 +92,12 @@ def _check_perceptual(path: Path) -> str:
     return _trouble(partial(load_perceptual_loss, path))
 
 
+def _check_paths(path: Path) -> str:
+    from spfem.pairing.released_paths import read_released_paths
+
+    return _trouble(partial(read_released_paths, path))
+
+
 def _check_flame(path: Path) -> str:
     from spfem.flame.assets import check_file
 
@@ -208,6 +214,15 @@ def list_optional_files() -> list[OptionalFile]:
             SCMCL,
             MIT_BUT_FLAME,
             partial(_check_released, "ned-renderer"),
+        ),
+        OptionalFile(
+            "aligned_path36.json",
+            "frame paths of 36 actors of MEAD",
+            "the papers' own pairs in place of ours: PairingSettings.paths_file names it; notebook "
+            "03 compares both",
+            "in https://github.com/jianmanlincjx/ASCCL",
+            "its repository has no licence file",
+            _check_paths,
         ),
         *_metric_files(),
     ]

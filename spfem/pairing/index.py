@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, open_stage, write_json, writing
+from spfem.artifacts import Stage, file_digest, open_stage, write_json, writing
 from spfem.corpus.audio import read_audio
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.video import probe_video
-from spfem.errors import ArtifactError, CorpusError
+from spfem.errors import ArtifactError, CorpusError, InputError
 from spfem.pairing.dtw import align_sequences
 from spfem.pairing.features import alignment_features
+from spfem.pairing.released_paths import fit_to_clips, read_released_paths, released_couples
 from spfem.settings import EMOTIONS, PairingSettings
 
 PATHS_NAME = "aligned_path.json"
 PAIRS_NAME = "pairs.json"
-_SOURCES = ("pairing", "corpus/audio.py", "corpus/media.py", "corpus/video.py")
+_SOURCES = (
+    *(f"pairing/{name}.py" for name in ("dtw", "features", "index", "mfcc", "released_paths")),
+    *(f"corpus/{name}.py" for name in ("audio", "media", "video")),
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,23 @@ def align_clips(
     return Pair(source.key, target.key, alignment.path[inside].astype(np.int32), cost, usable)
 
 
+def follow_path(
+    source: Clip,
+    target: Clip,
+    features: Mapping[str, tuple[np.ndarray, int]],
+    settings: PairingSettings,
+    path: np.ndarray,
+) -> Pair:
+    """The pair of two clips with a released path (L, 2), and what it costs by our features."""
+    (a, frames_a), (b, frames_b) = features[source.key], features[target.key]
+    name = f"{target.actor}/{target.emotion}/{source.number}_{target.number}"
+    path = fit_to_clips(path, (frames_a, frames_b), name, Path(settings.paths_file or ""))
+    heard = path[(path < (len(a), len(b))).all(1)]  # the sound may end before the video
+    cost = float(np.abs(a[heard[:, 0]] - b[heard[:, 1]]).sum(1).mean())
+    usable = settings.compat == "upstream" or cost <= settings.maximum_cost
+    return Pair(source.key, target.key, path, cost, usable)
+
+
 def _couples(corpus: Corpus) -> list[tuple[Clip, Clip]]:
     """Neutral and emotional clip of each actor, emotion and shared sentence."""
     neutral = {(clip.actor, clip.sentence): clip for clip in corpus.select(emotion=EMOTIONS[0])}
@@ -142,6 +164,18 @@ def _load(folder: Path, corpus: Corpus, stage: Stage) -> PairIndex:
     return PairIndex(tuple(pairs), corpus.roles, stage.digest)
 
 
+def _report_refused(reasons: list[str], released: int) -> None:
+    """Warn of released paths that do not fit, whose clips were aligned by their sound."""
+    if len(reasons) == released:
+        raise InputError(f"no released path fits its clips; the first: {reasons[0]}")
+    warnings.warn(
+        f"{len(reasons)} of {released} released paths do not fit their clips, which are aligned "
+        f"by their sound instead; the first: {reasons[0]}",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def pair_corpus(
     corpus: Corpus, folder: Path, settings: PairingSettings, *, force: bool = False
 ) -> PairIndex:
@@ -154,18 +188,29 @@ def pair_corpus(
     Args:
         corpus: the clips.
         folder: of the stage.
-        settings: of the stage; `maximum_cost` decides which pairs are usable.
+        settings: of the stage; `maximum_cost` decides which pairs are usable. With `paths_file`,
+            the pairs of the actors that it lists are those it lists, with its paths; other actors
+            (the papers' targets) are aligned as ever.
         force: align anew.
 
     Raises:
         CorpusError: if no sentence is said both in neutral and in another emotion.
+        InputError: if `paths_file` is damaged or fits no clip of the corpus.
         ArtifactError: if the folder cannot be used.
 
     Source: SCMCL, audio alignment. Departs from the released code: sentences are matched by their
     words instead of by fixed numbers, rows follow the frame rate of the corpus, cepstra are
     normalised (see `alignment_features`), and costly pairs are marked as unusable.
     """
-    couples = _couples(corpus)
+    couples, inputs = _couples(corpus), {"corpus": corpus.digest}
+    released: dict[tuple[str, str], tuple[Clip, Clip, np.ndarray]] = {}
+    if settings.paths_file:
+        paths = read_released_paths(Path(settings.paths_file))
+        released = released_couples(corpus, paths, Path(settings.paths_file))
+        inputs["paths"] = file_digest(Path(settings.paths_file))
+        listed = {actor for actor, *_ in paths}
+        couples = [couple for couple in couples if couple[0].actor not in listed]
+        couples += [(source, target) for source, target, _ in released.values()]
     if not couples:
         raise CorpusError(
             f"{corpus.root}: no sentence is said in neutral and in another emotion by one actor; "
@@ -174,8 +219,8 @@ def pair_corpus(
     stage = open_stage(
         folder,
         "pairing",
-        settings=settings,
-        inputs={"corpus": corpus.digest},
+        settings=replace(settings, paths_file=None),  # its content counts, not its place
+        inputs=inputs,
         sources=_SOURCES,
         force=force,
     )
@@ -185,10 +230,19 @@ def pair_corpus(
             key: _features(clip, corpus, settings)
             for key, clip in tqdm(wanted.items(), desc="audio features", unit="clip")
         }
-        pairs = [
-            align_clips(source, target, features, settings)
-            for source, target in tqdm(couples, desc="aligning", unit="pair")
-        ]
+        pairs, refused = [], []
+        for source, target in tqdm(couples, desc="aligning", unit="pair"):
+            if (source.key, target.key) in released:
+                path = released[source.key, target.key][2]
+                try:
+                    pairs.append(follow_path(source, target, features, settings, path))
+                    continue
+                except InputError as error:
+                    refused.append(str(error))
+            pairs.append(align_clips(source, target, features, settings))
+        if refused:
+            _report_refused(refused, len(released))
         _save(folder, pairs)
-        stage.finish(pairs=len(pairs), unusable=sum(not pair.usable for pair in pairs))
+        unusable = sum(not pair.usable for pair in pairs)
+        stage.finish(pairs=len(pairs), unusable=unusable, released=len(released) - len(refused))
     return _load(folder, corpus, stage)

@@ -68,3 +68,6 @@ class PairingSettings:
     # dropped. On synthetic speech the same sentence costs at most 8.0 and another at least 9.1.
     maximum_cost: float = 8.6
     compat: str = "paper"  # or "upstream": cepstra not normalised, no pair dropped
+    # The released paths for MEAD, in place of our own for the actors that they list; for example
+    # "data/optional/aligned_path36.json".
+    paths_file: str | None = None

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spfem.corpus.audio import write_audio
-from spfem.corpus.clips import Clip, save_corpus
+from spfem.corpus.clips import Clip
+from spfem.corpus.corpus_list import save_corpus
 from spfem.corpus.synthetic.sentences import SHARED, sentences_of
 from spfem.corpus.synthetic.speech import actor_voice, speak, speech_clock, speech_style
 from spfem.corpus.video import write_video
