@@ -1,0 +1,1 @@
+"""Published result clips under our metrics: what the authors' own outputs show."""

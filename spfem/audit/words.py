@@ -1,0 +1,83 @@
+"""What the audit's tables say, in sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from spfem.audit.folder import REFERENCE, SOURCE
+from spfem.audit.metrics import METRICS
+from spfem.audit.order import EVERYTHING
+from spfem.audit.run import Audit
+from spfem.settings.audit import AuditSettings
+
+
+def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
+    """What the papers claim beside what is seen: one row a claim, metric and method.
+
+    Args:
+        differences: of `order.paired_differences`.
+        group: of clips.
+    """
+    part = differences[(differences.group == group) & (differences.claim != "")]
+    rows = [
+        {
+            "the papers": row.claim,
+            "here": METRICS[str(row.metric)].title,
+            "method": row.method,
+            "baseline": f"{row.baseline:.3f}",
+            "difference": f"{row.difference:+.3f} [{row.ci_low:+.3f}, {row.ci_high:+.3f}]",
+            "better in": f"{row.better_in} of {row.clips}",
+            "p (Holm)": f"{row.p:.4f} ({row.p_holm:.3f})",
+            "verdict": row.verdict,
+        }
+        for row in part.sort_values("claim", ascending=False, kind="stable").itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+def what_few_clips_tell(audit: Audit, settings: AuditSettings) -> str:
+    """How much the number of clips allows to say, by group."""
+    sentences = [
+        f"{len(audit.clips)} clips of about {audit.people} persons, taken as independent although "
+        "clips of one person are alike."
+    ]
+    for group, part in audit.differences.groupby("group", sort=False):
+        clips, tests = int(part.clips.max()), len(part)
+        least = 2 / 2**clips
+        able = "can" if least * tests <= settings.error_rate else "cannot"
+        sentences.append(
+            f"{group}: {clips} clips, so the smallest p is {least:.4f}; with {tests} comparisons "
+            f"a single one {able} pass Holm's first step ({settings.error_rate / tests:.4f})."
+        )
+    return "\n".join(sentences)
+
+
+def time_found(audit: Audit) -> pd.DataFrame:
+    """How panels lie in the time of their source, one row a clip."""
+    results = audit.measures.dropna(subset=["offset_frames"])
+    rows = []
+    for clip, part in results.groupby("clip", sort=False):
+        offsets = {row.panel: f"{row.offset_frames:+g}" for row in part.itertuples()}
+        rows.append({"clip": clip, "clock": round(float(part.clock.iloc[0]), 4), **offsets})
+    return pd.DataFrame(rows).fillna("")
+
+
+def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
+    """How often the namers of emotions agree with the labels of real clips, and on results.
+
+    References show the emotion that their clip is named after, played by a person; so the row
+    `reference` is what a namer can be trusted with, and the others are to be read beside it.
+    """
+    rows = []
+    for panel, part in measures[measures.panel != SOURCE].groupby("panel", sort=False):
+        known = part[part.emotion.ne("") & part.emotion.ne("neutral")]
+        if known.empty:
+            continue
+        row: dict[str, object] = {"panel": panel, "clips": len(known)}
+        for namer in ("named_by_direction", "named_by_classifier"):
+            if namer in known and known[namer].notna().any():
+                row[namer] = int((known[namer] == known.emotion).sum())
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    first = (table.panel != REFERENCE).to_numpy() if len(table) else []
+    return table.iloc[pd.Series(first, dtype=bool).argsort(kind="stable").to_numpy()]

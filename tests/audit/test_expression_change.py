@@ -1,0 +1,59 @@
+"""Directions of change: planted emotions are named, small changes have none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.audit.expression_change import (
+    COUNTED,
+    direction_cosine,
+    label_direction,
+    mean_scores,
+    nearest_label,
+    strength,
+)
+from spfem.face.tracker import BLENDSHAPE_NAMES
+from spfem.settings import EMOTIONS
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_apex_of_every_emotion_is_named(emotion):
+    assert nearest_label(0.8 * label_direction(emotion)) == emotion
+
+
+def test_a_smile_is_happy_and_not_sad():
+    scores = np.zeros((4, 51))
+    for side in ("Left", "Right"):
+        scores[:, BLENDSHAPE_NAMES.index(f"mouthSmile{side}")] = 0.7
+    change = mean_scores(scores, np.ones(4, bool))
+    assert nearest_label(change) == "happy"
+    assert direction_cosine(change, label_direction("happy")) > 0.5
+    assert direction_cosine(change, label_direction("sad")) <= 0
+
+
+def test_gaze_does_not_count():
+    scores = np.zeros((3, 51))
+    scores[:, BLENDSHAPE_NAMES.index("eyeLookUpLeft")] = 1.0
+    assert not mean_scores(scores, np.ones(3, bool)).any()
+    assert COUNTED.sum() == 51 - 8
+
+
+def test_only_usable_frames_count():
+    scores = np.zeros((4, 51))
+    scores[3] = 1.0
+    assert mean_scores(scores, np.array([1, 1, 1, 0], bool)).max() == 0
+
+
+def test_strength_is_the_share_of_the_way():
+    wanted = label_direction("angry")
+    assert strength(0.4 * wanted, wanted) == pytest.approx(0.4)
+    assert direction_cosine(0.4 * wanted, wanted) == pytest.approx(1)
+    assert direction_cosine(-0.4 * wanted, wanted) == pytest.approx(-1)
+
+
+def test_no_direction_of_hardly_a_change():
+    wanted = label_direction("angry")
+    assert np.isnan(direction_cosine(0.01 * wanted, wanted))
+    assert np.isnan(strength(wanted, 0.01 * wanted))
+    assert nearest_label(0.01 * wanted) == "neutral"

@@ -1,0 +1,105 @@
+"""Paired comparisons: planted winners, exact p values, honest verdicts with few clips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import permutation_test
+
+from spfem.audit.order import clip_differences, holm, mean_ranks, paired_differences, sign_flip_p
+from spfem.errors import InputError
+from spfem.settings.audit import AuditSettings
+
+SETTINGS = AuditSettings(resamples=300)
+
+
+def _measures(clips: int, gain: float, noise: float = 0.02) -> pd.DataFrame:
+    """`ours` is better than the baseline by `gain` in both metrics; `copy` would beat all."""
+    random = np.random.default_rng(0)
+    rows = []
+    for clip in range(clips):
+        ease = random.uniform(0.3, 0.8)
+        driven = "label" if clip % 2 else "reference"
+        base = "baseline" if clip % 2 else "ned"
+        for panel, more in ((base, 0.0), ("ours", gain), ("copy", 5.0), ("source", 9.0)):
+            value = ease + more + random.normal(0, noise)
+            rows.append((f"c{clip}", driven, panel, value, 1 - value))
+    columns = ["clip", "driven_by", "panel", "mouth_correlation", "identity_distance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_a_planted_winner_is_seen_although_clips_differ_more():
+    table = paired_differences(_measures(12, 0.1), SETTINGS)
+    whole = table[table.group == "all clips"].set_index("metric")
+    assert set(table.method) == {"ours"}
+    assert (whole.verdict == "better").all()
+    assert whole.difference["mouth_correlation"] == pytest.approx(0.1, abs=0.02)
+    assert whole.difference["identity_distance"] == pytest.approx(-0.1, abs=0.02)
+    assert (whole.better_in == 12).all()
+
+
+def test_a_planted_loser_is_seen_as_well():
+    table = paired_differences(_measures(12, -0.1), SETTINGS)
+    assert (table[table.group == "all clips"].verdict == "worse").all()
+
+
+def test_few_clips_can_only_lean():
+    table = paired_differences(_measures(8, 0.1), SETTINGS)
+    parts = table[table.group != "all clips"]
+    assert set(parts.group) == {"label-driven", "reference-driven"}
+    assert (parts.clips == 4).all()
+    assert (parts.p == 2 / 2**4).all()
+    assert (parts.verdict == "leans better").all()
+
+
+def test_nothing_is_not_clear():
+    table = paired_differences(_measures(12, 0.0), SETTINGS)
+    assert (table.verdict == "not clear").all()
+
+
+def test_missing_values_and_missing_baselines():
+    measures = _measures(8, 0.1)
+    measures.loc[(measures["clip"] == "c0") & (measures.panel == "ours"), "mouth_correlation"] = (
+        np.nan
+    )
+    measures = measures[~((measures["clip"] == "c1") & (measures.panel == "baseline"))]
+    clips = clip_differences(measures)
+    assert sorted(clips[clips.metric == "mouth_correlation"]["clip"]) == [
+        f"c{i}" for i in range(2, 8)
+    ]
+    with pytest.raises(InputError, match="no clip has a panel named theirs"):
+        clip_differences(measures, ["theirs"])
+
+
+def test_sign_flips_against_scipy():
+    values = np.random.default_rng(3).normal(0.4, 1.0, 9)
+    expected = permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    ).pvalue
+    assert sign_flip_p(values) == pytest.approx(expected)
+
+
+def test_sign_flips_of_many_clips_are_drawn():
+    values = np.random.default_rng(0).normal(0.0, 1.0, 40)
+    values += 0.25 - values.mean()
+    assert 0.05 < sign_flip_p(values) < 0.3
+    assert sign_flip_p(values + 5) == pytest.approx(1 / 20_000)
+
+
+def test_holm_against_the_plain_loop():
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    expected, worst = {}, 0.0
+    for rank, place in enumerate(np.argsort(p)):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
+        expected[place] = worst
+    np.testing.assert_allclose(holm(p), [expected[place] for place in range(4)])
+    assert len(holm(np.zeros(0))) == 0
+
+
+def test_ranks_count_all_baselines_as_one():
+    ranks = mean_ranks(_measures(8, 0.5)).set_index("metric")
+    assert set(ranks.columns) == {"baseline", "ours", "clips"}
+    assert (ranks.ours == 1).all()
+    assert (ranks.baseline == 2).all()
+    assert (ranks.clips == 8).all()
