@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from spfem.artifacts import digest, file_digest, source_digest, write_json, writing
+from spfem.corpus.choice import choose_corpus
 from spfem.errors import SettingsError, SpfemError
 from spfem.manifest import RUNS_FOLDER, merge_manifest
+from spfem.report import write_report
+from spfem.report.links import PAGE_NAME
 from spfem.scales import load_scale
-from spfem.workspace import CORPORA, choose_device, project_folder
+from spfem.workspace import choose_device, project_folder
 
 CELL_TIMEOUT_SECONDS = 7200
 
@@ -153,10 +156,9 @@ def reproduce(settings: RunSettings) -> None:
         SpfemError: when a notebook fails; the message says how to go on.
     """
     load_scale(settings.scale)
-    if settings.corpus not in CORPORA:
-        raise SettingsError(f"--corpus {settings.corpus}: choose one of {', '.join(CORPORA)}")
     device = choose_device(settings.device)
     root = project_folder()
+    corpus = choose_corpus(settings.corpus, root / settings.data, root)
     notebooks = list_notebooks(root / "notebooks")
     chosen = choose_notebooks(notebooks, settings.only, settings.start)
     parameters: dict[str, Any] = {
@@ -168,7 +170,7 @@ def reproduce(settings: RunSettings) -> None:
         **{name: _parse(value) for name, value in settings.parameters},
     }
     _check_parameters(chosen, parameters)
-    results = root / settings.figures / f"{settings.corpus}-{settings.scale}"
+    results = root / settings.figures / f"{corpus.name}-{settings.scale}"
     started = time.perf_counter()
     base = digest([source_digest("."), parameters, file_digest(root / "pyproject.toml")])
     keys: dict[str, str] = {}
@@ -193,6 +195,7 @@ def reproduce(settings: RunSettings) -> None:
             made[output.relative_to(results).as_posix()] = file_digest(output)
         write_json(record, {"key": keys[path.stem], "files": made})
     manifest = merge_manifest(results, keys)
+    write_report(results, root / "notebooks")
     _print_summary(results, manifest, time.perf_counter() - started)
 
 
@@ -209,3 +212,4 @@ def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
             print(f"  {kind[:-1]:7} {results / name}")
     print(f"  notebooks {results / 'notebooks'}")
     print(f"  manifest  {manifest}")
+    print(f"  report    {results / PAGE_NAME}")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
+from spfem.corpus.choice import choose_corpus
 from spfem.errors import SettingsError
 from spfem.manifest import RUNS_FOLDER
 from spfem.scales import load_scale
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-CORPORA = ("synthetic", "mead", "ravdess")
 DEVICES = ("auto", "cpu", "cuda")
 REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
 
@@ -196,10 +196,10 @@ def open_workspace(
 
     Args:
         notebook: name of the notebook that works in it, for the provenance.
-        corpus: `synthetic`, `mead` or `ravdess`.
+        corpus: `synthetic`; `mead` or `ravdess`, with the recordings in `<data>/<corpus>`; or a
+            folder with recordings of any kind, see `spfem.corpus.recordings`.
         scale: one of `spfem.scales.SCALES`.
-        data: folder of generated data; for MEAD and RAVDESS the recordings are expected in
-            `<data>/<corpus>`.
+        data: folder of generated data.
         figures: folder of results.
         device: `auto`, `cpu` or `cuda`.
 
@@ -208,20 +208,19 @@ def open_workspace(
     """
     import torch
 
-    if corpus not in CORPORA:
-        raise SettingsError(f"corpus {corpus!r} is unknown; choose one of {', '.join(CORPORA)}")
     settings = load_scale(scale)
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
-    name = f"{corpus}-{scale}"
+    chosen = choose_corpus(corpus, data_path, root)
+    name = f"{chosen.name}-{scale}"
     if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
         torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
     workspace = Workspace(
-        corpus,
+        chosen.name,
         settings,
         data_path / name,
         figures_path / name,
-        data_path / name / "corpus" if corpus == "synthetic" else data_path / corpus,
+        chosen.recordings or data_path / name / "corpus",
         choose_device(device),
         notebook,
     )

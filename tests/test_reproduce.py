@@ -106,7 +106,7 @@ def test_failing_notebook_is_kept_and_named(project):
 
 @pytest.mark.parametrize(
     "words",
-    [["--scale", "big"], ["--unknown"], ["--sca", "demo"], ["--corpus", "x"], ["--device", "tpu"]],
+    [["--scale", "big"], ["--unknown"], ["--sca", "demo"], ["--device", "tpu"]],
 )
 def test_wrong_option_exits_before_anything_runs(words, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -119,6 +119,13 @@ def test_expected_errors_are_one_line(capsys):
     assert main(["reproduce", "--only", "99"]) == 1
     message = capsys.readouterr().err
     assert message.startswith("spfem: SettingsError: --only 99")
+    assert message.count("\n") == 1
+
+
+def test_unknown_corpus_is_one_line(capsys):
+    assert main(["reproduce", "--corpus", "no/such/folder"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("spfem: SettingsError: corpus 'no/such/folder' is unknown")
     assert message.count("\n") == 1
 
 

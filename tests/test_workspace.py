@@ -24,8 +24,20 @@ def test_folders_are_those_of_corpus_and_scale(workspace, tmp_path):
 
 
 def test_recordings_are_looked_for_beside_the_runs(tmp_path):
+    with pytest.raises(SettingsError, match="there is no folder"):
+        open_workspace("x", corpus="mead", scale="smoke", data=tmp_path, figures=tmp_path)
+    (tmp_path / "mead").mkdir()
     other = open_workspace("x", corpus="mead", scale="smoke", data=tmp_path, figures=tmp_path)
     assert other.corpus_root == tmp_path / "mead"
+    assert other.data == tmp_path / "mead-smoke"
+
+
+def test_a_folder_of_recordings_names_the_results(tmp_path):
+    (tmp_path / "My own  clips é").mkdir()
+    folder = str(tmp_path / "My own  clips é")
+    own = open_workspace("x", corpus=folder, scale="smoke", data=tmp_path, figures=tmp_path)
+    assert own.corpus_root == tmp_path / "My own  clips é"
+    assert own.figures == tmp_path / "my-own-clips-é-smoke"
 
 
 def test_figures_and_tables_get_a_row_of_provenance(workspace):

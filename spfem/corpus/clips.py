@@ -1,17 +1,16 @@
-"""A corpus: clips on disk in MEAD's folder layout, listed in one `corpus.json`."""
+"""A corpus: clips on disk, who speaks in them, and what each actor is used for."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
-from spfem.artifacts import write_json
+from spfem.corpus.damage import DamagedClip
 from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
 
-LIST_NAME = "corpus.json"
 ROLES = ("train", "held_out", "target")
 
 
@@ -24,8 +23,10 @@ class Clip:
         actor: name of the actor, also the folder name.
         emotion: one of `EMOTIONS`.
         level: intensity, 1 for neutral, else 1 to 3.
-        number: of the clip within actor and emotion, three digits.
+        number: of the clip within actor and emotion, three digits or any name.
         sentence: key of the words; equal keys are the same words, whatever the emotion.
+        video_file: the video, where it does not lie in MEAD's layout.
+        audio_file: the sound, where the video is named and the sound does not lie in it.
     """
 
     root: Path
@@ -34,6 +35,8 @@ class Clip:
     level: int
     number: str
     sentence: str
+    video_file: Path | None = None
+    audio_file: Path | None = None
 
     @property
     def key(self) -> str:
@@ -51,13 +54,13 @@ class Clip:
 
     @property
     def video(self) -> Path:
-        """The video file, with sound."""
-        return self._file("video", "front", suffix=".mp4")
+        """The video: a file, or a folder of numbered pictures."""
+        return self.video_file or self._file("video", "front", suffix=".mp4")
 
     @property
     def audio(self) -> Path:
-        """The sound alone."""
-        return self._file("audio", suffix=".m4a")
+        """A file with the sound, which may be the video itself."""
+        return self.audio_file or self.video_file or self._file("audio", suffix=".m4a")
 
     @property
     def truth(self) -> Path:
@@ -81,19 +84,26 @@ class Corpus:
     Attributes:
         root: the corpus folder.
         name: for example `synthetic`.
-        fps: frames per second of every clip.
+        fps: frames per second of every clip; an int where it is whole.
         clips: sorted by actor, emotion (order of `EMOTIONS`) and number.
         roles: actor -> `train` (metrics learn from it), `held_out` (tests the metrics),
             `target` (is edited).
         digest: of the content; stages that read the corpus depend on it.
+        damaged: files of recordings that are left out, or used with a remark.
     """
 
     root: Path
     name: str
-    fps: int
+    fps: int | Fraction
     clips: tuple[Clip, ...]
     roles: Mapping[str, str]
     digest: str
+    damaged: tuple[DamagedClip, ...] = ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the exact truth of every clip is known, as of the embedded corpus."""
+        return (self.root / "truth").is_dir()
 
     def select(
         self,
@@ -114,11 +124,18 @@ class Corpus:
         )
 
 
-def _order(clip: Clip) -> tuple[str, int, int, str]:
-    return clip.actor, clip.label, clip.level, clip.number
+def clip_order(clip: Clip) -> tuple[str, int, int, str]:
+    """What the clips of a corpus are sorted by."""
+    label = EMOTIONS.index(clip.emotion) if clip.emotion in EMOTIONS else -1
+    return clip.actor, label, clip.level, clip.number
 
 
-def _check(root: Path, clips: Iterable[Clip], roles: Mapping[str, str]) -> None:
+def check_list(root: Path, clips: Iterable[Clip], roles: Mapping[str, str]) -> None:
+    """Check that clips and roles go together.
+
+    Raises:
+        CorpusError: if they contradict each other, or there is no clip.
+    """
     for actor, role in roles.items():
         if role not in ROLES:
             raise CorpusError(
@@ -137,63 +154,6 @@ def _check(root: Path, clips: Iterable[Clip], roles: Mapping[str, str]) -> None:
         raise CorpusError(f"{root} lists no clip")
 
 
-def save_corpus(
-    root: Path, name: str, fps: int, clips: Iterable[Clip], roles: Mapping[str, str], digest: str
-) -> Corpus:
-    """Write `corpus.json` for clips whose files lie below `root`; return the open corpus.
-
-    Raises:
-        CorpusError: if the list contradicts itself or a file is missing.
-    """
-    clips = tuple(clips)
-    _check(root, clips, roles)
-    rows = [
-        {
-            "actor": clip.actor,
-            "emotion": clip.emotion,
-            "level": clip.level,
-            "number": clip.number,
-            "sentence": clip.sentence,
-        }
-        for clip in sorted(clips, key=_order)
-    ]
-    value = {"name": name, "fps": fps, "roles": dict(roles), "digest": digest, "clips": rows}
-    write_json(root / LIST_NAME, value)
-    return open_corpus(root)
-
-
-def open_corpus(root: Path | str) -> Corpus:
-    """Open a corpus folder and check that every listed video and audio file is there.
-
-    Raises:
-        CorpusError: if `root` is not a corpus, its list is damaged, or files are missing or empty.
-    """
-    root = Path(root)
-    listing = root / LIST_NAME
-    if not listing.is_file():
-        raise CorpusError(f"{root} is not a corpus (it has no {LIST_NAME}); build or choose one")
-    try:
-        value = json.loads(listing.read_text(encoding="utf-8"))
-        rows, roles = value["clips"], {str(a): str(r) for a, r in value["roles"].items()}
-        clips = tuple(
-            Clip(
-                root=root,
-                actor=str(row["actor"]),
-                emotion=str(row["emotion"]),
-                level=int(row["level"]),
-                number=str(row["number"]),
-                sentence=str(row["sentence"]),
-            )
-            for row in rows
-        )
-        facts = str(value["name"]), int(value["fps"]), str(value["digest"])
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise CorpusError(
-            f"{listing} is damaged ({type(error).__name__}: {error}); build the corpus again"
-        ) from None
-    _check(root, clips, roles)
-    for clip in clips:
-        for file in (clip.video, clip.audio):
-            if not file.is_file() or file.stat().st_size == 0:
-                raise CorpusError(f"{file} is missing or empty; build the corpus again")
-    return Corpus(root, facts[0], facts[1], tuple(sorted(clips, key=_order)), roles, facts[2])
+def whole(rate: Fraction) -> int | Fraction:
+    """A rate as an int where it is one, so that 25 stays 25 in settings and files."""
+    return rate.numerator if rate.denominator == 1 else rate

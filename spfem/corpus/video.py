@@ -14,18 +14,12 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from spfem.corpus.audio import decode_audio
+from spfem.corpus.encoding import ENCODER, even_frame
 from spfem.corpus.media import damaged, in_seconds, open_media, write_media
 from spfem.corpus.mux import TimedPacket, copied_packets, encoded_packets
+from spfem.corpus.pictures import PICTURES_FPS, count_pictures, stream_pictures
 from spfem.errors import InputError, ShapeError
 
-# x264 with look-ahead gives other bytes in about one of 300 runs, so it is off.
-ENCODER = {
-    "preset": "veryfast",
-    "crf": "18",
-    "threads": "1",
-    "bf": "0",
-    "x264-params": "mbtree=0:rc-lookahead=0",
-}
 TimedFrame = tuple[Fraction, av.VideoFrame]  # seconds, frame
 MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
 
@@ -133,10 +127,15 @@ def _at_constant_rate(timed: Iterable[TimedFrame], fps: Fraction) -> Iterator[av
 def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
     """Yield the frames of a video one by one, uint8 (H, W, 3) RGB, upright, at a constant rate.
 
+    A folder of numbered pictures counts as a video, see `spfem.corpus.pictures`.
+
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video.
     """
     path = Path(path)
+    if path.is_dir():
+        yield from stream_pictures(path)
+        return
     with open_media(path) as container:
         fps = _frame_rate(_video_stream(container, path), path)
         for frame in _at_constant_rate(_timed_frames(container, path), fps):
@@ -144,12 +143,17 @@ def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
 
 
 def probe_video(path: Path | str) -> VideoFacts:
-    """Read the header and the first frame of a video.
+    """Read the header and the first frame of a video, or look at a folder of numbered pictures.
 
     Raises:
         InputError: if the file is missing, empty, damaged or holds no video.
     """
     path = Path(path)
+    if path.is_dir():
+        height, width = next(stream_pictures(path)).shape[:2]
+        count = count_pictures(path)
+        rate = Fraction(PICTURES_FPS)
+        return VideoFacts(width, height, rate, count, False, count / PICTURES_FPS)
     with open_media(path) as container:
         stream = _video_stream(container, path)
         fps = _frame_rate(stream, path)
@@ -175,6 +179,8 @@ def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
     """
     path = Path(path)
     frames = np.stack(list(stream_frames(path)))
+    if path.is_dir():
+        return Video(frames, Fraction(PICTURES_FPS), None, None, path)
     with open_media(path) as container:
         stream = _video_stream(container, path)
         fps = _frame_rate(stream, path)
@@ -182,14 +188,6 @@ def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
         decoded = decode_audio(container, sample_rate, start)
     audio, rate = decoded if decoded is not None else (None, None)
     return Video(frames, fps, audio, rate, path)
-
-
-def _even(frame: np.ndarray) -> np.ndarray:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise ShapeError(f"a frame must be uint8 (H, W, 3), found {frame.dtype} {frame.shape}")
-    height, width = frame.shape[:2]
-    padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(padded)
 
 
 def write_video(
@@ -221,7 +219,7 @@ def write_video(
     """
     if audio is not None and (sample_rate is None or audio_from is not None):
         raise ShapeError("audio needs sample_rate, and excludes audio_from")
-    iterator = (_even(np.asarray(frame)) for frame in frames)
+    iterator = (even_frame(np.asarray(frame)) for frame in frames)
     first = next(iterator, None)
     if first is None:
         raise ShapeError(f"there is no frame to write to {path}")

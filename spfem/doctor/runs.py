@@ -9,7 +9,6 @@ from spfem.artifacts import RECORD_NAME
 from spfem.doctor.machine import Fact
 from spfem.manipulator.stage import CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.scales import SCALES
-from spfem.workspace import CORPORA
 
 RECORDINGS = {
     "mead": "by the form of https://wywu.github.io/projects/MEAD/MEAD.html",
@@ -34,7 +33,8 @@ def corpus_facts(data: Path) -> list[Fact]:
 def run_facts(data: Path) -> list[Fact]:
     """Each run that was begun, its finished stages, and whether `edit` can use it."""
     facts = []
-    for name in [f"{corpus}-{scale}" for corpus in CORPORA for scale in SCALES]:
+    names = (folder.name for scale in SCALES for folder in data.glob(f"*-{scale}"))
+    for name in sorted(names):
         records = sorted((data / name).rglob(RECORD_NAME))
         if not records:
             continue

@@ -23,8 +23,7 @@ def make_whole_corpus(workspace: Workspace) -> Corpus:
         from spfem.corpus.synthetic.build import build_synthetic_corpus
 
         return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
-    folder = workspace.stage_folder("corpus")
-    return list_recordings(workspace.corpus_root, folder, workspace.corpus)
+    return list_recordings(workspace.corpus_root, workspace.stage_folder("corpus"))
 
 
 def make_corpus(workspace: Workspace) -> Corpus:

@@ -90,7 +90,8 @@ def load_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> Temp
 
 def cross_modal_settings(workspace: Workspace, *, direct: bool = False) -> CrossModalSettings:
     """Settings of the cross-modal metric at the corpus's frame rate; `direct`: our extension."""
-    settings = replace(workspace.scale.cross_modal, fps=make_corpus(workspace).fps)
+    fps = round(make_corpus(workspace).fps)  # 29.97 as 30, like the papers: 1 ms a second
+    settings = replace(workspace.scale.cross_modal, fps=fps)
     return replace(settings, direct_weight=DIRECT_WEIGHT) if direct else settings
 
 

@@ -11,7 +11,8 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import digest, file_digest, open_stage
 from spfem.corpus.audio import write_audio
-from spfem.corpus.clips import Clip, Corpus, open_corpus, save_corpus
+from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.corpus_list import open_corpus, save_corpus
 from spfem.corpus.synthetic.actors import Actor, cast_actors
 from spfem.corpus.synthetic.motion import actor_style, face_motion
 from spfem.corpus.synthetic.render import person_of, render_clip
@@ -30,6 +31,16 @@ from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 
 CORPUS_NAME = "synthetic"
+SOURCES = (
+    "corpus/synthetic",
+    "corpus/audio.py",
+    "corpus/encoding.py",
+    "corpus/media.py",
+    "corpus/mux.py",
+    "corpus/video.py",
+    "head",
+    "face_units.py",
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +166,7 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
         "corpus",
         settings=replace(settings, processes=1),
         inputs={"landmarks": file_digest(EMBEDDING_PATH)},
-        sources=("corpus", "head", "face_units.py"),
+        sources=SOURCES,
         force=force,
     )
     if stage.complete:

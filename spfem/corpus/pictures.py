@@ -1,0 +1,65 @@
+"""A folder of numbered pictures as a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from spfem.errors import InputError
+
+PICTURES_FPS = 30  # pictures carry no rate; those of the papers are frames of MEAD
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """The numbered pictures of a folder in the order of their numbers.
+
+    Raises:
+        InputError: if there is none.
+    """
+    paths = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _SUFFIXES and path.stem.isdecimal()
+    ]
+    if not paths:
+        raise InputError(f"{folder} holds no numbered picture such as 000001.png")
+    return sorted(paths, key=lambda path: int(path.stem))
+
+
+def count_pictures(folder: Path) -> int:
+    """Frames of a folder, missing numbers included.
+
+    Raises:
+        InputError: if there is no picture.
+    """
+    paths = picture_paths(folder)
+    return int(paths[-1].stem) - int(paths[0].stem) + 1
+
+
+def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the pictures of a folder, uint8 (H, W, 3) RGB; a missing number repeats the last one.
+
+    Raises:
+        InputError: if there is no picture, one cannot be read, or sizes differ.
+    """
+    import cv2
+
+    number, frame = None, None
+    for path in picture_paths(folder):
+        while frame is not None and number is not None and number + 1 < int(path.stem):
+            yield frame
+            number += 1
+        image = (
+            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+            if path.stat().st_size
+            else None
+        )
+        if image is None:
+            raise InputError(f"{path} is not a readable picture; copy it again")
+        if frame is not None and image.shape != frame.shape:
+            raise InputError(f"{path} has another size than the pictures before it")
+        number, frame = int(path.stem), image[..., ::-1].copy()
+        yield frame

@@ -1,0 +1,62 @@
+"""The processed layout of ASCCL: `<actor>/img/<emotion>/<clip>/<frame>.png`, sound in `audio`."""
+
+from __future__ import annotations
+
+import re
+
+from spfem.corpus.damage import DamagedClip
+from spfem.corpus.recordings.found import FoundClip, FoundClips
+from spfem.corpus.recordings.mead import actor_of, numbers_of
+from spfem.corpus.recordings.walk import AUDIO_SUFFIXES, FolderContent, suffix_of
+from spfem.evaluation.published_protocol import load_protocol
+
+_FRAMES = re.compile(
+    r"(?P<person>.*/)?(?P<kind>img|align_img)/(?P<emotion>[a-z]+)/(?P<number>[^/]+)$"
+)
+_SOUND = re.compile(
+    r"(?P<person>.*/)?audio/(?P<emotion>[a-z]+)/(?:level_\d/)?(?P<number>[^/]+)\.\w+$"
+)
+
+
+def find_asccl(content: FolderContent) -> FoundClips:
+    """Clips of a folder in the processed layout.
+
+    Frames come from `img`; where only the cropped `align_img` is there, from that. The folders
+    `audio_feature` and `DECA` are not read: features and codes are made anew from the frames.
+    """
+    found, protocol = FoundClips(), load_protocol("mead")
+    frames: dict[tuple[str, str, str], dict[str, str]] = {}
+    for name in sorted(content.pictures):
+        match = _FRAMES.match(name)
+        if not match:
+            continue
+        if match["emotion"] not in protocol.emotions:
+            found.unused[f"emotion {match['emotion']}"] += 1
+        else:
+            key = actor_of(content, match["person"]), match["emotion"], match["number"]
+            frames.setdefault(key, {})[match["kind"]] = name
+    sounds: dict[tuple[str, str, str], str] = {}
+    for name in sorted(content.files):
+        if suffix_of(name) in AUDIO_SUFFIXES and (match := _SOUND.match(name)):
+            sounds[actor_of(content, match["person"]), match["emotion"], match["number"]] = name
+    numbers = numbers_of(frames)
+    for key, folders in sorted(frames.items()):
+        actor, folder, number = key
+        emotion = protocol.emotions[folder]
+        video = folders.get("img") or folders["align_img"]
+        if key not in sounds:
+            details = f"there is no sound file audio/{folder}/{number}; copy it too"
+            found.damaged.append(DamagedClip(video, "no sound", details))
+            continue
+        found.clips.append(
+            FoundClip(
+                actor=actor,
+                emotion=emotion,
+                level=protocol.levels[emotion],
+                number=number,
+                sentence=protocol.sentence(emotion, number, numbers[actor, folder]),
+                video=video,
+                audio=sounds[key],
+            )
+        )
+    return found.drop_duplicates()
