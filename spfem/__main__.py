@@ -1,4 +1,4 @@
-"""The command line: `python -m spfem reproduce | edit | import-checkpoint | doctor | bench`."""
+"""The command line: `python -m spfem reproduce | edit | corpus | import-checkpoint | doctor | bench`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spfem.audit.command import add_audit_parser, run_audit
+from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.errors import SettingsError, SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
+from spfem.report.command import add_report_parser, run_report
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
 from spfem.track_report.command import add_track_parser, run_track
@@ -129,9 +132,12 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
+    add_corpus_parser(commands)
     add_import_parser(commands)
     add_doctor_parser(commands)
+    add_report_parser(commands)
     add_track_parser(commands)
+    add_audit_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -200,9 +206,12 @@ def _bench(arguments: argparse.Namespace) -> None:
 COMMANDS = {
     "reproduce": _reproduce,
     "edit": _edit,
+    "corpus": run_corpus,
     "import-checkpoint": import_checkpoint,
     "doctor": run_doctor,
+    "report": run_report,
     "track": run_track,
+    "audit": run_audit,
     "bench": _bench,
 }
 

@@ -32,7 +32,7 @@ def run_audit(arguments: argparse.Namespace) -> None:
     from spfem.audit.folder import read_published
     from spfem.audit.order import BASELINES
     from spfem.audit.run import audit_clips
-    from spfem.audit.words import time_found, verdicts, what_few_clips_tell
+    from spfem.audit.words import order_seen, time_found, verdicts, what_few_clips_tell
     from spfem.errors import SettingsError
     from spfem.evaluation.tables import save_table
     from spfem.settings.audit import AuditSettings
@@ -55,6 +55,7 @@ def run_audit(arguments: argparse.Namespace) -> None:
     save_table(audit.problems, arguments.out, "audit_problems")
     print(time_found(audit).to_string(index=False))
     print(shown.to_string(index=False) if len(shown) else "too few clips to compare methods")
+    print(order_seen(audit.differences).to_string(index=False))
     print(what_few_clips_tell(audit, settings))
     for row in audit.problems.itertuples():
         print(f"left out: {row.clip} {row.panel}: {row.reason}")

@@ -19,7 +19,6 @@ from spfem.audit.expression_change import (
 from spfem.audit.folder import REFERENCE, SOURCE, Problem, PublishedClip
 from spfem.audit.lips import follow_source
 from spfem.audit.panels import Panel, open_panel
-from spfem.audit.sound import lips_against_sound
 from spfem.audit.timing import Alignment, Curve, align_panels, sample_at
 from spfem.errors import SpfemError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features
@@ -87,12 +86,15 @@ def measure_clip(job: MeasureJob) -> MeasuredClip:
     for name, panel in panels.items():
         if name in (SOURCE, REFERENCE) or name in alignments:
             rows.setdefault(name, {})
-            rows[name] |= _panel_row(panel, settings, job.classifier)
+            # Only the source's own clock can differ from its sound: results are new files.
+            clock = next(iter(alignments.values())).clock if name == SOURCE else 1.0
+            rows[name] |= _panel_row(panel, clock, settings, job.classifier)
+    steadiness = {name: panels[name].steadiness() for name in (SOURCE, *methods)}
     for name in methods:
         rows[name] |= follow_source(panels[SOURCE], panels[name], alignments[name])
         rows[name] |= _change_row(clip, panels[SOURCE], panels[name], alignments[name], wanted)
-        for ratio in ("flicker", "sharpness"):
-            rows[name][ratio] = rows[name][f"{ratio}_levels"] / rows[SOURCE][f"{ratio}_levels"]
+        for metric, value in steadiness[name].items():
+            rows[name][metric] = value / steadiness[SOURCE][metric]
     if REFERENCE in rows:
         rows[REFERENCE]["named_by_direction"] = nearest_label(wanted)
     facts = {"clip": clip.name, "driven_by": clip.driven_by, "emotion": clip.emotion}
@@ -117,26 +119,20 @@ def _wanted_change(
     shown = panels[REFERENCE]
     wanted = mean_scores(shown.track.blendshapes, shown.usable) - rest
     if np.linalg.norm(wanted) < SMALLEST_CHANGE:
-        reason = "shows the expression of the source; no direction of change can be told from it"
+        reason = "shows the expression of the source, so no change is wanted; not measured there"
         problems.append(Problem(clip.name, REFERENCE, reason))
     return wanted
 
 
 def _panel_row(
-    panel: Panel, settings: AuditSettings, classifier: EmotionClassifier | None
+    panel: Panel, clock: float, settings: AuditSettings, classifier: EmotionClassifier | None
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "frames": len(panel.track),
         "usable_frames": int(panel.usable.sum()),
         "fps": panel.track.fps,
-        "flicker_levels": panel.flicker,
-        "sharpness_levels": panel.sharpness,
+        **panel.lips_with_sound(clock, settings.largest_lag_seconds),
     }
-    if panel.level is not None:
-        in_time, best, lag = lips_against_sound(
-            panel.opening, panel.level, settings.largest_lag_seconds
-        )
-        row |= {"sync_correlation": in_time, "sync_best": best, "sync_lag_seconds": lag}
     if classifier is not None:
         features = clip_features(panel.track.expression, panel.usable)
         row["named_by_classifier"] = classifier.name(features[None])[0]
@@ -156,7 +152,7 @@ def _change_row(
         "change_size": float(np.linalg.norm(change)),
         "named_by_direction": nearest_label(change),
     }
-    if clip.emotion not in ("", "neutral"):
+    if clip.emotion not in ("", "neutral") and not np.linalg.norm(wanted) < SMALLEST_CHANGE:
         row["towards_label"] = direction_cosine(change, label_direction(clip.emotion))
     if np.isfinite(wanted).all():
         row["towards_reference"] = direction_cosine(change, wanted)

@@ -41,7 +41,8 @@ METRICS: dict[str, AuditMetric] = {
     "mouth_amplitude": AuditMetric("lip movement, by the source's", None, ""),
     "head_correlation": AuditMetric("head turns with the source", None, ""),
     "flicker": AuditMetric("flicker of skin, by the source's", False, ""),
-    "sharpness": AuditMetric("sharpness, by the source's", None, ""),
+    "flicker_by_detail": AuditMetric("flicker by fine detail, by the source's", False, ""),
+    "sharpness": AuditMetric("fine detail of skin, by the source's", None, ""),
 }
 COMPARED = tuple(name for name, metric in METRICS.items() if metric.higher is not None)
 """Metrics in which methods can be better or worse."""

@@ -2,8 +2,9 @@
 
 Every other method is compared with the baseline of the same clip. Few clips tell little: with n
 clips, the smallest p of an exact sign-flip test is 2 / 2**n, and many comparisons are made at once.
-So a verdict of `seen` needs a p below the error rate after Holm's correction over all comparisons
-of a group of clips; an interval clear of zero alone is called a lean.
+So the verdict `better` needs a p below the error rate after Holm's correction over all comparisons
+of a group of clips; an interval clear of zero alone is called a lean. A metric that is no
+better than 0 on the unedited sources themselves cannot tell anything.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ FEWEST_CLIPS = 3
 EXACT_CLIPS = 14  # sign flips are all tried up to here, drawn beyond
 DRAWS = 20_000
 EVERYTHING = "all clips"
+CANNOT_TELL = "cannot tell: no better than 0 on the sources"
 
 COLUMNS = (
     "group", "metric", "method", "baseline", "difference", "ci_low", "ci_high", "clips",
@@ -62,7 +64,9 @@ def paired_differences(
     if pairs.driven_by.nunique() > 1:
         groups |= {f"{kind}-driven": part for kind, part in pairs.groupby("driven_by")}
     tables = [_group_rows(name, part, settings, seed) for name, part in groups.items()]
-    return pd.DataFrame([row for rows in tables for row in rows], columns=list(COLUMNS))
+    table = pd.DataFrame([row for rows in tables for row in rows], columns=list(COLUMNS))
+    blind = _blind_metrics(measures, settings, seed)
+    return table.assign(verdict=table.verdict.mask(table.metric.isin(blind), CANNOT_TELL))
 
 
 def rival_panels(measures: pd.DataFrame) -> pd.DataFrame:
@@ -147,6 +151,25 @@ def _group_rows(
         row["p_holm"] = float(p_holm)
         row["verdict"] = _verdict(row, settings.error_rate)
     return rows
+
+
+def _blind_metrics(measures: pd.DataFrame, settings: AuditSettings, seed: int) -> set[str]:
+    """Metrics that the unedited sources have, too, and that do not exceed 0 even there."""
+    sources, blind = measures[measures.panel == SOURCE], set()
+    for metric in (name for name in COMPARED if name in sources):
+        values = sources[metric].dropna().to_numpy(float)
+        if len(values) < FEWEST_CLIPS:
+            continue
+        interval = cluster_bootstrap(
+            values,
+            np.arange(len(values)),
+            resamples=settings.resamples,
+            confidence=settings.confidence,
+            seed=seed,
+        )
+        if interval.low <= 0:
+            blind.add(metric)
+    return blind
 
 
 def _verdict(row: dict[str, object], error_rate: float) -> str:

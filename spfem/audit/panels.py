@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.audit.sound import loudness
-from spfem.audit.steadiness import flicker, not_held, sharpness
+from spfem.audit.sound import lips_against_sound, loudness
+from spfem.audit.steadiness import flicker, not_held, sharpness, upper_face
 from spfem.audit.timing import Curve
 from spfem.corpus.video import read_video
 from spfem.errors import FaceNotFoundError
@@ -17,6 +17,8 @@ from spfem.evaluation.mouth import mouth_opening
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.settings import FaceSettings
+
+NOSE_TIP = 1
 
 
 @dataclass(frozen=True)
@@ -27,28 +29,44 @@ class Panel:
         frames: (T, H, W, 3) uint8 RGB.
         track: of them.
         usable: (T,) bool, frames that show a face and are no padding.
-        level: (T,) decibels of its sound; None without sound.
+        audio: (A,) samples; None without sound.
+        sample_rate: of them, in hertz.
     """
 
     frames: np.ndarray
     track: FaceTrack
     usable: np.ndarray
-    level: np.ndarray | None
+    audio: np.ndarray | None
+    sample_rate: int
 
     @property
     def opening(self) -> Curve:
         """Opening of the lips."""
         return Curve(mouth_opening(self.track.landmarks), self.usable, self.track.fps)
 
-    @property
-    def flicker(self) -> float:
-        """Of the skin, see `steadiness.flicker`."""
-        return flicker(self.track.faces, self.track.masks, self.usable)
+    def steadiness(self) -> dict[str, float]:
+        """Flicker and sharpness of the skin above the tip of the nose, in grey levels."""
+        track, nose = self.track, self.track.landmarks[:, NOSE_TIP, :2]
+        rows = (track.align[:, 1, :2] * nose).sum(-1) + track.align[:, 1, 2]
+        inside = upper_face(track.masks, rows[self.usable])
+        shaking = flicker(track.faces, inside, self.usable)
+        detail = sharpness(track.faces, inside, self.usable)
+        return {"flicker": shaking, "sharpness": detail, "flicker_by_detail": shaking / detail}
 
-    @property
-    def sharpness(self) -> float:
-        """Of the face, see `steadiness.sharpness`."""
-        return sharpness(self.track.faces, self.track.masks, self.usable)
+    def lips_with_sound(self, clock: float, largest_lag_seconds: float) -> dict[str, float]:
+        """Correlation of lips and loudness, see `sound.lips_against_sound`; empty without sound.
+
+        Args:
+            clock: frames a second that are shown, by those that were filmed.
+            largest_lag_seconds: either way.
+        """
+        if self.audio is None:
+            return {}
+        fps = self.track.fps / clock
+        level = loudness(self.audio, self.sample_rate, fps, len(self.track))
+        opening = self.opening._replace(fps=fps)
+        in_time, best, lag = lips_against_sound(opening, level, largest_lag_seconds)
+        return {"sync_correlation": in_time, "sync_best": best, "sync_lag_seconds": lag}
 
     def embeddings(self, frames: np.ndarray) -> np.ndarray:
         """Identity descriptors (N, 128) of frames (N,)."""
@@ -68,7 +86,5 @@ def open_panel(path: Path, face_size: int) -> Panel:
     usable = track.found & not_held(video.frames)
     if not usable.any():
         raise FaceNotFoundError(f"{path} shows a face only while it stands still; give a video")
-    level = None
-    if video.audio is not None and video.sample_rate is not None and len(video.audio):
-        level = loudness(video.audio, video.sample_rate, track.fps, len(track))
-    return Panel(video.frames, track, usable, level)
+    sound = video.audio if video.audio is not None and len(video.audio) else None
+    return Panel(video.frames, track, usable, sound, video.sample_rate or 0)

@@ -1,4 +1,8 @@
-"""Flicker and sharpness of aligned faces, to be read beside those of the source."""
+"""Flicker and fine detail of aligned faces, to be read beside those of the source.
+
+A blurred result flickers less, because the same small movement changes it less. So flicker is
+also given by fine detail, the ratio of the two numbers.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +34,24 @@ def not_held(frames: np.ndarray) -> np.ndarray:
     return kept
 
 
+def upper_face(masks: np.ndarray, noses: np.ndarray) -> np.ndarray:
+    """Masks (T, S, S) cut to above the tip of the nose, where speech moves the skin little.
+
+    Args:
+        masks: (T, S, S) uint8, 255 inside the face.
+        noses: (T,) rows of the tip of the nose, aligned pixels.
+    """
+    upper = masks.copy()
+    upper[:, max(int(np.median(noses)), 0) :] = 0
+    return upper
+
+
 def flicker(faces: np.ndarray, masks: np.ndarray, usable: np.ndarray) -> float:
     """How much the skin changes from frame to frame and back, in grey levels of 255.
 
     At each pixel the root mean square over time of x[t] - (x[t-1] + x[t+1]) / 2; of these the
-    median over the pixels that lie in the face in all frames. So it tells about skin: mouth,
-    lids and brows, which move with speech and emotion, are the smaller part of the pixels.
+    median over the pixels that lie inside in all frames. So it tells about skin: lids and brows,
+    which move by themselves, are the smaller part of the pixels.
 
     Args:
         faces: (T, S, S, 3) uint8 aligned.

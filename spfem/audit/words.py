@@ -6,7 +6,7 @@ import pandas as pd
 
 from spfem.audit.folder import REFERENCE, SOURCE
 from spfem.audit.metrics import METRICS
-from spfem.audit.order import EVERYTHING
+from spfem.audit.order import CANNOT_TELL, EVERYTHING
 from spfem.audit.run import Audit
 from spfem.settings.audit import AuditSettings
 
@@ -32,6 +32,44 @@ def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame
         }
         for row in part.sort_values("claim", ascending=False, kind="stable").itertuples()
     ]
+    return pd.DataFrame(rows)
+
+
+def order_seen(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
+    """Whether the papers' order is seen: one row a claim, counting metrics times methods.
+
+    Args:
+        differences: of `order.paired_differences`.
+        group: of clips.
+    """
+    part = differences[(differences.group == group) & (differences.claim != "")]
+    rows = []
+    for claim, of_claim in part.groupby("claim", sort=False):
+        able = of_claim[of_claim.verdict != CANNOT_TELL]
+        higher = able.metric.map(lambda name: METRICS[name].higher)
+        agreeing = (able.difference > 0) == higher
+        sure, against = (able.verdict == "better").sum(), (able.verdict == "worse").sum()
+        lean = (able.verdict == "leans better").sum()
+        doubt = (able.verdict == "leans worse").sum()
+        if sure and not against + doubt:
+            verdict = "seen"
+        elif against and not sure + lean:
+            verdict = "the opposite is seen"
+        elif lean + sure and not against + doubt and agreeing.all():
+            verdict = "points that way, not proven"
+        else:
+            verdict = "not decided"
+        rows.append(
+            {
+                "the papers": claim,
+                "comparisons": len(able),
+                "in their direction": int(agreeing.sum()),
+                "lean": int(lean),
+                "proven": int(sure),
+                "lean or proven against": int(doubt + against),
+                "their order": verdict,
+            }
+        )
     return pd.DataFrame(rows)
 
 
