@@ -18,6 +18,7 @@ from spfem.correlation.frame_pairs import (
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import Progress, train_spatial
 from spfem.correlation.training_state import STATE_NAME
+from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.errors import CorpusError
 from spfem.settings import SpatialSettings
 
@@ -25,6 +26,7 @@ CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
 SOURCES = (
     "checkpoints.py",
+    "distributed.py",
     "precision.py",
     *(
         f"correlation/{name}.py"
@@ -114,15 +116,16 @@ def learn_spatial(
     Returns:
         Path of the checkpoint, for `SpatialCoherence.load`.
     """
-    stage = open_stage(
-        folder,
-        "spatial",
-        settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
-        inputs={"faces": faces.digest, "pairs": pairs.digest}
-        | ({} if first is None else {"first": file_digest(first)}),
-        sources=SOURCES,
-        force=force,
-    )
+    with first_alone():
+        stage = open_stage(
+            folder,
+            "spatial",
+            settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
+            inputs={"faces": faces.digest, "pairs": pairs.digest}
+            | ({} if first is None else {"first": file_digest(first)}),
+            sources=SOURCES,
+            force=force,
+        )
     checkpoint = folder / CHECKPOINT_NAME
     if stage.complete and checkpoint.exists():
         return checkpoint
@@ -136,8 +139,10 @@ def learn_spatial(
         first=None if first is None else SpatialCoherence.load(first, supervise=False),
         progress=progress,
     )
-    write_json(folder / CURVE_NAME, learned.curve)
-    learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-    (folder / STATE_NAME).unlink(missing_ok=True)
-    stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    if is_first():
+        write_json(folder / CURVE_NAME, learned.curve)
+        learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
+        (folder / STATE_NAME).unlink(missing_ok=True)
+        stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    wait_for_all()
     return checkpoint

@@ -14,6 +14,7 @@ from spfem.correlation.temporal_training import train_temporal
 from spfem.correlation.training import Progress
 from spfem.correlation.training_state import STATE_NAME
 from spfem.correlation.windows import FrameWindows
+from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.settings import TemporalSettings
 
 SOURCES = SPATIAL_SOURCES + tuple(
@@ -62,14 +63,15 @@ def learn_temporal(
     Returns:
         Path of the checkpoint, for `load` of the metric's class.
     """
-    stage = open_stage(
-        folder,
-        name,
-        settings={name: settings, "seed": seed, "roles": dict(roles)},
-        inputs={"faces": faces.digest, "pairs": pairs.digest},
-        sources=SOURCES,
-        force=force,
-    )
+    with first_alone():
+        stage = open_stage(
+            folder,
+            name,
+            settings={name: settings, "seed": seed, "roles": dict(roles)},
+            inputs={"faces": faces.digest, "pairs": pairs.digest},
+            sources=SOURCES,
+            force=force,
+        )
     checkpoint = folder / f"{name}.safetensors"
     if stage.complete and checkpoint.exists():
         return checkpoint
@@ -87,8 +89,10 @@ def learn_temporal(
         folder=folder,
         progress=progress,
     )
-    write_json(folder / CURVE_NAME, learned.curve)
-    learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-    (folder / STATE_NAME).unlink(missing_ok=True)
-    stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    if is_first():
+        write_json(folder / CURVE_NAME, learned.curve)
+        learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
+        (folder / STATE_NAME).unlink(missing_ok=True)
+        stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    wait_for_all()
     return checkpoint

@@ -15,9 +15,17 @@ from spfem.correlation.sampling import NEIGHBOURS
 from spfem.correlation.scores import level_scores
 from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
 from spfem.correlation.temporal import TemporalCoherence, WindowComparison
-from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.correlation.training import (
+    DrawAndCompare,
+    Outcome,
+    Progress,
+    Share,
+    run_learning,
+    whole_batch,
+)
 from spfem.correlation.untrained import gather_statistics
 from spfem.correlation.windows import WindowProvider, Windows
+from spfem.distributed import own_share
 from spfem.errors import SettingsError
 from spfem.settings import TemporalSettings
 
@@ -120,9 +128,10 @@ def train_temporal(
     """
     model = initial_temporal_metric(name, settings, seed).to(device)
 
-    def comparing(provider: WindowProvider) -> DrawAndCompare:
+    def comparing(provider: WindowProvider, share: Share = whole_batch) -> DrawAndCompare:
         def compare(random: np.random.Generator) -> Outcome:
-            windows = provider.draw_windows(settings.batch_size, random)
+            drawn = provider.draw_windows(settings.batch_size, random)
+            windows = Windows(*(share(rows) for rows in (drawn.neutral, drawn.emotion, drawn.held)))
             generator = torch.Generator().manual_seed(int(random.integers(2**62)))
             query, key, held = window_tensors(windows, device)
             compared = model.compare(query, key, held=held, generator=generator)
@@ -133,7 +142,7 @@ def train_temporal(
     unseen = None if held_out is None else comparing(held_out)
     curve = run_learning(
         model,
-        comparing(train),
+        comparing(train, own_share),
         unseen,
         settings,
         seed=seed,

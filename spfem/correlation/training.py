@@ -18,6 +18,14 @@ from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.speech import draw_moments, speech_loss
 from spfem.correlation.training_state import STATE_NAME, load_state, save_state
 from spfem.correlation.untrained import initial_metric
+from spfem.distributed import (
+    is_first,
+    mean_of_all,
+    own_share,
+    refuse_sharing,
+    share_learning,
+    wait_for_all,
+)
 from spfem.errors import SettingsError, SpfemError
 from spfem.settings import SpatialSettings
 
@@ -61,6 +69,14 @@ class Outcome:
 DrawAndCompare = Callable[[np.random.Generator], Outcome]
 """Draws a batch from the generator and nothing else, and compares it."""
 
+Share = Callable[[np.ndarray], np.ndarray]
+"""Takes the rows of a batch that this process computes."""
+
+
+def whole_batch(rows: np.ndarray) -> np.ndarray:
+    """All rows, as for the curve of unseen data, which every process computes alone."""
+    return rows
+
 
 @dataclass(frozen=True)
 class TrainedMetric:
@@ -90,6 +106,8 @@ def run_learning(
 
     Every step draws from a generator seeded by (`seed`, step), so a killed run that continues
     gives what an uninterrupted one gives. Points of the held-out curve all use the same draws.
+    Under `torchrun` every process compares its share of the same batch, see
+    `spfem.distributed`; the first one writes.
 
     Args:
         model: on its device, with its initial weights.
@@ -114,6 +132,8 @@ def run_learning(
     curve: list[dict[str, Any]] = []
     if state_path is not None and state_path.exists():
         first_step, curve = load_state(state_path, model, optimiser)
+    wait_for_all()  # before the first process writes the state anew
+    compare = share_learning(model, compare)
     model.train()
     recent: list[Tensor] = []
     for step in progress(range(first_step, settings.steps)):
@@ -126,17 +146,26 @@ def run_learning(
         recent.append(outcome.loss.detach())
         done = step + 1
         if done % settings.curve_steps == 0 or done == settings.steps:
-            mean_loss = float(torch.stack(recent).mean())
+            mean_loss = float(mean_of_all(torch.stack(recent).mean()))
             if not np.isfinite(mean_loss):
                 raise SpfemError(f"the {name} loss is not finite at step {done}; lower the rate")
-            curve.append({"step": done, "split": "train", "loss": mean_loss, **outcome.scores()})
+            curve.append({"step": done, "split": "train", "loss": mean_loss, **_scores(outcome)})
             if held_out is not None:
                 curve.append({"step": done, "split": "held_out", **_unseen(model, held_out, seed)})
             recent.clear()
-        if state_path is not None and done % settings.checkpoint_steps == 0:
+        if state_path is not None and is_first() and done % settings.checkpoint_steps == 0:
             save_state(state_path, model, optimiser, done, curve)
     model.eval()
     return curve
+
+
+def _scores(outcome: Outcome) -> dict[str, float]:
+    """Scores of a batch: the mean over the shares of the processes."""
+    scores = outcome.scores()
+    if not scores:
+        return scores
+    values = mean_of_all(torch.tensor(list(scores.values()), dtype=torch.float64))
+    return dict(zip(scores, values.tolist(), strict=True))
 
 
 def remaining_rate(step: int, settings: LearningSettings) -> float:
@@ -186,15 +215,17 @@ def train_spatial(
         first: learned metric to start from; default initial weights.
         progress: wrapper of the step loop.
     """
+    if settings.released("scalar_weight"):
+        refuse_sharing("a metric with the released scalar_weight, one number for the whole batch,")
     model = initial_metric(settings, seed).to(device)
     if first is not None:
         model.load_state_dict(first.state_dict())
 
-    def comparing(provider: FrameProvider) -> DrawAndCompare:
+    def comparing(provider: FrameProvider, share: Share = whole_batch) -> DrawAndCompare:
         def compare(random: np.random.Generator) -> Outcome:
-            neutral, emotion = provider.draw(settings.batch_size, random)
+            drawn = provider.draw(settings.batch_size, random)
             generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-            query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
+            query, key = (images_from_frames(share(frames), device) for frames in drawn)
             levels = model.compare(query, key, generator=generator)
             return Outcome(model.total(levels), lambda: level_scores(levels))
 
@@ -203,11 +234,12 @@ def train_spatial(
                 raise SettingsError("speech_weight needs FramePairs, which know the moments")
             drawn = draw_moments(provider, settings.batch_size, settings.speech_moments, random)
             generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-            query, key = (images_from_frames(f, device) for f in (drawn.neutral, drawn.emotion))
+            frames = (drawn.neutral, drawn.emotion)
+            query, key = (images_from_frames(share(each), device) for each in frames)
             levels = model.compare(query, key, generator=generator)
             speech = speech_loss(
                 [(level.query, level.key) for level in levels],
-                torch.as_tensor(drawn.numbers, device=device),
+                torch.as_tensor(share(drawn.numbers), device=device),
                 temperature=settings.speech_temperature,
                 gap_frames=settings.speech_gap_frames,
             )
@@ -219,7 +251,7 @@ def train_spatial(
     unseen = None if held_out is None else comparing(held_out)
     curve = run_learning(
         model,
-        comparing(train),
+        comparing(train, own_share),
         unseen,
         settings,
         seed=seed,

@@ -23,6 +23,7 @@ from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.learn import CURVE_NAME, PairStore
 from spfem.correlation.training import Progress
 from spfem.correlation.training_state import STATE_NAME
+from spfem.distributed import refuse_sharing
 from spfem.errors import CorpusError
 from spfem.settings import CrossModalSettings
 
@@ -44,6 +45,7 @@ SOURCES = (
     "checkpoints.py",
     "correlation/preprocess.py",
     "correlation/training.py",
+    "distributed.py",
     *(f"correlation/crossmodal/{name}.py" for name in _PARTS),
 )
 """The files whose code decides what is learned."""
@@ -116,6 +118,7 @@ def learn_single(
     Returns:
         Path of the encoder, for `encoder_files.load_encoder`.
     """
+    refuse_sharing("the cross-modal metric, whose negatives are the whole batch,")
     stage = open_stage(
         folder,
         f"cross-modal {modality} alone",
@@ -183,6 +186,7 @@ def learn_joint(
         Path of the checkpoint, for `CrossModalCoherence.load`.
     """
     made_from = {f"{name} encoder": file_digest(encoders[name]) for name in ("audio", visual)}
+    refuse_sharing("the cross-modal metric, whose negatives are the whole batch,")
     stage = open_stage(
         folder,
         f"cross-modal {visual}",

@@ -1,0 +1,198 @@
+"""Learning in several processes that `torchrun` starts: each sees its share of every batch.
+
+Shares are exact: all processes draw the same batch, batch norm counts all shares, and gradients
+are averaged, so that several processes learn what one learns on the whole batch, up to rounding.
+In a program started without `torchrun` nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from spfem.errors import SettingsError
+
+LONGEST_WAIT = timedelta(days=7)  # of the others while the first process makes an earlier stage
+
+
+def process_count() -> int:
+    """How many processes learn together; 1 without `torchrun`."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process writes files."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def was_started_by_torchrun() -> bool:
+    """Whether `torchrun` started this program, with one process or several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+@contextmanager
+def joined_processes(device: str) -> Iterator[str]:
+    """Join the processes that `torchrun` started; gives the device of this one.
+
+    Args:
+        device: `cpu` (over gloo) or `cuda` (over NCCL, one GPU a process).
+    """
+    if not was_started_by_torchrun():
+        yield device
+        return
+    if device != "cpu":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("gloo" if device == "cpu" else "nccl", timeout=LONGEST_WAIT)
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Let the first process through the block before the others, so that they find its files."""
+    if dist.is_initialized() and not is_first():
+        dist.barrier()
+    yield
+    if dist.is_initialized() and is_first():
+        dist.barrier()
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def own_share(batch: Any) -> Any:
+    """The rows of a batch (B, ...) that this process computes: B / processes, side by side.
+
+    Raises:
+        SettingsError: if the rows cannot be shared equally.
+    """
+    processes = process_count()
+    if processes == 1:
+        return batch
+    if len(batch) % processes:
+        raise SettingsError(
+            f"a batch of {len(batch)} cannot be shared equally by {processes} processes; start "
+            "a number that divides it"
+        )
+    rows = len(batch) // processes
+    return batch[dist.get_rank() * rows : (dist.get_rank() + 1) * rows]
+
+
+def mean_of_all(value: Tensor) -> Tensor:
+    """Mean of a tensor over all processes, without gradient."""
+    if process_count() == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total / process_count()
+
+
+def refuse_sharing(what: str) -> None:
+    """Stop what cannot be shared by processes.
+
+    Raises:
+        SettingsError: if several processes learn together.
+    """
+    if process_count() > 1:
+        raise SettingsError(f"{what} learns in one process; start it without torchrun")
+
+
+class _Compared(nn.Module):
+    """A model whose forward pass is a function, since `DistributedDataParallel` wraps that."""
+
+    def __init__(self, model: nn.Module, compare: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model, self._compare = model, compare
+
+    def forward(self, *arguments: Any) -> Any:
+        return self._compare(*arguments)
+
+
+def share_learning(model: nn.Module, compare: Callable[..., Any]) -> Callable[..., Any]:
+    """`compare` with gradients averaged over processes; the same function where there is one.
+
+    Batch norms of the model are changed in place to count the shares of all processes while
+    they learn; names and values of its weights stay.
+
+    Args:
+        model: whose parameters learn, with equal weights in all processes.
+        compare: what computes a loss from the model and draws the same in all processes.
+    """
+    if process_count() == 1:
+        return compare
+    from torch.nn.parallel import DistributedDataParallel
+
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.forward = _shared_norm(module)  # type: ignore[assignment, method-assign]
+    device = next(model.parameters()).device
+    # Of convolutions of 1 x 1, whose strides say nothing.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    return DistributedDataParallel(
+        _Compared(model, compare),
+        device_ids=None if device.type == "cpu" else [device],
+        forward_sync_buffers=False,  # equal anyway, as batch norm counts all shares
+    )
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _shared_norm(norm: nn.modules.batchnorm._BatchNorm) -> Callable[[Tensor], Tensor]:
+    """Forward pass of a batch norm over the rows of all processes, equal in number.
+
+    PyTorch's own `SyncBatchNorm` is for GPUs only.
+    """
+    alone = norm.forward
+
+    def forward(features: Tensor) -> Tensor:
+        if not norm.training:
+            return alone(features)
+        given = features.dtype
+        if given.itemsize < 4:  # as the built-in batch norm computes
+            features = features.float()
+        axes = [0, *range(2, features.ndim)]
+        shape = (1, -1, *(1,) * (features.ndim - 2))
+        processes = process_count()
+        count = features.numel() // features.shape[1] * processes
+        mean = _Sum.apply(features.mean(axes)) / processes
+        centred = features - mean.view(shape)
+        variance = _Sum.apply(centred.square().mean(axes)) / processes
+        if norm.running_mean is not None and norm.running_var is not None:
+            with torch.no_grad():
+                assert norm.num_batches_tracked is not None  # has running statistics
+                norm.num_batches_tracked.add_(1)
+                share = norm.momentum or 1.0 / float(norm.num_batches_tracked)
+                norm.running_mean.lerp_(mean, share)
+                norm.running_var.lerp_(variance * (count / max(1, count - 1)), share)
+        scaled = centred * torch.rsqrt(variance + norm.eps).view(shape)
+        return (scaled * norm.weight.view(shape) + norm.bias.view(shape)).to(given)
+
+    return forward
