@@ -1,4 +1,4 @@
-"""The command line: `python -m spfem reproduce | edit | corpus | import-checkpoint | doctor | bench`."""
+"""The command line, `python -m spfem COMMAND`; `--help` lists the commands."""
 
 from __future__ import annotations
 

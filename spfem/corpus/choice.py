@@ -37,8 +37,8 @@ def choose_corpus(corpus: str, data: Path, base: Path) -> CorpusChoice:
     folder = data / corpus if corpus in CORPORA else base / Path(corpus).expanduser()
     if not folder.is_dir():
         raise SettingsError(
-            f"corpus {corpus!r} is unknown: there is no folder {folder}; give {', '.join(CORPORA)} or a "
-            "folder with recordings"
+            f"corpus {corpus!r} is unknown: there is no folder {folder}; give "
+            f"{', '.join(CORPORA)} or a folder with recordings"
         )
     name = corpus if corpus in CORPORA else re.sub(r"[^\w.]+", "-", folder.resolve().name.lower())
     name = name.strip("-._")

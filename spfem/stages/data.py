@@ -8,12 +8,13 @@ import numpy as np
 
 from spfem.artifacts import digest
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.recordings import list_recordings
+from spfem.corpus.recordings.listing import list_recordings
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
 from spfem.face.stage import FaceStore, extract_faces
 from spfem.pairing.index import PairIndex, pair_corpus
-from spfem.settings import EMOTIONS
+from spfem.pairing.stand_ins import clocks_of_pairs, kinds_of_sound
+from spfem.settings import EMOTIONS, PairingSettings
 from spfem.workspace import Workspace
 
 
@@ -77,7 +78,35 @@ def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
     return (*corpus.select(role="train"), *learning)
 
 
-def read_truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
+def read_visemes(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Number of the mouth shape shown in each frame (T,) by clip key; of recordings, of the sound.
+
+    See `spfem.pairing.stand_ins`.
+    """
+    if make_corpus(workspace).has_truth:
+        return _read_truths(workspace, "viseme")
+    return kinds_of_sound(*_stand_in_material(workspace))
+
+
+def read_clocks(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Where in its sentence each frame (T,) stands, by clip key; of recordings, as we align them.
+
+    See `spfem.pairing.stand_ins`.
+    """
+    if make_corpus(workspace).has_truth:
+        return _read_truths(workspace, "frame_of_reference")
+    return clocks_of_pairs(*_stand_in_material(workspace))
+
+
+def _stand_in_material(
+    workspace: Workspace,
+) -> tuple[Corpus, PairIndex, dict[str, int], PairingSettings]:
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    frames = {clip.key: len(faces[clip.key].found) for clip in corpus.clips}
+    return corpus, make_pairs(workspace), frames, workspace.scale.pairing
+
+
+def _read_truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
     """The array `name` of the exact truth of every clip, by clip key."""
     truths = {}
     for clip in make_corpus(workspace).clips:

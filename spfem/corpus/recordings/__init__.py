@@ -1,10 +1,6 @@
 """Corpora of recordings, used where they lie and never written to.
 
-`list_recordings` looks through a folder, recognises how it is laid out (MEAD, RAVDESS, the
-processed layout of ASCCL, a table `clips.csv`, or a corpus list) and checks every clip.
+`listing.list_recordings` makes a corpus of a folder, `survey.survey_folder` tells what is in it:
+the folder is walked, its layout recognised (MEAD, RAVDESS, the processed layout of ASCCL, a table
+`clips.csv`, or a corpus list), and every clip checked.
 """
-
-from spfem.corpus.recordings.listing import list_recordings
-from spfem.corpus.recordings.survey import Survey, survey_folder
-
-__all__ = ["Survey", "list_recordings", "survey_folder"]

@@ -13,9 +13,10 @@ from spfem.corpus.clips import Clip, Corpus, whole
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.recordings.check import CheckedClip, check_clips
 from spfem.corpus.recordings.layouts import find_clips
-from spfem.corpus.recordings.roles import roles_of
+from spfem.corpus.recordings.roles import protocol_roles, roles_of
 from spfem.corpus.recordings.walk import FolderContent, walk_folder
 from spfem.errors import CorpusError
+from spfem.settings import EMOTIONS
 
 NAMES = {"mead": "mead", "asccl": "mead", "ravdess": "ravdess"}
 OUTSIDE_PROTOCOL = "clips of actors whom the papers did not use"
@@ -28,7 +29,7 @@ class Survey:
 
     Attributes:
         root: the folder.
-        name: `mead` or `ravdess`, which have a protocol of the papers, else that of the folder.
+        name: `mead` or `ravdess` where the papers' protocol fits, else that of the folder.
         kind: `mead`, `ravdess`, `asccl`, `table` or `list`.
         clips: that can be used, in the order of a corpus.
         damaged: files that are left out, and those used with a remark.
@@ -124,11 +125,14 @@ def survey_content(content: FolderContent) -> Survey:
         clips.append(one)
         if one.remark is not None:
             damaged.append(one.remark)
-    name = NAMES.get(kind, content.root.resolve().name)
-    roles = roles_of(name, {one.clip.actor: one.clip.role for one in clips})
+    name = NAMES.get(kind, "")
+    if not protocol_roles(name, {one.clip.actor for one in clips}):
+        name = content.root.resolve().name
+    roles = roles_of(name, [one.clip for one in clips])
     unused = found.unused
     if outside := sum(one.clip.actor not in roles for one in clips):
         unused[OUTSIDE_PROTOCOL] = outside
+    damaged += _missing_emotions(clips, roles)
     return Survey(
         root=content.root,
         name=name,
@@ -145,6 +149,17 @@ def survey_content(content: FolderContent) -> Survey:
         files=len(content.files) + sum(each.count for each in content.pictures.values()),
         ignored=content.ignored,
     )
+
+
+def _missing_emotions(clips: list[CheckedClip], roles: Mapping[str, str]) -> list[DamagedClip]:
+    present = {(one.clip.actor, one.clip.emotion) for one in clips}
+    details = "no usable clip; the actor's other emotions are used"
+    return [
+        DamagedClip(f"{actor}/{emotion}", "missing emotion", details, used=True)
+        for actor in roles
+        for emotion in EMOTIONS
+        if (actor, emotion) not in present
+    ]
 
 
 def _is_same_rate(one: Fraction, other: Fraction) -> bool:
