@@ -13,8 +13,8 @@ from spfem.artifacts import digest, file_digest, source_digest, write_json, writ
 from spfem.corpus.choice import choose_corpus
 from spfem.errors import SettingsError, SpfemError
 from spfem.manifest import RUNS_FOLDER, merge_manifest
-from spfem.report import write_report
 from spfem.report.links import PAGE_NAME
+from spfem.report.page import write_report
 from spfem.scales import load_scale
 from spfem.workspace import choose_device, project_folder
 

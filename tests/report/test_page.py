@@ -1,0 +1,167 @@
+import json
+import re
+import subprocess
+import tomllib
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from spfem.__main__ import main
+from spfem.errors import InputError
+from spfem.report.contents import read_contents
+from spfem.report.page import write_report
+from spfem.report.tables import read_shown, round_number, table_html
+from tests.browser import open_browser
+from tests.conftest import ROOT
+from tests.report.results_folder import make_results
+
+
+class _Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.targets, self.anchors, self.unlabelled = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.anchors.add(found.get("id"))
+        self.targets += [v for k, v in attrs if k in ("href", "src") and v != "data:,"]
+        if tag == "img" and not found.get("alt"):
+            self.unlabelled.append(found)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return make_results(tmp_path)
+
+
+def _read(page):
+    links = _Links()
+    links.feed(page.read_text())
+    return links
+
+
+def test_sections_follow_the_notebooks_and_items_their_code(folders):
+    sections = read_contents(*folders)
+    assert [section.title for section in sections] == ["Early things", "Later <things>"]
+    assert [item.name for item in sections[0].items] == ["tables/zeta", "alpha", "face_M001"]
+    assert [item.kind for item in sections[0].items] == ["table", "figure", "figure"]
+    assert {item.name for item in sections[1].items} == {"tables/main_results", "videos/clip"}
+    assert list(sections[0].items[1].files) == [".png", ".pdf"]
+
+
+def test_every_link_leads_somewhere_and_every_picture_has_words(folders):
+    page = write_report(*folders)
+    links = _read(page)
+    assert not links.unlabelled
+    assert {"alpha.pdf", "videos/clip.mp4", "notebooks/01_early.html"} <= set(links.targets)
+    for target in links.targets:
+        if target.startswith("#"):
+            assert target[1:] in links.anchors
+        else:
+            assert (page.parent / target).is_file(), target
+
+
+def test_captions_come_from_the_notebook_then_the_file_then_the_name(folders):
+    text = write_report(*folders).read_text()
+    for caption in ("Three &lt;bars&gt;.", "<figcaption>A face.", "<figcaption>Zeta."):
+        assert caption in text
+    assert "embedded corpus; scale smoke; seeds of the run: 7." in text
+    assert "number of seeds: 1 to 3; clips: 4 to 8." in text
+    assert "Later &lt;things&gt;" in text
+
+
+def test_headline_holds_averages_in_bold_where_clear(folders):
+    text = write_report(*folders).read_text()
+    headline = text[text.index('id="headline"') : text.index("<section")]
+    assert "<strong>1.23 [1, 1.50]</strong>" in headline
+    assert "9.88" not in headline
+    assert "<strong>3" not in headline
+
+
+def test_page_is_the_same_when_written_again(folders):
+    assert write_report(*folders).read_bytes() == write_report(*folders).read_bytes()
+
+
+def test_committed_page_links_only_to_what_is_committed(folders):
+    results, notebooks = folders
+    subprocess.run(["git", "init", "-q", str(results.parent)], check=True)
+    ignore = results.parent / ".gitignore"
+    ignore.write_text("*.pdf\n")
+    assert "alpha.pdf" not in _read(write_report(results, notebooks)).targets
+    ignore.write_text("*\n")  # the page stays where it was made
+    assert "alpha.pdf" in _read(write_report(results, notebooks)).targets
+
+
+def test_tables_are_escaped_rounded_and_published_numbers_marked(folders):
+    results, _ = folders
+    columns, rows = read_shown(results / "tables" / "zeta.csv", results / "tables" / "zeta.md")
+    assert rows == [["a|b", "0.123", "1"], ["<b>", "1.0e-07", "2"]]
+    text = table_html(columns, rows, "zeta")
+    assert "<b>" not in text
+    assert text.count('class="published"') == 3
+    assert "not absolute values" in text
+
+
+def test_layout_of_its_own_is_taken_as_it_stands(tmp_path):
+    pd.DataFrame({"a": [1, 2], "b": [3, 4]}).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t.md").write_text("| who | best |\n| --- | --- |\n| x | **1.0** |\n")
+    columns, rows = read_shown(tmp_path / "t.csv", tmp_path / "t.md")
+    assert (columns, rows) == (["who", "best"], [["x", "**1.0**"]])
+    assert "<strong>1.0</strong>" in table_html(columns, rows, "t")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.9994, "3.00"), (0.0, "0"), (12345.6, "12346"), (float("nan"), "n/a"), (True, "yes")],
+)
+def test_numbers_are_rounded_to_three_digits(value, text):
+    assert round_number(value) == text
+
+
+def test_folder_without_results_is_one_line(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert "manifest.json is missing" in capsys.readouterr().err
+    with pytest.raises(InputError):
+        write_report(tmp_path)
+
+
+def test_every_saved_thing_of_the_notebooks_has_a_caption():
+    captions = tomllib.loads((ROOT / "notebooks" / "captions.toml").read_text())
+    folders = {"figure": "", "table": "tables/", "gif": "videos/"}
+    without = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        for call in re.split(r"(?=workspace\.save_(?:figure|table|gif)\()", code)[1:]:
+            kind = re.match(r"workspace\.save_(\w+)", call)[1]
+            words = re.findall(r'"([^"\n]+)"', call)
+            names = [folders[kind] + re.sub(r"\{[^}]*\}", "*", word) for word in words]
+            if "caption=" not in call and not captions.keys() & set(names):
+                without.append(f"{path.stem}: {names[:1]}")
+    assert not without
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_in_a_browser(folders, width):
+    page = write_report(*folders)
+    with open_browser() as browser:
+        tab = browser.new_page(viewport={"width": width, "height": 800})
+        wrong = []
+        tab.on("requestfailed", lambda request: wrong.append(request.url))
+        tab.on("console", lambda message: wrong.append(message.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", lambda r: wrong.append(r.url) if r.url.startswith("http") else None)
+        tab.goto(page.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.click("nav a[href='#03_late']")
+        assert tab.locator("h2[id='03_late']").is_visible()
+        for picture in tab.locator("img").all():
+            picture.scroll_into_view_if_needed()
+        tab.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        tab.wait_for_function(
+            "[...document.querySelectorAll('video')].every(v => v.readyState > 0)"
+        )
+        assert not wrong
