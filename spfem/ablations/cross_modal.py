@@ -25,8 +25,9 @@ from spfem.correlation.crossmodal.retrieval_table import (
     relational_distances,
     score_retrieval,
 )
-from spfem.correlation.crossmodal.samples import FrameTable, tabulate_frames
+from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable, tabulate_frames
 from spfem.correlation.crossmodal.single import train_single
+from spfem.correlation.frame_pairs import AlignedClips
 from spfem.settings import CrossModalSettings
 from spfem.stages.metrics import DIRECT_WEIGHT, clip_signals, cross_modal_settings
 
@@ -154,22 +155,31 @@ def learn_variant(
         return folder / name
 
     for modality, encoder in encoders.items() if variant.stage_a else ():
-        frames = _frames(material, (modality,), settings, settings.single_image_size)
-        alone = train_single(modality, *frames, settings, seed=seed, folder=state(modality))
+        table, samples = _frames(material, (modality,), settings, settings.single_image_size)
+        alone = train_single(
+            modality,
+            table,
+            samples,
+            None,
+            settings,
+            seed=seed,
+            device=material.device,
+            folder=state(modality),
+        )
         encoder.load_state_dict(alone.encoder.state_dict())
-    frames = _frames(material, tuple(encoders), settings, settings.image_size)
-    train_joint(model, *frames, seed=seed, folder=state("both"))
+    table, samples = _frames(material, tuple(encoders), settings, settings.image_size)
+    train_joint(model.to(material.device), table, samples, None, seed=seed, folder=state("both"))
     return model.supervise()
 
 
-def _frames(  # type: ignore[no-untyped-def]
+def _frames(
     material: Material, modalities: tuple[str, ...], settings: CrossModalSettings, image_size: int
-):
+) -> tuple[FrameTable, FrameSamples]:
     signals = clip_signals(material.workspace, image_size)
     table, train, _ = frames_of_roles(
         signals, modalities, material.pairs, material.corpus.roles, settings
     )
-    return table, train, None
+    return table, train
 
 
 @torch.no_grad()
@@ -182,7 +192,7 @@ def retrieval_measured(
     embedded = {
         (key, modality): embed_runs(
             model, table, modality, table.runs(table.rows(key), model.settings.frames)
-        )
+        ).cpu()
         for key in table.keys
         for modality in ("audio", model.visual)
     }
@@ -195,7 +205,7 @@ def retrieval_measured(
                 embedded[source, modality], embedded[other, modality], *calibration
             )
 
-        def distances(pair) -> np.ndarray:  # type: ignore[no-untyped-def]
+        def distances(pair: AlignedClips) -> np.ndarray:
             compare = direct_distances if query == target else relational_distances
             sides = (side(pair.source, pair.target, modality) for modality in (query, target))
             return over_windows(compare(*sides), context)

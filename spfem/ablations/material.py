@@ -37,8 +37,16 @@ class Material:
     @property
     def inputs(self) -> dict[str, str]:
         """Digests of what is read."""
-        parts = {"corpus": self.corpus, "faces": self.faces, "pairs": self.pairs}
-        return {name: part.digest for name, part in parts.items()}
+        return {
+            "corpus": self.corpus.digest,
+            "faces": self.faces.digest,
+            "pairs": self.pairs.digest,
+        }
+
+    @property
+    def device(self) -> str:
+        """Where to learn."""
+        return self.workspace.device
 
     @cached_property
     def train(self) -> FramePairs:

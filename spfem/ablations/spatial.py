@@ -25,7 +25,12 @@ from spfem.ablations.variants import DEFAULT, Quantity, Variant
 from spfem.correlation.frame_pairs import FrameProvider
 from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
 from spfem.correlation.preprocess import images_from_frames
-from spfem.correlation.similarity import SimilarityScores, list_comparisons, score_similarity
+from spfem.correlation.similarity import (
+    Comparison,
+    SimilarityScores,
+    list_comparisons,
+    score_similarity,
+)
 from spfem.correlation.training import Outcome, Progress, run_learning
 from spfem.evaluation.gradient_map import gradient_maps, mouth_region
 from spfem.settings import SpatialSettings
@@ -148,11 +153,12 @@ def measure_spatial(
     model = initial_partial_metric(
         settings, seed, levels=variant.levels, neighbours=variant.neighbours
     )
-    learn_partial(model, material.train, seed=seed, folder=folder)
+    learn_partial(model.to(material.device), material.train, seed=seed, folder=folder)
     moments = list_comparisons(
         material.unseen, material.truths("viseme"), material.settings.comparisons, seed=LIST_SEED
     )
     scores = score_similarity(model, material.unseen, moments)
+    model.cpu()
     looked_at = moments[:: max(1, len(moments) // material.settings.gradient_moments)]
     return {
         **similarity_measured(scores, model.levels),
@@ -175,7 +181,9 @@ def similarity_measured(
     }
 
 
-def _mouth_share(model: PartialSpatialCoherence, material: Material, moments: list) -> Measured:  # type: ignore[type-arg]
+def _mouth_share(
+    model: PartialSpatialCoherence, material: Material, moments: list[Comparison]
+) -> Measured:
     """Share of the gradient on the mouth where only the mouth is wrong; see `gradient_map`."""
     unseen, faces = material.unseen, material.faces
     pairs = [unseen.pairs[row.pair] for row in moments]
@@ -190,9 +198,13 @@ def _mouth_share(model: PartialSpatialCoherence, material: Material, moments: li
 
 def _step_seconds(material: Material) -> float:
     settings = spatial_settings(material, VARIANTS[0], MEASURED_STEPS + 1)
-    learn_partial(initial_partial_metric(replace(settings, steps=1), 0), material.train, seed=0)
+    first, model = (
+        initial_partial_metric(each, 0).to(material.device)
+        for each in (replace(settings, steps=1), settings)
+    )
+    learn_partial(first, material.train, seed=0)
     started = time.perf_counter()
-    learn_partial(initial_partial_metric(settings, 0), material.train, seed=0)
+    learn_partial(model, material.train, seed=0)
     return (time.perf_counter() - started) / (MEASURED_STEPS + 1)
 
 

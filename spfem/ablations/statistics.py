@@ -189,7 +189,7 @@ def wide_table(rows: pd.DataFrame, table: AblationTable) -> pd.DataFrame:
         first = part.iloc[0]
         line = {"component": first.component, "variant": name, "against": first.against}
         for row in part.itertuples(index=False):
-            line[table.quantities[row.quantity].label] = _cell(row)
+            line[table.quantities[str(row.quantity)].label] = _cell(row)
         lines.append(line)
     return pd.DataFrame(lines)
 

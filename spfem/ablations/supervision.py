@@ -7,8 +7,7 @@ far more.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +17,9 @@ import torch
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.recipe import Recipe
+from spfem.ablations.supervision_variants import VARIANTS, SupervisionVariant
 from spfem.ablations.table import AblationTable, ablation_folder
-from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.ablations.variants import Quantity
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
@@ -29,16 +29,16 @@ from spfem.head import load_head_model
 from spfem.manipulator import Manipulator, Supervision, load_manipulator
 from spfem.manipulator.stage import SOURCES as MANIPULATOR_SOURCES
 from spfem.manipulator.training import train_manipulator
-from spfem.methods import METHODS, Method
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from spfem.stages.data import make_persons, manipulator_clips
-from spfem.stages.manipulators import ANCHORED, EXPRESSION_SPACE, make_base_manipulator
+from spfem.stages.manipulators import EXPRESSION_SPACE, make_base_manipulator
 from spfem.stages.metrics import (
     make_audio_banks,
     make_cross_modal_metric,
     make_spatial_metric,
     make_temporal_metric,
 )
+from spfem.stages.renderer_supervision import ANCHORED
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 
 MEASURED_STEPS = 3
@@ -50,56 +50,6 @@ SOURCES = (
     "chain.py",
     "evaluation/emotion.py",
     "evaluation/protocol.py",
-)
-NED, ALL = "ned", "ned+all"
-
-
-@dataclass(frozen=True)
-class SupervisionVariant(Variant):
-    """A method, and factors on the weights of `SupervisionSettings`, by name of the setting."""
-
-    method: Method = METHODS[ALL]
-    factors: Mapping[str, float] = field(default_factory=dict)
-
-
-def _without(part: str, method: Method, **factors: float) -> SupervisionVariant:
-    return SupervisionVariant(
-        f"all but {part}", f"{part} left out", f"everything but {part}",
-        method=method, factors=factors,
-    )  # fmt: skip
-
-
-def _weighted(
-    method: str, component: str, *names: str, factors: tuple[float, ...] = (0.3, 1.0, 3.0)
-) -> tuple[SupervisionVariant, ...]:
-    title = METHODS[method].title.removeprefix("NED + ")
-    return tuple(
-        SupervisionVariant(
-            f"{title} x {factor:g}",
-            component,
-            f"{METHODS[method].title}, {factor:g} times its weight",
-            against="NED",
-            method=METHODS[method],
-            factors=dict.fromkeys(names, factor),
-        )
-        for factor in factors
-    )
-
-
-_EVERYTHING = METHODS[ALL]
-_PAIRS = ("manipulator_paired", "manipulator_consistency")
-VARIANTS = (
-    SupervisionVariant(DEFAULT, "", "NED + all, the weights of the scale"),
-    SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
-    _without("ASCCL", replace(_EVERYTHING, spatial=False)),
-    _without("temporal VD", replace(_EVERYTHING, temporal=("temporal_cm",))),
-    _without("temporal CM", replace(_EVERYTHING, temporal=("temporal_vd",))),
-    _without("SCMCL", replace(_EVERYTHING, paired=False)),
-    _without("retrieved pairs", _EVERYTHING, manipulator_paired=0.0),
-    _without("distance consistency", _EVERYTHING, manipulator_consistency=0.0),
-    *_weighted("ned+asccl", "weight of ASCCL", "manipulator_spatial"),
-    *_weighted("ned+stccl_vd", "weight of STCCL", "manipulator_temporal"),
-    *_weighted("ned+scmcl", "weight of SCMCL", *_PAIRS),
 )
 
 
@@ -130,6 +80,7 @@ def supervision_of(
         load_head_model(),
         make_persons(workspace),
         seed=seed,
+        device=workspace.device,
     )
 
 
@@ -174,6 +125,7 @@ def _tune(
     """Go on from the base for `tune_steps`, as `make_manipulator` does."""
     persons = make_persons(material.workspace)
     supervision = supervision_of(material, variant, seed)
+    base = make_base_manipulator(material.workspace, seed)
     labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
     codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
     keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
@@ -183,10 +135,11 @@ def _tune(
         settings,
         space=EXPRESSION_SPACE,
         seed=seed,
+        device=material.device,
         guide=partial(supervision.bind, keys) if supervision else None,
-        initial=load_manipulator(make_base_manipulator(material.workspace, seed)),
+        initial=load_manipulator(base, device=material.device),
         checkpoint_folder=folder,
-    ).manipulator
+    ).manipulator.cpu()
 
 
 def _classifier(material: Material) -> EmotionClassifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,5 +49,6 @@ def no_preparation(material: Material, seeds: tuple[int, ...]) -> None:
 
 
 def ablation_folder(material: Material, table: str, variant: str, seed: int) -> Path:
-    """Folder of the stage of a variant."""
-    return material.workspace.stage_folder("ablations", table, variant, f"seed{seed}")
+    """Folder of the stage of a variant; only letters, digits, dots and dashes of its name."""
+    name = re.sub(r"[^a-z0-9.]+", "-", variant.lower()).strip("-")
+    return material.workspace.stage_folder("ablations", table, name, f"seed{seed}")

@@ -177,12 +177,14 @@ def measure_temporal(
     settings = _temporal_settings(material, variant, material.settings.temporal_steps)
     moments = common_moments(material)
     if variant.metric == SPATIAL_ALONE:
-        model = initial_partial_metric(_single_frames(settings), seed)
+        model = initial_partial_metric(_single_frames(settings), seed).to(material.device)
         learn_partial(model, material.train, seed=seed, folder=folder)
         frames = middle_frames(material, moments)
         return similarity_measured(score_similarity(model, material.unseen, frames))
     train = FrameWindows(material.train, settings.window_frames)
-    learned = train_temporal(variant.metric, train, None, settings, seed=seed, folder=folder)
+    learned = train_temporal(
+        variant.metric, train, None, settings, seed=seed, device=material.device, folder=folder
+    )
     windows = FrameWindows(material.unseen, settings.window_frames)
     cut = cut_windows(moments, settings.window_frames)
     return similarity_measured(score_window_similarity(learned.model.supervise(), windows, cut))
@@ -191,9 +193,10 @@ def measure_temporal(
 def _step_seconds(material: Material) -> float:
     settings = _temporal_settings(material, VARIANTS[0], MEASURED_STEPS)
     train = FrameWindows(material.train, settings.window_frames)
-    train_temporal(JOINT, train, None, replace(settings, steps=1), seed=0)
+    device = material.device
+    train_temporal(JOINT, train, None, replace(settings, steps=1), seed=0, device=device)
     started = time.perf_counter()
-    train_temporal(JOINT, train, None, settings, seed=0)
+    train_temporal(JOINT, train, None, settings, seed=0, device=device)
     return (time.perf_counter() - started) / MEASURED_STEPS
 
 

@@ -16,7 +16,7 @@ class Variant:
     """One row of an ablation table.
 
     Attributes:
-        name: in tables, figures and folders; `-` and letters, digits.
+        name: in tables and figures; folders are named after it.
         component: the part of the paper that is changed, for example `adaptive weights`.
         what: the change in words.
         changes: of the settings that learn, for `dataclasses.replace`.
