@@ -13,6 +13,7 @@ from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.errors import SettingsError, SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
+from spfem.ned_folders.command import add_ned_parsers, export_ned, import_ned
 from spfem.report.command import add_report_parser, run_report
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
@@ -134,6 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_corpus_parser(commands)
     add_import_parser(commands)
+    add_ned_parsers(commands)
     add_doctor_parser(commands)
     add_report_parser(commands)
     add_track_parser(commands)
@@ -208,6 +210,8 @@ COMMANDS = {
     "edit": _edit,
     "corpus": run_corpus,
     "import-checkpoint": import_checkpoint,
+    "import-ned": import_ned,
+    "export-ned": export_ned,
     "doctor": run_doctor,
     "report": run_report,
     "track": run_track,
