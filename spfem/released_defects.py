@@ -25,7 +25,7 @@ from spfem.evaluation.defects import (
 from spfem.evaluation.retrieval import score_sound_to_expression, scored_pairs
 from spfem.evaluation.similarity import load_metric, similarity_scorer
 from spfem.settings import CrossModalSettings
-from spfem.stages.data import make_corpus, make_faces, make_pairs, read_truths
+from spfem.stages.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
 from spfem.stages.metrics import (
     clip_signals,
     cross_modal_settings,
@@ -56,7 +56,7 @@ def _compare_similarity(
     workspace: Workspace, metric: str, defects: tuple[LearnedDefect, ...]
 ) -> pd.DataFrame:
     evaluation = workspace.scale.evaluation
-    visemes = read_truths(workspace, "viseme")
+    visemes = read_visemes(workspace)
     held_out = frame_pairs_of_role(
         make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "held_out"
     )
@@ -108,7 +108,7 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
     asked = scored_pairs(pairs, roles, "held_out")
     signals = clip_signals(workspace, settings.image_size)
     table, _, _ = frames_of_roles(signals, ("audio", "expression"), pairs, roles, settings)
-    clocks = read_truths(workspace, "frame_of_reference")
+    clocks = read_clocks(workspace)
 
     def recalls(compat: str) -> tuple[np.ndarray, np.ndarray]:
         scores = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,38 +37,45 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def corpus_checks(
-    corpus: Corpus, faces: Mapping[str, FaceTrack], *, frames_per_second: float
+    corpus: Corpus, faces: Mapping[str, FaceTrack], made: Mapping[str, Any] | None
 ) -> pd.DataFrame:
-    """Whether the embedded corpus can stand for recordings: rows with `COLUMNS`.
+    """Whether a corpus can be worked with, the embedded one like recordings: rows with `COLUMNS`.
 
     Args:
-        corpus: embedded corpus, with truth.
-        faces: tracks of all clips.
-        frames_per_second: measured rate of generation.
+        corpus: any; what needs the exact truth is measured where there is one.
+        faces: tracks of its clips; clips without one are left out.
+        made: record of the stage that made the corpus, with its frames and seconds, if any did.
     """
     found, lips, jaws, features, emotions, actors = [], [], [], [], [], []
     for clip in corpus.clips:
+        if clip.key not in faces:
+            continue
         track = faces[clip.key]
         found.append(track.found)
-        with np.load(clip.truth) as truth:
-            lips.append(_correlation(truth["mouth_opening"], mouth_opening(track.landmarks)))
-            jaws.append(_correlation(truth["face_units"][:, 0], track.expression[:, 0]))
+        if corpus.has_truth:
+            with np.load(clip.truth) as truth:
+                lips.append(_correlation(truth["mouth_opening"], mouth_opening(track.landmarks)))
+                jaws.append(_correlation(truth["face_units"][:, 0], track.expression[:, 0]))
         features.append(clip_features(track.expression, track.found))
         emotions.append(clip.emotion)
         actors.append(clip.actor)
     named = name_unseen_actors(np.stack(features), emotions, actors)
-    clips = len(corpus.clips)
+    clips = len(found)
     accuracy = np.mean([a == b for a, b in zip(named, emotions, strict=True)])
     frames = np.concatenate(found)
-    return pd.DataFrame(
-        [
-            _row("face found by the tracker", frames.mean(), ">= 0.99", "of frames", len(frames)),
-            _row("emotion named, unseen actors", float(accuracy), ">= 0.85", "of clips", clips),
+    rows = [
+        _row("face found by the tracker", frames.mean(), ">= 0.99", "of frames", len(frames)),
+        _row("emotion named, unseen actors", float(accuracy), ">= 0.85", "of clips", clips),
+    ]
+    if corpus.has_truth:
+        rows += [
             _row("mouth opening, truth and track", np.median(lips), ">= 0.9", "correlation", clips),
             _row("jaw opening, truth and fit", np.median(jaws), ">= 0.9", "correlation", clips),
-            _row("generation", frames_per_second, ">= 60", "frames a second", len(frames)),
         ]
-    )
+    if made is not None and "frames" in made.get("facts", {}):
+        rate = made["facts"]["frames"] / made["seconds"]
+        rows.append(_row("generation", rate, ">= 60", "frames a second", len(frames)))
+    return pd.DataFrame(rows)
 
 
 def face_checks(faces: Mapping[str, FaceTrack], clips: list[Path], settings: FaceSettings,
@@ -107,15 +115,34 @@ def face_checks(faces: Mapping[str, FaceTrack], clips: list[Path], settings: Fac
 
 
 def pairing_checks(corpus: Corpus, pairs: PairIndex) -> pd.DataFrame:
-    """Error of the alignment against the exact truth, and what the gate lets through."""
+    """Error of the alignment against the exact truth where known, and what the gate lets through."""
     everything = pairs.select(usable=None)
-    errors = np.concatenate([pair_error(corpus, pair) for pair in pairs.select()])
-    usable = np.mean([pair.usable for pair in everything])
-    n = len(errors)
-    return pd.DataFrame(
-        [
-            _row("alignment error, median", np.median(errors), "<= 1.5", "frames", n),
-            _row("alignment error, 90th percentile", np.quantile(errors, 0.9), "<= 3", "frames", n),
-            _row("pairs that pass the gate", float(usable), ">= 0.95", "of pairs", len(everything)),
+    usable = float(np.mean([pair.usable for pair in everything]))
+    rows = [_row("pairs that pass the gate", usable, ">= 0.95", "of pairs", len(everything))]
+    if corpus.has_truth:
+        errors = np.concatenate([pair_error(corpus, pair) for pair in pairs.select()])
+        median, most, n = np.median(errors), np.quantile(errors, 0.9), len(errors)
+        rows = [
+            _row("alignment error, median", median, "<= 1.5", "frames", n),
+            _row("alignment error, 90th percentile", most, "<= 3", "frames", n),
+            *rows,
         ]
-    )
+    return pd.DataFrame(rows)
+
+
+def pairing_spread(
+    corpus: Corpus, pairs: PairIndex, *, emotions: Sequence[str]
+) -> tuple[dict[str, np.ndarray], str]:
+    """Alignment errors of the usable pairs by emotion, or the costs of all pairs without truth.
+
+    Returns:
+        Values by emotion, of the emotions that have pairs, and what they are.
+    """
+    values = {}
+    for emotion in emotions:
+        known = pairs.select(emotion=emotion, usable=True if corpus.has_truth else None)
+        if known and corpus.has_truth:
+            values[emotion] = np.concatenate([pair_error(corpus, pair) for pair in known])
+        elif known:
+            values[emotion] = np.array([pair.normalised_cost for pair in known])
+    return values, "alignment error (frames)" if corpus.has_truth else "mean cost on the path"

@@ -5,12 +5,15 @@ Notebooks call these, so that any notebook can be run alone.
 """
 
 from spfem.stages.data import (
+    face_unit_curves,
     make_corpus,
     make_faces,
     make_pairs,
     make_persons,
     make_whole_corpus,
     manipulator_clips,
+    read_clocks,
+    read_visemes,
 )
 from spfem.stages.manipulators import EXPRESSION_SPACE, make_base_manipulator, make_manipulator
 from spfem.stages.metrics import (
@@ -41,6 +44,7 @@ __all__ = [
     "METRICS",
     "clip_signals",
     "cross_modal_settings",
+    "face_unit_curves",
     "load_cross_modal_metric",
     "load_spatial_metric",
     "load_temporal_metric",
@@ -62,4 +66,6 @@ __all__ = [
     "make_whole_corpus",
     "manipulator_clips",
     "person_texture",
+    "read_clocks",
+    "read_visemes",
 ]

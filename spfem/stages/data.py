@@ -12,6 +12,7 @@ from spfem.corpus.recordings.listing import list_recordings
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
 from spfem.face.stage import FaceStore, extract_faces
+from spfem.face_units import FACE_UNIT_NAMES
 from spfem.pairing.index import PairIndex, pair_corpus
 from spfem.pairing.stand_ins import clocks_of_pairs, kinds_of_sound
 from spfem.settings import EMOTIONS, PairingSettings
@@ -96,6 +97,16 @@ def read_clocks(workspace: Workspace) -> dict[str, np.ndarray]:
     if make_corpus(workspace).has_truth:
         return _read_truths(workspace, "frame_of_reference")
     return clocks_of_pairs(*_stand_in_material(workspace))
+
+
+def face_unit_curves(workspace: Workspace, clip: Clip) -> dict[str, np.ndarray]:
+    """Face units (T,) of a clip by name: those that made it, of recordings those tracked."""
+    if make_corpus(workspace).has_truth:
+        with np.load(clip.truth) as arrays:
+            names = [str(name) for name in arrays["face_unit_names"]]
+            return dict(zip(names, arrays["face_units"].T, strict=True))
+    tracked = make_faces(workspace)[clip.key].expression
+    return dict(zip(FACE_UNIT_NAMES, tracked.T, strict=True))
 
 
 def _stand_in_material(

@@ -10,7 +10,7 @@ import pandas as pd
 from spfem.artifacts import file_digest, open_stage, writing
 from spfem.correlation.temporal_training import TEMPORAL_METRICS
 from spfem.evaluation.similarity import measure_similarity
-from spfem.stages.data import make_corpus, make_faces, make_pairs, read_truths
+from spfem.stages.data import make_corpus, make_faces, make_pairs, read_visemes
 from spfem.stages.metrics import make_metric
 from spfem.workspace import Workspace
 
@@ -40,7 +40,7 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
             make_faces(workspace),
             make_pairs(workspace),
             corpus.roles,
-            read_truths(workspace, "viseme"),
+            read_visemes(workspace),
             checkpoints,
             scale,
             metric=name,
