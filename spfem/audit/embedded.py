@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spfem.audit.folder import REFERENCE, SOURCE, PublishedClip
-from spfem.results import clips_by_key, protocol, result_video, score_method
+from spfem.stages.edits import clips_by_key, make_edits, protocol
 from spfem.workspace import Workspace
 
 CLIPS = 3
@@ -24,21 +24,17 @@ def embedded_clips(workspace: Workspace, seed: int = 0) -> list[PublishedClip]:
     Returns:
         Three edits spread over actors and emotions, each within one person, neutral left out.
     """
-    methods = workspace.scale.methods
-    for method in methods:
-        score_method(workspace, method, seed)
+    made = {method: make_edits(workspace, method, seed) for method in workspace.scale.methods}
     known = clips_by_key(workspace)
-    edits = [
-        edit
-        for edit in protocol(workspace)
-        if edit.setting == "intra" and edit.emotion != "neutral"
-    ]
-    step = max(1, (len(edits) - 1) // (CLIPS - 1)) if len(edits) >= CLIPS else 1
+    chosen = [edit for edit in protocol(workspace) if edit.setting == "intra"]
+    chosen = [edit for edit in chosen if edit.emotion != "neutral"]
+    # Steps of actors and one emotion further each time, in the protocol's order.
+    step = max(1, len(chosen) // CLIPS + 1)
     clips = []
-    for edit in edits[::step][:CLIPS]:
+    for edit in chosen[::step][:CLIPS]:
         source = known[edit.source]
         videos: dict[str, Path] = {SOURCE: source.video, REFERENCE: known[edit.reference].video}
-        videos |= {method: result_video(workspace, method, seed, edit) for method in methods}
+        videos |= {method: edits.video(edit) for method, edits in made.items()}
         truth = source.counterpart(edit.emotion)[0]
         videos |= {"copy": source.video} | ({"truth": truth} if truth.is_file() else {})
         clips.append(PublishedClip(edit.name, "reference", edit.emotion, videos))

@@ -68,7 +68,8 @@ def read_published(folder: Path) -> tuple[list[PublishedClip], list[Problem]]:
     clips: list[PublishedClip] = []
     problems: list[Problem] = []
     seen: Counter[str] = Counter()
-    for row in table.to_dict("records"):
+    for values in table.itertuples(index=False):
+        row = dict(zip(table.columns, map(str, values), strict=True))
         name = row["clip"]
         seen[name] += 1
         if seen[name] > 1:

@@ -116,6 +116,5 @@ def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
             if namer in known and known[namer].notna().any():
                 row[namer] = int((known[namer] == known.emotion).sum())
         rows.append(row)
-    table = pd.DataFrame(rows)
-    first = (table.panel != REFERENCE).to_numpy() if len(table) else []
-    return table.iloc[pd.Series(first, dtype=bool).argsort(kind="stable").to_numpy()]
+    rows.sort(key=lambda row: row["panel"] != REFERENCE)
+    return pd.DataFrame(rows)

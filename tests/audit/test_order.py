@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from scipy.stats import permutation_test
 
-from spfem.audit.order import clip_differences, holm, mean_ranks, paired_differences, sign_flip_p
+from spfem.audit.order import (
+    CANNOT_TELL,
+    clip_differences,
+    holm,
+    mean_ranks,
+    paired_differences,
+    sign_flip_p,
+)
 from spfem.errors import InputError
 from spfem.settings.audit import AuditSettings
 
@@ -23,7 +30,7 @@ def _measures(clips: int, gain: float, noise: float = 0.02) -> pd.DataFrame:
         driven = "label" if clip % 2 else "reference"
         base = "baseline" if clip % 2 else "ned"
         for panel, more in ((base, 0.0), ("ours", gain), ("copy", 5.0), ("source", 9.0)):
-            value = ease + more + random.normal(0, noise)
+            value = ease + more + random.normal(0, noise) if panel != "source" else np.nan
             rows.append((f"c{clip}", driven, panel, value, 1 - value))
     columns = ["clip", "driven_by", "panel", "mouth_correlation", "identity_distance"]
     return pd.DataFrame(rows, columns=columns)
@@ -56,6 +63,17 @@ def test_few_clips_can_only_lean():
 def test_nothing_is_not_clear():
     table = paired_differences(_measures(12, 0.0), SETTINGS)
     assert (table.verdict == "not clear").all()
+
+
+@pytest.mark.parametrize(("of_sources", "blind"), [(0.4, False), (0.0, True)])
+def test_a_metric_that_is_blind_on_the_sources_cannot_tell(of_sources, blind):
+    measures = _measures(12, 0.1)
+    noise = np.random.default_rng(5).normal(0, 0.1, len(measures))
+    sources = measures.panel == "source"
+    measures["sync_correlation"] = np.where(sources, of_sources + noise, measures.mouth_correlation)
+    verdicts = paired_differences(measures, SETTINGS).set_index("metric").verdict
+    assert (verdicts["sync_correlation"] == CANNOT_TELL).all() == blind
+    assert not (verdicts["mouth_correlation"] == CANNOT_TELL).any()
 
 
 def test_missing_values_and_missing_baselines():

@@ -1,0 +1,145 @@
+"""A made-up folder through the whole audit: planted offsets, a planted better method, damage."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from spfem.audit.folder import read_published
+from spfem.audit.run import audit_clips, count_people
+from spfem.audit.words import (
+    label_trust,
+    order_seen,
+    time_found,
+    verdicts,
+    what_few_clips_tell,
+)
+from spfem.errors import InputError
+from spfem.settings.audit import AuditSettings
+from tests.edit.made_up import speaking_frames, write_clip
+
+FRAMES = 44
+SETTINGS = AuditSettings(identity_frames=2, resamples=100, face_size=96)
+
+
+def _openings(seed: int) -> np.ndarray:
+    """Places 0 to 4 of the mouth, smooth and never the same twice."""
+    walk = np.convolve(np.random.default_rng(seed).normal(size=FRAMES + 8), np.ones(5), "valid")
+    return np.clip(np.round(2 + walk[:FRAMES]), 0, 4).astype(int)
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    """`ours` is the source two frames late, its last frames black; `ned` half the source."""
+    folder = tmp_path_factory.mktemp("published")
+    pictures = speaking_frames(5, 160)
+    spoken, other = _openings(1), _openings(2)
+    source = pictures[spoken]
+    ours = np.concatenate([source[2:], np.zeros_like(source[:2])])
+    ned = pictures[np.round(0.5 * spoken + 0.5 * other).astype(int)]
+    ned = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in ned])
+    for name, frames in (("source", source), ("ours", ours), ("ned", ned)):
+        write_clip(folder / "one" / f"{name}.mp4", frames, 30)
+    (folder / "one" / "cut.mp4").write_bytes((folder / "one" / "ned.mp4").read_bytes()[:900])
+    write_clip(folder / "one" / "empty.mp4", np.zeros((20, 64, 64, 3), np.uint8), 30)
+    write_clip(folder / "two" / "source.mp4", np.zeros((20, 64, 64, 3), np.uint8))
+    write_clip(folder / "two" / "ned.mp4", source[:20])
+    rows = ["clip,emotion_in_name,panels", "one,happy,source|ned|ours|cut|empty|gone"]
+    (folder / "clips.csv").write_text("\n".join([*rows, "two,sad,source|ned"]))
+    clips, problems = read_published(folder)
+    return audit_clips(clips, SETTINGS, problems=problems)
+
+
+def test_what_cannot_be_used_is_listed_and_the_rest_measured(audit):
+    problems = audit.problems.set_index(["clip", "panel"]).reason
+    assert "missing" in problems["one", "gone"]
+    assert "cut.mp4" in problems["one", "cut"]
+    assert "no face" in problems["one", "empty"]
+    assert "no face" in problems["two", "source"]
+    assert list(audit.measures.panel) == ["source", "ned", "ours"]
+
+
+def test_planted_offset_is_found(audit):
+    rows = audit.measures.set_index("panel")
+    assert rows.offset_frames["ours"] == -2
+    assert rows.clock["ours"] == 1
+    assert FRAMES - 5 < rows.usable_frames["ours"] <= FRAMES - 2  # without black and held ones
+    assert time_found(audit).ours[0] == "-2"
+
+
+def test_a_copy_in_other_time_scores_as_a_copy(audit):
+    ours = audit.measures.set_index("panel").loc["ours"]
+    assert ours.mouth_correlation > 0.97
+    assert ours.csim > 0.995
+    assert ours.identity_distance < 0.15
+    assert ours.change_size < 0.1
+    assert ours.named_by_direction == "neutral"
+    assert ours.mouth_amplitude == pytest.approx(1, abs=0.1)
+
+
+def test_the_planted_worse_method_is_worse(audit):
+    rows = audit.measures.set_index("panel")
+    for metric in ("mouth_correlation", "lip_shape_correlation", "csim"):
+        assert rows[metric]["ned"] < rows[metric]["ours"]
+    assert rows.sharpness["ned"] < 0.8
+    assert rows.sharpness["ours"] == pytest.approx(1, abs=0.1)
+
+
+def test_one_clip_allows_no_comparison(audit):
+    assert audit.differences.empty
+    assert audit.people == 1
+    assert np.isnan(audit.chance)
+    assert verdicts(audit.differences).empty
+    assert order_seen(audit.differences).empty
+    assert "1 clips of about 1 persons" in what_few_clips_tell(audit, SETTINGS)
+    assert set(label_trust(audit.measures).panel) == {"ned", "ours"}
+
+
+def test_nothing_left_is_an_error_with_the_reason(tmp_path):
+    write_clip(tmp_path / "two" / "source.mp4", np.zeros((9, 64, 64, 3), np.uint8))
+    write_clip(tmp_path / "two" / "ned.mp4", np.zeros((9, 64, 64, 3), np.uint8))
+    (tmp_path / "clips.csv").write_text("clip,panels\ntwo,source|ned")
+    clips, problems = read_published(tmp_path)
+    with pytest.raises(InputError, match="no face"):
+        audit_clips(clips, SETTINGS, problems=problems)
+
+
+def test_people_are_counted_by_chains_of_likeness():
+    row = np.zeros(128)
+    row[0] = 1.0
+    assert count_people([0 * row, 0.5 * row, 1.0 * row]) == 1
+    assert count_people([0 * row, 1.0 * row]) == 2
+    assert count_people([0 * row, 1.0 * row, 0.5 * row, 9 * row]) == 2
+    assert count_people([]) == 0
+
+
+def _differences(**verdict_of):
+    rows = [
+        {
+            "group": "all clips",
+            "metric": metric,
+            "method": "ours",
+            "difference": 0.1 if "better" in verdict else -0.1,
+            "claim": "speech kept",
+            "verdict": verdict,
+        }
+        for metric, verdict in verdict_of.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("better", "leans better", "seen"),
+        ("leans better", "leans better", "points that way, not proven"),
+        ("leans better", "not clear", "not decided"),  # the unclear one points the other way
+        ("better", "worse", "not decided"),
+        ("worse", "not clear", "the opposite is seen"),
+    ],
+)
+def test_orders_in_words(first, second, expected):
+    table = order_seen(_differences(mouth_correlation=first, jaw_correlation=second))
+    assert list(table["their order"]) == [expected]
