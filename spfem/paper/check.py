@@ -97,7 +97,6 @@ def _check(claim: Any, measured: Measured) -> dict[str, Any]:
             else judge_direction(expected, difference, ours.low, ours.high)
         )
         if claim.part in ("method", "formulation"):
-            changes["published_change"] = expected / claim.published_base
             if ours.base:
                 ends = [difference, ours.low, ours.high]
                 changes |= dict(zip(CHANGES[1:], np.divide(ends, ours.base), strict=True))
