@@ -115,7 +115,7 @@ def face_checks(faces: Mapping[str, FaceTrack], clips: list[Path], settings: Fac
 
 
 def pairing_checks(corpus: Corpus, pairs: PairIndex) -> pd.DataFrame:
-    """Error of the alignment against the exact truth where known, and what the gate lets through."""
+    """What the gate lets through, and the error against the exact truth where it is known."""
     everything = pairs.select(usable=None)
     usable = float(np.mean([pair.usable for pair in everything]))
     rows = [_row("pairs that pass the gate", usable, ">= 0.95", "of pairs", len(everything))]

@@ -10,6 +10,7 @@ embedded corpus.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def voiced_frames(audio: np.ndarray, frame_samples: float) -> np.ndarray:
     """
     count = max(1, int(len(audio) / frame_samples))
     edges = (np.arange(count + 1) * frame_samples).round().astype(int)
-    energy = np.array([np.mean(audio[a:b] ** 2) for a, b in zip(edges, edges[1:], strict=False)])
+    energy = np.array([np.mean(audio[a:b] ** 2) for a, b in pairwise(edges)])
     loud = np.quantile(energy, _LOUD_QUANTILE)
     return energy > max(loud, np.finfo(float).tiny) * 10 ** (-SILENCE_DECIBELS / 10)
 
