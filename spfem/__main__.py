@@ -10,6 +10,7 @@ from pathlib import Path
 from spfem.audit.command import add_audit_parser, run_audit
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
+from spfem.drift.command import add_check_parser, run_check
 from spfem.errors import SettingsError, SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
@@ -72,6 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--only", metavar="NN", help="run only the notebook of this number")
     run.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
     run.add_argument("--force", action="store_true", help="run notebooks even if unchanged")
+    run.add_argument(
+        "--ablations",
+        action="store_true",
+        help="also make the ablation tables (at full scale about 45 minutes more on two cores; a "
+        "killed run goes on where it was)",
+    )
     run.add_argument(
         "-p",
         "--parameter",
@@ -138,6 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_ned_parsers(commands)
     add_doctor_parser(commands)
     add_report_parser(commands)
+    add_check_parser(commands)
     add_track_parser(commands)
     add_audit_parser(commands)
 
@@ -171,6 +179,7 @@ def _reproduce(arguments: argparse.Namespace) -> None:
             start=arguments.start,
             force=arguments.force,
             parameters=tuple(arguments.parameter),
+            ablations=arguments.ablations,
         )
     )
 
@@ -214,6 +223,7 @@ COMMANDS = {
     "export-ned": export_ned,
     "doctor": run_doctor,
     "report": run_report,
+    "check": run_check,
     "track": run_track,
     "audit": run_audit,
     "bench": _bench,

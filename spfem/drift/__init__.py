@@ -1,0 +1,1 @@
+"""Whether the results of a fresh run are still those that were committed."""
