@@ -19,6 +19,7 @@ from spfem.scales import load_scale
 from spfem.workspace import choose_device, project_folder
 
 CELL_TIMEOUT_SECONDS = 7200
+ABLATIONS = "ablations"  # parameter of the one notebook that makes them, and how its name ends
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunSettings:
     start: str | None = None  # the first notebook's number, `--from`
     force: bool = False
     parameters: tuple[tuple[str, str], ...] = ()
+    ablations: bool = False  # also learn what the ablation tables lack
 
 
 def list_notebooks(folder: Path) -> list[Path]:
@@ -76,6 +78,12 @@ def _check_parameters(notebooks: Sequence[Path], parameters: Mapping[str, Any]) 
                 raise SettingsError(
                     f"parameter {name!r} is not one of {path.name}: {', '.join(sorted(declared))}"
                 )
+
+
+def _own_parameters(path: Path, settings: RunSettings) -> dict[str, Any]:
+    """Parameters that only this notebook has."""
+    makes_ablations = settings.ablations and path.stem.endswith(f"_{ABLATIONS}")
+    return {ABLATIONS: True} if makes_ablations else {}
 
 
 def _parse(text: str) -> Any:
@@ -177,6 +185,8 @@ def reproduce(settings: RunSettings) -> None:
     chain = base
     for path in notebooks:
         chain = keys[path.stem] = digest([chain, _code(path)])
+        if own := _own_parameters(path, settings):  # of no concern to the notebooks after it
+            keys[path.stem] = digest([chain, own])
     for number, path in enumerate(chosen, 1):
         label = f"[{number}/{len(chosen)}] {path.stem}"
         record = results / RUNS_FOLDER / "done" / f"{path.stem}.json"
@@ -186,7 +196,7 @@ def reproduce(settings: RunSettings) -> None:
         print(f"{label} ...", flush=True)
         begun = time.perf_counter()
         executed = results / "notebooks" / path.name
-        _execute(path, executed, parameters)
+        _execute(path, executed, parameters | _own_parameters(path, settings))
         print(f"{label}: {time.perf_counter() - begun:.0f} s", flush=True)
         run = results / RUNS_FOLDER / f"{path.stem}.json"
         files = json.loads(run.read_text("utf-8"))["files"] if run.exists() else []

@@ -132,3 +132,28 @@ def test_unknown_corpus_is_one_line(capsys):
 def test_only_and_from_exclude_each_other(capsys):
     assert main(["reproduce", "--only", "01", "--from", "02"]) == 1
     assert "exclude each other" in capsys.readouterr().err
+
+
+def test_only_the_notebook_of_ablations_is_told_to_make_them(project, monkeypatch):
+    told, keys = {}, {}
+
+    def note(path, executed, parameters):
+        told[path.stem] = parameters
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        executed.write_text("")
+        executed.with_suffix(".html").write_text("")
+
+    monkeypatch.setattr(module, "_execute", note)
+    for name in ("14_ablations", "15_after"):
+        _notebook(project / "notebooks" / f"{name}.ipynb", WORK.format(name=name))
+    for wanted in (False, True):
+        reproduce(_settings(project, ablations=wanted, force=True))
+        assert {stem: "ablations" in given for stem, given in told.items()} == {
+            "00_one": False,
+            "14_ablations": wanted,
+            "15_after": False,
+        }
+        done = project / "figures" / "synthetic-smoke" / ".runs" / "done"
+        keys[wanted] = {p.stem: json.loads(p.read_text())["key"] for p in done.glob("*.json")}
+    changed = {stem for stem in keys[True] if keys[True][stem] != keys[False][stem]}
+    assert changed == {"14_ablations"}

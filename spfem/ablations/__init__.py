@@ -15,6 +15,7 @@ from spfem.ablations.run import (
     missing_jobs,
     read_ablations,
 )
+from spfem.ablations.show import how_to_make, show_ablation
 from spfem.ablations.statistics import in_words, wide_table
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "caption_of",
     "estimate_seconds",
     "has_truth",
+    "how_to_make",
     "in_words",
     "make_ablations",
     "missing_jobs",
     "read_ablations",
+    "show_ablation",
     "wide_table",
 ]
