@@ -7,6 +7,7 @@ from pathlib import Path
 
 MP4_SUFFIXES = (".mp4", ".m4v", ".m4a", ".mov")
 FIRST_BOXES = ("ftyp", "moov", "mdat", "free", "skip", "wide", "styp")
+NEEDED = {"moov": "index", "mdat": "content"}
 MOST_NAMES = 64  # no real file has so many kinds of boxes
 _LONG_SIZE = 1  # the size follows the name, in eight bytes
 _REST_OF_FILE = 0
@@ -15,8 +16,8 @@ _REST_OF_FILE = 0
 def why_cut_off(path: Path) -> str:
     """What is missing of an mp4 file, such as a download that broke off; empty if nothing is.
 
-    A file is a row of boxes, each with its size and a name of four letters; it needs one named
-    `moov` (the index). Source: ISO/IEC 14496-12, section 4.2.
+    A file is a row of boxes, each with its size and a name of four letters; it needs
+    those of `NEEDED`. Source: ISO/IEC 14496-12, section 4.2.
 
     Raises:
         OSError: if the file cannot be read.
@@ -43,4 +44,5 @@ def why_cut_off(path: Path) -> str:
             place += size
             if place > end:
                 return f"{place - end} of {place} bytes are missing"
-    return "" if "moov" in names else "its index (moov) is missing"
+    missing = [f"its {what} ({name})" for name, what in NEEDED.items() if name not in names]
+    return f"{' and '.join(missing)} is missing" if missing else ""

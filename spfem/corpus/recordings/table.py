@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +60,9 @@ def find_listed_in_table(content: FolderContent) -> FoundClips:
 def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark at the start
-        rows = list(csv.DictReader(text.splitlines(), dialect=csv.Sniffer().sniff(text, ",;\t")))
+        head = text.partition("\n")[0]
+        mark = max(",;\t", key=head.count)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(
             f"{path} cannot be read as a table ({error}); save it as UTF-8 with commas"

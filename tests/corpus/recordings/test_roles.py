@@ -1,0 +1,48 @@
+"""Roles: the papers' where they fit, the corpus's own, or shared out."""
+
+import pytest
+
+from spfem.corpus.recordings.found import FoundClip
+from spfem.corpus.recordings.roles import protocol_roles, roles_of, share_out
+from spfem.settings import EMOTIONS
+
+
+def clips(actor, role=None, neutral=2):
+    return [
+        FoundClip(actor, emotion, 1, str(k), f"s{k}", f"{actor}-{emotion}-{k}.mp4", None, role)
+        for emotion in EMOTIONS
+        for k in range(neutral if emotion == "neutral" else 1)
+    ]
+
+
+@pytest.mark.parametrize("count", range(1, 60))
+def test_shared_out(count):
+    roles = share_out(f"{k:02d}" for k in range(count))
+    values = list(roles.values())
+    assert len(roles) == count
+    assert 1 <= values.count("target") <= 6
+    assert values.count("held_out") == (count > 2)
+    assert count == 1 or "train" in values
+    targets = [actor for actor, role in roles.items() if role == "target"]
+    assert targets == sorted(roles)[-len(targets) :]
+
+
+def test_targets_are_those_who_can_be_edited():
+    found = [*clips("A"), *clips("B"), *clips("C", neutral=1), *clips("D", neutral=1)]
+    roles = roles_of("own", found)
+    assert {actor for actor, role in roles.items() if role == "target"} == {"A", "B"}
+
+
+def test_own_roles_count():
+    roles = roles_of("own", [*clips("A", "target"), *clips("B", "train"), *clips("C")])
+    assert (roles["A"], roles["B"]) == ("target", "train")
+    assert set(roles) == {"A", "B", "C"}
+
+
+def test_papers_roles():
+    roles = protocol_roles("mead", ["M003", "M005", "W021", "M013", "W015"])
+    assert roles == {"M003": "target", "M005": "train", "W015": "target", "W021": "held_out"}
+    assert protocol_roles("mead", ["M003", "M005", "M007"])["M007"] == "held_out"
+    assert protocol_roles("mead", ["M003", "W015"]) == {}
+    assert protocol_roles("own", ["M003", "M005", "W021"]) == {}
+    assert protocol_roles("ravdess", ["Actor_01", "Actor_23", "Actor_24"])["Actor_24"] == "held_out"

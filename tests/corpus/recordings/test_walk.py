@@ -1,0 +1,114 @@
+"""The walk: odd entries are named, the rest is found, nothing is walked twice."""
+
+import os
+import unicodedata
+
+import pytest
+
+from spfem.corpus.recordings import walk
+from spfem.corpus.recordings.walk import walk_folder
+from spfem.errors import CorpusError
+
+
+def write(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+
+
+def reasons(content):
+    return {(one.path, one.reason) for one in content.damaged}
+
+
+def test_files_are_found_and_hidden_ones_passed_over(tmp_path):
+    write(tmp_path, "a b/ç.mp4", "a b/._ç.mp4", "a b/d.mp4.part", "Thumbs.db", ".git/x.mp4")
+    content = walk_folder(tmp_path)
+    assert set(content.files) == {"a b/ç.mp4"}
+    assert content.ignored == 4
+    assert not content.damaged
+
+
+def test_decomposed_names_are_found_by_composed_ones(tmp_path):
+    on_disk = unicodedata.normalize("NFD", "é.mp4")
+    write(tmp_path, on_disk)
+    content = walk_folder(tmp_path)
+    assert list(content.files) == ["é.mp4"]
+    assert content.locate("é.mp4").read_bytes() == b"x"
+    write(tmp_path, "é.mp4")
+    assert reasons(walk_folder(tmp_path)) == {("é.mp4", "duplicate")}
+
+
+def test_loops_of_links_end(tmp_path):
+    write(tmp_path, "a/1.mp4")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "a/self").symlink_to("self")
+    (tmp_path / "again").symlink_to("a")
+    content = walk_folder(tmp_path)
+    assert list(content.files) == ["a/1.mp4"]
+    assert ("a/up", "link loop") in reasons(content)
+    assert ("again", "link loop") in reasons(content)
+    assert len(reasons(content)) == 3  # a link to itself is dead or unreadable, as the system says
+
+
+def test_links_are_followed_and_dead_ones_named(tmp_path):
+    write(tmp_path, "disk/M1/1.mp4")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/M1").symlink_to(tmp_path / "disk/M1")
+    (tmp_path / "corpus/M2").symlink_to(tmp_path / "nowhere")
+    content = walk_folder(tmp_path / "corpus")
+    assert list(content.files) == ["M1/1.mp4"]
+    assert reasons(content) == {("M2", "dead link")}
+
+
+def test_what_is_no_file(tmp_path):
+    (tmp_path / "1.mp4").mkdir()
+    os.mkfifo(tmp_path / "2.mp4")  # to open it would wait for ever
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff.mp4"), "wb"):
+        pass
+    content = walk_folder(tmp_path)
+    assert not content.files
+    assert {reason for _, reason in reasons(content)} == {
+        "folder in place of a file",
+        "unreadable",
+        "name is no text",
+    }
+    for one in content.damaged:
+        one.path.encode()  # can be printed
+
+
+def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    write(tmp_path, "a/1.mp4", "b/1.mp4")
+    scan = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(walk.os, "scandir", refuse)
+    content = walk_folder(tmp_path)
+    assert list(content.files) == ["b/1.mp4"]
+    assert reasons(content) == {("a", "unreadable")}
+
+
+def test_numbered_pictures_are_one_folder(tmp_path):
+    write(tmp_path, "img/000001.png", "img/000002.png", "img/000004.PNG", "img/face.png")
+    content = walk_folder(tmp_path)
+    folder = content.pictures["img"]
+    assert (folder.first, folder.last, folder.count, folder.size) == (1, 4, 3, 3)
+    assert list(content.files) == ["img/face.png"]
+
+
+def test_digest_follows_names_sizes_and_times(tmp_path):
+    write(tmp_path, "a.mp4")
+    before = walk_folder(tmp_path).digest()
+    assert walk_folder(tmp_path).digest() == before
+    os.utime(tmp_path / "a.mp4", (1, 1))
+    later = walk_folder(tmp_path).digest()
+    write(tmp_path, "b.mp4")
+    assert len({before, later, walk_folder(tmp_path).digest()}) == 3
+
+
+def test_root_must_be_a_folder(tmp_path):
+    with pytest.raises(CorpusError, match="not a folder"):
+        walk_folder(tmp_path / "missing")
