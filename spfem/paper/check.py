@@ -78,46 +78,50 @@ def check_papers(measured: Measured, claims: pd.DataFrame | None = None) -> pd.D
 
 
 def _check(claim: Any, measured: Measured) -> dict[str, Any]:
-    ours = (
-        SIDES[claim.part](claim, measured) if claim.part in SIDES else Ours(why=REASONS[claim.part])
-    )
-    expected = claim.published_value - claim.published_base
-    difference = ours.difference
-    verdict, reason = UNTESTED, ours.why
-    size = ""
-    changes = dict.fromkeys(
-        ("published_change", "ours_change", "change_low", "change_high"), np.nan
-    )
-    if claim.metric == "transformer" and ours.test:
-        verdict = FAILS
-    elif ours.test:
-        verdict, words = (
-            judge_no_change(difference, ours.low, ours.high)
-            if claim.metric in NO_DIRECTION
-            else judge_direction(expected, difference, ours.low, ours.high)
-        )
-        if claim.part in ("method", "formulation"):
-            if ours.base:
-                ends = [difference, ours.low, ours.high]
-                changes |= dict(zip(CHANGES[1:], np.divide(ends, ours.base), strict=True))
-            size = describe_size(*changes.values())
-        elif claim.part == "similarity":
-            size = f"{difference:+.2f} here, {expected:+.2f} published"
-        reason = "; ".join(text for text in (words, size, ours.why) if text)
-    tested = bool(ours.test) or np.isfinite(ours.value)
+    side = SIDES.get(claim.part)
+    ours = side(claim, measured) if side else Ours(why=REASONS[claim.part])
+    changes = _relative_changes(claim, ours)
+    verdict, why = _judge(claim, ours, changes) if ours.test else (UNTESTED, ours.why)
+    measured_here = bool(ours.test) or np.isfinite(ours.value)
     return {
         **claim._asdict(),
         "ours_base": ours.base,
         "ours": ours.value,
-        "difference": difference,
+        "difference": ours.difference,
         "ci_low": ours.low,
         "ci_high": ours.high,
         "verdict": verdict,
-        "why": reason,
-        "ours_on": measured.corpus if tested else "",
+        "why": why,
+        "ours_on": measured.corpus if measured_here else "",
         "test": ours.test,
         **changes,
     }
+
+
+def _relative_changes(claim: Any, ours: Ours) -> dict[str, float]:
+    """Published and ours, as shares of the base, where values have one."""
+    changes = dict.fromkeys(CHANGES, np.nan)
+    if claim.part in ("method", "formulation"):
+        changes["published_change"] = claim.published_value / claim.published_base - 1
+        if ours.base:
+            ends = np.divide([ours.difference, ours.low, ours.high], abs(ours.base))
+            changes |= dict(zip(CHANGES[1:], ends, strict=True))
+    return changes
+
+
+def _judge(claim: Any, ours: Ours, changes: dict[str, float]) -> tuple[str, str]:
+    if claim.metric == "transformer":
+        return FAILS, ours.why
+    if claim.metric in NO_DIRECTION:
+        verdict, words = judge_no_change(ours.difference, ours.low, ours.high)
+    else:
+        expected = claim.published_value - claim.published_base
+        verdict, words = judge_direction(expected, ours.difference, ours.low, ours.high)
+    size = describe_size(*changes.values())
+    if claim.part == "similarity":
+        published = claim.published_value - claim.published_base
+        size = f"{ours.difference:+.2f} here, {published:+.2f} published"
+    return verdict, "; ".join(text for text in (words, size, ours.why) if text)
 
 
 def _judge_counts(table: pd.DataFrame) -> pd.DataFrame:

@@ -57,6 +57,7 @@ def test_nothing_measured_gives_a_whole_table():
     assert (check.verdict == UNTESTED).all()
     assert check.why.str.len().gt(5).all()
     assert check.ours.isna().all()
+    assert check[check.part == "method"].published_change.notna().all()
     assert count_verdicts(check).iloc[-1].comparisons == 0
     assert len(shown_check(check)) < 20
 
