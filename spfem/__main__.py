@@ -18,6 +18,7 @@ from spfem.ned_folders.command import add_ned_parsers, export_ned, import_ned
 from spfem.report.command import add_report_parser, run_report
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
+from spfem.stage_command import add_stage_parser, run_stage
 from spfem.track_report.command import add_track_parser, run_track
 from spfem.workspace import DEVICES
 
@@ -147,6 +148,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
     add_corpus_parser(commands)
+    add_stage_parser(commands)
     add_import_parser(commands)
     add_ned_parsers(commands)
     add_doctor_parser(commands)
@@ -225,6 +227,7 @@ COMMANDS = {
     "reproduce": _reproduce,
     "edit": _edit,
     "corpus": run_corpus,
+    "stage": run_stage,
     "import-checkpoint": import_checkpoint,
     "import-ned": import_ned,
     "export-ned": export_ned,

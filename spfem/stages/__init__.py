@@ -6,6 +6,7 @@ Notebooks call these, so that any notebook can be run alone.
 
 from spfem.stages.data import (
     face_unit_curves,
+    make_actor_faces,
     make_corpus,
     make_faces,
     make_pairs,
@@ -48,6 +49,7 @@ __all__ = [
     "load_cross_modal_metric",
     "load_spatial_metric",
     "load_temporal_metric",
+    "make_actor_faces",
     "make_actor_renderer",
     "make_audio_banks",
     "make_base_manipulator",

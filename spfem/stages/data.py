@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.recordings.listing import list_recordings
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
-from spfem.face.stage import FaceStore, extract_faces
+from spfem.face.stage import FaceStore, extract_actor_faces, extract_faces
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.pairing.index import PairIndex, pair_corpus
 from spfem.pairing.stand_ins import clocks_of_pairs, kinds_of_sound
@@ -51,6 +52,13 @@ def make_faces(workspace: Workspace) -> FaceStore:
     """Tracked, fitted and aligned faces of every clip; those that fail are in `damaged`."""
     corpus = make_whole_corpus(workspace)
     return extract_faces(corpus, workspace.stage_folder("faces"), workspace.scale.face)
+
+
+def make_actor_faces(workspace: Workspace, actor: str) -> Mapping[str, str]:
+    """The faces of one actor, a part of `make_faces`; gives the clips that failed, and why."""
+    corpus = make_whole_corpus(workspace)
+    folder = workspace.stage_folder("faces")
+    return extract_actor_faces(corpus, folder, workspace.scale.face, actor)
 
 
 def make_persons(workspace: Workspace) -> PersonStore:

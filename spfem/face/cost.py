@@ -1,0 +1,149 @@
+"""What the face stage of a corpus will take, projected from a few clips tracked here and now."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spfem.corpus.clips import Clip
+from spfem.corpus.video import probe_video
+from spfem.errors import CorpusError, InputError
+from spfem.processes import run_jobs
+from spfem.settings import FaceSettings
+
+TRACKED_CLIPS = 4
+COUNTED_CLIPS = 40  # whose headers tell the length of a clip
+WARM_FRAMES = 4
+
+_warm: list[bool] = []  # filled once a process
+
+
+@dataclass(frozen=True)
+class FaceCost:
+    """Measured rate, and what follows for a number of frames.
+
+    Attributes:
+        frames_per_second: of all processes together.
+        bytes_per_frame: in the stage folder.
+        processes: at a time.
+        clips: of the projection.
+        frames: of the projection.
+        video_hours: of the projection.
+    """
+
+    frames_per_second: float
+    bytes_per_frame: float
+    processes: int
+    clips: int
+    frames: int
+    video_hours: float
+
+    @property
+    def hours(self) -> float:
+        """Projected time on this machine."""
+        return self.frames / self.frames_per_second / 3600
+
+    @property
+    def gigabytes(self) -> float:
+        """Projected size of the stage folder, 10^9 bytes."""
+        return self.frames * self.bytes_per_frame / 1e9
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clips} clips, {self.video_hours:.2f} hours of video, {self.frames} frames\n"
+            f"measured: {self.frames_per_second:.1f} frames a second in {self.processes} "
+            f"processes, {self.bytes_per_frame / 1e3:.1f} kB a frame\n"
+            f"projected: {self.hours:.2f} hours, {self.gigabytes:.1f} GB; a job an actor on "
+            "several machines divides the hours"
+        )
+
+
+def project_cost(
+    clips: Sequence[Clip],
+    settings: FaceSettings,
+    *,
+    video_hours: float | None = None,
+    tracked: int = TRACKED_CLIPS,
+) -> FaceCost:
+    """Track a few clips, spread over the corpus, and project time and disk of all.
+
+    Args:
+        clips: of the corpus.
+        settings: of the face stage; `processes` clips are tracked at a time.
+        video_hours: of a larger corpus of the same kind, such as a whole one of which only some
+            clips are here; default: that of `clips`, from their number and the mean length of
+            some.
+        tracked: how many to track; broken ones are passed over.
+
+    Raises:
+        CorpusError: if none of the chosen clips can be tracked.
+    """
+    lengths = [facts for clip in _spread(clips, COUNTED_CLIPS) if (facts := _length(clip))]
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [
+            (clip, Path(folder) / f"{number}.npz", settings)
+            for number, clip in enumerate(_spread(clips, tracked))
+        ]
+        answers = [answer for _, answer in run_jobs(_measure, jobs, settings.processes)]
+    measured = [answer for answer in answers if answer is not None]
+    if not measured or not lengths:
+        raise CorpusError(f"none of {len(jobs)} clips could be tracked to measure the rate")
+    seconds, frames, size = (float(sum(column)) for column in zip(*measured, strict=True))
+    mean_frames, mean_seconds = np.mean(lengths, axis=0)
+    hours = len(clips) * mean_seconds / 3600 if video_hours is None else video_hours
+    processes = min(settings.processes, len(jobs))
+    return FaceCost(
+        frames_per_second=frames / seconds * processes,
+        bytes_per_frame=size / frames,
+        processes=processes,
+        clips=round(hours * 3600 / mean_seconds),
+        frames=round(hours * 3600 / mean_seconds * mean_frames),
+        video_hours=hours,
+    )
+
+
+def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+    places = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
+    return [clips[place] for place in places]
+
+
+def _length(clip: Clip) -> tuple[float, float] | None:
+    """Frames and seconds by the header, or None where that cannot be read."""
+    try:
+        facts = probe_video(clip.video)
+    except InputError:
+        return None
+    if facts.frames is None:
+        return None
+    return float(facts.frames), facts.frames / float(facts.fps)
+
+
+def _measure(job: tuple[Clip, Path, FaceSettings]) -> tuple[float, int, int] | None:
+    """Seconds, frames and bytes of one clip; None if it cannot be tracked."""
+    from spfem.face.track import track_clip
+
+    clip, path, settings = job
+    try:
+        if not _warm:
+            _warm_up(clip.video, settings)
+        began = time.perf_counter()
+        track = track_clip(clip.video, settings)
+        track.save(path)
+    except InputError:
+        return None
+    return time.perf_counter() - began, len(track), path.stat().st_size
+
+
+def _warm_up(video: Path, settings: FaceSettings) -> None:
+    """Load and compile what all clips share."""
+    from spfem.corpus.video import stream_frames
+    from spfem.face.track import track_clip
+
+    frames = [frame for _, frame in zip(range(WARM_FRAMES), stream_frames(video), strict=False)]
+    track_clip(np.stack(frames), settings)
+    _warm.append(True)
