@@ -188,7 +188,6 @@ def _reproduce(arguments: argparse.Namespace) -> None:
             force=arguments.force,
             parameters=tuple(arguments.parameter),
             ablations=arguments.ablations,
-            ablations=arguments.ablations,
         )
     )
 
