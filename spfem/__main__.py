@@ -81,12 +81,6 @@ def build_parser() -> argparse.ArgumentParser:
         "killed run goes on where it was)",
     )
     run.add_argument(
-        "--ablations",
-        action="store_true",
-        help="also make the ablation tables (at full scale about 45 minutes more on two cores; a "
-        "killed run goes on where it was)",
-    )
-    run.add_argument(
         "-p",
         "--parameter",
         type=_parameter,
