@@ -1,0 +1,3 @@
+from tests.flame.conftest import deca, deca_folder
+
+__all__ = ["deca", "deca_folder"]
