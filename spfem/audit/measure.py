@@ -78,6 +78,8 @@ def measure_clip(job: MeasureJob) -> MeasuredClip:
         )
     except SpfemError as error:
         return MeasuredClip(clip, [], [*problems, Problem(clip.name, "", str(error))])
+    if not alignments:
+        return MeasuredClip(clip, [], problems)
     for name in [name for name in methods if name not in alignments]:
         methods.remove(name)
         problems.append(Problem(clip.name, name, "shares too few frames with the source"))
@@ -95,7 +97,7 @@ def measure_clip(job: MeasureJob) -> MeasuredClip:
         rows[name] |= _change_row(clip, panels[SOURCE], panels[name], alignments[name], wanted)
         for metric, value in steadiness[name].items():
             rows[name][metric] = value / steadiness[SOURCE][metric]
-    if REFERENCE in rows:
+    if REFERENCE in rows and np.linalg.norm(wanted) >= SMALLEST_CHANGE:
         rows[REFERENCE]["named_by_direction"] = nearest_label(wanted)
     facts = {"clip": clip.name, "driven_by": clip.driven_by, "emotion": clip.emotion}
     return MeasuredClip(
@@ -150,9 +152,11 @@ def _change_row(
         "offset_frames": alignment.offset,
         "clock": alignment.clock,
         "change_size": float(np.linalg.norm(change)),
-        "named_by_direction": nearest_label(change),
     }
-    if clip.emotion not in ("", "neutral") and not np.linalg.norm(wanted) < SMALLEST_CHANGE:
+    if np.linalg.norm(wanted) < SMALLEST_CHANGE:  # never so without a reference
+        return row
+    row["named_by_direction"] = nearest_label(change)
+    if clip.emotion not in ("", "neutral"):
         row["towards_label"] = direction_cosine(change, label_direction(clip.emotion))
     if np.isfinite(wanted).all():
         row["towards_reference"] = direction_cosine(change, wanted)

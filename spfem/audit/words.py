@@ -111,10 +111,12 @@ def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
         known = part[part.emotion.ne("") & part.emotion.ne("neutral")]
         if known.empty:
             continue
-        row: dict[str, object] = {"panel": panel, "clips": len(known)}
+        row: dict[str, object] = {"panel": panel}
         for namer in ("named_by_direction", "named_by_classifier"):
-            if namer in known and known[namer].notna().any():
-                row[namer] = int((known[namer] == known.emotion).sum())
+            if namer in known:
+                named = known.dropna(subset=[namer])
+                right = int((named[namer] == named.emotion).sum())
+                row[namer] = f"{right} of {len(named)}" if len(named) else "n/a"
         rows.append(row)
     rows.sort(key=lambda row: row["panel"] != REFERENCE)
     return pd.DataFrame(rows)

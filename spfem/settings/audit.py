@@ -14,6 +14,6 @@ class AuditSettings:
     largest_offset_seconds: float = 0.5
     identity_frames: int = 6  # moments of a clip, the same for all its methods
     largest_lag_seconds: float = 0.4  # between lips and sound
-    resamples: int = 4000  # of the bootstrap over clips
+    resamples: int = 2000  # of the bootstrap over clips
     confidence: float = 0.95
     error_rate: float = 0.05  # of all comparisons together (Holm)
