@@ -18,7 +18,7 @@ def lip_motion(landmarks: np.ndarray) -> np.ndarray:
 
     A similarity transform on landmarks that neither speech nor emotion moves much puts every
     frame on the first one; then the mean over time is taken off, and with it most of what an
-    emotion does to the mouth.
+    emotion does to the mouth. Turns out of the picture's plane still move the lips a little.
 
     Args:
         landmarks: (T, 478, 2 or 3).

@@ -1,0 +1,48 @@
+"""Lip motion is apart from the head and from a lasting change of the mouth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.audit.lips import lip_motion
+from spfem.audit.timing import correlation
+from spfem.head import load_head_model
+from tests.face.planted import planted_clip
+
+
+@pytest.fixture(scope="module")
+def landmarks():
+    return planted_clip(load_head_model(), frames=40, smile=0.0).tracked.landmarks
+
+
+def _moved(landmarks: np.ndarray) -> np.ndarray:
+    """Another turn, size and place in every frame."""
+    random = np.random.default_rng(0)
+    out = []
+    for frame in landmarks[..., :2]:
+        angle, size = random.uniform(-0.3, 0.3), random.uniform(0.7, 1.4)
+        turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        out.append(frame @ turn.T + random.uniform(-30, 30, 2))
+    return np.stack(out)
+
+
+def test_turn_size_and_place_do_not_matter(landmarks):
+    still, moved = lip_motion(landmarks), lip_motion(_moved(landmarks))
+    assert correlation(np.linalg.norm(still, axis=-1).ravel(),
+                       np.linalg.norm(moved, axis=-1).ravel()) > 0.999  # fmt: skip
+    np.testing.assert_allclose(
+        np.linalg.norm(moved, axis=-1), np.linalg.norm(still, axis=-1), atol=1e-4
+    )
+
+
+def test_a_lasting_smile_does_not_matter(landmarks):
+    smiling = planted_clip(load_head_model(), frames=40, smile=0.7).tracked.landmarks
+    plain, changed = lip_motion(landmarks), lip_motion(smiling)
+    assert np.abs(smiling - landmarks).max() > 3  # pixels
+    assert correlation(plain.ravel(), changed.ravel()) > 0.97
+
+
+def test_other_speech_is_told_apart(landmarks):
+    shifted = np.roll(landmarks, 10, axis=0)
+    assert correlation(lip_motion(landmarks).ravel(), lip_motion(shifted).ravel()) < 0.3
