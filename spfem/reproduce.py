@@ -11,6 +11,7 @@ from typing import Any
 
 from spfem.artifacts import digest, file_digest, source_digest, write_json, writing
 from spfem.corpus.choice import choose_corpus
+from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError, SpfemError
 from spfem.manifest import RUNS_FOLDER, merge_manifest
 from spfem.report.links import PAGE_NAME
@@ -180,7 +181,14 @@ def reproduce(settings: RunSettings) -> None:
     _check_parameters(chosen, parameters)
     results = root / settings.figures / f"{corpus.name}-{settings.scale}"
     started = time.perf_counter()
-    base = digest([source_digest("."), parameters, file_digest(root / "pyproject.toml")])
+    base = digest(
+        [
+            source_digest("."),
+            parameters,
+            file_digest(root / "pyproject.toml"),
+            walk_folder(corpus.recordings).digest() if corpus.recordings else "",
+        ]
+    )
     keys: dict[str, str] = {}
     chain = base
     for path in notebooks:

@@ -95,6 +95,19 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
 
 
 @pytest.mark.slow
+def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
+    (project / "Own clips").mkdir()
+    settings = _settings(project, corpus="Own clips")
+    reproduce(settings)
+    assert (project / "figures" / "own-clips-smoke" / "00_one.txt").read_text() == "made"
+    capsys.readouterr()
+    reproduce(settings)
+    assert "unchanged" in capsys.readouterr().out
+    (project / "Own clips" / "new.mp4").touch()
+    reproduce(settings)
+    assert "unchanged" not in capsys.readouterr().out
+
+
 def test_failing_notebook_is_kept_and_named(project):
     _notebook(project / "notebooks" / "01_bad.ipynb", "raise ValueError('on purpose')")
     with pytest.raises(SpfemError, match=r"01_bad\.ipynb failed in cell .*on purpose"):

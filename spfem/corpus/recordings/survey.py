@@ -16,6 +16,7 @@ from spfem.corpus.recordings.layouts import find_clips
 from spfem.corpus.recordings.roles import protocol_roles, roles_of
 from spfem.corpus.recordings.walk import FolderContent, walk_folder
 from spfem.errors import CorpusError
+from spfem.evaluation.published_protocol import protocol_names
 from spfem.settings import EMOTIONS
 
 NAMES = {"mead": "mead", "asccl": "mead", "ravdess": "ravdess"}
@@ -125,9 +126,7 @@ def survey_content(content: FolderContent) -> Survey:
         clips.append(one)
         if one.remark is not None:
             damaged.append(one.remark)
-    name = NAMES.get(kind, "")
-    if not protocol_roles(name, {one.clip.actor for one in clips}):
-        name = content.root.resolve().name
+    name = _name_of(content.root, kind, {one.clip.actor for one in clips})
     roles = roles_of(name, [one.clip for one in clips])
     unused = found.unused
     if outside := sum(one.clip.actor not in roles for one in clips):
@@ -149,6 +148,15 @@ def survey_content(content: FolderContent) -> Survey:
         files=len(content.files) + sum(each.count for each in content.pictures.values()),
         ignored=content.ignored,
     )
+
+
+def _name_of(root: Path, kind: str, actors: set[str]) -> str:
+    """The name that finds the papers' protocol where it fits, else that of the folder."""
+    name = NAMES.get(kind, "")
+    if protocol_roles(name, actors):
+        return name
+    own = root.resolve().name
+    return f"own {own}" if own in protocol_names() else own
 
 
 def _missing_emotions(clips: list[CheckedClip], roles: Mapping[str, str]) -> list[DamagedClip]:

@@ -185,3 +185,10 @@ def test_a_hundred_thousand_files(tmp_path, recording):
     assert survey.unused == {"other levels than 1 (neutral) and 3": 100_000}
     assert len(survey.clips) == 4 * len(EMOTIONS)
     assert not survey.damaged
+
+
+def test_own_clips_never_pass_for_a_published_corpus(tmp_path, recording):
+    root = lay_out_table(tmp_path / "mead", takes_of(*recording, ["A", "B"], numbers=(1,)))
+    assert survey_folder(root).name == "own mead"
+    laid_out = lay_out_mead(tmp_path / "ours", takes_of(*recording, ["A", "B"], numbers=(1,)))
+    assert (survey_folder(laid_out).kind, survey_folder(laid_out).name) == ("mead", "ours")
