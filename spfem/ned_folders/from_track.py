@@ -57,8 +57,9 @@ def ned_clip_of_track(
 
     Source: spec `face_pipeline.md` 1.1 to 1.5. Departures: boxes surround the tracker's outline of
     the face instead of MTCNN's detection, smoothed over the whole clip; the 68 points are the
-    tracker's (`points_68`); the similarity is fitted once, without the four shifted detections, to
-    the places of NED's template that are known (`TEMPLATE`); masks are those of the track.
+    tracker's (`points_68`), in frames without a face those of the last one with it; the similarity
+    is fitted once, without the four shifted detections, to the places of NED's template that are
+    known (`TEMPLATE`); masks are those of the track.
     """
     if frames.shape[:3] != (len(track), *track.frame_size):
         raise ShapeError(
@@ -71,7 +72,8 @@ def ned_clip_of_track(
     images = crop_faces(frames, boxes)
     points = points_68(track.landmarks)
     points = points @ to_crop[:, :, :2].transpose(0, 2, 1) + to_crop[:, None, :, 2]
-    eyes = seen_eyes(images, points).astype(np.float64)
+    points = points[_last_found(track.found)]
+    eyes = _eyes(images, points)
     if mouth:
         eyes = np.concatenate([eyes, points[:, MOUTH] - 0.5], 1)
     transforms = np.stack([template_transform(own - 0.5) for own in points])
@@ -98,6 +100,31 @@ def ned_clip_of_track(
     }
     arrays |= aligned_arrays(arrays)
     return NedClip(name, track.fps, track.frame_size, arrays, boxes, codes)
+
+
+def _last_found(found: np.ndarray) -> np.ndarray:
+    """For each frame (T,) the last one with a face up to it, as NED; before the first, the first.
+
+    All frames themselves if none has a face.
+    """
+    if not found.any():
+        return np.arange(len(found))
+    numbers = np.where(found, np.arange(len(found)), -1)
+    last = np.maximum.accumulate(numbers)
+    return np.where(last < 0, np.argmax(found), last)
+
+
+def _eyes(images: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Eye landmarks (T, 14, 2) float64; where a picture is black, pupils lie amid their eye."""
+    eyes = []
+    for image, own in zip(images, points, strict=True):
+        try:
+            eyes.append(seen_eyes(image[None], own[None])[0])
+        except ShapeError:
+            outlines = np.trunc(own[[*range(36, 48)]] - 0.5)
+            middles = [outlines[:6].mean(0), outlines[6:].mean(0)]
+            eyes.append(np.trunc(np.concatenate([outlines, middles])))
+    return np.stack(eyes).astype(np.float64)
 
 
 def aligned_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

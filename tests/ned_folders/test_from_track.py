@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,19 @@ def test_template_fit_is_a_similarity_that_undoes_a_planted_one():
     np.testing.assert_allclose(umeyama(known, known), [[1, 0, 0], [0, 1, 0]], atol=1e-9)
     with pytest.raises(ShapeError, match=r"\(67, 2\)"):
         template_transform(points[1:])
+
+
+def test_frames_without_a_face_keep_the_last_landmarks(frames, track):
+    found = np.array([False, True, True, False, False, True])
+    pictures = frames.clip(0, 255).astype(np.uint8)
+    pictures[3:5] = 0  # black, so that no pupil can be seen
+    clip = ned_clip_of_track("a", pictures, replace(track, found=found))
+    transforms, eyes = clip.arrays["align_transforms"], clip.arrays["eye_landmarks"]
+    for frame, kept in [(0, 1), (3, 2), (4, 2)]:
+        np.testing.assert_array_equal(transforms[frame], transforms[kept])
+        np.testing.assert_array_equal(eyes[frame, :12], eyes[kept, :12])
+    assert (transforms[2] != transforms[1]).any()
+    np.testing.assert_array_equal(eyes[3, 12], np.trunc(eyes[3, :6].mean(0)))
 
 
 def test_frames_of_another_clip_are_refused(track):
