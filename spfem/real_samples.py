@@ -7,9 +7,14 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
 from spfem.corpus.video import read_video
-from spfem.evaluation.scores import FaceSample, load_sample, sample_face, save_sample
+from spfem.evaluation.arcface import load_arcface
+from spfem.evaluation.identity import DlibIdentity
+from spfem.evaluation.score_files import load_sample, save_sample
+from spfem.evaluation.scores import FaceSample, sample_face
+from spfem.evaluation.shown import ShownClip
 from spfem.face.stage import track_path
 from spfem.face.track_file import FaceTrack
 from spfem.processes import run_jobs
@@ -27,15 +32,16 @@ class _SampleJob:
     track: Path
     path: Path
     identity_frames: int
+    arcface: str | None
 
 
 def _sample_clip(job: _SampleJob) -> None:
     sample = sample_face(
-        read_video(job.clip.video).frames,
-        FaceTrack.load(job.track),
+        ShownClip(read_video(job.clip.video).frames, FaceTrack.load(job.track)),
         actor=job.clip.actor,
         emotion=job.clip.emotion,
         identity_frames=job.identity_frames,
+        network=DlibIdentity() if job.arcface is None else load_arcface(job.arcface),
     )
     save_sample(job.path, sample)
 
@@ -44,13 +50,16 @@ def real_samples(workspace: Workspace) -> list[FaceSample]:
     """Descriptors of the target actors' own clips in every emotion: the real set of the FAD."""
     corpus, faces = make_corpus(workspace), make_faces(workspace)
     count = workspace.scale.evaluation.identity_frames
-    stage = open_score_stage(workspace, "real", {"frames": count}, {})
+    arcface = workspace.scale.evaluation.arcface_file
+    inputs = {} if arcface is None else {"arcface": file_digest(Path(arcface))}
+    stage = open_score_stage(workspace, "real", {"frames": count}, inputs)
     jobs = [
         _SampleJob(
             clip,
             track_path(faces.folder, clip.key),
             stage.folder / f"{clip.key.replace('/', '-')}.npz",
             count,
+            arcface,
         )
         for clip in corpus.select(role="target")
     ]

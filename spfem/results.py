@@ -9,31 +9,44 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, open_stage
+from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.corpus.clips import Clip
 from spfem.corpus.video import read_video
+from spfem.evaluation.arcface import load_arcface
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
+from spfem.evaluation.identity import DlibIdentity, IdentityNetwork
 from spfem.evaluation.protocol import Edit
+from spfem.evaluation.random_clips import frames_to_length, random_clip
+from spfem.evaluation.score_files import load_score, save_score
 from spfem.evaluation.scores import (
+    METHODS,
     ClipScore,
-    TrackedFace,
-    load_score,
+    Instruments,
     sample_face,
-    save_score,
     score_clip,
 )
+from spfem.evaluation.shown import ShownClip, Sound
+from spfem.methods import METHODS as TRAINED
 from spfem.processes import run_jobs
 from spfem.stages import make_corpus, make_faces
 from spfem.stages.counterparts import make_counterparts, read_truth
 from spfem.stages.edits import MadeEdits, clips_by_key, make_edits, processes, protocol
+from spfem.stages.lip_sync import lip_sync_file, load_lip_sync_meter
 from spfem.workspace import Workspace
 
 SOURCES = (
     "results.py",
+    "evaluation/arcface.py",
     "evaluation/emotion.py",
     "evaluation/identity.py",
+    "evaluation/lip_sync",
     "evaluation/mouth.py",
+    "evaluation/pictures.py",
+    "evaluation/random_clips.py",
+    "evaluation/score_files.py",
     "evaluation/scores.py",
+    "evaluation/shown.py",
+    "pairing/mfcc.py",
 )
 
 
@@ -43,6 +56,25 @@ def emotion_classifier(workspace: Workspace) -> EmotionClassifier:
     clips = [clip for clip in corpus.clips if corpus.roles[clip.actor] != "target"]
     features = [clip_features(faces[c.key].expression, faces[c.key].found) for c in clips]
     return fit_emotions(np.stack(features), [clip.emotion for clip in clips])
+
+
+def load_identity(workspace: Workspace) -> IdentityNetwork:
+    """The user's ArcFace network where the settings name one, else dlib's."""
+    path = workspace.scale.evaluation.arcface_file
+    return DlibIdentity() if path is None else load_arcface(path)
+
+
+def load_instruments(workspace: Workspace) -> Instruments:
+    """What the results are measured with."""
+    return Instruments(
+        emotion_classifier(workspace), load_identity(workspace), load_lip_sync_meter(workspace)
+    )
+
+
+def calibrating_methods(workspace: Workspace) -> tuple[str, ...]:
+    """Rows that calibrate the tables: `copy`, `random` and, where the corpus has it, `truth`."""
+    known = bool(make_counterparts(workspace).known)
+    return tuple(name for name in METHODS if name not in TRAINED and (known or name != "truth"))
 
 
 def open_score_stage(
@@ -71,44 +103,58 @@ class _ActorJob:
     folder: Path
 
 
-def _shown(job: _ActorJob, edit: Edit, source: Clip) -> tuple[np.ndarray, TrackedFace]:
+def read_clip(workspace: Workspace, clip: Clip) -> ShownClip:
+    """Frames and track of a clip of the corpus."""
+    return ShownClip(read_video(clip.video).frames, make_faces(workspace)[clip.key])
+
+
+def _read_true(workspace: Workspace, source: Clip, emotion: str) -> ShownClip | None:
+    truth = read_truth(workspace, source, emotion)
+    return None if truth is None else ShownClip(*truth)
+
+
+def _shown(job: _ActorJob, edit: Edit, source: ShownClip, truth: ShownClip | None) -> ShownClip:
     """Frames and track of what a method shows for an edit."""
     if job.made is not None:
-        return read_video(job.made.video(edit)).frames, job.made.track(edit)
-    if job.method == "truth" and (truth := read_truth(job.workspace, source, edit.emotion)):
-        return truth
-    return read_video(source.video).frames, make_faces(job.workspace)[source.key]
+        return ShownClip(read_video(job.made.video(edit)).frames, job.made.track(edit))
+    if job.method == "random":
+        corpus, faces = make_corpus(job.workspace), make_faces(job.workspace)
+        clip = random_clip(corpus, edit)
+        index = frames_to_length(len(faces[clip.key]), len(source.frames))
+        shown = read_clip(job.workspace, clip)
+        return ShownClip(shown.frames[index], faces[clip.key].take_frames(index))
+    return truth if job.method == "truth" and truth is not None else source
 
 
 def _score_actor(job: _ActorJob) -> None:
     """Score and save the edits of one actor."""
-    workspace = job.workspace
-    faces, clips = make_faces(workspace), clips_by_key(workspace)
-    samples = {
-        key: sample_face(
-            read_video(clips[key].video).frames,
-            faces[key],
-            actor=clips[key].actor,
-            emotion=clips[key].emotion,
+    workspace, clips = job.workspace, clips_by_key(job.workspace)
+    instruments = Instruments(
+        job.classifier, load_identity(workspace), load_lip_sync_meter(workspace)
+    )
+    for key in sorted({edit.source for edit in job.edits}):
+        clip, video = clips[key], read_video(clips[key].video)
+        source = read_clip(workspace, clip)
+        sample = sample_face(
+            source,
+            actor=clip.actor,
+            emotion=clip.emotion,
             identity_frames=workspace.scale.evaluation.identity_frames,
+            network=instruments.identity,
         )
-        for key in {edit.source for edit in job.edits}
-    }
-    for edit in job.edits:
-        source = clips[edit.source]
-        frames, track = _shown(job, edit, source)
-        truth = read_truth(workspace, source, edit.emotion)
-        score = score_clip(
-            edit,
-            job.method,
-            frames,
-            track,
-            source=samples[edit.source],
-            truth=None if truth is None else truth[1],
-            classifier=job.classifier,
-            seed=job.seed,
-        )
-        save_score(job.folder / f"{edit.name}.npz", score)
+        for edit in (edit for edit in job.edits if edit.source == key):
+            truth = _read_true(workspace, clip, edit.emotion)
+            score = score_clip(
+                edit,
+                job.method,
+                _shown(job, edit, source, truth),
+                source=sample,
+                truth=truth,
+                instruments=instruments,
+                sound=None if video.audio is None else Sound(video.audio, video.fps),
+                seed=job.seed,
+            )
+            save_score(job.folder / f"{edit.name}.npz", score)
 
 
 def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipScore]:
@@ -116,16 +162,29 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
 
     Args:
         workspace: where.
-        method: `copy` (output = input), `truth` (the true counterpart) or a trained method.
-        seed: of the training; `copy` and `truth` have one seed only.
+        method: `copy` (output = input), `random` (a clip of other words), `truth` (the true
+            counterpart) or a trained method.
+        seed: of the training; what is not trained has one seed only.
     """
-    edits = protocol(workspace)
-    made = None if method in ("copy", "truth") else make_edits(workspace, method, seed)
+    edits, settings = protocol(workspace), workspace.scale.evaluation
+    made = make_edits(workspace, method, seed) if method in TRAINED else None
     inputs = {"counterparts": make_counterparts(workspace).digest}
+    inputs["lip_sync"] = file_digest(lip_sync_file(workspace))
+    if settings.arcface_file is not None:
+        inputs["arcface"] = file_digest(Path(settings.arcface_file))
     if made is not None:
         inputs["edits"] = made.digest
-    settings = {"identity_frames": workspace.scale.evaluation.identity_frames}
-    stage = open_score_stage(workspace, f"{method}/seed{seed}", settings, inputs)
+    search = workspace.scale.lip_sync
+    stage = open_score_stage(
+        workspace,
+        f"{method}/seed{seed}",
+        {
+            "identity_frames": settings.identity_frames,
+            "search": [search.search_frames, search.shared_windows],
+            "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
+        },
+        inputs,
+    )
     paths = {edit: stage.folder / f"{edit.name}.npz" for edit in edits}
     missing = [edit for edit, path in paths.items() if not path.exists()]
     if missing:

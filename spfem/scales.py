@@ -12,6 +12,7 @@ from spfem.settings import (
     CrossModalSettings,
     EvaluationSettings,
     FaceSettings,
+    LipSyncSettings,
     ManipulatorSettings,
     RendererSettings,
     Scale,
@@ -36,6 +37,7 @@ def _demo() -> Scale:
         corpus=CorpusSettings(counterparts="edited"),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
+        lip_sync=LipSyncSettings(steps=300),
         evaluation=EvaluationSettings(defect_steps=40),
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
@@ -158,6 +160,7 @@ def _smoke() -> Scale:
         ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20, tune_steps=10),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
+        lip_sync=replace(demo.lip_sync, steps=20),
         evaluation=replace(
             demo.evaluation,
             resamples=100,
@@ -202,6 +205,7 @@ def _full() -> Scale:
             consistency_start=80,
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
+        lip_sync=replace(demo.lip_sync, steps=600),
         evaluation=replace(demo.evaluation, defect_steps=120),
     )
 

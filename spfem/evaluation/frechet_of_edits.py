@@ -15,16 +15,23 @@ from spfem.evaluation.resampling import redraw_counts
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.settings import EMOTIONS, EvaluationSettings
 
-FRECHET_BACKBONES = ("dlib-128", "blendshapes-51")
+BLENDSHAPES = "blendshapes-51"
+
+
+def frechet_backbones(real: Sequence[FaceSample]) -> tuple[str, ...]:
+    """Features that Fréchet distances are taken on: those of identity, and blendshapes."""
+    return (*dict.fromkeys(sample.backbone for sample in real), BLENDSHAPES)
 
 
 def frechet_features(sample: FaceSample, backbone: str) -> np.ndarray:
     """Features (N, C) of a clip: embeddings of unit length, or blendshapes."""
-    if backbone == "dlib-128":
-        return unit_length(sample.embeddings.astype(np.float64))
-    if backbone == "blendshapes-51":
+    if backbone == BLENDSHAPES:
         return sample.blendshapes.astype(np.float64)
-    raise ShapeError(f"backbone {backbone!r} is unknown; choose one of {FRECHET_BACKBONES}")
+    if backbone == sample.backbone:
+        return unit_length(sample.embeddings.astype(np.float64))
+    raise ShapeError(
+        f"backbone {backbone!r} is unknown; choose {sample.backbone!r} or {BLENDSHAPES!r}"
+    )
 
 
 def frechet_means(
@@ -41,7 +48,7 @@ def frechet_means(
     Args:
         scores: of one method in one setting.
         real: samples of real clips of the target actors, all emotions.
-        backbone: one of `FRECHET_BACKBONES`.
+        backbone: one of `frechet_backbones`.
         settings: resamples.
         seed: of the redraws.
 
@@ -88,7 +95,7 @@ def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.
             "generated_frames": len(frechet_features(s.sample, backbone)),
         }
         for s in scores
-        for backbone in FRECHET_BACKBONES
+        for backbone in frechet_backbones(real)
     ]
     key = ["setting", "method", "backbone", "emotion"]
     table = pd.DataFrame(rows).groupby(key, as_index=False, sort=False).sum()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -137,6 +138,28 @@ def identity_embeddings(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray
     Source: dlib's face recognition network; alignment from tracker landmarks is ours.
     """
     return embed_chips(face_chips(frames, landmarks))
+
+
+class IdentityNetwork(Protocol):
+    """Describes who is seen."""
+
+    @property
+    def backbone(self) -> str:
+        """Name of the network in tables."""
+
+    def embed(self, frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Descriptors (T, C) of faces in frames (T, H, W, 3) with landmarks (T, 478, 2 or 3)."""
+
+
+@dataclass(frozen=True)
+class DlibIdentity:
+    """dlib's descriptor, the default."""
+
+    backbone: str = BACKBONE
+
+    def embed(self, frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """See `identity_embeddings`."""
+        return identity_embeddings(frames, landmarks)
 
 
 def unit_length(embeddings: np.ndarray) -> np.ndarray:

@@ -8,11 +8,17 @@ from typing import Any
 import pandas as pd
 
 from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
-from spfem.evaluation.frechet_of_edits import FRECHET_BACKBONES, frechet_means
+from spfem.evaluation.frechet_of_edits import frechet_backbones, frechet_means
 from spfem.evaluation.protocol import SETTINGS
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.results_schema import AVERAGE, COLUMNS, check_main_results
-from spfem.evaluation.scores import CLIP_METRICS, METHODS, ClipScore, FaceSample
+from spfem.evaluation.scores import (
+    CLIP_METRICS,
+    METHODS,
+    ClipScore,
+    FaceSample,
+    backbone_of,
+)
 from spfem.settings import EMOTIONS, EvaluationSettings
 
 
@@ -70,7 +76,8 @@ def _clip_rows(
         clips[["actor", "source"]].to_numpy(str), resamples=settings.resamples, seed=seed
     )
     rows = []
-    for metric, backbone in CLIP_METRICS.items():
+    for metric in CLIP_METRICS:
+        backbone = backbone_of(scores, metric)
         means = emotion_means(clips[metric].to_numpy(float), clips.emotion.to_numpy(str), counts)
         rows += _rows(_row(setting, method, metric, backbone, scores), means, scores, settings)
     return rows
@@ -85,7 +92,7 @@ def _frechet_rows(
     seed: int,
 ) -> list[dict[str, Any]]:
     rows = []
-    for backbone in FRECHET_BACKBONES:
+    for backbone in frechet_backbones(real):
         means = frechet_means(scores, real, backbone, settings, seed)
         rows += _rows(_row(setting, method, "fad", backbone, scores), means, scores, settings)
     return rows

@@ -11,11 +11,11 @@ import pandas as pd
 
 from spfem.errors import ShapeError
 from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
-from spfem.evaluation.frechet_of_edits import FRECHET_BACKBONES, frechet_means
+from spfem.evaluation.frechet_of_edits import frechet_backbones, frechet_means
 from spfem.evaluation.protocol import SETTINGS
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
-from spfem.evaluation.scores import CLIP_METRICS, ClipScore, FaceSample
+from spfem.evaluation.scores import ClipScore, FaceSample, backbone_of
 from spfem.methods import METHODS
 from spfem.settings import EvaluationSettings
 
@@ -90,7 +90,11 @@ def _metric_rows(
     ]
     rows = []
     for metric in HIGHER_IS_BETTER:
-        backbones = FRECHET_BACKBONES if metric == "fad" else (CLIP_METRICS[metric],)
+        backbones = (
+            frechet_backbones(real)
+            if metric == "fad"
+            else (backbone_of([score for pair in pairs for score in pair], metric),)
+        )
         for backbone in backbones:
             measure = _frechet_differences if metric == "fad" else _clip_differences
             name = backbone if metric == "fad" else metric

@@ -19,12 +19,16 @@ AVERAGE = "average"
 
 HIGHER_IS_BETTER: Mapping[str, bool] = {
     "fad": False,
+    "lse_d": False,
     "csim": True,
+    "lse_c": True,
     "identity_distance": False,
     "mouth_error": False,
     "mouth_correlation": True,
     "expression_error": False,
+    "picture_error": False,
     "emotion_accuracy": True,
+    "image_entropy": True,
     "face_found": True,
 }
 

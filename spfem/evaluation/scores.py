@@ -1,54 +1,36 @@
-"""What is kept of one edited clip: its scores, and the descriptors that set metrics need."""
+"""One edited clip: its scores, and the descriptors that set metrics need."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from spfem.artifacts import writing
-from spfem.errors import InputError, ShapeError
+from spfem.errors import ShapeError
 from spfem.evaluation import emotion as emotions
-from spfem.evaluation import identity, mouth
+from spfem.evaluation import identity, mouth, pictures
+from spfem.evaluation.lip_sync.measure import LearnedLipSync, LipSyncMeter
 from spfem.evaluation.protocol import Edit
+from spfem.evaluation.shown import ShownClip, Sound
 from spfem.methods import METHODS as TRAINED
 
-METHODS = ("copy", *TRAINED, "truth")
+METHODS = ("copy", "random", *TRAINED, "truth")
 
 CLIP_METRICS: Mapping[str, str] = {
+    "lse_d": LearnedLipSync.backbone,
     "csim": identity.BACKBONE,
+    "lse_c": LearnedLipSync.backbone,
     "identity_distance": identity.BACKBONE,
     "mouth_error": "mediapipe-478",
     "mouth_correlation": "mediapipe-478",
     "expression_error": emotions.BACKBONE,
+    "picture_error": "pixels",
     "emotion_accuracy": emotions.BACKBONE,
+    "image_entropy": "pixels",
     "face_found": "mediapipe-478",
 }
-"""Metrics of single clips -> what they are measured with."""
-
-
-class TrackedFace(Protocol):
-    """The part of `spfem.face.track_file.FaceTrack` that is scored."""
-
-    @property
-    def found(self) -> np.ndarray:
-        """(T,) bool."""
-
-    @property
-    def landmarks(self) -> np.ndarray:
-        """(T, 478, 3) pixels."""
-
-    @property
-    def blendshapes(self) -> np.ndarray:
-        """(T, 51) tracker scores."""
-
-    @property
-    def expression(self) -> np.ndarray:
-        """(T, E) face units."""
+"""Metrics of single clips -> what they are measured with by default (see `ClipScore.backbones`)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +43,7 @@ class FaceSample:
         frames: (K,) indices of the frames with embeddings.
         embeddings: (K, 128) as dlib gives them.
         blendshapes: (M, 51) of all frames that show a face.
+        backbone: what gave the embeddings.
     """
 
     actor: str
@@ -68,6 +51,31 @@ class FaceSample:
     frames: np.ndarray
     embeddings: np.ndarray
     blendshapes: np.ndarray
+    backbone: str = identity.BACKBONE
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What clips are measured with.
+
+    Attributes:
+        classifier: of emotions, learned on other actors.
+        identity: names who is seen.
+        lip_sync: compares lips and sound; None leaves LSE-D and LSE-C out.
+    """
+
+    classifier: emotions.EmotionClassifier
+    identity: identity.IdentityNetwork = field(default_factory=identity.DlibIdentity)
+    lip_sync: LipSyncMeter | None = None
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """What each metric is measured with."""
+        named = dict(CLIP_METRICS)
+        named |= dict.fromkeys(("csim", "identity_distance"), self.identity.backbone)
+        if self.lip_sync is not None:
+            named |= dict.fromkeys(("lse_d", "lse_c"), self.lip_sync.backbone)
+        return named
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,8 @@ class ClipScore:
     """Scores of one method on one edit.
 
     `scores` has the keys of `CLIP_METRICS`; a value that cannot be taken, because no face was
-    found, is NaN (emotion_accuracy is then 0, a miss).
+    found, the clip is too short or the corpus has no truth, is NaN (emotion_accuracy is then 0, a
+    miss). `backbones` tells what each was measured with.
     """
 
     edit: Edit
@@ -84,39 +93,49 @@ class ClipScore:
     scores: Mapping[str, float]
     named_emotion: str
     sample: FaceSample
+    backbones: Mapping[str, str] = field(default_factory=lambda: dict(CLIP_METRICS))
 
 
 def sample_face(
-    frames: np.ndarray, track: TrackedFace, *, actor: str, emotion: str, identity_frames: int
+    shown: ShownClip,
+    *,
+    actor: str,
+    emotion: str,
+    identity_frames: int,
+    network: identity.IdentityNetwork | None = None,
 ) -> FaceSample:
-    """Describe a clip by `identity_frames` of its frames (T, H, W, 3) uint8 RGB and its track."""
-    chosen = identity.evenly_spaced(track.found, identity_frames)
-    return _sample_at(frames, track, chosen, actor, emotion)
+    """Describe a clip by `identity_frames` of its frames and its track; by dlib by default."""
+    chosen = identity.evenly_spaced(shown.track.found, identity_frames)
+    return _sample_at(shown, chosen, actor, emotion, network or identity.DlibIdentity())
 
 
 def _sample_at(
-    frames: np.ndarray, track: TrackedFace, chosen: np.ndarray, actor: str, emotion: str
+    shown: ShownClip,
+    chosen: np.ndarray,
+    actor: str,
+    emotion: str,
+    network: identity.IdentityNetwork,
 ) -> FaceSample:
-    if len(frames) != len(track.found):
-        raise ShapeError(f"{len(frames)} frames do not fit a track of {len(track.found)} frames")
+    track = shown.track
     return FaceSample(
         actor,
         emotion,
         chosen,
-        identity.identity_embeddings(frames[chosen], track.landmarks[chosen]),
+        network.embed(shown.frames[chosen], track.landmarks[chosen]),
         np.asarray(track.blendshapes[track.found], np.float32),
+        network.backbone,
     )
 
 
 def score_clip(
     edit: Edit,
     method: str,
-    frames: np.ndarray,
-    track: TrackedFace,
+    shown: ShownClip,
     *,
     source: FaceSample,
-    truth: TrackedFace | None,
-    classifier: emotions.EmotionClassifier,
+    truth: ShownClip | None,
+    instruments: Instruments,
+    sound: Sound | None = None,
     seed: int = 0,
 ) -> ClipScore:
     """Score one method's result of one edit.
@@ -124,127 +143,75 @@ def score_clip(
     Args:
         edit: what was wanted.
         method: one of `METHODS`.
-        frames: (T, H, W, 3) uint8 RGB of the result.
-        track: of the result.
+        shown: the result.
         source: sample of the source clip, whose frames the result is compared with.
-        truth: track of the true counterpart; `None` where the corpus has none (then the scores
-            that need it are NaN).
-        classifier: of emotions, learned on other actors.
+        truth: the true counterpart; `None` where the corpus has none (then the scores that need
+            it are NaN).
+        instruments: to measure with.
+        sound: of the source, which the result keeps; without it LSE-D and LSE-C are NaN.
         seed: of the method's training.
 
     Raises:
-        ShapeError: if result, track and truth differ in frames.
+        ShapeError: if result and truth differ in frames.
     """
-    if truth is not None and len(truth.found) != len(track.found):
+    track = shown.track
+    if truth is not None and len(truth.frames) != len(shown.frames):
         raise ShapeError(
-            f"{edit.name}: the result of {method} has {len(track.found)} frames, the true "
-            f"counterpart {len(truth.found)}; they must show the same moments"
+            f"{edit.name}: the result of {method} has {len(shown.frames)} frames, the true "
+            f"counterpart {len(truth.frames)}; they must show the same moments"
         )
     usable = source.frames < len(track.found)
     chosen = source.frames[usable]
     seen = track.found[chosen]
-    sample = _sample_at(frames, track, chosen[seen], edit.actor, edit.emotion)
+    sample = _sample_at(shown, chosen[seen], edit.actor, edit.emotion, instruments.identity)
     scores = dict.fromkeys(CLIP_METRICS, float("nan"))
     scores["face_found"] = float(np.mean(track.found))
     if seen.any():
         before = source.embeddings[usable][seen]
         scores["csim"] = identity.cosine_identity(sample.embeddings, before)
         scores["identity_distance"] = identity.identity_distance(sample.embeddings, before)
-    if truth is not None and (both := track.found & truth.found).any():
-        lips = track.landmarks[both], truth.landmarks[both]
-        scores["mouth_error"] = float(mouth.mouth_error(*lips).mean())
-        scores["mouth_correlation"] = mouth.mouth_correlation(*lips)
-        scores["expression_error"] = mouth.expression_error(
-            track.expression[both], truth.expression[both]
+        chips = identity.face_chips(shown.frames[sample.frames], track.landmarks[sample.frames])
+        scores["image_entropy"] = pictures.image_entropy(chips)
+    if track.found.any() and sound is not None and instruments.lip_sync is not None:
+        found = instruments.lip_sync.measure(
+            shown.frames, track.landmarks, sound.samples, sound.fps
         )
+        scores["lse_d"], scores["lse_c"] = found.lse_d, found.lse_c
+    if truth is not None:
+        scores |= _errors(shown, truth)
     named = ""
     if track.found.any():
         features = emotions.clip_features(track.expression, track.found)
-        named = classifier.name(features[None])[0]
+        named = instruments.classifier.name(features[None])[0]
     scores["emotion_accuracy"] = float(named == edit.emotion)
-    return ClipScore(edit, method, seed, scores, named, sample)
+    return ClipScore(edit, method, seed, scores, named, sample, instruments.backbones)
 
 
-def save_sample(path: Path, sample: FaceSample) -> None:
-    """Write a sample as npz, whole or not at all."""
-    with writing(path) as aside:
-        np.savez(
-            aside,
-            actor=np.asarray(sample.actor),
-            emotion=np.asarray(sample.emotion),
-            frames=sample.frames,
-            embeddings=sample.embeddings,
-            blendshapes=sample.blendshapes,
-        )
-
-
-def load_sample(path: Path) -> FaceSample:
-    """Read what `save_sample` wrote.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return FaceSample(
-                str(stored["actor"]),
-                str(stored["emotion"]),
-                stored["frames"],
-                stored["embeddings"],
-                stored["blendshapes"],
-            )
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(
-            f"{path} is no sample file ({type(error).__name__}: {error}); delete it and run again"
-        ) from None
-
-
-def save_score(path: Path, score: ClipScore) -> None:
-    """Write a score as npz, whole or not at all."""
-    facts = {
-        "edit": asdict(score.edit),
-        "method": score.method,
-        "seed": score.seed,
-        "scores": dict(score.scores),
-        "named_emotion": score.named_emotion,
-        "actor": score.sample.actor,
-        "emotion": score.sample.emotion,
+def _errors(shown: ShownClip, truth: ShownClip) -> dict[str, float]:
+    """What can be told against the truth, from the frames in which both show a face."""
+    both = shown.track.found & truth.track.found
+    if not both.any():
+        return {}
+    places, true_places = shown.track.landmarks[both], truth.track.landmarks[both]
+    return {
+        "mouth_error": float(mouth.mouth_error(places, true_places).mean()),
+        "mouth_correlation": mouth.mouth_correlation(places, true_places),
+        "expression_error": mouth.expression_error(
+            shown.track.expression[both], truth.track.expression[both]
+        ),
+        "picture_error": pictures.picture_error(
+            shown.frames[both], truth.frames[both], true_places
+        ),
     }
-    with writing(path) as aside:
-        np.savez(
-            aside,
-            facts=np.asarray(json.dumps(facts)),
-            frames=score.sample.frames,
-            embeddings=score.sample.embeddings,
-            blendshapes=score.sample.blendshapes,
-        )
 
 
-def load_score(path: Path) -> ClipScore:
-    """Read what `save_score` wrote.
+def backbone_of(scores: Sequence[ClipScore], metric: str) -> str:
+    """What a metric of single clips was measured with.
 
     Raises:
-        InputError: if the file is missing or damaged.
+        ShapeError: if the scores were measured with different things and cannot be compared.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            sample = FaceSample(
-                facts["actor"],
-                facts["emotion"],
-                stored["frames"],
-                stored["embeddings"],
-                stored["blendshapes"],
-            )
-        return ClipScore(
-            Edit(**facts["edit"]),
-            facts["method"],
-            facts["seed"],
-            facts["scores"],
-            facts["named_emotion"],
-            sample,
-        )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise InputError(
-            f"{path} is not a score file ({type(error).__name__}: {error}); delete it and run again"
-        ) from None
+    named = {score.backbones.get(metric, CLIP_METRICS[metric]) for score in scores}
+    if len(named) > 1:
+        raise ShapeError(f"{metric} was measured with {', '.join(sorted(named))}; score all anew")
+    return named.pop() if named else CLIP_METRICS[metric]

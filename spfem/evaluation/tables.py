@@ -13,7 +13,7 @@ from spfem.evaluation.results_schema import AVERAGE, HIGHER_IS_BETTER
 from spfem.evaluation.scores import METHODS
 from spfem.settings import EMOTIONS
 
-CALIBRATION = ("copy", "truth")
+CALIBRATION = ("copy", "random", "truth")
 DIGITS = 3
 
 
@@ -73,8 +73,8 @@ def clear_best(part: pd.DataFrame, *, higher_is_better: bool) -> str | None:
     """Method that is better than every other edit with intervals that do not meet.
 
     Args:
-        part: one cell's rows, with method, value, ci_low and ci_high; `copy` and `truth` are
-            calibration and do not compete.
+        part: one cell's rows, with method, value, ci_low and ci_high; `CALIBRATION` rows
+            and do not compete.
         higher_is_better: direction of the metric.
 
     Returns:

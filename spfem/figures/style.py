@@ -64,6 +64,7 @@ LOOKS: tuple[Look, ...] = (
 
 METHOD_LOOKS: Mapping[str, Look] = {
     "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),  # type: ignore[arg-type]
+    "random": Look("#54307a", "h", (0, (3, 1, 1, 1, 1, 1)), "**"),  # type: ignore[arg-type]
     "ned": Look("#e69f00", "s", "--", "///"),
     "ned+asccl": Look("#006aa8", "o", "-", ""),
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),

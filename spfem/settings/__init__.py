@@ -6,6 +6,7 @@ Only the standard library is imported here, so that any stage may read its defau
 
 from spfem.settings.ablations import AblationSettings
 from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingSettings
+from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
 from spfem.settings.scale import EvaluationSettings, Scale
@@ -18,6 +19,7 @@ __all__ = [
     "CrossModalSettings",
     "EvaluationSettings",
     "FaceSettings",
+    "LipSyncSettings",
     "ManipulatorSettings",
     "PairingSettings",
     "RendererSettings",

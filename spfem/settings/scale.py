@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from spfem.settings.ablations import AblationSettings
 from spfem.settings.data import CorpusSettings, FaceSettings, PairingSettings
+from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
 from spfem.settings.supervision import SupervisionSettings
@@ -19,6 +20,7 @@ class EvaluationSettings:
     frechet_resamples: int = 200  # at most, of Fréchet distances, which cost more
     confidence: float = 0.95
     identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
+    arcface_file: str | None = None  # ONNX; default: dlib's descriptor
     sources_per_actor: int = 1  # neutral clips that are edited, per target actor
     comparisons: int = 240  # matched moments of a split, on which similarity is measured
     compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most
@@ -45,5 +47,6 @@ class Scale:
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     ablations: AblationSettings = field(default_factory=AblationSettings)

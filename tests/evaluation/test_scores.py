@@ -1,19 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.protocol import Edit
-from spfem.evaluation.scores import (
-    load_sample,
-    load_score,
-    sample_face,
-    save_sample,
-    save_score,
-    score_clip,
-)
+from spfem.evaluation.lip_sync.score import LipSyncScore
+from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
+from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
+from spfem.evaluation.shown import ShownClip, Sound
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_track, without_face
 
@@ -27,20 +25,31 @@ def frames():
 
 
 @pytest.fixture(scope="module")
-def classifier():
+def instruments():
     features = [clip_features(make_track(seed=s, emotion=s % 7).expression) for s in range(21)]
-    return fit_emotions(np.stack(features), [EMOTIONS[s % 7] for s in range(21)])
+    return Instruments(fit_emotions(np.stack(features), [EMOTIONS[s % 7] for s in range(21)]))
+
+
+class LoudnessMeter:
+    """Stands for a lip-sync network: LSE-D is the loudness of the sound."""
+
+    backbone = "loudness"
+
+    def measure(self, frames, landmarks, audio, fps):
+        assert landmarks.shape == (len(frames), 478, 3)
+        return LipSyncScore(float(np.abs(audio).mean()), float(fps), 3, 15)
 
 
 @pytest.fixture(scope="module")
 def source(frames):
-    return sample_face(frames, make_track(), actor="A1", emotion="neutral", identity_frames=2)
+    return sample_face(ShownClip(frames, make_track()), actor="A1", emotion="neutral", identity_frames=2)
 
 
-def test_copy_scores_one_in_identity_and_misses_the_emotion(frames, source, classifier):
+def test_copy_scores_one_in_identity_and_misses_the_emotion(frames, source, instruments):
     truth = make_track(seed=9, emotion=HAPPY)
+    shown = ShownClip(frames, make_track())
     score = score_clip(
-        EDIT, "copy", frames, make_track(), source=source, truth=truth, classifier=classifier
+        EDIT, "copy", shown, source=source, truth=ShownClip(frames, truth), instruments=instruments
     )
     assert score.scores["csim"] == pytest.approx(1.0)
     assert score.scores["identity_distance"] == 0.0
@@ -50,59 +59,82 @@ def test_copy_scores_one_in_identity_and_misses_the_emotion(frames, source, clas
     assert score.sample.blendshapes.shape == (6, 52)
 
 
-def test_truth_hits(frames, source, classifier):
-    truth = make_track(seed=9, emotion=HAPPY)
-    score = score_clip(
-        EDIT, "truth", frames, truth, source=source, truth=truth, classifier=classifier
-    )
+def test_truth_hits(frames, source, instruments):
+    truth = ShownClip(frames, make_track(seed=9, emotion=HAPPY))
+    score = score_clip(EDIT, "truth", truth, source=source, truth=truth, instruments=instruments)
     assert score.scores["emotion_accuracy"] == 1.0
-    assert score.scores["expression_error"] == 0.0
+    assert score.scores["expression_error"] == score.scores["picture_error"] == 0.0
     assert score.scores["mouth_correlation"] == pytest.approx(1.0)
 
 
-def test_without_a_face_nothing_is_made_up(frames, source, classifier):
-    lost = without_face(make_track())
+def test_without_a_face_nothing_is_made_up(frames, source, instruments):
+    lost, truth = without_face(make_track()), ShownClip(frames, make_track())
+    sound, heard = Sound(np.ones(99), 25), replace(instruments, lip_sync=LoudnessMeter())
     score = score_clip(
-        EDIT, "ned", frames, lost, source=source, truth=make_track(), classifier=classifier
-    )
-    assert np.isnan([score.scores[k] for k in ("csim", "mouth_error", "expression_error")]).all()
+        EDIT, "ned", ShownClip(frames, lost), source=source, truth=truth, instruments=heard,
+        sound=sound,
+    )  # fmt: skip
+    names = ("csim", "mouth_error", "expression_error", "picture_error", "lse_d", "image_entropy")
+    assert np.isnan([score.scores[name] for name in names]).all()
     assert (score.scores["emotion_accuracy"], score.scores["face_found"]) == (0.0, 0.0)
     assert score.sample.embeddings.shape == (0, 128)
 
 
-def test_without_truth_the_rest_is_scored(frames, source, classifier):
+def test_without_truth_the_rest_is_scored(frames, source, instruments):
     score = score_clip(
-        EDIT, "ned", frames, make_track(), source=source, truth=None, classifier=classifier
-    )
+        EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,
+        instruments=instruments,
+    )  # fmt: skip
     assert np.isnan(score.scores["mouth_error"])
     assert score.scores["csim"] == pytest.approx(1.0)
 
 
-def test_other_lengths_are_refused(frames, source, classifier):
+def test_other_lengths_are_refused(frames, source, instruments):
     with pytest.raises(ShapeError, match="same moments"):
         score_clip(
-            EDIT, "ned", frames, make_track(), source=source, truth=make_track(5),
-            classifier=classifier,
+            EDIT, "ned", ShownClip(frames, make_track()), source=source,
+            truth=ShownClip(frames[:5], make_track(5)), instruments=instruments,
         )  # fmt: skip
+    with pytest.raises(ShapeError, match="do not fit a track"):
+        ShownClip(frames, make_track(5))
+
+
+def test_sound_is_heard_and_its_meter_named(frames, source, instruments):
+    heard = replace(instruments, lip_sync=LoudnessMeter())
+    score = score_clip(
+        EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,
+        instruments=heard, sound=Sound(np.full(99, 0.5), 25),
+    )  # fmt: skip
+    assert (score.scores["lse_d"], score.scores["lse_c"]) == (0.5, 25)
+    assert score.backbones["lse_d"] == backbone_of([score], "lse_c") == "loudness"
+    silent = score_clip(
+        EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,
+        instruments=instruments,
+    )  # fmt: skip
+    assert np.isnan(silent.scores["lse_d"])
+    with pytest.raises(ShapeError, match="loudness"):
+        backbone_of([score, silent], "lse_d")
 
 
 def test_samples_survive_the_disk(tmp_path, source):
     save_sample(tmp_path / "sample.npz", source)
     again = load_sample(tmp_path / "sample.npz")
-    assert (again.actor, again.emotion) == ("A1", "neutral")
+    assert (again.actor, again.emotion, again.backbone) == ("A1", "neutral", "dlib-128")
     assert np.array_equal(again.blendshapes, source.blendshapes)
     (tmp_path / "sample.npz").write_bytes(b"half")
     with pytest.raises(InputError, match="no sample file"):
         load_sample(tmp_path / "sample.npz")
 
 
-def test_scores_survive_the_disk(tmp_path, frames, source, classifier):
+def test_scores_survive_the_disk(tmp_path, frames, source, instruments):
     score = score_clip(
-        EDIT, "ned", frames, make_track(), source=source, truth=None, classifier=classifier, seed=2
-    )
+        EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,
+        instruments=instruments, seed=2,
+    )  # fmt: skip
     save_score(tmp_path / "score.npz", score)
     again = load_score(tmp_path / "score.npz")
     assert (again.edit, again.method, again.seed) == (score.edit, "ned", 2)
+    assert again.backbones == dict(score.backbones)
     assert again.scores == pytest.approx(dict(score.scores), nan_ok=True)
     assert np.array_equal(again.sample.embeddings, score.sample.embeddings)
     assert [p.name for p in tmp_path.iterdir()] == ["score.npz"]
