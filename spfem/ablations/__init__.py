@@ -1,8 +1,8 @@
 """Ablations: what each component of the papers is worth on the embedded corpus.
 
-Variants are data (`spatial.VARIANTS` and so on), each one learned and measured in a stage of its
-own below `ablations/` of the workspace. `make_ablations` makes what is missing, `ablation_tables`
-reads what is there.
+Variants are data (`spatial_variants.VARIANTS` and so on), each one learned and measured in a stage
+of its own below `ablations/` of the workspace. `make_ablations` makes what is missing,
+`ablation_tables` reads what is there.
 """
 
 from spfem.ablations.material import has_truth

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from spfem.ablations.cross_modal_variants import CrossModalVariant
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.recipe import Recipe
-from spfem.ablations.table import AblationTable, ablation_folder, no_preparation
-from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.ablations.table import ablation_folder
 from spfem.correlation.crossmodal.joint import embed_runs, initial_joint, train_joint
 from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
 from spfem.correlation.crossmodal.learn import frames_of_roles
-from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
+from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.retrieval_table import (
     ClipEmbeddings,
     direct_distances,
@@ -29,10 +28,9 @@ from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable, tabul
 from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.frame_pairs import AlignedClips
 from spfem.settings import CrossModalSettings
-from spfem.stages.metrics import DIRECT_WEIGHT, clip_signals, cross_modal_settings
+from spfem.stages.metrics import clip_signals, cross_modal_settings
 
 STATE_STEPS = 50
-MEASURED_STEPS = 3
 SOURCES = (
     *CROSS_MODAL_SOURCES,
     "ablations/cross_modal.py",
@@ -42,55 +40,10 @@ SOURCES = (
 )
 
 
-@dataclass(frozen=True)
-class CrossModalVariant(Variant):
-    """A variant of the metric of sound and what is seen, after stage A or without it."""
-
-    visual: Visual = "expression"
-    stage_a: bool = True
-
-
-VARIANTS = (
-    CrossModalVariant(
-        DEFAULT, "", "expressions, stages A and B, distances held to each other, 2 frames fused"
-    ),
-    CrossModalVariant(
-        "no consistency", "consistency", "each modality for itself", {"consistency_weight": 0.0}
-    ),
-    CrossModalVariant(
-        "consistency x 10", "consistency", "10 times the weight", {"consistency_weight": 10.0}
-    ),
-    CrossModalVariant(
-        "softmax consistency", "consistency", "of similarities (LSCMC)", {"consistency": "softmax"}
-    ),
-    CrossModalVariant(
-        "neighbours negative",
-        "masked negatives",
-        "frames next to the positive count as negatives",
-        {"false_negative_frames": 0},
-    ),
-    CrossModalVariant(
-        "wider mask",
-        "masked negatives",
-        "3 frames on each side masked",
-        {"false_negative_frames": 3},
-    ),
-    CrossModalVariant("1 frame", "fusion of frames", "nothing is fused", {"frames": 1}),
-    CrossModalVariant("4 frames", "fusion of frames", "4 frames are fused", {"frames": 4}),
-    CrossModalVariant("no stage A", "stage A", "two modalities from the start", stage_a=False),
-    CrossModalVariant("image", "what is seen", "face pictures, not expressions", visual="image"),
-    CrossModalVariant(
-        "direct term (ours)",
-        "our extension",
-        "sound is also compared with vision",
-        {"direct_weight": DIRECT_WEIGHT},
-    ),
-)
-
-
-def _variant_settings(
+def variant_settings(
     material: Material, variant: CrossModalVariant, steps: int
 ) -> CrossModalSettings:
+    """Settings with the changes of a variant, and so many steps of each modality and of both."""
     return replace(
         cross_modal_settings(material.workspace),
         **{
@@ -110,9 +63,7 @@ def cross_modal_recipe(material: Material, variant: CrossModalVariant, seed: int
         ablation_folder(material, "cross_modal", variant.name, seed),
         "ablation of the cross-modal metric",
         {
-            "cross_modal": _variant_settings(
-                material, variant, material.settings.cross_modal_steps
-            ),
+            "cross_modal": variant_settings(material, variant, material.settings.cross_modal_steps),
             "visual": variant.visual,
             "stage_a": variant.stage_a,
             "seed": seed,
@@ -128,7 +79,7 @@ def measure_cross_modal(
     material: Material, variant: CrossModalVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Learn a variant; then ask with moments of unseen actors for the same in another emotion."""
-    settings = _variant_settings(material, variant, material.settings.cross_modal_steps)
+    settings = variant_settings(material, variant, material.settings.cross_modal_steps)
     model = learn_variant(material, variant, settings, seed, folder)
     signals = clip_signals(material.workspace, settings.image_size)
     keys = dict.fromkeys(key for p in material.scored_pairs() for key in (p.source, p.target))
@@ -218,30 +169,3 @@ def retrieval_measured(
         "sound_to_vision": recall("audio", model.visual),
         "vision_to_vision": recall(model.visual, model.visual),
     }
-
-
-def _step_seconds(material: Material) -> float:
-    settings = _variant_settings(material, VARIANTS[0], MEASURED_STEPS)
-    settings = replace(settings, curve_steps=10 * MEASURED_STEPS)
-    learn_variant(material, VARIANTS[0], replace(settings, single_steps=1, joint_steps=1), 0)
-    started = time.perf_counter()
-    learn_variant(material, VARIANTS[0], settings, 0)
-    return (time.perf_counter() - started) / MEASURED_STEPS
-
-
-CROSS_MODAL = AblationTable(
-    "cross_modal",
-    "SCMCL, the metric of sound and vision",
-    "spoken moments of actors that the metric did not learn from",
-    VARIANTS,
-    {
-        "sound_to_sound": Quantity("recall at 1, sound to sound ↑", 1),
-        "sound_to_vision": Quantity("recall at 1, sound to vision ↑", 1),
-        "vision_to_vision": Quantity("recall at 1, vision to vision ↑", 1),
-    },
-    cross_modal_recipe,
-    measure_cross_modal,
-    no_preparation,
-    lambda settings: settings.cross_modal_steps,
-    _step_seconds,
-)

@@ -51,7 +51,7 @@ def save_measured(path: Path, quantities: Mapping[str, Measured]) -> None:
         arrays[f"{name}.values"] = np.asarray(measured.values, np.float64)
         arrays[f"{name}.clusters"] = np.asarray(measured.clusters, str)
     with writing(path) as aside:
-        np.savez(aside, names=np.array(json.dumps(list(quantities))), **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(aside, names=np.array(json.dumps(list(quantities))), **arrays)  # type: ignore[arg-type]
 
 
 def load_measured(path: Path) -> dict[str, Measured]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.recipe import Recipe
-from spfem.ablations.table import AblationTable, ablation_folder
-from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.ablations.retrieval_variants import RetrievalVariant
+from spfem.ablations.table import ablation_folder
 from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
 from spfem.correlation.crossmodal.bank import AudioBank, make_bank
@@ -34,35 +33,6 @@ SOURCES = (
     "ablations/retrieval.py",
     "correlation/crossmodal/bank.py",
     "correlation/crossmodal/retrieval_table.py",
-)
-
-
-@dataclass(frozen=True)
-class RetrievalVariant(Variant):
-    """Another threshold or number of pairs; `blind` draws as many windows without listening."""
-
-    blind: bool = False
-
-
-def _threshold(value: float, words: str) -> RetrievalVariant:
-    return RetrievalVariant(f"threshold {value:g}", "threshold", words, {"threshold": value})
-
-
-def _pairs(count: int) -> RetrievalVariant:
-    what = f"the nearest {count} windows" if count > 1 else "the nearest window only"
-    return RetrievalVariant(f"top {count}", "number of pairs", what, {"top_k": count})
-
-
-VARIANTS = (
-    RetrievalVariant(DEFAULT, "", "audio distance up to 2, the nearest 10 windows"),
-    _threshold(0.5, "only what sounds nearly equal"),
-    _threshold(1.0, "half the distance"),
-    _threshold(4.0, "twice the distance"),
-    _threshold(1000.0, "no threshold"),
-    _pairs(1),
-    _pairs(3),
-    _pairs(30),
-    RetrievalVariant("blind", "sound", "10 windows drawn without listening", blind=True),
 )
 
 
@@ -179,28 +149,3 @@ def prepare_retrieval(material: Material, seeds: tuple[int, ...]) -> None:
     """The learned metric of each seed."""
     for seed in seeds:
         _metric(material, seed)
-
-
-def _step_seconds(material: Material) -> float:
-    started = time.perf_counter()
-    measure_retrieval(material, VARIANTS[0], material.settings.seeds[0], Path())
-    return time.perf_counter() - started
-
-
-RETRIEVAL = AblationTable(
-    "retrieval",
-    "SCMCL, the windows that sound finds",
-    "spoken neutral windows of the target actors",
-    VARIANTS,
-    {
-        "same_viseme": Quantity("same viseme ↑", 1),
-        "right_moment": Quantity("exactly the moment ↑", 1),
-        "mouth_distance": Quantity("mouth units off the truth ↓", -1),
-        "covered": Quantity("windows with a pair", 0),
-    },
-    retrieval_recipe,
-    measure_retrieval,
-    prepare_retrieval,
-    lambda settings: 1,
-    _step_seconds,
-)

@@ -9,16 +9,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from spfem.ablations.cross_modal import CROSS_MODAL
 from spfem.ablations.material import Material, read_material
 from spfem.ablations.measured import Measured
 from spfem.ablations.recipe import make_variant, read_variant
-from spfem.ablations.retrieval import RETRIEVAL
-from spfem.ablations.spatial import SPATIAL
 from spfem.ablations.statistics import ablation_rows
-from spfem.ablations.supervision import SUPERVISION
 from spfem.ablations.table import AblationTable, ablation_folder
-from spfem.ablations.temporal import TEMPORAL
+from spfem.ablations.tables import CROSS_MODAL, RETRIEVAL, SPATIAL, SUPERVISION, TEMPORAL
 from spfem.ablations.variants import find_variant, first_variants
 from spfem.processes import run_jobs
 from spfem.workspace import Workspace
@@ -27,7 +23,6 @@ TABLES: Mapping[str, AblationTable] = {
     table.name: table for table in (SPATIAL, TEMPORAL, CROSS_MODAL, RETRIEVAL, SUPERVISION)
 }
 NEEDS_METRICS = ("retrieval", "supervision")  # of the workspace, learned for some seeds only
-SCORING_STEPS = 50  # about as long as these many steps takes it to read and to score
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,8 @@ def estimate_seconds(workspace: Workspace, jobs: Sequence[AblationJob]) -> float
     total = 0.0
     for name in dict.fromkeys(job.table for job in jobs):
         table, count = TABLES[name], sum(job.table == name for job in jobs)
-        steps = table.steps(settings)
-        scoring = 0 if name == "retrieval" else SCORING_STEPS
-        total += count * (steps + scoring) * table.step_seconds(material)
+        steps = table.steps(settings) + table.scoring_steps
+        total += count * steps * table.step_seconds(material)
     return total / processes(workspace)
 
 
@@ -125,7 +119,8 @@ def make_ablations(
     minutes = estimate_seconds(workspace, jobs) / 60
     print(
         f"{len(jobs)} of {len(list_jobs(workspace, names))} variants and seeds are to be made: "
-        f"about {minutes:.1f} minutes in {processes(workspace)} processes. What is done is kept.",
+        f"at most about {minutes:.1f} minutes in {processes(workspace)} processes. What is done is "
+        "kept.",
         flush=True,
     )
     done = run_jobs(_work, jobs, processes(workspace))

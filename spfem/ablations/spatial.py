@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,13 @@ import torch
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.partial import (
-    ALL_NEIGHBOURS,
-    CROSS,
-    RIGHT,
-    RIGHT_AND_DOWN,
     PartialSpatialCoherence,
     initial_partial_metric,
 )
 from spfem.ablations.recipe import Recipe
-from spfem.ablations.table import AblationTable, ablation_folder, no_preparation
-from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.ablations.spatial_variants import SpatialVariant
+from spfem.ablations.table import ablation_folder
+from spfem.ablations.variants import Variant
 from spfem.correlation.frame_pairs import FrameProvider
 from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
 from spfem.correlation.preprocess import images_from_frames
@@ -37,7 +33,6 @@ from spfem.settings import SpatialSettings
 
 LIST_SEED = 0
 STATE_STEPS = 50  # between two saves from which a killed run goes on
-MEASURED_STEPS = 3  # for the estimate of time
 SOURCES = (
     *SPATIAL_SOURCES,
     "ablations/material.py",
@@ -47,42 +42,6 @@ SOURCES = (
     "correlation/maps.py",
     "correlation/similarity.py",
     "evaluation/gradient_map.py",
-)
-
-
-@dataclass(frozen=True)
-class SpatialVariant(Variant):
-    """A variant of the spatial metric; levels and neighbours are those that count."""
-
-    levels: tuple[int, ...] | None = None
-    neighbours: tuple[int, ...] = ALL_NEIGHBOURS
-
-
-def _level(number: int, words: str) -> SpatialVariant:
-    what = f"the {words} level alone"
-    return SpatialVariant(f"level {number + 1} alone", "levels", what, levels=(number,))
-
-
-VARIANTS = (
-    SpatialVariant(DEFAULT, "", "8 neighbours, all levels, adaptive weights, temperature 0.07"),
-    SpatialVariant(
-        "uniform weights",
-        "adaptive weights",
-        "every pair of places counts alike",
-        {"adaptive": False},
-    ),
-    SpatialVariant("4 neighbours", "neighbours", "left, right, above, below", neighbours=CROSS),
-    SpatialVariant("2 neighbours", "neighbours", "right and below", neighbours=RIGHT_AND_DOWN),
-    SpatialVariant("1 neighbour", "neighbours", "right", neighbours=RIGHT),
-    SpatialVariant("centres / 4", "centres", "8, 4, 2, 2 centres", {"centres": (8, 4, 2, 2)}),
-    SpatialVariant("centres x 2", "centres", "64, 32, 16, 8 centres", {"centres": (64, 32, 16, 8)}),
-    SpatialVariant("temperature 0.02", "temperature", "sharper softmax", {"temperature": 0.02}),
-    SpatialVariant("temperature 0.2", "temperature", "softer softmax", {"temperature": 0.2}),
-    SpatialVariant("temperature 0.5", "temperature", "softer still", {"temperature": 0.5}),
-    _level(0, "finest"),
-    _level(1, "second"),
-    _level(2, "third"),
-    _level(3, "coarsest"),
 )
 
 
@@ -194,34 +153,3 @@ def _mouth_share(
     shares = (gradient_maps(model, shown, source) * regions).sum(axis=(1, 2))
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in pairs])
     return measured_means(shares, clusters)
-
-
-def _step_seconds(material: Material) -> float:
-    settings = spatial_settings(material, VARIANTS[0], MEASURED_STEPS + 1)
-    first, model = (
-        initial_partial_metric(each, 0).to(material.device)
-        for each in (replace(settings, steps=1), settings)
-    )
-    learn_partial(first, material.train, seed=0)
-    started = time.perf_counter()
-    learn_partial(model, material.train, seed=0)
-    return (time.perf_counter() - started) / (MEASURED_STEPS + 1)
-
-
-SPATIAL_QUANTITIES = {
-    "speech_auc": Quantity("speech AUC ↑", 1, ranks=True),
-    "speech_gap": Quantity("same minus other speech ↑", 1),
-    "place_gap": Quantity("same minus other place ↑", 1),
-}
-SPATIAL = AblationTable(
-    "spatial",
-    "ASCCL, the spatial metric",
-    "matched moments of actors that the metric did not learn from",
-    VARIANTS,
-    {**SPATIAL_QUANTITIES, "mouth_share": Quantity("gradient on the mouth ↑", 1)},
-    spatial_recipe,
-    measure_spatial,
-    no_preparation,
-    lambda settings: settings.spatial_steps,
-    _step_seconds,
-)

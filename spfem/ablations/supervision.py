@@ -6,7 +6,6 @@ far more.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,7 @@ from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.recipe import Recipe
 from spfem.ablations.supervision_variants import VARIANTS, SupervisionVariant
-from spfem.ablations.table import AblationTable, ablation_folder
-from spfem.ablations.variants import Quantity
+from spfem.ablations.table import ablation_folder
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
@@ -41,7 +39,6 @@ from spfem.stages.metrics import (
 from spfem.stages.renderer_supervision import ANCHORED
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 
-MEASURED_STEPS = 3
 SOURCES = (
     *MANIPULATOR_SOURCES,
     "ablations/material.py",
@@ -59,7 +56,8 @@ def _weights(material: Material, variant: SupervisionVariant) -> SupervisionSett
     return replace(given, **changed)
 
 
-def _tuning(material: Material) -> ManipulatorSettings:
+def tuning_settings(material: Material) -> ManipulatorSettings:
+    """Settings of the manipulator, with the few steps of an ablation."""
     return replace(material.workspace.scale.manipulator, tune_steps=material.settings.tune_steps)
 
 
@@ -91,7 +89,7 @@ def supervision_recipe(material: Material, variant: SupervisionVariant, seed: in
         ablation_folder(material, "supervision", variant.name, seed),
         "ablation of the supervision",
         {
-            "manipulator": _tuning(material),
+            "manipulator": tuning_settings(material),
             "supervision": supervision.settings if supervision else {},
             "seed": seed,
             "anchored": ANCHORED,
@@ -111,11 +109,11 @@ def measure_supervision(
     material: Material, variant: SupervisionVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Tune a manipulator and compare the codes of its edits with the exact truth."""
-    manipulator = _tune(material, variant, _tuning(material), seed, folder)
+    manipulator = tune_variant(material, variant, tuning_settings(material), seed, folder)
     return codes_measured(material, manipulator, _classifier(material), seed)
 
 
-def _tune(
+def tune_variant(
     material: Material,
     variant: SupervisionVariant,
     settings: ManipulatorSettings,
@@ -192,30 +190,3 @@ def prepare_supervision(material: Material, seeds: tuple[int, ...]) -> None:
         make_base_manipulator(material.workspace, seed)
         for variant in VARIANTS:
             supervision_of(material, variant, seed)
-
-
-def _step_seconds(material: Material) -> float:
-    settings, seed = _tuning(material), material.settings.seeds[0]
-    _tune(material, VARIANTS[0], replace(settings, tune_steps=1), seed)
-    started = time.perf_counter()
-    _tune(material, VARIANTS[0], replace(settings, tune_steps=MEASURED_STEPS), seed)
-    return (time.perf_counter() - started) / MEASURED_STEPS
-
-
-SUPERVISION = AblationTable(
-    "supervision",
-    "the supervision of the manipulator",
-    "codes of edits of held-back clips against the exact truth, before rendering",
-    VARIANTS,
-    {
-        "mouth_error": Quantity("mouth units off the truth ↓", -1),
-        "expression_error": Quantity("all units off the truth ↓", -1),
-        "emotion_probability": Quantity("probability of the emotion ↑", 1),
-        "emotion_accuracy": Quantity("emotion accuracy ↑", 1),
-    },
-    supervision_recipe,
-    measure_supervision,
-    prepare_supervision,
-    lambda settings: settings.tune_steps,
-    _step_seconds,
-)

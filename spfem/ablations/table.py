@@ -30,6 +30,7 @@ class AblationTable:
         prepare: makes the stages that all variants read; gets the seeds that are learned.
         steps: of learning of a variant, for the estimate of time.
         step_seconds: measures one step of the default variant, for the estimate of time.
+        scoring_steps: about as many steps as reading and scoring take the time of.
     """
 
     name: str
@@ -42,6 +43,7 @@ class AblationTable:
     prepare: Callable[[Material, tuple[int, ...]], None]
     steps: Callable[[AblationSettings], int]
     step_seconds: Callable[[Material], float]
+    scoring_steps: int
 
 
 def no_preparation(material: Material, seeds: tuple[int, ...]) -> None:

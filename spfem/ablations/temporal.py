@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,13 @@ from spfem.ablations.partial import initial_partial_metric
 from spfem.ablations.recipe import Recipe
 from spfem.ablations.spatial import (
     LIST_SEED,
-    MEASURED_STEPS,
-    SPATIAL_QUANTITIES,
     STATE_STEPS,
     learn_partial,
     similarity_measured,
 )
 from spfem.ablations.spatial import SOURCES as SPATIAL_SOURCES
-from spfem.ablations.table import AblationTable, ablation_folder, no_preparation
-from spfem.ablations.variants import DEFAULT, Variant
+from spfem.ablations.table import ablation_folder
+from spfem.ablations.temporal_variants import LONGEST, SHORTEST, SPATIAL_ALONE, TemporalVariant
 from spfem.correlation.learn_temporal import SOURCES as TEMPORAL_SOURCES
 from spfem.correlation.similarity import Comparison, score_similarity
 from spfem.correlation.temporal_training import formulated, train_temporal
@@ -34,9 +31,6 @@ from spfem.correlation.window_similarity import (
 from spfem.correlation.windows import FrameWindows, held_steps
 from spfem.settings import SpatialSettings, TemporalSettings
 
-JOINT, ALONE = "spatial_temporal_vd", "temporal_vd"
-SPATIAL_ALONE = "spatial"
-SHORTEST, LONGEST = 3, 9  # windows, in steps of the path; odd, so that all share their middle
 SOURCES = (
     *dict.fromkeys((*TEMPORAL_SOURCES, *SPATIAL_SOURCES)),
     "ablations/temporal.py",
@@ -45,51 +39,8 @@ SOURCES = (
 )
 
 
-@dataclass(frozen=True)
-class TemporalVariant(Variant):
-    """A variant of a metric of `TEMPORAL_METRICS`, or `spatial`: single frames alone."""
-
-    metric: str = JOINT
-
-
-VARIANTS = (
-    TemporalVariant(DEFAULT, "", "spatial and temporal part, differences (VD), 5 frames"),
-    TemporalVariant(
-        "temporal alone", "spatial and temporal part", "what changes over time", metric=ALONE
-    ),
-    TemporalVariant(
-        "spatial alone",
-        "spatial and temporal part",
-        "single frames, as many a step",
-        metric=SPATIAL_ALONE,
-    ),
-    TemporalVariant(
-        "CM", "formulation", "correlation matrices, both parts", metric="spatial_temporal_cm"
-    ),
-    TemporalVariant(
-        "CM, temporal alone", "formulation", "correlation matrices over time", metric="temporal_cm"
-    ),
-    TemporalVariant("3 frames", "window", "windows of 3", {"window_frames": SHORTEST}),
-    TemporalVariant("9 frames", "window", "windows of 9", {"window_frames": LONGEST}),
-    TemporalVariant(
-        "all differences", "frame pairs", "all pairs of frames", {"frame_pairs": "all"}
-    ),
-    TemporalVariant("places / 4", "places", "64, 32, 16, 4 places", {"places": (64, 32, 16, 4)}),
-    TemporalVariant(
-        "adaptive over time", "adaptive weights", "weights also over time", {"adaptive": True}
-    ),
-    TemporalVariant(
-        "temporal x 0.3", "weight of the temporal part", "0.3 of it", {"temporal_weight": 0.3}
-    ),
-    TemporalVariant(
-        "temporal x 3", "weight of the temporal part", "3 times it", {"temporal_weight": 3.0}
-    ),
-)
-
-
-def _temporal_settings(
-    material: Material, variant: TemporalVariant, steps: int
-) -> TemporalSettings:
+def temporal_settings(material: Material, variant: TemporalVariant, steps: int) -> TemporalSettings:
+    """Settings of a metric of windows with the changes of a variant, and so many steps."""
     settings = material.workspace.scale.temporal
     if variant.metric != SPATIAL_ALONE:
         settings = formulated(variant.metric, settings)
@@ -115,7 +66,7 @@ def temporal_recipe(material: Material, variant: TemporalVariant, seed: int) -> 
         "ablation of the temporal metric",
         {
             "metric": variant.metric,
-            "temporal": _temporal_settings(material, variant, material.settings.temporal_steps),
+            "temporal": temporal_settings(material, variant, material.settings.temporal_steps),
             "seed": seed,
             "roles": dict(material.corpus.roles),
             "scored": [material.settings.scored_pairs, material.settings.comparisons],
@@ -174,7 +125,7 @@ def measure_temporal(
     material: Material, variant: TemporalVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Learn a variant and measure it on actors that it did not see."""
-    settings = _temporal_settings(material, variant, material.settings.temporal_steps)
+    settings = temporal_settings(material, variant, material.settings.temporal_steps)
     moments = common_moments(material)
     if variant.metric == SPATIAL_ALONE:
         model = initial_partial_metric(_single_frames(settings), seed).to(material.device)
@@ -188,27 +139,3 @@ def measure_temporal(
     windows = FrameWindows(material.unseen, settings.window_frames)
     cut = cut_windows(moments, settings.window_frames)
     return similarity_measured(score_window_similarity(learned.model.supervise(), windows, cut))
-
-
-def _step_seconds(material: Material) -> float:
-    settings = _temporal_settings(material, VARIANTS[0], MEASURED_STEPS)
-    train = FrameWindows(material.train, settings.window_frames)
-    device = material.device
-    train_temporal(JOINT, train, None, replace(settings, steps=1), seed=0, device=device)
-    started = time.perf_counter()
-    train_temporal(JOINT, train, None, settings, seed=0, device=device)
-    return (time.perf_counter() - started) / MEASURED_STEPS
-
-
-TEMPORAL = AblationTable(
-    "temporal",
-    "STCCL, the metric of windows",
-    "matched windows of actors that the metric did not learn from",
-    VARIANTS,
-    SPATIAL_QUANTITIES,
-    temporal_recipe,
-    measure_temporal,
-    no_preparation,
-    lambda settings: settings.temporal_steps,
-    _step_seconds,
-)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.ablations.measured import Measured
+from spfem.ablations.statistics import ablation_rows, holm, in_words, wide_table
+from spfem.ablations.variants import DEFAULT, Quantity, Variant
+from spfem.errors import ShapeError
+from spfem.settings import EvaluationSettings
+from spfem.statistics import area_under_curve
+from tests.ablations.made_up import actor_means, made_up_table
+
+SETTINGS = EvaluationSettings(resamples=300)
+MEAN = {"error": Quantity("error ↓", -1)}
+VARIANTS = tuple(Variant(name, "part", name) for name in (DEFAULT, "lower", "luck", "unsteady"))
+TABLE = made_up_table(*VARIANTS, quantities=MEAN)
+ACTORS, CLIPS, SEEDS = 6, 5, (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """`lower` errs 1 less on every clip; `luck` differs by noise; `unsteady` by the seed."""
+    random = np.random.default_rng(0)
+    hard = random.normal(5, 3, (ACTORS, CLIPS))
+    found = {variant.name: {} for variant in VARIANTS}
+    for seed in SEEDS:
+        shifts = {DEFAULT: 0, "lower": -1, "luck": 0, "unsteady": (-4, -4, 1)[seed]}
+        for name, shift in shifts.items():
+            noise = random.normal(0, 0.1, hard.shape)
+            found[name][seed] = {"error": actor_means(hard + shift + noise)}
+    return found
+
+
+def test_planted_differences_are_found_and_luck_and_single_seeds_are_not(runs):
+    rows = ablation_rows(TABLE, runs, SETTINGS, steps=9).set_index("variant")
+    assert list(rows.index) == [variant.name for variant in VARIANTS]
+    assert rows.difference["lower"] == pytest.approx(-1, abs=0.1)
+    assert rows.ci_low["lower"] < rows.difference["lower"] < rows.ci_high["lower"] < 0
+    assert dict(rows.clear) == {DEFAULT: False, "lower": True, "luck": False, "unsteady": False}
+    assert rows.p_adjusted["unsteady"] < 0.05  # so the seeds alone forbid it
+    assert rows.better["lower"]
+    assert not rows.better[DEFAULT]
+    assert (rows.comparisons[1:] == 3).all()
+    assert (rows.actors == ACTORS).all()
+    assert np.isnan(rows.difference[DEFAULT])
+
+
+def test_pairing_removes_what_makes_clips_hard(runs):
+    row = ablation_rows(TABLE, runs, SETTINGS, steps=9).set_index("variant").loc["lower"]
+    assert row.ci_high - row.ci_low < 0.3  # clips differ by 3
+
+
+def test_the_value_is_the_mean_of_clips_and_seeds(runs):
+    row = ablation_rows(TABLE, runs, SETTINGS, steps=9).set_index("variant").loc["luck"]
+    per_seed = [runs["luck"][seed]["error"].values[:, 0].mean() for seed in SEEDS]
+    assert row.value == pytest.approx(np.mean(per_seed))
+
+
+def test_ranks_are_scored_by_auc_and_redrawn_exactly():
+    random = np.random.default_rng(1)
+    clusters = np.array([(f"A{n % 4}", f"c{n % 8}") for n in range(40)])
+    quantities = {"auc": Quantity("AUC ↑", 1, ranks=True)}
+    scores = {
+        name: random.normal([shift, 0], 1, (40, 2)).round(1)  # with ties
+        for name, shift in ((DEFAULT, 0.2), ("lower", 1.5))
+    }
+    runs = {name: {0: {"auc": Measured(v, clusters)}} for name, v in scores.items()}
+    table = made_up_table(*VARIANTS[:2], quantities=quantities)
+    rows = ablation_rows(table, runs, SETTINGS, steps=1).set_index("variant")
+    wanted = {name: area_under_curve(v[:, 0], v[:, 1]) for name, v in scores.items()}
+    assert dict(rows.value) == pytest.approx(wanted)
+    draws = []  # the slow way: redraw rows, then score them
+    for draw in range(400):
+        chosen = np.random.default_rng(draw)
+        picked = []
+        for actor in chosen.choice(4, 4):
+            clips = [c for c in range(8) if c % 4 == actor]
+            for clip in chosen.choice(clips, len(clips)):
+                picked += [n for n in range(40) if n % 8 == clip]
+        draws.append(
+            area_under_curve(*scores["lower"][picked].T)
+            - area_under_curve(*scores[DEFAULT][picked].T)
+        )
+    low, high = np.percentile(draws, [2.5, 97.5])
+    assert rows.ci_low["lower"] == pytest.approx(low, abs=0.04)
+    assert rows.ci_high["lower"] == pytest.approx(high, abs=0.04)
+
+
+def test_a_variant_without_its_counterpart_has_a_value_and_no_difference(runs):
+    rows = ablation_rows(TABLE, {"lower": runs["lower"]}, SETTINGS, steps=9)
+    assert rows.value.notna().all()
+    assert rows.difference.isna().all()
+    assert not rows.clear.any()
+
+
+def test_other_clips_cannot_be_compared(runs):
+    other = {**runs, "luck": {0: {"error": actor_means(np.zeros((2, 2)))}}}
+    with pytest.raises(ShapeError, match="same clips"):
+        ablation_rows(TABLE, other, SETTINGS, steps=9)
+
+
+def test_holm_agrees_with_its_definition():
+    p = np.array([0.04, 0.001, 0.03, 0.5])
+    wanted = [0.09, 0.004, 0.09, 0.5]  # 4 x .001; 3 x .03; 2 x .04 raised; 1 x .5
+    assert holm(p) == pytest.approx(wanted)
+    assert (holm(np.array([0.9, 0.8])) <= 1).all()
+
+
+def test_only_what_is_clearly_better_is_bold_and_named(runs):
+    rows = ablation_rows(TABLE, runs, SETTINGS, steps=9)
+    shown = wide_table(rows, TABLE).set_index("variant")["error ↓"]
+    assert [name for name, cell in shown.items() if cell.startswith("**")] == ["lower"]
+    assert "[" not in shown[DEFAULT]
+    (sentence,) = in_words(rows, TABLE)
+    assert "clearly better: lower (-" in sentence
+    assert "clearly worse: none" in sentence
