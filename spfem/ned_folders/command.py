@@ -158,9 +158,10 @@ def _note_codes(clips: Iterator[ClipToWrite], codes: list[PersonCodes]) -> Itera
 
 def _video(arguments: argparse.Namespace) -> Iterator[ClipToWrite]:
     from spfem.face.track import track_clip
+    from spfem.ned_folders.clip import NED_SIZE
     from spfem.settings import FaceSettings
 
-    track = track_clip(arguments.source, FaceSettings())
+    track = track_clip(arguments.source, FaceSettings(face_size=NED_SIZE))  # for fine masks
     yield _to_write(arguments, arguments.source.stem, arguments.source, track, _deca(arguments))
 
 
