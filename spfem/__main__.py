@@ -20,6 +20,7 @@ from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
 from spfem.stage_command import add_stage_parser, run_stage
 from spfem.track_report.command import add_track_parser, run_track
+from spfem.user_study.command import add_study_parser, run_study
 from spfem.workspace import DEVICES
 
 
@@ -148,6 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_doctor_parser(commands)
     add_report_parser(commands)
     add_check_parser(commands)
+    add_study_parser(commands)
     add_track_parser(commands)
     add_audit_parser(commands)
 
@@ -227,6 +229,7 @@ COMMANDS = {
     "doctor": run_doctor,
     "report": run_report,
     "check": run_check,
+    "user-study": run_study,
     "track": run_track,
     "audit": run_audit,
     "bench": _bench,

@@ -1,0 +1,121 @@
+import json
+import re
+
+import av
+import numpy as np
+import pytest
+
+from spfem.__main__ import main
+from spfem.corpus.video import read_video
+from spfem.errors import InputError
+from spfem.settings.study import StudySettings
+from spfem.user_study.clips import find_clips
+from spfem.user_study.make import make_study
+from tests.user_study.study_folder import CLIPS, METHODS, write_clips
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return write_clips(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="module")
+def study(clips, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "study"
+    page, key = make_study([str(clips)], out)
+    return page, json.loads(key.read_text())
+
+
+def test_clips_that_every_method_has_are_found_with_their_source(clips):
+    found = find_clips([str(clips)])
+    assert [clip.name for clip in found] == sorted(CLIPS)
+    assert [clip.emotion for clip in found] == ["happy", "fear"]
+    assert set(found[0].videos) == set(METHODS)
+    assert found[0].source == clips / "source" / f"{CLIPS[0]}.mp4"
+    named = find_clips([f"ours={clips / 'ned+asccl'}", str(clips / "ned")])
+    assert set(named[0].videos) == {"ours", "ned"}
+    assert named[0].source is None
+
+
+def test_edits_of_a_run_are_found_with_the_corpus(clips, tmp_path):
+    write_clips(tmp_path / "edits" / "x", {"seed0": 10}, source=False)
+    write_clips(tmp_path / "edits" / "y", {"seed0": 90, "seed1": 91}, source=False)
+    clip = tmp_path / "corpus" / "M1" / "video" / "front" / "neutral" / "level_1" / "001.mp4"
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes((clips / "source" / f"{CLIPS[0]}.mp4").read_bytes())
+    found = find_clips([str(tmp_path)])
+    assert set(found[0].videos) == {"x", "y"}
+    assert (found[0].source, found[1].source) == (clip, None)
+
+
+def test_every_pair_of_methods_meets_on_every_clip(study):
+    _, key = study
+    pairs = [
+        (trial["clip"], *sorted(trial["videos"].values()))
+        for trial in key["trials"].values()
+        if "expected" not in trial
+    ]
+    assert len(pairs) == len(set(pairs)) == len(CLIPS) * 3
+    checks = [trial for trial in key["trials"].values() if "expected" in trial]
+    assert len(checks) == StudySettings.checks
+    for trial in checks:
+        assert trial["videos"][trial["expected"]] in METHODS
+        assert "spoilt" in trial["videos"].values()
+
+
+def test_page_and_videos_do_not_say_what_they_are(study):
+    page, _ = study
+    text = page.read_text()
+    for word in (*METHODS, *CLIPS, "expected", "spoilt", "made by", "http"):
+        if word != "copy":
+            assert word not in text, word
+    videos = sorted((page.parent / "videos").iterdir())
+    assert {path.name for path in page.parent.iterdir()} == {"index.html", "videos"}
+    for path in videos:
+        assert re.fullmatch(r"[0-9a-f]{12}\.mp4", path.name)
+        with av.open(str(path)) as container:
+            assert "comment" not in container.metadata
+        assert b"made by" not in path.read_bytes()
+    assert len(videos) == len(CLIPS) * (len(METHODS) + 1) + 2 * StudySettings.checks
+
+
+def test_blinded_copies_show_and_sound_as_before(study, clips):
+    page, key = study
+    for trial in key["trials"].values():
+        for name, method in trial["videos"].items():
+            copy = read_video(page.parent / "videos" / f"{name}.mp4")
+            if method != "spoilt":
+                original = read_video(clips / method / f"{trial['clip']}.mp4")
+                assert np.array_equal(copy.frames, original.frames)
+                assert np.array_equal(copy.audio, original.audio)
+
+
+def test_same_seed_same_study_other_seed_other_names(clips, tmp_path, study):
+    _, key = make_study([str(clips)], tmp_path / "again")
+    assert json.loads(key.read_text()) == study[1]
+    _, other = make_study([str(clips)], tmp_path / "other", seed=1)
+    other_key = json.loads(other.read_text())
+    assert other_key["study"] != study[1]["study"]
+    assert not set(other_key["trials"]) & set(study[1]["trials"])
+
+
+def test_unusable_folders_are_one_line(clips, tmp_path, capsys):
+    for words, message in (
+        ([str(clips / "ned")], "two methods"),
+        ([str(tmp_path / "nowhere"), str(clips / "ned")], "no folder"),
+        ([str(clips / "ned"), str(clips / "ned")], "two folders are named ned"),
+    ):
+        assert main(["user-study", "make", "--clips", *words, "--out", str(tmp_path / "o")]) == 1
+        assert message in capsys.readouterr().err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(InputError, match="not empty"):
+        make_study([str(clips)], tmp_path / "full")
+
+
+def test_damaged_video_leaves_no_half_study(clips, tmp_path):
+    broken = write_clips(tmp_path / "broken", {"a": 10, "b": 90}, source=False)
+    (broken / "b" / f"{CLIPS[0]}.mp4").write_bytes(b"no video")
+    with pytest.raises(InputError, match="not a readable media file"):
+        make_study([str(broken)], tmp_path / "out")
+    assert not (tmp_path / "out" / "page").exists()
