@@ -28,10 +28,11 @@ def embedded_clips(workspace: Workspace, seed: int = 0) -> list[PublishedClip]:
     known = clips_by_key(workspace)
     chosen = [edit for edit in protocol(workspace) if edit.setting == "intra"]
     chosen = [edit for edit in chosen if edit.emotion != "neutral"]
-    # Steps of actors and one emotion further each time, in the protocol's order.
-    step = max(1, len(chosen) // CLIPS + 1)
+    actors = list(dict.fromkeys(edit.actor for edit in chosen))
     clips = []
-    for edit in chosen[::step][:CLIPS]:
+    for place in range(min(CLIPS, len(chosen))):
+        own = [edit for edit in chosen if edit.actor == actors[place % len(actors)]]
+        edit = own[2 * place % len(own)]
         source = known[edit.source]
         videos: dict[str, Path] = {SOURCE: source.video, REFERENCE: known[edit.reference].video}
         videos |= {method: edits.video(edit) for method, edits in made.items()}

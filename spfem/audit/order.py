@@ -3,8 +3,8 @@
 Every other method is compared with the baseline of the same clip. Few clips tell little: with n
 clips, the smallest p of an exact sign-flip test is 2 / 2**n, and many comparisons are made at once.
 So the verdict `better` needs a p below the error rate after Holm's correction over all comparisons
-of a group of clips; an interval clear of zero alone is called a lean. A metric that is no
-better than 0 on the unedited sources themselves cannot tell anything.
+of a group of clips; an interval clear of zero, with an uncorrected p below the lean rate, is called
+a lean. A metric that is no better than 0 on the unedited sources themselves cannot tell anything.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _group_rows(
     corrected = holm(np.array([row["p"] for row in rows], float))
     for row, p_holm in zip(rows, corrected, strict=True):
         row["p_holm"] = float(p_holm)
-        row["verdict"] = _verdict(row, settings.error_rate)
+        row["verdict"] = _verdict(row, settings)
     return rows
 
 
@@ -172,14 +172,14 @@ def _blind_metrics(measures: pd.DataFrame, settings: AuditSettings, seed: int) -
     return blind
 
 
-def _verdict(row: dict[str, object], error_rate: float) -> str:
-    value, low, high, p_holm = (
-        float(str(row[name])) for name in ("difference", "ci_low", "ci_high", "p_holm")
+def _verdict(row: dict[str, object], settings: AuditSettings) -> str:
+    value, low, high, p, p_holm = (
+        float(str(row[name])) for name in ("difference", "ci_low", "ci_high", "p", "p_holm")
     )
     better = (value > 0) == METRICS[str(row["metric"])].higher
-    if p_holm <= error_rate:
+    if p_holm <= settings.error_rate:
         return "better" if better else "worse"
-    if low > 0 or high < 0:
+    if (low > 0 or high < 0) and p <= settings.lean_rate:
         return "leans better" if better else "leans worse"
     return "not clear"
 

@@ -30,12 +30,12 @@ def draw_lips(ax: Axes, measured: MeasuredClip, method: str) -> Axes:
     seconds = places / result.fps
     ax.plot(seconds, source.values, color="#777777", linewidth=2.5, alpha=0.6, label="source")
     values[~shared] = float("nan")
-    ax.plot(seconds, values, color=look_of(method, 0).colour, label=title_of(method))
+    ax.plot(seconds, values, color=look_of(method, 0).colour, label="result")
     ax.set_title(
-        f"{measured.clip.name}: {title_of(method)}, offset {alignment.offset:+g} frames, clock "
-        f"{alignment.clock:.3g}, correlation {alignment.correlation:.2f}"
+        f"{title_of(method)}: offset {alignment.offset:+g} frames, clock {alignment.clock:.3g}, "
+        f"correlation {alignment.correlation:.2f}",
+        loc="left",
     )
-    ax.set_ylabel("opening / eye distance")
     return ax
 
 

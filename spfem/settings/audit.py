@@ -17,3 +17,4 @@ class AuditSettings:
     resamples: int = 2000  # of the bootstrap over clips
     confidence: float = 0.95
     error_rate: float = 0.05  # of all comparisons together (Holm)
+    lean_rate: float = 0.1  # of one comparison alone, for what is called a lean

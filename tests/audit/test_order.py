@@ -52,12 +52,19 @@ def test_a_planted_loser_is_seen_as_well():
 
 
 def test_few_clips_can_only_lean():
-    table = paired_differences(_measures(8, 0.1), SETTINGS)
+    table = paired_differences(_measures(10, 0.1), SETTINGS)
     parts = table[table.group != "all clips"]
     assert set(parts.group) == {"label-driven", "reference-driven"}
-    assert (parts.clips == 4).all()
-    assert (parts.p == 2 / 2**4).all()
+    assert (parts.clips == 5).all()
+    assert (parts.p == 2 / 2**5).all()
     assert (parts.verdict == "leans better").all()
+
+
+def test_three_clips_of_one_sign_are_no_lean():
+    table = paired_differences(_measures(3, 0.1), SETTINGS)
+    assert (table.better_in == 3).all()
+    assert ((table.ci_low > 0) | (table.ci_high < 0)).all()
+    assert (table.verdict == "not clear").all()
 
 
 def test_nothing_is_not_clear():
