@@ -102,6 +102,14 @@ STAGES: dict[str, StageKind] = {
         )
         for visual in ("expression", "image")
     },
+    **{
+        f"audio_banks_{visual}": StageKind(
+            f"which windows sound alike, by the metric of sound and {visual}",
+            _made("make_audio_banks", "seed", visual=visual),
+            takes=("seed",),
+        )
+        for visual in ("expression", "image")
+    },
     "base_manipulator": StageKind(
         "the manipulator that all methods start from",
         _made("make_base_manipulator", "seed"),
