@@ -109,15 +109,14 @@ def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, s
     return present
 
 
-def _reference(corpus: Corpus, actor: str, emotion: str, index: int, source: Clip) -> Clip:
+def _reference(corpus: Corpus, actor: str, emotion: str, index: int, source: Clip) -> Clip | None:
+    """A clip of the actor that shows the emotion; None if there is none."""
     held_back = set(held_back_clips(corpus, actor))
     clips = [clip for clip in corpus.select(actor=actor, emotion=emotion) if clip != source]
     # Held-back clips first; a reference never says what the source says where that is avoidable.
     clips.sort(key=lambda clip: (clip.sentence == source.sentence, clip not in held_back))
     if not clips:
-        raise CorpusError(
-            f"actor {actor} of {corpus.root} has no {emotion} clip to take as a reference"
-        )
+        return None
     equals = [
         clip
         for clip in clips
@@ -134,7 +133,8 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
     by the same actor (`intra`) or by another (`cross`): the one of the published map
     (`data/protocol`), or, where none is published, the next target actor in a ring. Cross edits
     are left out where there is one target actor only, and, with a warning, where the corpus lacks
-    the actor of the map. Source: the released test lists of the papers' group; which clips are
+    the actor of the map. Emotions that the reference's actor lacks are left out with a warning.
+    Source: the released test lists of the papers' group; which clips are
     paired is published nowhere, so the choice here is ours.
 
     Args:
@@ -148,7 +148,7 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
     if not actors:
         raise CorpusError(f"{corpus.root} has no actor with the role target to edit")
     others = _cross_references(corpus, actors)
-    edits = []
+    edits, lacking = [], []
     for setting in SETTINGS:
         for actor in actors if setting == "intra" else tuple(others):
             neutral = [clip for clip in held_back_clips(corpus, actor) if clip.emotion == "neutral"]
@@ -156,5 +156,17 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
                 for emotion in EMOTIONS:
                     speaker = actor if setting == "intra" else others[actor]
                     reference = _reference(corpus, speaker, emotion, index, source)
+                    if reference is None:
+                        lacking.append(f"{speaker} {emotion}")
+                        continue
                     edits.append(Edit(setting, source.key, reference.key, emotion, actor))
+    if lacking:
+        warnings.warn(
+            f"{len(lacking)} edits are left out, as there is no clip to take as a reference: "
+            f"{', '.join(sorted(set(lacking)))}",
+            UserWarning,
+            stacklevel=2,
+        )
+    if not edits:
+        raise CorpusError(f"{corpus.root} has no clip to take as a reference for any edit")
     return tuple(edits)

@@ -72,10 +72,20 @@ def test_too_small_corpora_are_refused():
         edit_protocol(make_corpus(targets=0))
     with pytest.raises(CorpusError, match="too few clips"):
         held_back_clips(make_corpus(shared=0, own=1), "A1")
+
+
+def test_missing_emotions_leave_out_their_edits_only():
     corpus = make_corpus()
-    happy_less = tuple(clip for clip in corpus.clips if clip.emotion != "happy")
-    with pytest.raises(CorpusError, match="no happy clip"):
-        edit_protocol(replace(corpus, clips=happy_less))
+    whole = edit_protocol(corpus)
+    clips = tuple(clip for clip in corpus.clips if (clip.actor, clip.emotion) != ("A1", "happy"))
+    with pytest.warns(UserWarning, match=r"2 edits are left out.*: A1 happy"):
+        edits = edit_protocol(replace(corpus, clips=clips))
+    lost = set(whole) - set(edits)
+    assert set(edits) < set(whole)
+    assert {(edit.setting, edit.reference.split("/")[0], edit.emotion) for edit in lost} == {
+        ("intra", "A1", "happy"),
+        ("cross", "A1", "happy"),
+    }
 
 
 def _make_mead(actors=("M003", "M009", "W015"), numbers=("001", "002", "017", "033")):

@@ -57,7 +57,7 @@ def check_clips(
     clips = list(clips)
     with ThreadPoolExecutor(THREADS) as pool:
         answers = pool.map(lambda clip: check_clip(content, clip), clips)
-        yield from tqdm(answers, total=len(clips), desc="checking", unit="clip")
+        yield from tqdm(answers, total=len(clips), desc="checking", unit="clip", mininterval=1.0)
 
 
 def check_clip(content: FolderContent, clip: FoundClip) -> CheckedClip | DamagedClip:

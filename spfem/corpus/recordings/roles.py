@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from spfem.corpus.recordings.found import FoundClip
 from spfem.evaluation.published_protocol import find_protocol
-from spfem.settings import EMOTIONS
 
 MOST_TARGETS = 6  # as many as the papers edit
 
@@ -17,11 +14,11 @@ def share_out(actors: Iterable[str], editable: Collection[str] = ()) -> dict[str
 
     One actor is a target; of two, one is to learn from; from three on, one tests the metrics
     (`held_out`); from four on, two are targets, and later a third of all, at most six. Targets
-    are the last in sorted order of those who are `editable`, where these suffice.
+    are the last in sorted order of those who are `editable`, as far as there are any.
     """
     names = sorted(set(actors), key=lambda actor: (actor in editable, actor))
     few = 2 if len(names) > 3 else 1
-    targets = min(MOST_TARGETS, max(few, len(names) // 3))
+    targets = min(MOST_TARGETS, max(few, len(names) // 3), len(editable) or len(names))
     roles = dict.fromkeys(names, "train")
     roles |= dict.fromkeys(names[-targets:], "target")
     if len(names) > 2:
@@ -46,24 +43,18 @@ def protocol_roles(name: str, actors: Iterable[str]) -> dict[str, str]:
     return roles
 
 
-def roles_of(name: str, clips: Iterable[FoundClip]) -> dict[str, str]:
+def roles_of(
+    name: str, stated: Mapping[str, str | None], editable: Collection[str]
+) -> dict[str, str]:
     """Role of each actor; those without one are not used.
 
     The papers' roles where these can be had; else the corpus's own, and the rule of `share_out`
     for actors without one.
+
+    Args:
+        name: of the corpus.
+        stated: every actor -> role that the corpus itself gives, or None.
+        editable: actors with enough clips to be a target.
     """
-    clips = list(clips)
-    actors = {clip.actor for clip in clips}
-    stated = {clip.actor: clip.role for clip in clips if clip.role}
-    emotions, neutral = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
-    for clip in clips:
-        emotions[clip.actor].add(clip.emotion)
-        if clip.emotion == EMOTIONS[0]:
-            neutral[clip.actor].add(clip.sentence)
-    # a target needs a neutral clip to learn from, another to edit, and a reference of each emotion
-    editable = {
-        actor
-        for actor in actors
-        if len(neutral[actor]) > 1 and len(emotions[actor]) == len(EMOTIONS)
-    }
-    return protocol_roles(name, actors) or share_out(actors, editable) | stated
+    own = {actor: role for actor, role in stated.items() if role}
+    return protocol_roles(name, stated) or share_out(stated, editable) | own

@@ -12,15 +12,18 @@ from spfem.artifacts import digest
 from spfem.corpus.clips import Clip, Corpus, whole
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.recordings.check import CheckedClip, check_clips
+from spfem.corpus.recordings.found import FoundClip
 from spfem.corpus.recordings.layouts import find_clips
 from spfem.corpus.recordings.roles import protocol_roles, roles_of
 from spfem.corpus.recordings.walk import FolderContent, walk_folder
 from spfem.errors import CorpusError
+from spfem.evaluation.protocol import held_back_clips
 from spfem.evaluation.published_protocol import protocol_names
 from spfem.settings import EMOTIONS
 
 NAMES = {"mead": "mead", "asccl": "mead", "ravdess": "ravdess"}
-OUTSIDE_PROTOCOL = "clips of actors whom the papers did not use"
+WITHOUT_ROLE = "clips of actors whom the papers did not use, or who cannot be edited"
+TOO_FEW = "needs two neutral sentences, one to edit and one to learn from; its clips are left out"
 RATE_TOLERANCE = 0.005  # 29.97 and 30 are one rate: after ten seconds they are 10 ms apart
 
 
@@ -73,15 +76,14 @@ class Survey:
             root=self.root,
             name=self.name,
             fps=whole(self.fps),
-            clips=tuple(_open(self.root, one) for one in self.clips),
+            clips=tuple(_open(self.root, one.clip) for one in self.clips),
             roles=self.roles,
             digest=self.digest(),
             damaged=self.damaged,
         )
 
 
-def _open(root: Path, checked: CheckedClip) -> Clip:
-    found = checked.clip
+def _open(root: Path, found: FoundClip) -> Clip:
     return Clip(
         root=root,
         actor=found.actor,
@@ -127,10 +129,17 @@ def survey_content(content: FolderContent) -> Survey:
         if one.remark is not None:
             damaged.append(one.remark)
     name = _name_of(content.root, kind, {one.clip.actor for one in clips})
-    roles = roles_of(name, [one.clip for one in clips])
+    stated = {one.clip.actor: one.clip.role for one in clips}
+    editable = _editable(content.root, name, [one.clip for one in clips])
+    roles = roles_of(name, stated, editable)
+    targets = [actor for actor, role in roles.items() if role == "target"]
+    for actor in targets:
+        if actor not in editable and editable.intersection(targets):
+            del roles[actor]
+            damaged.append(DamagedClip(actor, "target without clips to learn from", TOO_FEW))
     unused = found.unused
     if outside := sum(one.clip.actor not in roles for one in clips):
-        unused[OUTSIDE_PROTOCOL] = outside
+        unused[WITHOUT_ROLE] = outside
     damaged += _missing_emotions(clips, roles)
     return Survey(
         root=content.root,
@@ -157,6 +166,20 @@ def _name_of(root: Path, kind: str, actors: set[str]) -> str:
         return name
     own = root.resolve().name
     return f"own {own}" if own in protocol_names() else own
+
+
+def _editable(root: Path, name: str, clips: list[FoundClip]) -> set[str]:
+    """Actors of whom a neutral clip can be edited that no network learned from."""
+    roles = dict.fromkeys({clip.actor for clip in clips}, "target")
+    corpus = Corpus(root, name, 0, tuple(_open(root, clip) for clip in clips), roles, "")
+    editable = set()
+    for actor in roles:
+        try:
+            held_back_clips(corpus, actor)
+        except CorpusError:
+            continue
+        editable.add(actor)
+    return editable
 
 
 def _missing_emotions(clips: list[CheckedClip], roles: Mapping[str, str]) -> list[DamagedClip]:

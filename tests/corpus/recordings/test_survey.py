@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from spfem.corpus.clips import Corpus
-from spfem.corpus.recordings.survey import most_common_rate, survey_folder
+from spfem.corpus.recordings.survey import WITHOUT_ROLE, most_common_rate, survey_folder
 from spfem.corpus.video import read_video
 from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
@@ -150,10 +150,21 @@ def test_sound_inside_the_video(tmp_path, recording):
 
 
 def test_actors_outside_the_protocol_are_counted(tmp_path, recording):
-    takes = takes_of(*recording, ["M003", "M005", "M013"], numbers=(1,))
+    takes = takes_of(*recording, ["M003", "M005", "M013"], numbers=(1, 17))
     survey = survey_folder(lay_out_mead(tmp_path, takes))
     assert set(survey.roles) == {"M003", "M005"}
-    assert survey.unused == {"clips of actors whom the papers did not use": len(EMOTIONS)}
+    assert survey.unused == {WITHOUT_ROLE: 2 * len(EMOTIONS)}
+
+
+def test_target_without_clips_to_learn_from(tmp_path, recording):
+    takes = takes_of(*recording, ["M003", "M009", "M005"], numbers=(1, 17))
+    root = lay_out_mead(tmp_path, takes)
+    (root / "M003/video/front/neutral/level_1/017.mp4").unlink()
+    (root / "M003/audio/neutral/level_1/017.m4a").unlink()
+    survey = survey_folder(root)
+    assert survey.roles == {"M005": "train", "M009": "target"}
+    assert [one.path for one in survey.damaged] == ["M003"]
+    assert survey.unused == {WITHOUT_ROLE: 2 * len(EMOTIONS) - 1}
 
 
 def test_no_usable_clip(tmp_path, recording):
