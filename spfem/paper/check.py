@@ -20,6 +20,7 @@ from spfem.paper.measure import (
 )
 from spfem.paper.verdicts import (
     FAILS,
+    HOLDS,
     UNTESTED,
     VERDICTS,
     approximate_p,
@@ -147,7 +148,12 @@ def _correct(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     ]
     passed = dict(zip(tests.test, holm(p_values, 1 - confidence), strict=True))
     kept = table.test.where(with_interval).map(passed)
-    return table.assign(clear_after_holm=kept)
+    confirmed = (table.verdict == HOLDS) & with_interval
+    words = kept.map({True: "clear also", False: "not clear"}) + (
+        f" after Holm's correction for {len(tests)} comparisons"
+    )
+    why = table.why.where(~confirmed, table.why + "; " + words)
+    return table.assign(clear_after_holm=kept, why=why)
 
 
 def count_verdicts(check: pd.DataFrame) -> pd.DataFrame:
@@ -186,10 +192,10 @@ def shown_check(check: pd.DataFrame) -> pd.DataFrame:
         {
             "claim": tested.claim,
             "source": tested.source,
-            "published base": tested.published_base,
-            "published": tested.published_value,
-            f"ours base ({on})": tested.ours_base,
-            f"ours ({on})": tested.ours,
+            "published base": tested.published_base.map(_number),
+            "published": tested.published_value.map(_number),
+            f"ours base ({on})": tested.ours_base.map(_number),
+            f"ours ({on})": tested.ours.map(_number),
             "difference of ours": [_interval(row) for row in tested.itertuples()],
             "verdict": tested.verdict,
             "why": tested.why,
@@ -197,7 +203,8 @@ def shown_check(check: pd.DataFrame) -> pd.DataFrame:
     )
     left = check[check.verdict == UNTESTED]
     groups = [
-        {
+        dict.fromkeys(shown.columns, "n/a")
+        | {
             "claim": f"{len(part)} claims: {claim}",
             "source": ", ".join(dict.fromkeys(part.source.str.split(",").str[0])),
             "verdict": UNTESTED,
@@ -206,6 +213,10 @@ def shown_check(check: pd.DataFrame) -> pd.DataFrame:
         for (claim, why), part in left.groupby(["part", "why"], sort=False)
     ]
     return pd.concat([shown, pd.DataFrame(groups)], ignore_index=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if np.isfinite(value) else "n/a"
 
 
 def _interval(row: Any) -> str:

@@ -11,7 +11,7 @@ from spfem.evaluation.main_results import main_results
 from spfem.evaluation.method_differences import method_differences
 from spfem.paper.inputs import Measured
 from spfem.real_samples import real_samples
-from spfem.results import score_method
+from spfem.results import calibrating_methods, score_method
 from spfem.stages import make_similarity, make_temporal_metric
 from spfem.workspace import Workspace
 
@@ -26,7 +26,9 @@ def collect_measured(workspace: Workspace) -> Measured:
     The comparisons with plain NED and of VD with CM are left out where the scale lacks a method.
     """
     scale = workspace.scale
-    runs = {"copy": (0,), **dict.fromkeys(scale.methods, scale.seeds), "truth": (0,)}
+    calibration: tuple[int, ...] = (0,)  # seed of what is not learned
+    runs = dict.fromkeys(calibrating_methods(workspace), calibration)
+    runs |= dict.fromkeys(scale.methods, scale.seeds)
     scores = [
         score
         for method, seeds in runs.items()

@@ -21,6 +21,7 @@ def test_a_run_that_finds_all_gains_confirms_all_methods():
     assert (of_ned(check).verdict == HOLDS).all()
     assert (of_ned(check, "emotions").verdict == HOLDS).all()
     assert of_ned(check).clear_after_holm.eq(True).all()
+    assert of_ned(check).why.str.contains("clear also after Holm's correction").all()
     assert np.allclose(of_ned(check).ours_change.abs(), 0.1)
     icface = check[check.base == "ICface"]
     assert (icface.verdict == UNTESTED).all()
@@ -33,6 +34,13 @@ def test_wide_intervals_confirm_nothing_and_say_why():
     assert ned.why.str.contains("not told from zero").all()
     assert ned.why.str.contains("28 clips, 3 seeds").all()
     assert not ned.clear_after_holm.eq(True).any()
+
+
+def test_many_comparisons_need_clearer_ones():
+    check = of_ned(check_papers(make_measured(reach=0.09)))  # clear, p of about 0.03
+    assert (check.verdict == HOLDS).all()
+    assert not check.clear_after_holm.eq(True).any()
+    assert check.why.str.contains("not clear after Holm's correction").all()
 
 
 def test_losses_are_named_as_such():
@@ -105,6 +113,7 @@ def test_the_shown_table_names_the_corpus_of_ours():
     assert ours
     assert all("synthetic" in name for name in ours)
     assert "published" in shown
+    assert "2.108" in shown.loc[0, "published base"]
 
 
 def test_counts_add_up():
