@@ -11,6 +11,8 @@ from spfem.evaluation.mouth import MOUTH, STABLE, mouth_opening
 from spfem.face.landmark_sets import interocular_distance
 
 JAW = 0  # column of the fitted face units
+CLOSED = 0.05  # opening in distances of the eyes, under which the lips of a source are closed
+FEWEST_CLOSED = 3  # frames
 
 
 def lip_motion(landmarks: np.ndarray) -> np.ndarray:
@@ -53,7 +55,25 @@ def follow_source(source: Panel, result: Panel, alignment: Alignment) -> dict[st
         "jaw_correlation": correlation(
             ours.expression[shared, JAW], theirs(result.track.expression[:, JAW])
         ),
+        "opening_when_closed": opening_when_closed(*opening),
         "mouth_amplitude": float(opening[1].std() / max(opening[0].std(), 1e-9)),
         "head_correlation": float(np.mean(turns)),
         "shared_frames": float(shared.sum()),
     }
+
+
+def opening_when_closed(source: np.ndarray, result: np.ndarray) -> float:
+    """Mean opening of a result while the lips of the source are closed.
+
+    Whatever the emotion, p, b and m need closed lips; a correlation does not see a mouth that
+    moves in time but never closes.
+
+    Args:
+        source: (T,) openings in distances of the eyes.
+        result: (T,) of the same moments.
+
+    Returns:
+        Distances of the eyes; NaN if the source closes its lips in fewer than three frames.
+    """
+    closed = source < CLOSED
+    return float(result[closed].mean()) if closed.sum() >= FEWEST_CLOSED else float("nan")

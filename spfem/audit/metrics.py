@@ -25,6 +25,9 @@ METRICS: dict[str, AuditMetric] = {
         "lip shape follows the source", True, "speech kept (LSE-D)"
     ),
     "jaw_correlation": AuditMetric("fitted jaw follows the source", True, "speech kept (LSE-D)"),
+    "opening_when_closed": AuditMetric(
+        "lips open while the source's are closed", False, "speech kept (LSE-D)"
+    ),
     "sync_correlation": AuditMetric("lips with sound (proxy)", True, "speech kept (LSE-D)"),
     "csim": AuditMetric("CSIM with the source", True, "identity kept (CSIM)"),
     "identity_distance": AuditMetric(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.audit.lips import lip_motion
+from spfem.audit.lips import lip_motion, opening_when_closed
 from spfem.audit.timing import correlation
 from spfem.head import load_head_model
 from tests.face.planted import planted_clip
@@ -46,3 +46,12 @@ def test_a_lasting_smile_does_not_matter(landmarks):
 def test_other_speech_is_told_apart(landmarks):
     shifted = np.roll(landmarks, 10, axis=0)
     assert correlation(lip_motion(landmarks).ravel(), lip_motion(shifted).ravel()) < 0.3
+
+
+def test_a_mouth_that_never_closes_is_seen_although_it_moves_in_time():
+    source = np.abs(np.sin(np.arange(60) / 5.0)) * 0.3
+    never_shut = 0.2 + 0.5 * source
+    assert correlation(source, never_shut) == pytest.approx(1)
+    assert opening_when_closed(source, never_shut) > 0.2
+    assert opening_when_closed(source, source) < 0.05
+    assert np.isnan(opening_when_closed(source + 0.1, source))
