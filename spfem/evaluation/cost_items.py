@@ -14,10 +14,13 @@ from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.correlation.temporal_training import formulated
+from spfem.evaluation.lip_sync.network import LipSyncNetwork
+from spfem.evaluation.lip_sync.windows import CEPSTRA, FRAMES, ROWS
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.renderer.checkpoint import new_renderer
 from spfem.settings import (
     CrossModalSettings,
+    LipSyncSettings,
     ManipulatorSettings,
     RendererSettings,
     Scale,
@@ -69,6 +72,7 @@ def list_cost_items(scale: Scale, expression_size: int) -> list[CostItem]:
             *_cross_modal(scale.cross_modal, expression_size),
             *_manipulator(scale.manipulator, expression_size),
             *_renderer(scale.renderer),
+            _lip_sync(scale.lip_sync),
         ]
 
 
@@ -182,3 +186,14 @@ def _renderer(settings: RendererSettings) -> list[CostItem]:
             pictures(mouth),
         ),
     ]
+
+
+def _lip_sync(settings: LipSyncSettings) -> CostItem:
+    """The network behind LSE-D and LSE-C; its size is the same at every scale."""
+    network, side = LipSyncNetwork(settings), settings.crop_size
+
+    def embed(lips: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+        return network.embed_lips(lips), network.embed_sound(sound)
+
+    inputs = torch.rand(1, FRAMES, side, side) - 0.5, torch.randn(1, CEPSTRA, ROWS)
+    return CostItem("lip-sync network", f"window of {FRAMES} frames", network, inputs, embed)
