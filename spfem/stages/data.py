@@ -9,6 +9,7 @@ import numpy as np
 
 from spfem.artifacts import digest
 from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.damage import DamagedClip
 from spfem.corpus.recordings.listing import list_recordings
 from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
@@ -45,6 +46,10 @@ def make_corpus(workspace: Workspace) -> Corpus:
         clips=clips,
         roles={actor: role for actor, role in corpus.roles.items() if actor in left},
         digest=digest([corpus.digest, sorted(damaged)]),
+        damaged=(
+            *corpus.damaged,
+            *(DamagedClip(key, "no face track", reason) for key, reason in damaged.items()),
+        ),
     )
 
 

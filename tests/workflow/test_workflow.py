@@ -69,17 +69,18 @@ def write_recordings(folder: Path) -> None:
     frames = np.repeat(frames, 5, 0)
     random = np.random.default_rng(0)
     rows = []
-    for actor in ("M001", "W001"):
+    for actor, role in (("M001", "train"), ("W001", "held_out")):
         for emotion in ("neutral", "happy"):
             path = folder / f"{actor}-{emotion}.mp4"
             folder.mkdir(exist_ok=True)
             sound = random.normal(0, 0.1, 12800).astype(np.float32)
             write_video(path, frames, 25, audio=sound, sample_rate=16000)
-            rows.append((f"{actor}-{emotion}", actor, emotion, "one", path.name))
+            rows.append((f"{actor}-{emotion}", actor, emotion, "one", path.name, role))
     (folder / "W001-sad.mp4").write_bytes(path.read_bytes()[:-3000])
-    rows.append(("W001-sad", "W001", "sad", "one", "W001-sad.mp4"))
+    rows.append(("W001-sad", "W001", "sad", "one", "W001-sad.mp4", "held_out"))
     with (folder / "clips.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("clip", "actor", "emotion", "sentence", "path"), *rows])
+        header = ("clip", "actor", "emotion", "sentence", "path", "role")
+        csv.writer(file).writerows([header, *rows])
 
 
 @pytest.mark.slow

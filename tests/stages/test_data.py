@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from spfem.corpus.clips import Clip, Corpus
+from spfem.stages import data
+
+
+@pytest.fixture
+def corpus(monkeypatch, tmp_path):
+    clips = tuple(
+        Clip(tmp_path, actor, emotion, 1, "001", "s")
+        for actor in ("M001", "W001")
+        for emotion in ("neutral", "happy")
+    )
+    whole = Corpus(tmp_path, "made", 25, clips, {"M001": "train", "W001": "target"}, "digest")
+    monkeypatch.setattr(data, "make_whole_corpus", lambda workspace: whole)
+    return whole
+
+
+def give_damage(monkeypatch, **damaged):
+    monkeypatch.setattr(data, "make_faces", lambda workspace: SimpleNamespace(damaged=damaged))
+
+
+def test_a_corpus_without_damage_is_the_whole_one(corpus, monkeypatch):
+    give_damage(monkeypatch)
+    assert data.make_corpus(None) is corpus
+
+
+def test_clips_without_a_face_are_left_out_for_every_later_stage(corpus, monkeypatch):
+    key = "M001/happy/level_1/001"
+    give_damage(monkeypatch, **{key: "dark"})
+    usable = data.make_corpus(None)
+    assert [clip.key for clip in usable.clips] == [
+        clip.key for clip in corpus.clips if clip.key != key
+    ]
+    assert usable.roles == corpus.roles
+    assert usable.digest != corpus.digest
+    [row] = usable.damaged
+    assert (row.path, row.details, row.used) == (key, "dark", False)
+
+
+def test_an_actor_of_whom_nothing_is_left_has_no_role(corpus, monkeypatch):
+    give_damage(monkeypatch, **{clip.key: "dark" for clip in corpus.select(actor="W001")})
+    assert data.make_corpus(None).roles == {"M001": "train"}
