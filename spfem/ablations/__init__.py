@@ -5,7 +5,6 @@ of its own below `ablations/` of the workspace. `make_ablations` makes what is m
 `ablation_tables` reads what is there.
 """
 
-from spfem.ablations.material import has_truth
 from spfem.ablations.run import (
     TABLES,
     ablation_tables,
@@ -23,7 +22,6 @@ __all__ = [
     "ablation_tables",
     "caption_of",
     "estimate_seconds",
-    "has_truth",
     "how_to_make",
     "in_words",
     "make_ablations",

@@ -92,14 +92,9 @@ def read_material(workspace: Workspace) -> Material:
         CorpusError: if the corpus has no exact truth to measure against.
     """
     corpus = make_corpus(workspace)
-    if not has_truth(corpus):
+    if not corpus.has_truth:
         raise CorpusError(
             f"{corpus.root} has no exact truth, which ablations are measured against; only the "
             "embedded corpus (--corpus synthetic) has it"
         )
     return Material(workspace, corpus, make_faces(workspace), make_pairs(workspace))
-
-
-def has_truth(corpus: Corpus) -> bool:
-    """Whether the exact truth of the clips is known."""
-    return bool(corpus.clips) and corpus.clips[0].truth.exists()

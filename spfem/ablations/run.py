@@ -116,13 +116,14 @@ def make_ablations(
     jobs = missing_jobs(workspace, names)
     if not jobs:
         return
-    minutes = estimate_seconds(workspace, jobs) / 60
-    print(
-        f"{len(jobs)} of {len(list_jobs(workspace, names))} variants and seeds are to be made: "
-        f"at most about {minutes:.1f} minutes in {processes(workspace)} processes. What is done is "
-        "kept.",
-        flush=True,
-    )
+    if workspace.scale.ablations.variants is None:  # a few are made sooner than measured
+        minutes = estimate_seconds(workspace, jobs) / 60
+        print(
+            f"{len(jobs)} of {len(list_jobs(workspace, names))} variants and seeds are to be made: "
+            f"at most about {minutes:.0f} minutes in {processes(workspace)} processes. What is "
+            "done is kept.",
+            flush=True,
+        )
     done = run_jobs(_work, jobs, processes(workspace))
     for job, _ in tqdm(done, total=len(jobs), desc="ablations"):
         yield job
@@ -151,10 +152,12 @@ def caption_of(name: str, rows: pd.DataFrame) -> str:
     """What a reader of a table must know: data, steps, seeds, comparisons, and how compared."""
     table, first = TABLES[name], rows.iloc[0]
     learned = f"{first.steps} steps each, the default too; " if name != "retrieval" else ""
+    few, most = int(rows.seeds.min()), int(rows.seeds.max())
+    seeds = f"{most} seed{'s' * (most != 1)}" if few == most else f"{few} to {most} seeds"
     return (
         f"Ablation of {table.subject}: {table.scored_on}, {first.actors} actors, {first.clips} "
-        f"clips or clip pairs; {learned}{int(rows.seeds.max())} seeds. In brackets: difference to "
-        f"the variant compared with, 95 % interval over actors and clips. Bold: better after "
-        f"Holm's adjustment over {int(rows.comparisons.max())} variants, with one sign in all "
-        "seeds."
+        f"clips or clip pairs; {learned}{seeds}. In brackets: difference to "
+        "the variant compared with, with its interval over actors and clips. Bold: better after "
+        f"Holm's adjustment over {int(rows.comparisons.max())} comparisons a quantity, with one "
+        "sign in all seeds."
     )

@@ -216,8 +216,7 @@ def in_words(rows: pd.DataFrame, table: AblationTable) -> list[str]:
             return ", ".join(named) or "none"
 
         sentences.append(
-            f"{kind.label}: of {len(part)} variants clearly better: {listed(good)}; "
-            f"clearly worse: {listed(bad)}; the rest cannot be told apart from what they are "
-            "compared with."
+            f"{kind.label}: clearly better: {listed(good)}; clearly worse: {listed(bad)}; not "
+            f"to be told apart: {len(part) - len(clear)} of {len(part)}."
         )
     return sentences

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from spfem.ablations import run
+from spfem.ablations.estimate import MEASURED_STEPS
 from spfem.ablations.measured import Measured, load_measured, measured_means, save_measured
 from spfem.ablations.recipe import MEASURED_NAME, Recipe, make_variant, read_variant
 from spfem.ablations.run import TABLES, ablation_seeds, list_jobs
@@ -184,3 +186,10 @@ def test_the_estimate_counts_missing_variants_and_processes(tmp_path, monkeypatc
     jobs = [run.AblationJob(material.workspace, "spatial", DEFAULT, seed) for seed in range(3)]
     wanted = 3 * (2 + 10) * 2.0 / material.workspace.scale.face.processes
     assert run.estimate_seconds(material.workspace, jobs) == pytest.approx(wanted)
+
+
+def test_a_measured_step_is_shorter_than_the_whole_and_not_nothing(tmp_path):
+    material = made_up_material(tmp_path)
+    started = time.perf_counter()
+    seconds = SPATIAL.step_seconds(material)
+    assert 0 < seconds < (time.perf_counter() - started) / MEASURED_STEPS
