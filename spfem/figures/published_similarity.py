@@ -8,19 +8,22 @@ import pandas as pd
 
 from spfem.errors import ShapeError
 
+OURS = {"spatial": "spatial", "temporal": "temporal_vd"}
+QUANTITIES = (("before", "mismatched_place"), ("before", "matched"), ("after", "matched"))
 STATES = ("unmatched\nbefore", "matched\nbefore", "matched\nafter")
 
 
-def similarity_bars(check: pd.DataFrame, corpus: str) -> pd.DataFrame:
+def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) -> pd.DataFrame:
     """Values of the overview figure and ours, for `draw_bars`.
 
     Args:
-        check: from `check_papers`.
+        check: from `check_papers`, for the published values.
+        similarity: rows of `similarity.csv`; ours is that of the held-out actor.
         corpus: that ours was measured on, for the name of the bars.
 
     Returns:
         Rows with domain (`spatial`, `temporal`), state (of `STATES`), of, value, ci_low, ci_high;
-        the interval is that of the value alone and NaN where it is not known.
+        published values have none, so theirs is the value itself.
 
     Raises:
         ShapeError: if the check has no claims on the overview figure.
@@ -33,12 +36,11 @@ def similarity_bars(check: pd.DataFrame, corpus: str) -> pd.DataFrame:
             raise ShapeError(f"the check has no claims on the {domain} bars of the overview figure")
         gain, unmatched = claims.loc["gain"], claims.loc["unmatched"]
         published = unmatched.published_value, gain.published_base, gain.published_value
-        ours = unmatched.ours, gain.ours_base, gain.ours
-        for name, values in (("published, MEAD", published), (f"ours, {corpus}", ours)):
-            rows += [
-                {"domain": domain, "state": state, "of": name, "value": value}
-                for state, value in zip(STATES, values, strict=True)
-            ]
-    table = pd.DataFrame(rows)
-    nothing = float("nan")
-    return table.assign(ci_low=nothing, ci_high=nothing)
+        own = similarity[(similarity.metric == OURS[domain]) & (similarity.split == "held_out")]
+        own = own.set_index(["state", "quantity"])[["value", "ci_low", "ci_high"]]
+        for state, quantity, value in zip(STATES, QUANTITIES, published, strict=True):
+            place = {"domain": domain, "state": state}
+            printed = dict.fromkeys(("value", "ci_low", "ci_high"), value)
+            rows.append(place | {"of": "published, MEAD"} | printed)
+            rows.append(place | {"of": f"ours, {corpus}"} | own.loc[quantity].to_dict())
+    return pd.DataFrame(rows)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -100,13 +98,14 @@ def test_a_record_without_the_scores_is_refused():
 
 def test_bars_of_similarity(ax):
     measured = make_measured()
-    table = similarity_bars(check_papers(measured), "synthetic")
-    spatial = table[table.domain == "spatial"].set_index("of").value
-    assert spatial["published, MEAD"].tolist() == [0.02, 0.48, 0.96]
-    assert spatial["ours, synthetic"].tolist() == [0.01, 0.5, 0.95]
+    table = similarity_bars(check_papers(measured), measured.similarity, "synthetic")
+    spatial = table[table.domain == "spatial"].set_index("of")
+    assert spatial.value["published, MEAD"].tolist() == [0.02, 0.48, 0.96]
+    assert spatial.value["ours, synthetic"].tolist() == [0.01, 0.5, 0.95]
+    assert np.allclose(spatial.ci_high - spatial.value, [0, 0.02] * 3)
     draw_bars(ax, table[table.domain == "temporal"], group="state", series="of")
-    missing = similarity_bars(check_papers(replace(measured, similarity=None)), "synthetic")
-    assert missing.value.isna().sum() == 6
     claims = list_claims()
     with pytest.raises(ShapeError, match="overview figure"):
-        similarity_bars(check_papers(measured, claims[claims.part != "similarity"]), "synthetic")
+        similarity_bars(
+            check_papers(measured, claims[claims.part != "similarity"]), None, "synthetic"
+        )
