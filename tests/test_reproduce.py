@@ -86,6 +86,7 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
         "seconds",
     } <= set(row)
     assert (results / "notebooks" / "00_one.html").exists()
+    assert "00_one.txt" in (results / "index.html").read_text()
     capsys.readouterr()
     reproduce(_settings(project))
     assert "unchanged" in capsys.readouterr().out

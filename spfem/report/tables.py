@@ -50,21 +50,22 @@ def read_shown(csv: Path, markdown: Path | None) -> tuple[list[str], list[list[s
 def table_html(columns: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
     """A table that scrolls sideways on a phone; long ones are folded up.
 
-    Columns whose name says `published` are shaded and marked.
+    Columns whose name says `published`, and rows with a cell that begins with it, are shaded.
     """
     published = [PUBLISHED in name.lower() for name in columns]
     head = "".join(
         f'<th scope="col"{_mark(marked)}>{escape(name.replace("_", " "))}</th>'
         for name, marked in zip(columns, published, strict=True)
     )
+    whose = [any(cell.lower().startswith(PUBLISHED) for cell in row) for row in rows]
     body = "".join(
-        "<tr>"
+        f"<tr{_mark(of_papers)}>"
         + "".join(
             f"<td{_mark(marked)}>{_bold(escape(cell))}</td>"
             for cell, marked in zip(row, published, strict=False)
         )
         + "</tr>"
-        for row in rows
+        for row, of_papers in zip(rows, whose, strict=True)
     )
     text = (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
@@ -72,9 +73,9 @@ def table_html(columns: Sequence[str], rows: Sequence[Sequence[str]], label: str
     )
     if len(rows) > SHOWN_ROWS:
         text = f"<details><summary>Show all {len(rows)} rows</summary>{text}</details>"
-    if any(published):
+    if any(published) or any(whose):
         text += (
-            '<p class="note">Shaded columns are <strong>published</strong> numbers, of the '
+            '<p class="note">What is shaded are <strong>published</strong> numbers, of the '
             "papers' data and networks. Compare directions, not absolute values.</p>"
         )
     return text

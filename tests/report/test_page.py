@@ -165,3 +165,11 @@ def test_page_in_a_browser(folders, width):
             "[...document.querySelectorAll('video')].every(v => v.readyState > 0)"
         )
         assert not wrong
+
+
+def test_rows_of_published_numbers_are_marked():
+    text = table_html(["values of", "x"], [["published, MEAD", "1"], ["ours", "2"]], "t")
+    assert '<tr class="published"><td>published, MEAD' in text
+    assert "<tr><td>ours" in text
+    assert "not absolute values" in text
+    assert "not absolute values" not in table_html(["a"], [["unpublished"]], "t")
