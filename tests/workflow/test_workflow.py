@@ -113,5 +113,5 @@ def test_a_failed_job_is_taken_up_again_and_finished_ones_are_not(tmp_path):
     record = json.loads((run / "faces" / "artifact.json").read_text())
     assert record["complete"]
     assert len(list((run / "faces").rglob("*.npz"))) == record["facts"]["clips"] == 4
-    idle = snakemake(*options, "-n", **wanted)
+    idle = snakemake(*options, "-n", "--rerun-triggers", "mtime", **wanted)
     assert "Nothing to be done" in idle.stdout + idle.stderr
