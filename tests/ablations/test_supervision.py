@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from spfem.ablations import supervision as module
+from spfem.ablations.supervision import codes_measured
+from spfem.ablations.supervision_variants import VARIANTS
+from spfem.ablations.variants import find_variant
+from spfem.evaluation.supervision_probe import MOUTH, OTHERS
+from spfem.methods import METHODS
+from spfem.settings import EMOTIONS, AblationSettings, SupervisionSettings
+from tests.evaluation.made_up import make_corpus
+
+
+def test_what_is_left_out_is_left_out_and_nothing_else():
+    everything = METHODS["ned+all"]
+    assert find_variant(VARIANTS, "all but ASCCL").method == replace(everything, spatial=False)
+    assert not find_variant(VARIANTS, "all but SCMCL").method.paired
+    assert find_variant(VARIANTS, "all but temporal VD").method.temporal == ("temporal_cm",)
+    assert find_variant(VARIANTS, "NED").method == METHODS["ned"]
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 3.0])
+def test_factors_multiply_the_weights_of_the_scale(factor):
+    variant = find_variant(VARIANTS, f"ASCCL x {factor:g}")
+    scale = SimpleNamespace(supervision=SupervisionSettings(manipulator_spatial=0.2))
+    material = SimpleNamespace(workspace=SimpleNamespace(scale=scale))
+    weights = module._weights(material, variant)
+    assert weights == replace(scale.supervision, manipulator_spatial=0.2 * factor)
+    assert variant.against == "NED"
+
+
+class Namer:
+    """Names the emotion whose number stands in a unit off the mouth, half sure."""
+
+    def probabilities(self, features):
+        table = np.full((len(features), len(EMOTIONS)), 0.5 / (len(EMOTIONS) - 1))
+        table[np.arange(len(features)), np.round(features[:, OTHERS[0]] * 10).astype(int)] = 0.5
+        return table
+
+
+def test_codes_are_compared_with_the_truth_of_the_wished_emotion(tmp_path, monkeypatch):
+    corpus = make_corpus(targets=2, own=2)
+    clips = tuple(replace(clip, root=tmp_path) for clip in corpus.clips)
+    corpus = replace(corpus, root=tmp_path, clips=clips)
+    off, wrong = 0.25, "happy"  # how far off, and the emotion that comes out as sad
+    codes = {emotion: np.full((4, 52), n / 10) for n, emotion in enumerate(EMOTIONS)}
+    for clip in clips:
+        for path in (clip.truth, *(clip.counterpart(emotion)[1] for emotion in EMOTIONS)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(clip.truth, face_units=codes[clip.emotion])
+        for emotion in EMOTIONS:
+            np.savez(clip.counterpart(emotion)[1], face_units=codes[emotion])
+    tracks = {clip.key: SimpleNamespace(expression=codes[clip.emotion]) for clip in clips}
+
+    def edit(manipulator, expression, wish, *, anchored, seed):
+        made = wish.references[0].copy()
+        if np.array_equal(made, codes[wrong]):
+            return codes["sad"]
+        made[:, MOUTH] += off
+        return made
+
+    monkeypatch.setattr(module, "make_persons", lambda workspace: tracks)
+    monkeypatch.setattr(module, "edit_expression", edit)
+    workspace = SimpleNamespace(scale=SimpleNamespace(ablations=AblationSettings()))
+    material = SimpleNamespace(workspace=workspace, corpus=corpus, settings=AblationSettings())
+    measured = codes_measured(material, None, Namer(), seed=0)
+    value = {name: np.divide(*each.values.sum(axis=0)) for name, each in measured.items()}
+    slip = abs(EMOTIONS.index("sad") - EMOTIONS.index(wrong)) / 10
+    assert value["mouth_error"] == pytest.approx((6 * off + slip) / 7)
+    assert value["expression_error"] == pytest.approx((6 * off * len(MOUTH) / 52 + slip) / 7)
+    assert value["emotion_accuracy"] == pytest.approx(6 / 7)
+    assert value["emotion_probability"] == pytest.approx((6 * 0.5 + 0.5 / 6) / 7)
+    assert {actor for actor, _ in measured["mouth_error"].clusters} == {"A1", "A2"}
+    assert len(measured["mouth_error"].values) == 4  # two sources of two actors
