@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,10 +75,12 @@ def count_gflop(item: CostItem) -> float:
     counter = FlopCounterMode(display=False)
     recurrent = any(isinstance(module, nn.LSTM) for module in item.module.modules())
     fused = torch.backends.mkldnn.flags(enabled=not recurrent)  # type: ignore[no-untyped-call]
-    with fused, counter, torch.set_grad_enabled(item.learns):
-        result = item.run(item.inputs)
-        if isinstance(result, Tensor) and item.learns:
-            result.backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the switch warns of other processors
+        with fused, counter, torch.set_grad_enabled(item.learns):
+            result = item.run(item.inputs)
+            if isinstance(result, Tensor) and item.learns:
+                result.backward()
     return counter.get_total_flops() / 1e9
 
 
