@@ -78,15 +78,19 @@ def calibrating_methods(workspace: Workspace) -> tuple[str, ...]:
 
 
 def open_score_stage(
-    workspace: Workspace, name: str, settings: object, inputs: Mapping[str, str]
+    workspace: Workspace,
+    name: str,
+    settings: object,
+    inputs: Mapping[str, str],
+    sources: tuple[str, ...] = (),
 ) -> Stage:
-    """Stage folder of scores, below `scores/`."""
+    """Stage folder of scores, below `scores/`; `sources` are those beside the metrics' own."""
     return open_stage(
         workspace.stage_folder("scores", *name.split("/")),
         f"scores {name}",
         settings=settings,
         inputs={"faces": make_faces(workspace).digest, **inputs},
-        sources=SOURCES,
+        sources=(*SOURCES, *sources),
     )
 
 

@@ -104,3 +104,48 @@ def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.
         for backbone, emotion in zip(table.backbone, table.emotion, strict=True)
     ]
     return table
+
+
+def real_floor(real: Sequence[FaceSample]) -> pd.DataFrame:
+    """Fréchet distance of real clips to other real clips of the same actors and emotion.
+
+    One clip of each actor stands for a method's edits, all other clips of that emotion for the
+    real set; the mean over which clip that is. So the left side has as many clips as a method's
+    edits of one source an actor, the right side one clip an actor less than in the results.
+
+    Returns:
+        Columns backbone, emotion, value, low, high (range over the choice of clips),
+        generated_frames, real_frames (means); the last row of a backbone is the average.
+    """
+    rows = []
+    for backbone in frechet_backbones(real):
+        for emotion in EMOTIONS:
+            by_actor: dict[str, list[np.ndarray]] = {}
+            for sample in real:
+                if sample.emotion == emotion:
+                    features = frechet_features(sample, backbone)
+                    by_actor.setdefault(sample.actor, []).append(features)
+            choices = min(map(len, by_actor.values()), default=0)
+            if choices < 2:
+                continue
+            found = []
+            for left_out in range(choices):
+                shown = np.concatenate([clips[left_out] for clips in by_actor.values()])
+                others = np.concatenate(
+                    [
+                        clip
+                        for clips in by_actor.values()
+                        for index, clip in enumerate(clips)
+                        if index != left_out
+                    ]
+                )
+                found.append((frechet_distance(shown, others), len(shown), len(others)))
+            values, left, right = (np.asarray(column, float) for column in zip(*found, strict=True))
+            rows.append(
+                (backbone, emotion, values.mean(), values.min(), values.max(), left.mean(),
+                 right.mean())
+            )  # fmt: skip
+    names = ["backbone", "emotion", "value", "low", "high", "generated_frames", "real_frames"]
+    table = pd.DataFrame(rows, columns=names)
+    average = table.groupby("backbone", as_index=False, sort=False)[names[2:]].mean()
+    return pd.concat([table, average.assign(emotion="average")], ignore_index=True)[names]

@@ -22,6 +22,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
     "lse_d": False,
     "csim": True,
     "lse_c": True,
+    "lse_offset": False,
     "identity_distance": False,
     "mouth_error": False,
     "mouth_correlation": True,

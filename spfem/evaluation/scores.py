@@ -15,12 +15,14 @@ from spfem.evaluation.protocol import Edit
 from spfem.evaluation.shown import ShownClip, Sound
 from spfem.methods import METHODS as TRAINED
 
+LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
 METHODS = ("copy", "random", *TRAINED, "truth")
 
 CLIP_METRICS: Mapping[str, str] = {
     "lse_d": LearnedLipSync.backbone,
     "csim": identity.BACKBONE,
     "lse_c": LearnedLipSync.backbone,
+    "lse_offset": LearnedLipSync.backbone,
     "identity_distance": identity.BACKBONE,
     "mouth_error": "mediapipe-478",
     "mouth_correlation": "mediapipe-478",
@@ -74,7 +76,7 @@ class Instruments:
         named = dict(CLIP_METRICS)
         named |= dict.fromkeys(("csim", "identity_distance"), self.identity.backbone)
         if self.lip_sync is not None:
-            named |= dict.fromkeys(("lse_d", "lse_c"), self.lip_sync.backbone)
+            named |= dict.fromkeys(LIP_SYNC_METRICS, self.lip_sync.backbone)
         return named
 
 
@@ -173,10 +175,7 @@ def score_clip(
         chips = identity.face_chips(shown.frames[sample.frames], track.landmarks[sample.frames])
         scores["image_entropy"] = pictures.image_entropy(chips)
     if track.found.any() and sound is not None and instruments.lip_sync is not None:
-        found = instruments.lip_sync.measure(
-            shown.frames, track.landmarks, sound.samples, sound.fps
-        )
-        scores["lse_d"], scores["lse_c"] = found.lse_d, found.lse_c
+        scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
     if truth is not None:
         scores |= _errors(shown, truth)
     named = ""
@@ -185,6 +184,13 @@ def score_clip(
         named = instruments.classifier.name(features[None])[0]
     scores["emotion_accuracy"] = float(named == edit.emotion)
     return ClipScore(edit, method, seed, scores, named, sample, instruments.backbones)
+
+
+def lip_sync_scores(shown: ShownClip, sound: Sound, meter: LipSyncMeter) -> dict[str, float]:
+    """LSE-D, LSE-C and the size of the offset in frames; NaN for a clip that is too short."""
+    found = meter.measure(shown.frames, shown.track.landmarks, sound.samples, sound.fps)
+    offset = float(abs(found.offset)) if found.search else float("nan")
+    return dict(zip(LIP_SYNC_METRICS, (found.lse_d, found.lse_c, offset), strict=True))
 
 
 def _errors(shown: ShownClip, truth: ShownClip) -> dict[str, float]:

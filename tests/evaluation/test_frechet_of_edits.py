@@ -5,9 +5,14 @@ import pytest
 
 from spfem.errors import ShapeError
 from spfem.evaluation.frechet import frechet_distance
-from spfem.evaluation.frechet_of_edits import frame_counts, frechet_features, frechet_means
+from spfem.evaluation.frechet_of_edits import (
+    frame_counts,
+    frechet_features,
+    frechet_means,
+    real_floor,
+)
 from spfem.settings import EMOTIONS, EvaluationSettings
-from tests.evaluation.made_up import make_real, make_scores
+from tests.evaluation.made_up import make_real, make_sample, make_scores
 
 SETTINGS = EvaluationSettings(resamples=20, frechet_resamples=5)
 
@@ -48,3 +53,30 @@ def test_frames_are_counted():
 def test_unknown_backbone_is_refused():
     with pytest.raises(ShapeError, match="backbone"):
         frechet_features(make_real()[0], "arcface")
+
+
+def test_floor_of_real_clips_equals_its_definition():
+    random = np.random.default_rng(0)
+    real = [
+        make_sample(random, actor, emotion, shift=0.1 * number)
+        for actor in ("A1", "A2")
+        for emotion in ("happy", "sad")
+        for number in range(3)
+    ]
+    floor = real_floor(real)
+    assert set(floor.backbone) == {"dlib-128", "blendshapes-51"}
+    row = floor[(floor.backbone == "blendshapes-51") & (floor.emotion == "sad")].iloc[0]
+    clips = {a: [s.blendshapes for s in real if (s.actor, s.emotion) == (a, "sad")]
+             for a in ("A1", "A2")}  # fmt: skip
+    wanted = []
+    for left in range(3):
+        others = [clips[a][k] for a in clips for k in range(3) if k != left]
+        shown = [clips[a][left] for a in clips]
+        wanted.append(frechet_distance(np.concatenate(shown), np.concatenate(others)))
+    assert row.value == pytest.approx(np.mean(wanted))
+    assert (row.low, row.high) == pytest.approx((min(wanted), max(wanted)))
+    assert (row.generated_frames, row.real_frames) == (10, 20)
+    average = floor[(floor.backbone == "blendshapes-51") & (floor.emotion == "average")]
+    assert average.value.item() == pytest.approx(
+        floor[(floor.backbone == "blendshapes-51") & (floor.emotion != "average")].value.mean()
+    )

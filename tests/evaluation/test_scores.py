@@ -7,8 +7,8 @@ import pytest
 
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.lip_sync.score import LipSyncScore
+from spfem.evaluation.protocol import Edit
 from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
 from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
 from spfem.evaluation.shown import ShownClip, Sound
@@ -37,12 +37,13 @@ class LoudnessMeter:
 
     def measure(self, frames, landmarks, audio, fps):
         assert landmarks.shape == (len(frames), 478, 3)
-        return LipSyncScore(float(np.abs(audio).mean()), float(fps), 3, 15)
+        return LipSyncScore(float(np.abs(audio).mean()), float(fps), -3, 15)
 
 
 @pytest.fixture(scope="module")
 def source(frames):
-    return sample_face(ShownClip(frames, make_track()), actor="A1", emotion="neutral", identity_frames=2)
+    shown = ShownClip(frames, make_track())
+    return sample_face(shown, actor="A1", emotion="neutral", identity_frames=2)
 
 
 def test_copy_scores_one_in_identity_and_misses_the_emotion(frames, source, instruments):
@@ -105,7 +106,7 @@ def test_sound_is_heard_and_its_meter_named(frames, source, instruments):
         EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,
         instruments=heard, sound=Sound(np.full(99, 0.5), 25),
     )  # fmt: skip
-    assert (score.scores["lse_d"], score.scores["lse_c"]) == (0.5, 25)
+    assert [score.scores[name] for name in ("lse_d", "lse_c", "lse_offset")] == [0.5, 25, 3]
     assert score.backbones["lse_d"] == backbone_of([score], "lse_c") == "loudness"
     silent = score_clip(
         EDIT, "ned", ShownClip(frames, make_track()), source=source, truth=None,

@@ -25,6 +25,7 @@ from spfem.evaluation.lip_sync.windows import (
     sound_windows,
     window_count,
 )
+from spfem.face.align import index_convention
 from spfem.released_files import read_released
 
 SIDE = 224  # pixels of the crops
@@ -106,7 +107,9 @@ def face_squares(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         top = centre[index, 1] - half[index]
         scale = SIDE / (2 * half[index] * (1 + ROOM))
         matrix = np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
-        squares[index] = cv2.warpAffine(frame, matrix, (SIDE, SIDE), borderValue=(110, 110, 110))
+        squares[index] = cv2.warpAffine(
+            frame, index_convention(matrix), (SIDE, SIDE), borderValue=(110, 110, 110)
+        )
     return squares
 
 
