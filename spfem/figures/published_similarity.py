@@ -8,6 +8,7 @@ import pandas as pd
 
 from spfem.errors import ShapeError
 
+NUMBERS = ("value", "ci_low", "ci_high")
 OURS = {"spatial": "spatial", "temporal": "temporal_vd"}
 QUANTITIES = (("before", "mismatched_place"), ("before", "matched"), ("after", "matched"))
 STATES = ("unmatched\nbefore", "matched\nbefore", "matched\nafter")
@@ -37,10 +38,13 @@ def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) 
         gain, unmatched = claims.loc["gain"], claims.loc["unmatched"]
         published = unmatched.published_value, gain.published_base, gain.published_value
         own = similarity[(similarity.metric == OURS[domain]) & (similarity.split == "held_out")]
-        own = own.set_index(["state", "quantity"])[["value", "ci_low", "ci_high"]]
+        found = {
+            (row["state"], row["quantity"]): {name: row[name] for name in NUMBERS}
+            for row in own.to_dict("records")
+        }
         for state, quantity, value in zip(STATES, QUANTITIES, published, strict=True):
             place = {"domain": domain, "state": state}
-            printed = dict.fromkeys(("value", "ci_low", "ci_high"), value)
+            printed = dict.fromkeys(NUMBERS, value)
             rows.append(place | {"of": "published, MEAD"} | printed)
-            rows.append(place | {"of": f"ours, {corpus}"} | own.loc[quantity].to_dict())
+            rows.append(place | {"of": f"ours, {corpus}"} | found[quantity])
     return pd.DataFrame(rows)
