@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -50,14 +51,15 @@ def read_shown(csv: Path, markdown: Path | None) -> tuple[list[str], list[list[s
 def table_html(columns: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
     """A table that scrolls sideways on a phone; long ones are folded up.
 
-    Columns whose name says `published`, and rows with a cell that begins with it, are shaded.
+    Columns whose name says `published`, and rows with a cell that begins or ends with the word,
+    are shaded.
     """
     published = [PUBLISHED in name.lower() for name in columns]
     head = "".join(
         f'<th scope="col"{_mark(marked)}>{escape(name.replace("_", " "))}</th>'
         for name, marked in zip(columns, published, strict=True)
     )
-    whose = [any(cell.lower().startswith(PUBLISHED) for cell in row) for row in rows]
+    whose = [any(_says_published(cell.lower()) for cell in row) for row in rows]
     body = "".join(
         f"<tr{_mark(of_papers)}>"
         + "".join(
@@ -79,6 +81,11 @@ def table_html(columns: Sequence[str], rows: Sequence[Sequence[str]], label: str
             "papers' data and networks. Compare directions, not absolute values.</p>"
         )
     return text
+
+
+def _says_published(cell: str) -> bool:
+    """Whether a cell names whose numbers a row holds; prose holds the word elsewhere."""
+    return bool(re.match(rf"{PUBLISHED}\b", cell) or re.search(rf"\b{PUBLISHED}$", cell))
 
 
 def _cells(line: str) -> list[str]:

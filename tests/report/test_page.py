@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatchcase
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -137,7 +138,8 @@ def test_every_saved_thing_of_the_notebooks_has_a_caption():
             kind = re.match(r"workspace\.save_(\w+)", call)[1]
             words = re.findall(r'"([^"\n]+)"', call)
             names = [folders[kind] + re.sub(r"\{[^}]*\}", "*", word) for word in words]
-            if "caption=" not in call and not captions.keys() & set(names):
+            known = any(fnmatchcase(key, name) for key in captions for name in names)
+            if "caption=" not in call and not known:
                 without.append(f"{path.stem}: {names[:1]}")
     assert not without
 
@@ -168,8 +170,8 @@ def test_page_in_a_browser(folders, width):
 
 
 def test_rows_of_published_numbers_are_marked():
-    text = table_html(["values of", "x"], [["published, MEAD", "1"], ["ours", "2"]], "t")
-    assert '<tr class="published"><td>published, MEAD' in text
+    text = table_html(["values of", "x"], [["A on MEAD, published", "1"], ["ours", "2"]], "t")
+    assert '<tr class="published"><td>A on MEAD' in text
     assert "<tr><td>ours" in text
     assert "not absolute values" in text
     assert "not absolute values" not in table_html(["a"], [["unpublished"]], "t")
