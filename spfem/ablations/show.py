@@ -34,7 +34,7 @@ def show_ablation(workspace: Workspace, tables: Mapping[str, pd.DataFrame], name
     caption, labels = caption_of(name, rows), {n: q.label for n, q in table.quantities.items()}
     shown = wide_table(rows, table)
     workspace.save_table(rows, f"ablation_{name}", shown=shown, caption=caption)
-    figure = draw_ablation(rows, dict(list(labels.items())[:3]))
+    figure = draw_ablation(rows, labels)
     workspace.save_figure(figure, f"ablation_{name}", rows, caption=caption)
     words = "\n".join(f"* {sentence}" for sentence in in_words(rows, table))
     return [Markdown(f"{caption}\n\n{words}"), figure, shown]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from spfem.ablations.measured import Measured
+from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.table import AblationTable
 from spfem.ablations.variants import DEFAULT, Quantity, find_variant
 from spfem.errors import ShapeError
@@ -78,6 +78,15 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+def _observed(run: Mapping[str, Measured], name: str, kind: Quantity) -> Measured:
+    """What a quantity is computed from."""
+    if not kind.wins_of:
+        return run[name]
+    scores = run[kind.wins_of]
+    right, wrong = scores.values.T
+    return measured_means((right > wrong) + 0.5 * (right == wrong), scores.clusters)
+
+
 def _row(
     table: AblationTable,
     name: str,
@@ -90,7 +99,8 @@ def _row(
     kind = table.quantities[quantity]
     own, other = runs[name], runs.get(variant.against, {})
     seeds = sorted(own)
-    clusters = own[seeds[0]][quantity].clusters
+    observed = [_observed(own[seed], quantity, kind) for seed in seeds]
+    clusters = observed[0].clusters
     row: dict[str, Any] = {
         "table": table.name,
         "variant": name,
@@ -98,7 +108,7 @@ def _row(
         "what": variant.what,
         "against": "" if name == DEFAULT else variant.against,
         "quantity": quantity,
-        "value": _value([own[seed][quantity] for seed in seeds], kind),
+        "value": _value(observed, kind),
         "comparisons": 0,
         "seeds": len(seeds),
         "steps": steps,
@@ -110,7 +120,7 @@ def _row(
     shared = [seed for seed in seeds if seed in other]
     if name == DEFAULT or not shared:
         return row
-    sides = [[side[seed][quantity] for seed in shared] for side in (own, other)]
+    sides = [[_observed(side[seed], quantity, kind) for seed in shared] for side in (own, other)]
     row["seeds"] = len(shared)
     return row | _difference(sides[0], sides[1], kind, settings, row["actors"])
 

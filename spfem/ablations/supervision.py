@@ -94,7 +94,8 @@ def supervision_recipe(material: Material, variant: SupervisionVariant, seed: in
             "seed": seed,
             "anchored": ANCHORED,
             "sources_per_actor": material.settings.sources_per_actor,
-        },
+        }
+        | ({"copy": True} if variant.copy else {}),
         {
             **material.inputs,
             **(supervision.inputs if supervision else {}),
@@ -108,8 +109,10 @@ def supervision_recipe(material: Material, variant: SupervisionVariant, seed: in
 def measure_supervision(
     material: Material, variant: SupervisionVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
-    """Tune a manipulator and compare the codes of its edits with the exact truth."""
-    manipulator = tune_variant(material, variant, tuning_settings(material), seed, folder)
+    """Tune a manipulator; compare the codes of its edits, or a copy, with the exact truth."""
+    manipulator = None
+    if not variant.copy:
+        manipulator = tune_variant(material, variant, tuning_settings(material), seed, folder)
     return codes_measured(material, manipulator, _classifier(material), seed)
 
 
@@ -149,9 +152,15 @@ def _classifier(material: Material) -> EmotionClassifier:
 
 
 def codes_measured(
-    material: Material, manipulator: Manipulator, classifier: EmotionClassifier, seed: int
+    material: Material,
+    manipulator: Manipulator | None,
+    classifier: EmotionClassifier,
+    seed: int,
 ) -> dict[str, Measured]:
-    """Edit held-back clips after a reference, and compare codes with the true face units."""
+    """Edit held-back clips after a reference, and compare codes with the true face units.
+
+    Without a manipulator nothing is edited: the codes of the source are compared.
+    """
     persons = make_persons(material.workspace)
     clips = {clip.key: clip for clip in material.corpus.clips}
     count = material.settings.sources_per_actor
@@ -159,9 +168,9 @@ def codes_measured(
     for edit in edit_protocol(material.corpus, sources_per_actor=count):
         source = clips[edit.source]
         wish = Wish(references=(persons[edit.reference].expression,))
-        made = edit_expression(
-            manipulator, persons[edit.source].expression, wish, anchored=ANCHORED, seed=seed
-        )
+        made = persons[edit.source].expression
+        if manipulator is not None:
+            made = edit_expression(manipulator, made, wish, anchored=ANCHORED, seed=seed)
         same = edit.emotion == EMOTIONS[0]
         with np.load(source.truth if same else source.counterpart(edit.emotion)[1]) as arrays:
             truth = arrays["face_units"]

@@ -13,10 +13,14 @@ NED, ALL = "ned", "ned+all"
 
 @dataclass(frozen=True)
 class SupervisionVariant(Variant):
-    """A method, and factors on the weights of `SupervisionSettings`, by name of the setting."""
+    """A method, and factors on the weights of `SupervisionSettings`, by name of the setting.
+
+    `copy` edits nothing: the codes of the source, for calibration.
+    """
 
     method: Method = METHODS[ALL]
     factors: Mapping[str, float] = field(default_factory=dict)
+    copy: bool = False
 
 
 def _without(part: str, method: Method, **factors: float) -> SupervisionVariant:
@@ -48,6 +52,14 @@ _PAIRS = ("manipulator_paired", "manipulator_consistency")
 VARIANTS = (
     SupervisionVariant(DEFAULT, "", "NED + all, the weights of the scale"),
     SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
+    SupervisionVariant(
+        "copy of the source",
+        "calibration",
+        "no edit",
+        against="NED",
+        method=METHODS[NED],
+        copy=True,
+    ),
     _without("ASCCL", replace(_EVERYTHING, spatial=False)),
     _without("temporal VD", replace(_EVERYTHING, temporal=("temporal_cm",))),
     _without("temporal CM", replace(_EVERYTHING, temporal=("temporal_vd",))),

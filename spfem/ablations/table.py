@@ -24,7 +24,7 @@ class AblationTable:
         subject: what is taken apart, in words.
         scored_on: what the values are measured on, in words.
         variants: with `name`, `component`, `what` and `against`.
-        quantities: by name; the first one is what figures show.
+        quantities: by name, in the order of the panels of the figure.
         recipe: of a variant and seed; made in the process that asks.
         measure: learns a variant from a seed, in a folder that keeps its state, and measures it.
         prepare: makes the stages that all variants read; gets the seeds that are learned.

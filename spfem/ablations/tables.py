@@ -22,17 +22,17 @@ from spfem.ablations.table import AblationTable, no_preparation
 from spfem.ablations.temporal import measure_temporal, temporal_recipe
 from spfem.ablations.variants import Quantity
 
-SPATIAL_QUANTITIES = {
+SPEECH = {
+    "speech_wins": Quantity("same above other speech ↑", 1, wins_of="speech_auc"),
     "speech_auc": Quantity("speech AUC ↑", 1, ranks=True),
-    "speech_gap": Quantity("same minus other speech ↑", 1),
-    "place_gap": Quantity("same minus other place ↑", 1),
 }
+PLACE = {"place_gap": Quantity("same minus other place ↑", 1)}
 SPATIAL = AblationTable(
     "spatial",
     "ASCCL, the spatial metric",
     "matched moments of actors that the metric did not learn from",
     spatial_variants.VARIANTS,
-    {**SPATIAL_QUANTITIES, "mouth_share": Quantity("gradient on the mouth ↑", 1)},
+    {**SPEECH, **PLACE, "mouth_share": Quantity("gradient on the mouth ↑", 1)},
     spatial_recipe,
     measure_spatial,
     no_preparation,
@@ -45,7 +45,7 @@ TEMPORAL = AblationTable(
     "STCCL, the metric of windows",
     "matched windows of actors that the metric did not learn from",
     temporal_variants.VARIANTS,
-    SPATIAL_QUANTITIES,
+    {**SPEECH, **PLACE},
     temporal_recipe,
     measure_temporal,
     no_preparation,

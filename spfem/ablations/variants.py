@@ -38,11 +38,14 @@ class Quantity:
         label: for figures and tables.
         better: 1 where higher is better, -1 where lower is, 0 where neither is.
         ranks: the value is the chance that a right score exceeds a wrong one (AUC), not a mean.
+        wins_of: the value is how often the right score exceeds the wrong one of the same
+            observation, from the scores of this quantity.
     """
 
     label: str
     better: int
     ranks: bool = False
+    wins_of: str = ""
 
 
 class _Named(Protocol):

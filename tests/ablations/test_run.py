@@ -157,7 +157,8 @@ def test_scored_pairs_are_of_actors_that_no_metric_learns_from(tmp_path):
 def test_a_variant_of_the_temporal_metric_is_measured_on_the_same_clips(tmp_path, name):
     material = made_up_material(tmp_path)
     measured = TEMPORAL.measure(material, find_variant(TEMPORAL.variants, name), 0, tmp_path)
-    assert set(measured) == set(TEMPORAL.quantities)
+    stored = {kind.wins_of or key for key, kind in TEMPORAL.quantities.items()}
+    assert stored <= set(measured)
     moments = common_moments(material)
     pairs = [material.unseen.pairs[row.pair] for row in moments]
     assert [tuple(row) for row in measured["speech_auc"].clusters] == [

@@ -115,3 +115,12 @@ def test_only_what_is_clearly_better_is_bold_and_named(runs):
     (sentence,) = in_words(rows, TABLE)
     assert "clearly better: lower (-" in sentence
     assert "clearly worse: none" in sentence
+
+
+def test_wins_compare_the_two_scores_of_one_observation():
+    clusters = np.array([("A0", "a"), ("A0", "b"), ("A1", "c"), ("A1", "c")])
+    scores = Measured(np.array([[5, 4], [3, 9], [0, 0], [2, 1]], float), clusters)
+    quantities = {"wins": Quantity("wins ↑", 1, wins_of="auc")}
+    table = made_up_table(*VARIANTS[:1], quantities=quantities)
+    (row,) = ablation_rows(table, {DEFAULT: {0: {"auc": scores}}}, SETTINGS, steps=1).itertuples()
+    assert row.value == (1 + 0 + 0.5 + 1) / 4

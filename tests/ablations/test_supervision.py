@@ -68,7 +68,7 @@ def test_codes_are_compared_with_the_truth_of_the_wished_emotion(tmp_path, monke
     monkeypatch.setattr(module, "edit_expression", edit)
     workspace = SimpleNamespace(scale=SimpleNamespace(ablations=AblationSettings()))
     material = SimpleNamespace(workspace=workspace, corpus=corpus, settings=AblationSettings())
-    measured = codes_measured(material, None, Namer(), seed=0)
+    measured = codes_measured(material, object(), Namer(), seed=0)
     value = {name: np.divide(*each.values.sum(axis=0)) for name, each in measured.items()}
     slip = abs(EMOTIONS.index("sad") - EMOTIONS.index(wrong)) / 10
     assert value["mouth_error"] == pytest.approx((6 * off + slip) / 7)
@@ -77,3 +77,5 @@ def test_codes_are_compared_with_the_truth_of_the_wished_emotion(tmp_path, monke
     assert value["emotion_probability"] == pytest.approx((6 * 0.5 + 0.5 / 6) / 7)
     assert {actor for actor, _ in measured["mouth_error"].clusters} == {"A1", "A2"}
     assert len(measured["mouth_error"].values) == 4  # two sources of two actors
+    copied = codes_measured(material, None, Namer(), seed=0)["expression_error"]
+    assert np.divide(*copied.values.sum(axis=0)) == pytest.approx(np.mean(range(7)) / 10)
