@@ -128,8 +128,7 @@ def run_learning(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     state_path = None if folder is None else folder / STATE_NAME
-    first_step = 0
-    curve: list[dict[str, Any]] = []
+    first_step, curve = 0, list[dict[str, Any]]()
     if state_path is not None and state_path.exists():
         first_step, curve = load_state(state_path, model, optimiser)
     wait_for_all()  # before the first process writes the state anew
@@ -234,8 +233,8 @@ def train_spatial(
                 raise SettingsError("speech_weight needs FramePairs, which know the moments")
             drawn = draw_moments(provider, settings.batch_size, settings.speech_moments, random)
             generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-            frames = (drawn.neutral, drawn.emotion)
-            query, key = (images_from_frames(share(each), device) for each in frames)
+            both = drawn.neutral, drawn.emotion
+            query, key = (images_from_frames(share(each), device) for each in both)
             levels = model.compare(query, key, generator=generator)
             speech = speech_loss(
                 [(level.query, level.key) for level in levels],
@@ -248,11 +247,10 @@ def train_spatial(
 
         return compare_moments if settings.speech_weight else compare
 
-    unseen = None if held_out is None else comparing(held_out)
     curve = run_learning(
         model,
         comparing(train, own_share),
-        unseen,
+        None if held_out is None else comparing(held_out),
         settings,
         seed=seed,
         name="spatial",
