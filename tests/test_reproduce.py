@@ -98,7 +98,7 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
 @pytest.mark.slow
 def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
     (project / "Own clips").mkdir()
-    settings = _settings(project, corpus="Own clips")
+    settings = _settings(project, corpus=str(project / "Own clips"))
     reproduce(settings)
     assert (project / "figures" / "own-clips-smoke" / "00_one.txt").read_text() == "made"
     capsys.readouterr()

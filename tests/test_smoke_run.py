@@ -21,8 +21,11 @@ pytestmark = pytest.mark.slow
 
 TABLES = (
     "similarity", "retrieval", "defects", "loss_weights", "main_results", "method_differences",
+    "degradations", "metric_verdicts", "fad_floor", "fad_frames", "paper_check", "misprints",
+    "baseline_disagreement", "stccl_comparison", "scmcl_comparison", "costs", "audit_verdicts",
     "timings",
 )  # fmt: skip
+NOTEBOOKS = 18
 VIDEOS = ("emotions.gif", "label_driven.mp4", "label_driven-compare.mp4", "label_driven_half.mp4")
 METHOD = "ned+all"  # the supervised one of the smoke scale
 RESULTS = ROOT / "figures" / "synthetic-smoke"
@@ -68,7 +71,7 @@ def video(clip):
 
 def test_every_notebook_left_its_pages(smoke):
     names = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    assert len(names) == 14
+    assert len(names) == NOTEBOOKS
     for name in names:
         for suffix in (".ipynb", ".html"):
             assert (RESULTS / "notebooks" / f"{name}{suffix}").stat().st_size > 1000
@@ -79,7 +82,7 @@ def test_second_run_repeats_nothing(smoke):
     begun = time.perf_counter()
     answer = _run()
     assert answer.returncode == 0
-    assert answer.stdout.count(": unchanged") == 14
+    assert answer.stdout.count(": unchanged") == NOTEBOOKS
     assert time.perf_counter() - begun < 40
 
 
@@ -138,15 +141,29 @@ def test_main_results_have_every_cell(smoke):
         "setting", "method", "metric", "backbone", "emotion", "value", "ci_low", "ci_high",
         "seeds", "clips",
     ]  # fmt: skip
-    for metric in ("fad", "csim", "mouth_error"):
+    for metric in ("fad", "lse_d", "lse_c", "csim", "mouth_error", "image_entropy"):
         part = table[table.metric == metric]
         assert set(part.setting) == {"intra", "cross"}
-        assert set(part.method) == {"copy", "ned", METHOD, "truth"}
+        assert set(part.method) == {"copy", "random", "ned", METHOD, "truth"}
         assert part.emotion.nunique() == 8
     errors = table[table.metric == "mouth_error"].set_index(["method", "emotion"]).value
     assert (errors["truth"] == 0).all()
     csim = table[table.metric == "csim"].set_index(["method", "emotion"]).value
     assert np.allclose(csim["copy"], 1)
+
+
+def test_the_paper_check_judges_every_claim(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "paper_check.csv")
+    assert {
+        "claim", "source", "published_base", "published_value", "ours_base", "ours", "difference",
+        "ci_low", "ci_high", "verdict", "why",
+    } <= set(table.columns)  # fmt: skip
+    assert set(table.verdict) <= {"holds", "does not hold", "not testable here"}
+    assert table.why.notna().all()
+    judged = table[table.verdict != "not testable here"]
+    assert len(judged) > 5
+    assert (table.verdict == "not testable here").any()  # what this scale does not train
+    assert "index.html" in {path.name for path in RESULTS.iterdir()}
 
 
 def test_every_emotion_can_be_watched(smoke):
