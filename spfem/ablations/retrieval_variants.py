@@ -28,7 +28,7 @@ VARIANTS = (
     _threshold(0.5, "only what sounds nearly equal"),
     _threshold(1.0, "half the distance"),
     _threshold(4.0, "twice the distance"),
-    _threshold(1000.0, "no threshold"),
+    RetrievalVariant("no threshold", "threshold", "whatever sounds nearest", {"threshold": 1000.0}),
     _pairs(1),
     _pairs(3),
     _pairs(30),

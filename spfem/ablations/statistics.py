@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,10 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def _observed(run: Mapping[str, Measured], name: str, kind: Quantity) -> Measured:
-    """What a quantity is computed from."""
+    """What a quantity is computed from, in the units that it is shown in."""
     if not kind.wins_of:
-        return run[name]
+        measured = run[name]
+        return replace(measured, values=measured.values * (kind.factor, 1.0))
     scores = run[kind.wins_of]
     right, wrong = scores.values.T
     return measured_means((right > wrong) + 0.5 * (right == wrong), scores.clusters)
@@ -212,7 +214,7 @@ def _cell(row: Any) -> str:
 
 
 def in_words(rows: pd.DataFrame, table: AblationTable) -> list[str]:
-    """One sentence a quantity: what clearly helps, what clearly harms, and of how many."""
+    """One sentence a quantity: what clearly helps or harms, and what the adjustment leaves open."""
     sentences = []
     for quantity, kind in table.quantities.items():
         part = rows[(rows.quantity == quantity) & rows.difference.notna()]
@@ -220,13 +222,16 @@ def in_words(rows: pd.DataFrame, table: AblationTable) -> list[str]:
             continue
         clear = part[part.clear]
         good, bad = clear[clear.better], clear[~clear.better]
+        off_zero = (part.ci_low > 0) | (part.ci_high < 0)
+        left_open = part[off_zero & ~part.clear]
 
         def listed(some: pd.DataFrame) -> str:
             named = [f"{row.variant} ({row.difference:+.3f})" for row in some.itertuples()]
             return ", ".join(named) or "none"
 
         sentences.append(
-            f"{kind.label}: clearly better: {listed(good)}; clearly worse: {listed(bad)}; not "
-            f"to be told apart: {len(part) - len(clear)} of {len(part)}."
+            f"{kind.label}: clearly better: {listed(good)}; clearly worse: {listed(bad)}; off "
+            f"zero on its own but not among so many: {listed(left_open)}; all others cannot be "
+            "told apart from what they are compared with."
         )
     return sentences

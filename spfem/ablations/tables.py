@@ -78,7 +78,7 @@ RETRIEVAL = AblationTable(
     {
         "same_viseme": Quantity("same viseme ↑", 1),
         "right_moment": Quantity("exactly the moment ↑", 1),
-        "mouth_distance": Quantity("mouth units off the truth ↓", -1),
+        "mouth_distance": Quantity("mouth units off the truth, % ↓", -1, factor=100),
         "covered": Quantity("windows with a pair", 0),
     },
     retrieval_recipe,
@@ -94,8 +94,8 @@ SUPERVISION = AblationTable(
     "codes of edits of held-back clips against the exact truth, before rendering",
     supervision_variants.VARIANTS,
     {
-        "mouth_error": Quantity("mouth units off the truth ↓", -1),
-        "expression_error": Quantity("all units off the truth ↓", -1),
+        "mouth_error": Quantity("mouth units off the truth, % ↓", -1, factor=100),
+        "expression_error": Quantity("all units off the truth, % ↓", -1, factor=100),
         "emotion_probability": Quantity("probability of the emotion ↑", 1),
         "emotion_accuracy": Quantity("emotion accuracy ↑", 1),
     },

@@ -40,12 +40,14 @@ class Quantity:
         ranks: the value is the chance that a right score exceeds a wrong one (AUC), not a mean.
         wins_of: the value is how often the right score exceeds the wrong one of the same
             observation, from the scores of this quantity.
+        factor: by which a mean is multiplied to be read easily, 100 for percent.
     """
 
     label: str
     better: int
     ranks: bool = False
     wins_of: str = ""
+    factor: float = 1.0
 
 
 class _Named(Protocol):

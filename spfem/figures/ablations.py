@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from spfem.errors import ShapeError
 from spfem.figures.style import LOOKS, new_figure
 
 ROW_INCHES = 0.23
-MARGIN_INCHES = 0.9
+MARGIN_INCHES = 1.0
+LABEL_LETTERS = 20  # of a line under a panel
 
 
 def draw_ablation(table: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
@@ -43,7 +45,7 @@ def draw_ablation(table: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     for ax, (quantity, label) in zip(axes[0], labels.items(), strict=True):
         rows = part[part.quantity == quantity].set_index("variant")
         _draw_panel(ax, [rows.loc[name] for name in variants], numbers)
-        ax.set_xlabel("Δ " + label, fontsize=8)
+        ax.set_xlabel(fill("Δ " + label, LABEL_LETTERS), fontsize=8)
     against = [other for other in dict.fromkeys(first.against) if other]
     names = [
         name if row.against == against[0] else f"{name} (to {row.against})"
@@ -72,6 +74,6 @@ def _draw_panel(ax: Axes, rows: Sequence[pd.Series], numbers: Sequence[int]) -> 
         if place and number != numbers[place - 1]:
             ax.axhline(place - 0.5, color="#dddddd", linewidth=0.6)
     ax.axvline(0, color="#444444", linewidth=0.8)
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.tick_params(axis="x", labelsize=7)
     ax.tick_params(axis="y", length=0)

@@ -115,6 +115,7 @@ def test_only_what_is_clearly_better_is_bold_and_named(runs):
     (sentence,) = in_words(rows, TABLE)
     assert "clearly better: lower (-" in sentence
     assert "clearly worse: none" in sentence
+    assert "not among so many: unsteady (-" in sentence
 
 
 def test_wins_compare_the_two_scores_of_one_observation():
@@ -124,3 +125,11 @@ def test_wins_compare_the_two_scores_of_one_observation():
     table = made_up_table(*VARIANTS[:1], quantities=quantities)
     (row,) = ablation_rows(table, {DEFAULT: {0: {"auc": scores}}}, SETTINGS, steps=1).itertuples()
     assert row.value == (1 + 0 + 0.5 + 1) / 4
+
+
+def test_a_factor_changes_the_unit_and_not_the_verdict(runs):
+    percent = made_up_table(*VARIANTS, quantities={"error": Quantity("%", -1, factor=100)})
+    plain, scaled = (ablation_rows(t, runs, SETTINGS, steps=9) for t in (TABLE, percent))
+    for column in ("value", "difference", "ci_low", "seed_high"):
+        assert scaled[column].tolist() == pytest.approx((100 * plain[column]).tolist(), nan_ok=True)
+    assert scaled.p_adjusted.tolist() == pytest.approx(plain.p_adjusted.tolist(), nan_ok=True)
