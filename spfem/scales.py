@@ -38,7 +38,7 @@ def _demo() -> Scale:
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
         lip_sync=LipSyncSettings(steps=300),
-        evaluation=EvaluationSettings(defect_steps=40),
+        evaluation=EvaluationSettings(comparisons=120, defect_steps=40),
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
         ),
@@ -206,7 +206,7 @@ def _full() -> Scale:
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
         lip_sync=replace(demo.lip_sync, steps=600),
-        evaluation=replace(demo.evaluation, defect_steps=120),
+        evaluation=replace(demo.evaluation, comparisons=240, defect_steps=120),
     )
 
 
