@@ -22,12 +22,17 @@ QUANTITY_LABELS: Mapping[str, str] = {
 SPLIT_LABELS: Mapping[str, str] = {"train": "learned actors", "held_out": "held-out actor"}
 METRIC_LABELS: Mapping[str, str] = {
     "fad": "FAD ↓",
+    "lse_d": "LSE-D ↓",
+    "lse_c": "LSE-C ↑",
+    "lse_offset": "lip offset ↓\nframes",
     "csim": "CSIM ↑",
     "identity_distance": "identity distance ↓",
     "mouth_error": "mouth error ↓\n% of eye distance",
     "mouth_correlation": "mouth correlation ↑",
     "expression_error": "expression error ↓",
+    "picture_error": "picture error ↓\ngrey levels",
     "emotion_accuracy": "emotion accuracy ↑",
+    "image_entropy": "image entropy ↑\nbits",
     "face_found": "frames with a face ↑",
 }
 
