@@ -8,6 +8,7 @@ import pandas as pd
 
 from spfem.evaluation.results_schema import AVERAGE, HIGHER_IS_BETTER
 from spfem.evaluation.tables import clear_best
+from spfem.figures.bars import METRIC_LABELS
 from spfem.figures.style import title_of
 from spfem.report.tables import round_number
 
@@ -31,11 +32,13 @@ def read_headline(results: Path) -> dict[str, tuple[list[str], list[list[str]]]]
 
 def _layout(part: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     kinds = part[["metric", "backbone"]].astype(str).drop_duplicates().to_numpy(str).tolist()
+    order = list(HIGHER_IS_BETTER)  # that of the papers
+    kinds.sort(key=lambda kind: order.index(kind[0]) if kind[0] in order else len(order))
     columns, cells = ["method"], {str(name): [title_of(str(name))] for name in part.method.unique()}
     for metric, backbone in kinds:
         higher = HIGHER_IS_BETTER.get(metric)
-        arrow = "" if higher is None else (" ↑" if higher else " ↓")
-        columns.append(f"{metric}{arrow} ({backbone})")
+        label = METRIC_LABELS.get(metric, metric).replace("\n", ", ")
+        columns.append(f"{label} ({backbone})")
         cell = part[(part.metric == metric) & (part.backbone == backbone)]
         best = None if higher is None else clear_best(cell, higher_is_better=higher)
         for name, row in cells.items():
