@@ -28,7 +28,7 @@ from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable, tabul
 from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.frame_pairs import AlignedClips
 from spfem.settings import CrossModalSettings
-from spfem.stages.metrics import clip_signals, cross_modal_settings
+from spfem.stages.metrics import clip_signals
 
 STATE_STEPS = 50
 SOURCES = (
@@ -45,8 +45,9 @@ def variant_settings(
 ) -> CrossModalSettings:
     """Settings with the changes of a variant, and so many steps of each modality and of both."""
     return replace(
-        cross_modal_settings(material.workspace),
+        material.workspace.scale.cross_modal,
         **{
+            "fps": material.corpus.fps,
             "single_steps": steps,
             "joint_steps": steps,
             "consistency_start": steps // 5,

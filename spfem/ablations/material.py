@@ -20,9 +20,9 @@ from spfem.workspace import Workspace
 UNSEEN_ROLES = ("held_out", "target")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity, so that what is learned can be kept by it
 class Material:
-    """Corpus, faces and pairs of a workspace."""
+    """Corpus, faces and pairs of a workspace, opened once."""
 
     workspace: Workspace
     corpus: Corpus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,7 @@ def retrieval_recipe(material: Material, variant: RetrievalVariant, seed: int) -
     )
 
 
+@lru_cache
 def _metric(material: Material, seed: int) -> Path:
     return make_cross_modal_metric(material.workspace, "expression", seed)
 

@@ -7,7 +7,7 @@ far more.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from spfem.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.protocol import edit_protocol
 from spfem.evaluation.supervision_probe import MOUTH
+from spfem.face.person import PersonStore
 from spfem.head import load_head_model
 from spfem.manipulator import Manipulator, Supervision, load_manipulator
 from spfem.manipulator.stage import SOURCES as MANIPULATOR_SOURCES
@@ -61,24 +62,46 @@ def tuning_settings(material: Material) -> ManipulatorSettings:
     return replace(material.workspace.scale.manipulator, tune_steps=material.settings.tune_steps)
 
 
+@lru_cache
+def _learned(material: Material, seed: int) -> Supervisors:
+    """All that any variant is supervised by, from the learned metrics of the workspace."""
+    workspace = material.workspace
+    names = {name for variant in VARIANTS for name in variant.method.temporal}
+    return Supervisors(
+        make_spatial_metric(workspace, seed),
+        {name: make_temporal_metric(workspace, name, seed) for name in sorted(names)},
+        make_cross_modal_metric(workspace, "expression", seed),
+        make_audio_banks(workspace, "expression", seed),
+    )
+
+
+@lru_cache
+def _base(material: Material, seed: int) -> Path:
+    return make_base_manipulator(material.workspace, seed)
+
+
+@lru_cache
+def _persons(material: Material) -> PersonStore:
+    return make_persons(material.workspace)
+
+
 def supervision_of(
     material: Material, variant: SupervisionVariant, seed: int
 ) -> Supervision | None:
-    """What supervises a variant, from the learned metrics of the workspace."""
-    workspace, method = material.workspace, variant.method
-    supervisors = Supervisors(
-        make_spatial_metric(workspace, seed) if method.spatial else None,
-        {name: make_temporal_metric(workspace, name, seed) for name in method.temporal},
-        make_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
-        make_audio_banks(workspace, "expression", seed) if method.paired else {},
-    )
+    """What supervises a variant."""
+    learned, method = _learned(material, seed), variant.method
     return supervise_manipulator(
-        supervisors,
+        Supervisors(
+            learned.spatial if method.spatial else None,
+            {name: learned.temporal[name] for name in method.temporal},
+            learned.cross_modal if method.paired else None,
+            learned.banks if method.paired else {},
+        ),
         _weights(material, variant),
         load_head_model(),
-        make_persons(workspace),
+        _persons(material),
         seed=seed,
-        device=workspace.device,
+        device=material.device,
     )
 
 
@@ -99,8 +122,8 @@ def supervision_recipe(material: Material, variant: SupervisionVariant, seed: in
         {
             **material.inputs,
             **(supervision.inputs if supervision else {}),
-            "persons": make_persons(material.workspace).digest,
-            "base": file_digest(make_base_manipulator(material.workspace, seed)),
+            "persons": _persons(material).digest,
+            "base": file_digest(_base(material, seed)),
         },
         SOURCES,
     )
@@ -124,9 +147,9 @@ def tune_variant(
     folder: Path | None = None,
 ) -> Manipulator:
     """Go on from the base for `tune_steps`, as `make_manipulator` does."""
-    persons = make_persons(material.workspace)
+    persons = _persons(material)
     supervision = supervision_of(material, variant, seed)
-    base = make_base_manipulator(material.workspace, seed)
+    base = _base(material, seed)
     labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
     codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
     keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
@@ -145,7 +168,7 @@ def tune_variant(
 
 def _classifier(material: Material) -> EmotionClassifier:
     """Names emotions from codes; learned on actors that are not edited."""
-    persons, corpus = make_persons(material.workspace), material.corpus
+    persons, corpus = _persons(material), material.corpus
     clips = [clip for clip in corpus.clips if corpus.roles[clip.actor] != "target"]
     features = [clip_features(persons[clip.key].expression) for clip in clips]
     return fit_emotions(np.stack(features), [clip.emotion for clip in clips])
@@ -161,7 +184,7 @@ def codes_measured(
 
     Without a manipulator nothing is edited: the codes of the source are compared.
     """
-    persons = make_persons(material.workspace)
+    persons = _persons(material)
     clips = {clip.key: clip for clip in material.corpus.clips}
     count = material.settings.sources_per_actor
     rows, clusters = [], []
@@ -196,6 +219,5 @@ def codes_measured(
 def prepare_supervision(material: Material, seeds: tuple[int, ...]) -> None:
     """Base manipulators and metrics of each seed."""
     for seed in seeds:
-        make_base_manipulator(material.workspace, seed)
-        for variant in VARIANTS:
-            supervision_of(material, variant, seed)
+        _base(material, seed)
+        _learned(material, seed)

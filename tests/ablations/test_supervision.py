@@ -64,7 +64,7 @@ def test_codes_are_compared_with_the_truth_of_the_wished_emotion(tmp_path, monke
         made[:, MOUTH] += off
         return made
 
-    monkeypatch.setattr(module, "make_persons", lambda workspace: tracks)
+    monkeypatch.setattr(module, "_persons", lambda material: tracks)
     monkeypatch.setattr(module, "edit_expression", edit)
     workspace = SimpleNamespace(scale=SimpleNamespace(ablations=AblationSettings()))
     material = SimpleNamespace(workspace=workspace, corpus=corpus, settings=AblationSettings())
