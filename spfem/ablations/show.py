@@ -9,6 +9,7 @@ import pandas as pd
 
 from spfem.ablations.run import TABLES, caption_of
 from spfem.ablations.statistics import in_words, wide_table
+from spfem.ablations.supervision_variants import CALIBRATION
 from spfem.workspace import Workspace
 
 
@@ -34,8 +35,9 @@ def show_ablation(workspace: Workspace, tables: Mapping[str, pd.DataFrame], name
     caption, labels = caption_of(name, rows), {n: q.label for n, q in table.quantities.items()}
     shown = wide_table(rows, table)
     workspace.save_table(rows, f"ablation_{name}", shown=shown, caption=caption)
-    figure = draw_ablation(rows, labels)
-    workspace.save_figure(figure, f"ablation_{name}", rows, caption=caption)
+    drawn = rows[rows.component != CALIBRATION]  # so far off that it would flatten the rest
+    figure = draw_ablation(drawn, labels)
+    workspace.save_figure(figure, f"ablation_{name}", drawn, caption=caption)
     words = "\n".join(f"* {sentence}" for sentence in in_words(rows, table))
     return [Markdown(f"{caption}\n\n{words}"), figure, shown]
 

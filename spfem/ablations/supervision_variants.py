@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from spfem.ablations.variants import DEFAULT, Variant
 from spfem.methods import METHODS, Method
 
+CALIBRATION = "calibration"  # component of rows that only give the scale
 NED, ALL = "ned", "ned+all"
 
 
@@ -54,7 +55,7 @@ VARIANTS = (
     SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
     SupervisionVariant(
         "copy of the source",
-        "calibration",
+        CALIBRATION,
         "no edit",
         against="NED",
         method=METHODS[NED],
