@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spfem.artifacts import write_json
+from spfem.artifacts import digest, write_json
 from spfem.errors import InputError
 
 MANIFEST_NAME = "manifest.json"
@@ -25,6 +25,7 @@ def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
     for path in sorted((figures / RUNS_FOLDER).glob("*.json")):
         run = json.loads(path.read_text("utf-8"))
         files = run.pop("files", None)
+        run["inputs"] = _by_stage(run.get("inputs", {}))
         for row in files or ():
             if (figures / row["file"]).exists():
                 rows[row["file"]] = {
@@ -36,6 +37,20 @@ def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
     manifest = figures / MANIFEST_NAME
     write_json(manifest, rows)
     return manifest
+
+
+def _by_stage(inputs: Mapping[str, str]) -> dict[str, str]:
+    """One digest for each stage, of all that it made: every row has them, and a run makes hundreds.
+
+    The digests behind them are in the `artifact.json` of the stage folders.
+    """
+    stages: dict[str, list[list[str]]] = {}
+    for name, made in sorted(inputs.items()):
+        stages.setdefault(name.split("/")[0], []).append([name, made])
+    return {
+        stage: parts[0][1] if parts[0][0] == stage else digest(parts)
+        for stage, parts in stages.items()
+    }
 
 
 def read_manifest(figures: Path) -> dict[str, dict[str, Any]]:

@@ -1,35 +1,37 @@
-import json
+"""The manifest: a row a file, and one digest a stage however many parts it was made of."""
 
-import pytest
-
-from spfem.errors import InputError
-from spfem.manifest import RUNS_FOLDER, merge_manifest, read_manifest
+from spfem.artifacts import write_json
+from spfem.manifest import merge_manifest, read_manifest
 
 
-def _run(folder, notebook, *names):
-    runs = folder / RUNS_FOLDER
-    runs.mkdir(exist_ok=True)
-    files = [{"file": name, "digest": "d", "caption": f"about {name}"} for name in names]
-    made_by = f"notebooks/{notebook}.ipynb"
-    (runs / f"{notebook}.json").write_text(json.dumps({"made_by": made_by, "files": files}))
+def _run(folder, inputs):
+    write_json(
+        folder / ".runs" / "04_x.json",
+        {
+            "made_by": "notebooks/04_x.ipynb",
+            "inputs": inputs,
+            "files": [{"file": "a.csv", "digest": "d"}],
+        },
+    )
+    (folder / "a.csv").write_text("x")
+    merge_manifest(folder, {"04_x": "n"})
+    return read_manifest(folder)["a.csv"]
 
 
-def test_rows_of_all_notebooks_are_read_back_and_lost_files_have_none(tmp_path):
-    (tmp_path / "a.png").write_text("a")
-    _run(tmp_path, "01_one", "a.png", "lost.png")
-    (tmp_path / "b.csv").write_text("b")
-    _run(tmp_path, "02_two", "b.csv")
-    merge_manifest(tmp_path, {"01_one": "digest of one"})
-    rows = read_manifest(tmp_path)
-    assert set(rows) == {"a.png", "b.csv"}
-    assert rows["a.png"]["caption"] == "about a.png"
-    assert rows["a.png"]["notebook_digest"] == "digest of one"
-    assert rows["b.csv"]["made_by"] == "notebooks/02_two.ipynb"
+def test_parts_of_a_stage_share_a_digest_that_every_part_decides(tmp_path):
+    inputs = {"corpus": "c0", "edits/ned/seed0": "e0", "edits/ned/seed1": "e1"}
+    row = _run(tmp_path, inputs)
+    assert row["made_by"] == "notebooks/04_x.ipynb"
+    assert row["notebook_digest"] == "n"
+    assert row["inputs"].keys() == {"corpus", "edits"}
+    assert row["inputs"]["corpus"] == "c0"
+    assert _run(tmp_path, inputs)["inputs"] == row["inputs"]
+    for changed in ({"edits/ned/seed1": "e2"}, {"edits/ned/seed2": "e0"}):
+        assert _run(tmp_path, {**inputs, **changed})["inputs"]["edits"] != row["inputs"]["edits"]
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"a.png": 3}', '{"a.png": {}}'])
-def test_what_is_no_manifest_is_named(tmp_path, text):
-    if text is not None:
-        (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(InputError, match=r"manifest\.json"):
-        read_manifest(tmp_path)
+def test_a_file_that_is_gone_has_no_row(tmp_path):
+    _run(tmp_path, {})
+    (tmp_path / "a.csv").unlink()
+    merge_manifest(tmp_path, {})
+    assert read_manifest(tmp_path) == {}
