@@ -96,6 +96,8 @@ def test_repository_is_small_and_clean():
     names = _tracked()
     assert sum((ROOT / name).stat().st_size for name in names) < 50_000_000
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
-    demo = [name for name in names if name.startswith("figures/synthetic-demo/")]
-    assert sum((ROOT / name).stat().st_size for name in demo) < 8_000_000
-    assert not [name for name in demo if name.endswith(".html")]
+    for run, most_bytes in (("synthetic-demo", 12_000_000), ("synthetic-full", 20_000_000)):
+        results = [name for name in names if name.startswith(f"figures/{run}/")]
+        assert sum((ROOT / name).stat().st_size for name in results) < most_bytes, run
+        pages = [name for name in results if name.endswith(".html")]
+        assert pages in ([], [f"figures/{run}/index.html"])
