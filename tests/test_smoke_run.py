@@ -289,7 +289,7 @@ def test_folder_that_is_no_corpus(tmp_path):
     assert answer.returncode == 1
     lines = [line for line in answer.stderr.splitlines() if line.startswith("spfem:")]
     assert len(lines) == 1
-    assert "CorpusError" in lines[0]
+    assert "SettingsError" in lines[0]
     assert str(tmp_path / "mead") in lines[0]
 
 
