@@ -82,11 +82,11 @@ def read_truth(
 ) -> tuple[np.ndarray, FaceTrack] | None:
     """Frames (T, H, W, 3) and track of the true counterpart of a clip; of the clip if neutral.
 
-    None where the corpus has no counterpart.
+    None where the corpus has no counterpart; without any, of neutral too.
     """
-    if emotion == source.emotion:
-        return read_video(source.video).frames, make_faces(workspace)[source.key]
     made = make_counterparts(workspace)
+    if made.known and emotion == source.emotion:
+        return read_video(source.video).frames, make_faces(workspace)[source.key]
     if (source.key, emotion) not in made.known:
         return None
     track = FaceTrack.load(made.track_file(source.key, emotion))
