@@ -17,6 +17,7 @@ from spfem.ablations.table import AblationTable, ablation_folder
 from spfem.ablations.tables import CROSS_MODAL, RETRIEVAL, SPATIAL, SUPERVISION, TEMPORAL
 from spfem.ablations.variants import find_variant, first_variants
 from spfem.processes import run_jobs
+from spfem.stages import edits
 from spfem.workspace import Workspace
 
 TABLES: Mapping[str, AblationTable] = {
@@ -99,7 +100,7 @@ def estimate_seconds(workspace: Workspace, jobs: Sequence[AblationJob]) -> float
 def processes(workspace: Workspace) -> int:
     """As many as the face stage uses; one for a few variants, and on a GPU."""
     few = workspace.scale.ablations.variants is not None
-    return 1 if few or workspace.device != "cpu" else workspace.scale.face.processes
+    return 1 if few else edits.processes(workspace)
 
 
 def make_ablations(

@@ -15,6 +15,7 @@ from spfem.ablations.table import AblationTable
 from spfem.ablations.variants import DEFAULT, Quantity, find_variant
 from spfem.errors import ShapeError
 from spfem.evaluation.resampling import redraw_counts
+from spfem.multiplicity import holm
 from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve
 
@@ -67,16 +68,6 @@ def ablation_rows(
     one_sign = (frame.seed_low > 0) | (frame.seed_high < 0)
     frame["clear"] = (frame.p_adjusted < LEVEL) & one_sign
     return frame
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's adjustment of (M,) p-values: below a level together with error at most that level."""
-    order = np.argsort(p_values)
-    factors = len(p_values) - np.arange(len(p_values))
-    raised = np.maximum.accumulate(p_values[order] * factors)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(raised, 1.0)
-    return adjusted
 
 
 def _observed(run: Mapping[str, Measured], name: str, kind: Quantity) -> Measured:

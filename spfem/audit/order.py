@@ -19,6 +19,7 @@ from spfem.audit.folder import REFERENCE, SOURCE
 from spfem.audit.metrics import COMPARED, METRICS
 from spfem.errors import InputError
 from spfem.evaluation.tables import CALIBRATION
+from spfem.multiplicity import holm
 from spfem.settings.audit import AuditSettings
 from spfem.statistics import cluster_bootstrap
 
@@ -198,15 +199,6 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
         signs[0] = 1.0
     means = np.abs(signs @ differences)
     return float((means >= abs(differences.sum()) - 1e-12).mean())
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of p values (N,) for N comparisons."""
-    order = np.argsort(p)
-    scaled = np.minimum(1.0, p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty(len(p))
-    corrected[order] = np.maximum.accumulate(scaled) if len(p) else scaled
-    return corrected
 
 
 def mean_ranks(measures: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFrame:

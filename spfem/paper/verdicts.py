@@ -19,6 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm, t
 
+from spfem import multiplicity
+
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not testable here"
 VERDICTS = (HOLDS, FAILS, UNTESTED)
 NO_CHANGE = 0.05  # of a cosine; far below the gains that the papers call a success
@@ -104,9 +106,4 @@ def approximate_p(difference: float, low: float, high: float, confidence: float)
 
 def holm(p_values: Sequence[float], level: float) -> np.ndarray:
     """Which of several tests are significant after Holm's correction, (N,) bool."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p, kind="stable")
-    passed = p[order] <= level / (len(p) - np.arange(len(p)))
-    kept = np.zeros(len(p), bool)
-    kept[order] = np.logical_and.accumulate(passed)
-    return kept
+    return multiplicity.holm(p_values) <= level
