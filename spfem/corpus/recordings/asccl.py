@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from spfem.corpus.damage import DamagedClip
-from spfem.corpus.recordings.found import FoundClip, FoundClips
-from spfem.corpus.recordings.mead import actor_of, numbers_of
+from spfem.corpus.recordings.found import FoundClips
+from spfem.corpus.recordings.mead import actor_of, clip_of, numbers_of
 from spfem.corpus.recordings.walk import AUDIO_SUFFIXES, FolderContent, suffix_of
 from spfem.evaluation.published_protocol import load_protocol
 
@@ -41,22 +41,11 @@ def find_asccl(content: FolderContent) -> FoundClips:
             sounds[actor_of(content, match["person"]), match["emotion"], match["number"]] = name
     numbers = numbers_of(frames)
     for key, folders in sorted(frames.items()):
-        actor, folder, number = key
-        emotion = protocol.emotions[folder]
+        _, folder, number = key
         video = folders.get("img") or folders["align_img"]
         if key not in sounds:
             details = f"there is no sound file audio/{folder}/{number}; copy it too"
             found.damaged.append(DamagedClip(video, "no sound", details))
             continue
-        found.clips.append(
-            FoundClip(
-                actor=actor,
-                emotion=emotion,
-                level=protocol.levels[emotion],
-                number=number,
-                sentence=protocol.sentence(emotion, number, numbers[actor, folder]),
-                video=video,
-                audio=sounds[key],
-            )
-        )
+        found.clips.append(clip_of(protocol, key, numbers, video, sounds[key]))
     return found.drop_duplicates()

@@ -59,20 +59,8 @@ def find_mead(content: FolderContent) -> FoundClips:
             sounds[actor, match["emotion"], match["number"]] = name
     numbers = numbers_of(videos)
     for key, names in sorted(videos.items()):
-        actor, folder, number = key
-        emotion = protocol.emotions[folder]
         for name in names:
-            found.clips.append(
-                FoundClip(
-                    actor=actor,
-                    emotion=emotion,
-                    level=protocol.levels[emotion],
-                    number=number,
-                    sentence=protocol.sentence(emotion, number, numbers[actor, folder]),
-                    video=name,
-                    audio=sounds.get(key),
-                )
-            )
+            found.clips.append(clip_of(protocol, key, numbers, name, sounds.get(key)))
     _report_lonely_sound(found, videos, sounds)
     return found.drop_duplicates()
 
@@ -83,6 +71,27 @@ def numbers_of(keys: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], se
     for actor, emotion, number in keys:
         numbers.setdefault((actor, emotion), set()).add(number)
     return numbers
+
+
+def clip_of(
+    protocol: PublishedProtocol,
+    key: tuple[str, str, str],
+    numbers: dict[tuple[str, str], set[str]],
+    video: str,
+    audio: str | None,
+) -> FoundClip:
+    """The clip that the protocol makes of actor, folder of the emotion and number."""
+    actor, folder, number = key
+    emotion = protocol.emotions[folder]
+    return FoundClip(
+        actor=actor,
+        emotion=emotion,
+        level=protocol.levels[emotion],
+        number=number,
+        sentence=protocol.sentence(emotion, number, numbers[actor, folder]),
+        video=video,
+        audio=audio,
+    )
 
 
 def _why_unused(match: re.Match[str], protocol: PublishedProtocol) -> str:
