@@ -7,6 +7,7 @@ with another digest starts the folder anew.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +25,7 @@ from spfem.errors import ArtifactError
 
 RECORD_NAME = "artifact.json"
 PACKAGE_FOLDER = Path(__file__).parent
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _plain(value: Any) -> Any:
@@ -54,10 +57,21 @@ def file_digest(path: Path) -> str:
     return hasher.hexdigest()[:16]
 
 
+@cache
+def _code_digest(file: Path, changed_ns: int) -> str:
+    """Digest of what a Python file does: without comments, docstrings and layout."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return digest(ast.unparse(tree))
+
+
 def source_digest(*folders: str) -> str:
-    """Digest of the Python sources below the named folders or files of the package.
+    """Digest of the Python code below the named folders or files of the package.
 
     A stage names the folders whose code decides its output, so that editing them remakes it.
+    Comments, docstrings and layout decide nothing and do not count.
     """
     files = sorted(
         file
@@ -69,7 +83,13 @@ def source_digest(*folders: str) -> str:
         )
     )
     return digest(
-        [[file.relative_to(PACKAGE_FOLDER).as_posix(), file_digest(file)] for file in files]
+        [
+            [
+                file.relative_to(PACKAGE_FOLDER).as_posix(),
+                _code_digest(file, file.stat().st_mtime_ns),
+            ]
+            for file in files
+        ]
     )
 
 

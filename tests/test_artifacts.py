@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass
 
@@ -48,6 +49,25 @@ def test_digest_refuses_what_it_cannot_describe():
 def test_source_digest_sees_files_and_folders():
     assert source_digest("errors.py") != source_digest("scales.py")
     assert source_digest("head") == source_digest("head")
+
+
+def test_source_digest_counts_code_not_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("spfem.artifacts.PACKAGE_FOLDER", tmp_path)
+    file = tmp_path / "a.py"
+    seen = []
+    for moment, text in enumerate(
+        (
+            'def f(x):\n    """Says."""\n    return x + 1\n',
+            'def f(x):  # why\n    """Says more."""\n    return (x + 1)\n',
+            "def f(x):\n    return x + 2\n",
+            'def f(x):\n    return x + "text"\n',
+        )
+    ):
+        file.write_text(text)
+        os.utime(file, ns=(moment, moment))
+        seen.append(source_digest("a.py"))
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
 
 
 def test_writing_leaves_nothing_when_it_fails(tmp_path):
