@@ -21,6 +21,9 @@ class Measured:
         values: (N, 2): sum and count of what is averaged, or for quantities by rank the right
             and the wrong score.
         clusters: (N, 2) str, actor and clip (pair).
+
+    Raises:
+        ShapeError: if the arrays are not (N, 2), or N is 0.
     """
 
     values: np.ndarray

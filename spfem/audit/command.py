@@ -28,7 +28,11 @@ def add_audit_parser(commands: Any) -> None:
 
 
 def run_audit(arguments: argparse.Namespace) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Raises:
+        SettingsError: if `--processes` is below 1.
+    """
     from spfem.audit.folder import read_published
     from spfem.audit.order import BASELINES
     from spfem.audit.run import audit_clips

@@ -78,6 +78,7 @@ def open_panel(path: Path, face_size: int) -> Panel:
 
     Raises:
         InputError: if it cannot be read, or shows no face.
+        FaceNotFoundError: if a face is seen only while the video stands still.
     """
     video = read_video(path)
     track = track_clip(

@@ -55,7 +55,11 @@ def _peak_bytes(device: str, *, reset: bool = False) -> int:
 
 
 def supervision_memory(device: str, *, image_size: int = 224, pairs: int = 8) -> list[Row]:
-    """The row of peak memory, in MiB."""
+    """The row of peak memory, in MiB.
+
+    Raises:
+        SpfemError: if a measured process fails.
+    """
     peaks = {}
     for way in ("reference", "ours"):
         words = [sys.executable, "-m", "spfem.benchmarks.memory"]

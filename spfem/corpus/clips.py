@@ -68,7 +68,11 @@ class Clip:
         return self.root / "truth" / f"{self.key}.npz"
 
     def counterpart(self, emotion: str) -> tuple[Path, Path]:
-        """Video and truth arrays of the same clip with only the emotion changed (targets only)."""
+        """Video and truth arrays of the same clip with only the emotion changed (targets only).
+
+        Raises:
+            CorpusError: if the emotion is unknown.
+        """
         if emotion not in EMOTIONS:
             raise CorpusError(
                 f"emotion {emotion!r} is unknown; choose one of {', '.join(EMOTIONS)}"

@@ -73,7 +73,12 @@ class ClipPair:
 
 @dataclass(frozen=True)
 class FramePairs:
-    """Clip pairs with the faces (T, S, S, 3) uint8 RGB of every clip that they name."""
+    """Clip pairs with the faces (T, S, S, 3) uint8 RGB of every clip that they name.
+
+    Raises:
+        CorpusError: if there is no pair.
+        ShapeError: if a path is not (L, 2), or leaves the frames of its clips.
+    """
 
     faces: Mapping[str, np.ndarray]
     pairs: tuple[ClipPair, ...]

@@ -77,7 +77,11 @@ def _with_border(interior: Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def feature_maps(model: SpatialCoherence, images: Tensor) -> list[Tensor]:
-    """Feature maps (B, C, H, W) of all levels for images (B, 3, H, W) in [-1, 1], frozen."""
+    """Feature maps (B, C, H, W) of all levels for images (B, 3, H, W) in [-1, 1], frozen.
+
+    Raises:
+        ShapeError: if the model is in training mode, or the images are not as in `prepare_images`.
+    """
     if model.training:
         raise ShapeError("the model is in training mode; call .eval() or .supervise() first")
     return model.resnet50(prepare_images(images, model.settings.image_size))

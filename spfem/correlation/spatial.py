@@ -87,6 +87,9 @@ class SpatialCoherence(CoherenceMetric):
             centres: (P, 2) a level, (row, column); default drawn at random, the same for the
                 whole batch and both images.
             generator: source of randomness of the draw.
+
+        Raises:
+            ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
         """
         refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:

@@ -39,6 +39,9 @@ class FrameWindows:
     spans path entries that were left out because a face was not found. Pairs without any window
     are left out. Source: STCCL. Departs from the released code, which never uses the last window
     of a path.
+
+    Raises:
+        CorpusError: if no pair has a window of that length.
     """
 
     frames: FramePairs

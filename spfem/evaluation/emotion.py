@@ -90,6 +90,9 @@ def name_unseen_actors(
         features: (N, 5 E) from `clip_features`.
         emotions: N true names.
         actors: N actor names; each actor is left out once.
+
+    Raises:
+        ShapeError: if there are fewer than two actors.
     """
     emotion_array, actor_array = np.asarray(emotions), np.asarray(actors)
     if len(set(actors)) < 2:

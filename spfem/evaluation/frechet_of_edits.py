@@ -24,7 +24,11 @@ def frechet_backbones(real: Sequence[FaceSample]) -> tuple[str, ...]:
 
 
 def frechet_features(sample: FaceSample, backbone: str) -> np.ndarray:
-    """Features (N, C) of a clip: embeddings of unit length, or blendshapes."""
+    """Features (N, C) of a clip: embeddings of unit length, or blendshapes.
+
+    Raises:
+        ShapeError: if the clip has no features of that backbone.
+    """
     if backbone == BLENDSHAPES:
         return sample.blendshapes.astype(np.float64)
     if backbone == sample.backbone:

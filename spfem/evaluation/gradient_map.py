@@ -39,6 +39,9 @@ def gradient_maps(
 
     Returns:
         (B, S, S) float32, each map with sum 1; zero where the loss gives no gradient.
+
+    Raises:
+        ShapeError: if the loss gives no gradient to `generated`.
     """
     images = images_from_frames(generated).requires_grad_()
     real = images_from_frames(source)

@@ -80,7 +80,11 @@ def mouth_correlation(result: np.ndarray, truth: np.ndarray) -> float:
 
 
 def expression_error(result: np.ndarray, truth: np.ndarray) -> float:
-    """Mean absolute difference of expression codes (T, 52) of the same frames."""
+    """Mean absolute difference of expression codes (T, 52) of the same frames.
+
+    Raises:
+        ShapeError: if the codes are not two (T, E) arrays of one shape.
+    """
     if result.shape != truth.shape or result.ndim != 2 or not len(result):
         raise ShapeError(
             f"codes must be two (T, E) arrays of one shape; got {result.shape} and {truth.shape}"

@@ -33,7 +33,11 @@ class TrackedFace(Protocol):
 
 @dataclass(frozen=True)
 class ShownClip:
-    """Frames (T, H, W, 3) uint8 RGB and their track."""
+    """Frames (T, H, W, 3) uint8 RGB and their track.
+
+    Raises:
+        ShapeError: if the track is of another number of frames.
+    """
 
     frames: np.ndarray
     track: TrackedFace

@@ -26,17 +26,34 @@ class Codes(Protocol):
     """What has the arrays of `HeadCodes`, such as a `FaceTrack`."""
 
     @property
-    def identity(self) -> np.ndarray: ...  # noqa: D102
+    def identity(self) -> np.ndarray:
+        """(I,)."""
+        ...
+
     @property
-    def expression(self) -> np.ndarray: ...  # noqa: D102
+    def expression(self) -> np.ndarray:
+        """(T, E) in [0, 1]."""
+        ...
+
     @property
-    def rotation(self) -> np.ndarray: ...  # noqa: D102
+    def rotation(self) -> np.ndarray:
+        """(T, 3) axis-angle, radians."""
+        ...
+
     @property
-    def scale(self) -> np.ndarray: ...  # noqa: D102
+    def scale(self) -> np.ndarray:
+        """(T,) frame pixels per head unit."""
+        ...
+
     @property
-    def translation(self) -> np.ndarray: ...  # noqa: D102
+    def translation(self) -> np.ndarray:
+        """(T, 2) frame pixels."""
+        ...
+
     @property
-    def align(self) -> np.ndarray: ...  # noqa: D102
+    def align(self) -> np.ndarray:
+        """(T, 2, 3) frame pixels to aligned pixels."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ def draw_map(
         limits: values of the ends of the colour scale.
         colours: name of a colour map.
         opacity: of the map.
+
+    Raises:
+        ShapeError: if the map is not (h, w).
     """
     if values.ndim != 2:
         raise ShapeError(f"a map must be (h, w); got {values.shape}")
@@ -101,7 +104,11 @@ def draw_weights(ax: Axes, face: np.ndarray, weights: np.ndarray) -> Axes:
 
 
 def add_scale(ax: Axes, label: str) -> None:
-    """Put the colour scale of the last map of `ax` beside it."""
+    """Put the colour scale of the last map of `ax` beside it.
+
+    Raises:
+        ShapeError: if the axes belong to no figure.
+    """
     figure = ax.get_figure()
     if figure is None:
         raise ShapeError("axes without a figure cannot have a colour scale")

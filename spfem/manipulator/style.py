@@ -22,6 +22,9 @@ def geometric_median(
     Source: Weiszfeld's iteration in the form of Vardi and Zhang (2000), which does not stop at a
     sample that the iterate happens to meet; started at the mean, as in NED, and stopped when a
     step is shorter than `tolerance`.
+
+    Raises:
+        ShapeError: if `points` is not (N, D) with N > 0.
     """
     if points.ndim != 2 or len(points) == 0:
         raise ShapeError(f"points have shape {tuple(points.shape)}; (N, D) with N > 0 is needed")

@@ -29,6 +29,9 @@ def gaussian_weights(size: int, *, dtype: torch.dtype = torch.float64) -> Tensor
 
     Returns:
         Weights (W,), symmetric, of sum 1.
+
+    Raises:
+        ShapeError: if `size` is below 1.
     """
     if size < 1:
         raise ShapeError(f"window of {size} frames: a window has at least 1 frame")

@@ -128,7 +128,11 @@ class NedClip:
 
     @property
     def expression(self) -> np.ndarray:
-        """The manipulator's vectors (T, 51) of the FLAME route, see `to_expression`."""
+        """The manipulator's vectors (T, 51) of the FLAME route, see `to_expression`.
+
+        Raises:
+            InputError: if the clip has no DECA codes.
+        """
         if self.codes is None:
             raise InputError(f"clip {self.name} has no DECA codes; run NED's reconstruct first")
         return to_expression(self.codes)

@@ -118,7 +118,11 @@ def _import_person(path: Path, out: Path) -> None:
 
 
 def export_ned(arguments: argparse.Namespace) -> None:
-    """Run `export-ned`."""
+    """Run `export-ned`.
+
+    Raises:
+        InputError: if the source is nothing that can be exported.
+    """
     from spfem.ned_folders.codes_files import write_person_codes
     from spfem.ned_folders.write import new_folder, write_ned_folder
 

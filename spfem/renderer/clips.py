@@ -50,7 +50,11 @@ class Sequences:
 
 
 def check_clip(clip: RendererClip, settings: RendererSettings) -> None:
-    """Raise ShapeError if the arrays of a clip do not fit each other or the settings."""
+    """Check that the arrays of a clip fit each other and the settings.
+
+    Raises:
+        ShapeError: if they do not.
+    """
     side = settings.image_size
     frames = len(clip.faces)
     wanted = {

@@ -66,6 +66,10 @@ class Generator(nn.Module):
     training suffices and a wrong texture can be painted over).
     A previous picture that is exactly zero contributes exactly nothing; the released
     arithmetic is undefined there (instance norm of a constant map amplifies rounding).
+
+    Raises:
+        ShapeError: if the image size does not divide as the settings need, or `texture_residual`
+            is on without `use_texture`.
     """
 
     def __init__(self, settings: RendererSettings) -> None:
@@ -131,6 +135,9 @@ class Generator(nn.Module):
         Returns:
             The deepest features (B, F, H, W); with `skips` preceded by those of each finer
             resolution, finest first.
+
+        Raises:
+            ShapeError: if the windows do not fit the settings.
         """
         settings = self.settings
         wanted = (settings.window_frames, settings.condition_channels)

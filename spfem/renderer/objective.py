@@ -48,6 +48,9 @@ def renderer_losses(
         Terms of the generator and terms of the discriminators; the losses are their sums.
 
     Source: NED; the pixel terms are an addition (`RendererSettings.pixel_weight`).
+
+    Raises:
+        ShapeError: if the renderer looks at eyes and `eye_centres` is None.
     """
     settings = renderer.settings
     everything = torch.cat([conditions, generated, real], dim=1)

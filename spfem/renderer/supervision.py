@@ -139,6 +139,9 @@ def emotion_changed(
     Returns:
         Both (B, T, 3, S, S) float32 in [-1, 1], black outside their masks; the first with the
         gradient of the generator, the second without any.
+
+    Raises:
+        InputError: if the clips have no `edited_conditions`.
     """
     if sequence.edited_conditions is None:
         raise InputError(

@@ -20,7 +20,11 @@ EMOTIONS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """The embedded corpus (`spfem.corpus.synthetic`)."""
+    """The embedded corpus (`spfem.corpus.synthetic`).
+
+    Raises:
+        SettingsError: if `counterparts` is none of its two choices.
+    """
 
     seed: int = 0
     fps: int = 25

@@ -9,7 +9,11 @@ from spfem.errors import SettingsError
 
 @dataclass(frozen=True)
 class LipSyncSettings:
-    """LSE-D and LSE-C: the network that is learned, and the search."""
+    """LSE-D and LSE-C: the network that is learned, and the search.
+
+    Raises:
+        SettingsError: if no network can be made of the values.
+    """
 
     released_file: str | None = None  # `syncnet_v2.model`; then nothing is learned
     crop_size: int = 32  # pixels, side of the lip crops; a multiple of 8

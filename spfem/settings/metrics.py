@@ -25,7 +25,11 @@ def _released(compat: str, behaviour: str, behaviours: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class SpatialSettings:
-    """The spatial coherent-correlation metric (ASCCL)."""
+    """The spatial coherent-correlation metric (ASCCL).
+
+    Raises:
+        SettingsError: if no metric can be made of the values.
+    """
 
     image_size: int = 224  # pixels
     widths: tuple[int, ...] = (64, 128, 256, 512)  # channels a level; oneDNN breaks on 8 and below
@@ -85,7 +89,11 @@ class SpatialSettings:
 
 @dataclass(frozen=True)
 class TemporalSettings:
-    """The temporal and the joint spatial-temporal metric (STCCL)."""
+    """The temporal and the joint spatial-temporal metric (STCCL).
+
+    Raises:
+        SettingsError: if no metric can be made of the values.
+    """
 
     spatial: SpatialSettings = field(default_factory=SpatialSettings)  # backbone, spatial part
     formulation: str = "vd"  # differences; or "cm": correlation matrices
@@ -147,7 +155,11 @@ class TemporalSettings:
 
 @dataclass(frozen=True)
 class CrossModalSettings:
-    """The cross-modal correlation metric (SCMCL)."""
+    """The cross-modal correlation metric (SCMCL).
+
+    Raises:
+        SettingsError: if no metric can be made of the values.
+    """
 
     width: int = 64  # channels of the first layer, doubled before each of `doublings`
     layers: int = 14  # convolutions of the audio and the expression encoder

@@ -58,7 +58,11 @@ def load_spatial_metric(
 
 
 def make_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
-    """Checkpoint of the metric `name`: one of `METRICS`."""
+    """Checkpoint of the metric `name`: one of `METRICS`.
+
+    Raises:
+        SettingsError: if the name is unknown.
+    """
     if name in TEMPORAL_METRICS:
         return make_temporal_metric(workspace, name, seed)
     if name not in METRICS:

@@ -25,7 +25,11 @@ def add_track_parser(commands: Any) -> None:
 
 
 def run_track(arguments: argparse.Namespace) -> None:
-    """Run the command."""
+    """Run the command.
+
+    Raises:
+        SettingsError: if `--processes` is below 1.
+    """
     from spfem.errors import SettingsError
     from spfem.evaluation.tables import save_table
     from spfem.settings import FaceSettings

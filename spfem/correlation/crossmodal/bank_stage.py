@@ -42,6 +42,9 @@ def measure_banks(
 
     Returns:
         The banks by actor.
+
+    Raises:
+        ArtifactError: if `folder` holds a bank of another metric.
     """
     plain: dict[str, Any] = {actor: list(keys) for actor, keys in clips.items()}
     stage = open_stage(

@@ -94,7 +94,11 @@ class CrossModalCoherence(CoherenceMetric):
         return (visual - audio_distance).abs().mean()
 
     def distance(self, generated: Tensor, source: Tensor) -> Tensor:
-        """Visual distances (B,) in the units of audio distances; arguments as in `forward`."""
+        """Visual distances (B,) in the units of audio distances; arguments as in `forward`.
+
+        Raises:
+            ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
+        """
         refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:
             raise ShapeError(
