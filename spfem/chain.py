@@ -109,7 +109,7 @@ class ConditionSource:
         return stacked
 
     def clip(self, expression: np.ndarray | None = None) -> RendererClip:
-        """What a renderer learns from; with `expression` also its edited conditions."""
+        """What a renderer learns from; with `expression` (T, E) also its edited conditions."""
         edited = None if expression is None else self.conditions(expression)
         track = self.track
         return RendererClip(

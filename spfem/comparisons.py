@@ -153,6 +153,9 @@ def emotion_rows(
         clips: emotion -> `edit_panels` of the edit to it.
         names: of the panels that are shown, from the top, such as source, `ned` and truth.
 
+    Yields:
+        (H, W, 3) uint8 RGB.
+
     Raises:
         ShapeError: if a panel is missing, or sizes differ.
     """

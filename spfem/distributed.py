@@ -93,7 +93,7 @@ def own_share(batch: Any) -> Any:
 
 
 def mean_of_all(value: Tensor) -> Tensor:
-    """Mean of a tensor over all processes, without gradient."""
+    """Mean of a tensor of any shape over all processes, without gradient."""
     if process_count() == 1:
         return value
     total = value.detach().clone()

@@ -73,7 +73,7 @@ class ExpressionDial:
         return list(self.painter.paint(codes).shape)
 
     def row(self, wishes: Sequence[Wish], moment: int) -> list[np.ndarray]:
-        """The drawn head at one frame after each of several edits."""
+        """The drawn head (S, S, 3) uint8 at one frame after each of several edits."""
         return [self.heads(wish, [moment])[0] for wish in wishes]
 
     def widget(self, moment: int = 0) -> DialWidget:

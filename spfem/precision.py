@@ -9,7 +9,7 @@ from spfem.errors import SettingsError
 
 
 def full(values: Tensor) -> Tensor:
-    """Values in float32, or in float64 if they are: what sums and losses are computed in."""
+    """Values (any shape) in float32, or in float64 if they are: for sums and losses."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 

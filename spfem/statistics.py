@@ -20,7 +20,7 @@ class Interval:
 
 
 def mean_of_rows(values: np.ndarray) -> float:
-    """Mean over all entries."""
+    """Mean over all entries of an array of any shape."""
     return float(np.mean(values))
 
 

@@ -124,7 +124,7 @@ class Workspace:
         comment: str,
         caption: str = "",
     ) -> None:
-        """Save frames as `videos/<name>.mp4` with the sound of a file, and note it."""
+        """Save frames (H, W, 3) as `videos/<name>.mp4` with the sound of a file, and note it."""
         from spfem.corpus.video import write_video
 
         path = self.figures / "videos" / f"{name}.mp4"
@@ -134,7 +134,7 @@ class Workspace:
     def save_gif(
         self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int, *, caption: str = ""
     ) -> None:
-        """Save frames as the looped picture `videos/<name>.gif`, and note it."""
+        """Save frames (H, W, 3) as the looped picture `videos/<name>.gif`, and note it."""
         from spfem.figures.gif import write_gif
 
         path = self.figures / "videos" / f"{name}.gif"

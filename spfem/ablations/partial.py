@@ -54,7 +54,7 @@ class PartialSpatialCoherence(SpatialCoherence):
             raise SettingsError(f"a partial metric has compat 'paper', found {settings.compat!r}")
 
     def total(self, levels: Sequence[LevelComparison]) -> Tensor:
-        """Sum the losses of the levels that count, over the neighbours that count."""
+        """Scalar: the losses of the levels that count, summed over the neighbours that count."""
         kept = [levels[number] for number in self.levels]
         if self.neighbours != ALL_NEIGHBOURS:
             kept = [self._with_neighbours(level) for level in kept]

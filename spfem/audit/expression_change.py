@@ -41,7 +41,7 @@ def label_direction(emotion: str) -> np.ndarray:
 
 
 def direction_cosine(change: np.ndarray, wanted: np.ndarray) -> float:
-    """Cosine of a change and the wanted one; NaN if either is too small to have a direction."""
+    """Cosine of a change (E,) and the wanted one; NaN if either is too small for a direction."""
     sizes = float(np.linalg.norm(change)), float(np.linalg.norm(wanted))
     if min(sizes) < SMALLEST_CHANGE:
         return float("nan")
@@ -49,13 +49,13 @@ def direction_cosine(change: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def strength(change: np.ndarray, wanted: np.ndarray) -> float:
-    """How far the change goes along the wanted one, as a share of it: 1 is all the way."""
+    """How far a change (E,) goes along the wanted one, as a share of it: 1 is all the way."""
     size = float(wanted @ wanted)
     return float(change @ wanted) / size if size >= SMALLEST_CHANGE**2 else float("nan")
 
 
 def nearest_label(change: np.ndarray) -> str:
-    """The emotion whose direction is nearest to a change; neutral if it is too small."""
+    """The emotion whose direction is nearest to a change (E,); neutral if it is too small."""
     if float(np.linalg.norm(change)) < SMALLEST_CHANGE:
         return "neutral"
     labels = [emotion for emotion in EMOTIONS if emotion != "neutral"]

@@ -34,7 +34,7 @@ def paired_frames(frames: int, kind: str) -> tuple[list[int], list[int]]:
 
 
 def pair_differences(features: Tensor) -> Tensor:
-    """x_i - x_j of all frames i < j, (B, T (T - 1) / 2, C, S). Source: STCCL (last release)."""
+    """x_i - x_j of all pairs (N) of frames i < j: (B, N, C, S). Source: STCCL (last release)."""
     first, second = paired_frames(features.shape[1], "all")
     return features[:, first] - features[:, second]
 

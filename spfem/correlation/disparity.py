@@ -50,7 +50,8 @@ def dense_disparities(features: Tensor) -> Tensor:
 def adaptive_weight(disparities: Tensor) -> Tensor:
     """Weight of each element of a disparity: 1 up to |d| = ln 4, then 2 sigmoid(|d|)^2.
 
-    The function jumps from 1 to 1.28 at the threshold and tends to 2. Source: ASCCL.
+    Disparities may have any shape. The function jumps from 1 to 1.28 at the threshold and tends
+    to 2. Source: ASCCL.
     """
     strength = torch.sigmoid(disparities.abs())
     return torch.where(strength > WEIGHT_THRESHOLD, 2 * strength.square(), 1.0)

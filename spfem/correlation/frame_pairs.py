@@ -99,7 +99,8 @@ class FramePairs:
     def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a pair uniformly, then an entry of its path uniformly, `count` times.
 
-        Departs from the released code in that pairs are drawn directly, not actor by actor.
+        Gives neutral and emotion frames, each (B, S, S, 3) uint8 RGB. Departs from the released
+        code in that pairs are drawn directly, not actor by actor.
         """
         chosen = [self.pairs[number] for number in random.integers(len(self.pairs), size=count)]
         entries = [pair.path[random.integers(len(pair.path))] for pair in chosen]

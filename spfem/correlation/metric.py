@@ -61,7 +61,7 @@ class CoherenceMetric(nn.Module):
 
 
 def refuse_swapped(generated: Tensor, source: Tensor) -> None:
-    """Make sure that the gradient can reach the generated side, which is the query.
+    """Make sure that the gradient can reach the generated side, which is the query (any shape).
 
     Raises:
         ShapeError: if only `source` requires a gradient while gradients are recorded.

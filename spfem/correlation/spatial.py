@@ -68,7 +68,7 @@ class SpatialCoherence(CoherenceMetric):
         return self.total(self.compare(generated, source))
 
     def total(self, levels: Sequence[LevelComparison]) -> Tensor:
-        """Sum the losses of the levels and scale them."""
+        """Scalar: the losses of the levels, summed and scaled."""
         return self.settings.scale * torch.stack([level.loss for level in levels]).sum()
 
     def compare(

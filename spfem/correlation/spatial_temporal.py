@@ -25,7 +25,7 @@ class SpatialTemporalCoherence(TemporalCoherence):
     kind = "spatial-temporal coherence"
 
     def total(self, compared: WindowComparison) -> Tensor:
-        """Scaled sum of the spatial levels plus `temporal_weight` times that of the temporal."""
+        """Scalar: scaled sum of the spatial levels, plus `temporal_weight` times the temporal."""
         spatial = torch.stack([level.loss for level in compared.spatial]).sum()
         temporal = super().total(compared)
         return self.settings.spatial.scale * spatial + self.settings.temporal_weight * temporal

@@ -90,7 +90,7 @@ class TemporalCoherence(CoherenceMetric):
         return self.total(self.compare(generated, source, held=held))
 
     def total(self, compared: WindowComparison) -> Tensor:
-        """Sum the losses of the temporal levels and scale them."""
+        """Scalar: the losses of the temporal levels, summed and scaled."""
         scale = 1.0 if self.settings.released("unscaled") else self.settings.scale
         return scale * torch.stack([level.loss for level in compared.temporal]).sum()
 

@@ -74,7 +74,7 @@ Share = Callable[[np.ndarray], np.ndarray]
 
 
 def whole_batch(rows: np.ndarray) -> np.ndarray:
-    """All rows, as for the curve of unseen data, which every process computes alone."""
+    """All rows (B, ...), as for the curve of unseen data, which every process computes alone."""
     return rows
 
 

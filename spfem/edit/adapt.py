@@ -41,7 +41,7 @@ def choose_face_size(track: ClipTrack, smallest: int, device: str) -> int:
 def sample_texture(
     base: MadeRenderer, painter: ConditionPainter, sample: FaceSample
 ) -> np.ndarray | None:
-    """Mean face texture of the sample; None where the renderer's settings want no texture."""
+    """Mean face texture, as in `face_texture`; None where the renderer's settings want none."""
     return face_texture(painter, [sample.track]) if base.renderer.settings.use_texture else None
 
 

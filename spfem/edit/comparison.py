@@ -16,7 +16,7 @@ LARGEST_HEIGHT = 480  # pixels of a panel
 
 
 def in_step(frames: Iterable[np.ndarray], rate: Fraction, fps: Fraction) -> Iterator[np.ndarray]:
-    """Frames of a video of `rate`, as they are seen at `fps`; the last one is held for ever."""
+    """Frames (H, W, 3) of a video of `rate`, as seen at `fps`; the last one is held for ever."""
     shown = 0
     last: np.ndarray | None = None
     for index, frame in enumerate(frames):

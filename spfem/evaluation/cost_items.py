@@ -53,7 +53,7 @@ class CostItem:
     pictures: int = 0
 
     def run(self, inputs: Sequence[Tensor]) -> object:
-        """Do one unit of work on inputs like `inputs`."""
+        """Do one unit of work on inputs like `inputs`, of any shape that the item takes."""
         return (self.call or self.module)(*inputs)
 
 

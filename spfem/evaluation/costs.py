@@ -89,8 +89,8 @@ def peak_bytes(
 ) -> int:
     """Most bytes of tensors beside weights and inputs while `work` runs.
 
-    On the processor tensors are followed one by one; scratch memory inside an operation is left
-    out. Gradients and what the optimiser keeps count.
+    On the processor tensors (of any shape) are followed one by one; scratch memory inside an
+    operation is left out. Gradients and what the optimiser keeps count.
     """
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -100,7 +100,7 @@ def alignment_matrices(
 
 
 def index_convention(matrix: np.ndarray) -> np.ndarray:
-    """The same map for pixel indices: OpenCV puts the first pixel's centre at 0, spfem at 0.5."""
+    """The map (2, 3) for pixel indices: OpenCV has the first pixel's centre at 0, spfem at 0.5."""
     shifted = np.asarray(matrix, np.float64).copy()
     shifted[:, 2] += shifted[:, :2] @ (0.5, 0.5) - 0.5
     return shifted

@@ -25,7 +25,7 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
 
 
 def unite_masks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Masks that hold both the face as it was and as it becomes, such as with the jaw open."""
+    """Masks (T, S, S) of the face both as it was and as it becomes, such as with the jaw open."""
     return np.maximum(first, second)
 
 

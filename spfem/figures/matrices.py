@@ -92,3 +92,21 @@ def draw_matrices(
             path=path,
         )
         ax.set_title(title)
+
+
+def write_numbers(ax: Axes, decimals: int = 2, *, size: float = 7.0) -> None:
+    """Write the values of the matrix drawn last into its cells, for matrices small enough to read.
+
+    Args:
+        ax: axes of `draw_matrix`.
+        decimals: of each number.
+        size: of the numbers, points.
+    """
+    picture = ax.images[-1]
+    values = np.ma.filled(picture.get_array(), np.nan)
+    low, high = picture.get_clim()
+    for (row, column), value in np.ndenumerate(values):
+        ink = "white" if value < (low + high) / 2 else "black"
+        text = f"{value:.{decimals}f}"
+        ax.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+    ax.set(xticks=range(values.shape[1]), yticks=range(values.shape[0]))

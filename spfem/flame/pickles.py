@@ -140,7 +140,7 @@ def unpickle_arrays(file: BinaryIO, path: Path) -> Any:
 
 
 def array_of(value: Any, name: str, path: Path) -> np.ndarray:
-    """The plain array behind an array, tensor, chumpy array or sparse matrix.
+    """The plain array (any shape) behind an array, tensor, chumpy array or sparse matrix.
 
     Args:
         value: from `unpickle_arrays`.

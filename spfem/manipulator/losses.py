@@ -108,7 +108,7 @@ class GeneratorTerms:
     def total(
         self, *, style_weight: float = 1.0, cycle_weight: float = 1.0, mouth_weight: float = 1.0
     ) -> Tensor:
-        """Return the weighted sum L_G; the mouth correlation is to grow, so it enters negative."""
+        """Return the scalar sum L_G; the mouth correlation is to grow, so it enters negative."""
         return (
             self.adversarial
             + style_weight * self.style

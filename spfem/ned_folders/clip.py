@@ -138,7 +138,7 @@ class NedClip:
         return to_expression(self.codes)
 
     def need(self, folder: str) -> np.ndarray:
-        """The array of a folder.
+        """The array (T, ...) of a folder.
 
         Raises:
             InputError: if the clip has none.

@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add the block's change to `features`."""
+        """Add the block's change to `features` (B, C, H, W)."""
         return features + self.conv_block(features)
 
 

@@ -44,9 +44,10 @@ def adversarial_loss(maps: list[list[Tensor]], *, mode: str = "ls") -> Tensor:
 
 
 def feature_loss(generated: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
-    """L1 between discriminator features of generated and real pictures.
+    """L1 between discriminator features of generated and real pictures, a scalar.
 
-    The real side carries no gradient. Four maps a scale, each weighted 4 / (3 + 1) / scales.
+    Features are listed by scale, then by layer, each (B, C, H, W). The real side carries no
+    gradient. Four maps a scale, each weighted 4 / (3 + 1) / scales.
 
     Source: NED (the weight of 10 is `RendererSettings.feature_weight`).
     """

@@ -17,7 +17,7 @@ class PictureNorm(nn.InstanceNorm2d):
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Normalise `maps`; they have at least two pixels."""
+        """Normalise `maps` (B, C, H, W); they have at least two pixels."""
         if maps.is_contiguous():
             return super().forward(maps)
         # of one picture, the batch is that picture

@@ -47,7 +47,7 @@ def person_texture(
 ) -> np.ndarray | None:
     """Mean face texture of an actor over some clips that may be learned from.
 
-    None where the renderer's settings want no texture.
+    Its form is as in `face_texture`; None where the renderer's settings want no texture.
     """
     if not workspace.scale.renderer.use_texture:
         return None

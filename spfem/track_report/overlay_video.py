@@ -61,6 +61,6 @@ def _write(strip: np.ndarray, text: str, baseline: int, colour: tuple[int, int, 
 def write_overlay(
     path: Path, frames: Iterable[np.ndarray], track: FaceTrack, *, audio_from: Path
 ) -> None:
-    """Write `overlay_frames` with the sound of the clip, whole or not at all."""
+    """Write frames (H, W, 3) with their overlay and the sound of the clip, whole or not at all."""
     rate = Fraction(track.fps).limit_denominator(1001)
     write_video(path, overlay_frames(frames, track), rate, audio_from=audio_from, comment=COMMENT)

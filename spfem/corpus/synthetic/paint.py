@@ -36,7 +36,7 @@ def _cloud(generator: np.random.Generator, cells: int) -> np.ndarray:
 
 
 def lip_masks(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cover of the upper and the lower lip, 0 to 1, at rest places."""
+    """Cover of the upper and the lower lip, 0 to 1, at rest places x and y of any shape."""
     across = np.abs(x)
     reach = np.clip(across / 0.094, 0, 1)
     upper_top = 0.1315 - 0.006 * _smooth(0.0, 0.022, across) + 0.036 * reach**1.7

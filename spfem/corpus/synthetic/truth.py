@@ -15,7 +15,7 @@ from spfem.head.model import SKIN, HeadModel
 
 
 def content_digest(array: np.ndarray) -> str:
-    """Hexadecimal SHA-256 of the values of an array: frames or sound before encoding."""
+    """Hexadecimal SHA-256 of the values of an array of any shape: frames or sound, not encoded."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 

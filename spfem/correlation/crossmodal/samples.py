@@ -56,7 +56,7 @@ class FrameTable:
     signals: Mapping[str, np.ndarray]
 
     def rows(self, key: str) -> np.ndarray:
-        """Rows of the frames of one clip.
+        """Rows (T,) of the frames of one clip.
 
         Raises:
             CorpusError: if the table lacks the clip.

@@ -54,7 +54,7 @@ class Box:
         return bool((np.abs(point - self.centre) < self.half).all())
 
     def area(self, margin: float, frame: np.ndarray) -> tuple[slice, slice]:
-        """Rows and columns of the box, widened by `margin` of its sides."""
+        """Rows and columns of the box in a frame (H, W, 3), widened by `margin` of its sides."""
         reach = self.half * (1 + 2 * margin)
         low = np.maximum(self.centre - reach, 0).astype(int)
         high = np.maximum(np.ceil(self.centre + reach), 0).astype(int)
@@ -154,7 +154,7 @@ def _chip(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def hide_others(frame: np.ndarray, faces: list[np.ndarray], kept: int | None) -> np.ndarray:
-    """The frame with every face but one painted over, so that a tracker sees that one only."""
+    """A frame (H, W, 3) with all faces but one painted over; `faces` are landmarks (478, 2)."""
     boxes = [Box.around(face) for face in faces]
     own = None if kept is None else boxes[kept]
     # A landmarker may see the same face twice.
@@ -173,7 +173,7 @@ def hide_others(frame: np.ndarray, faces: list[np.ndarray], kept: int | None) ->
 def show_one_person(
     frames: Iterable[np.ndarray], find_faces: FindFaces, follower: PersonFollower
 ) -> Iterator[np.ndarray]:
-    """Frames in which only the followed person has a face; others are painted over."""
+    """Frames (H, W, 3) where only the followed person has a face; others are painted over."""
     for frame in frames:
         faces = find_faces(frame)
         yield hide_others(frame, faces, follower.choose(frame, faces))

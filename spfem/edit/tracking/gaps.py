@@ -13,7 +13,7 @@ LIKENESS = 0.75  # correlation with a neighbour, from which a crop shows the sam
 
 
 def short_gaps(found: np.ndarray, longest: int = LONGEST_GAP) -> list[tuple[int, int]]:
-    """Runs [start, stop) of at most `longest` frames that are not found, between found frames."""
+    """Runs [start, stop) of at most `longest` frames not in `found` (T,), between found ones."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], found, [True]]).astype(int)))
     runs = zip(edges[::2], edges[1::2], strict=True)
     return [

@@ -39,7 +39,7 @@ class LipSyncMeter(Protocol):
     def measure(
         self, frames: np.ndarray, landmarks: np.ndarray, audio: np.ndarray, fps: Fraction | float
     ) -> LipSyncScore:
-        """Score a clip; `NOT_MEASURED` if it is too short."""
+        """Score a clip; `NOT_MEASURED` if it is too short; arguments as in `spoken_clip`."""
 
 
 def spoken_clip(
