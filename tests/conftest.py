@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.offline.network import NoNetwork
 from tests.parity import import_check
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,3 +30,17 @@ def parity_folder() -> Path:
 @pytest.fixture(scope="module")
 def check(parity_folder):
     yield from import_check(parity_folder)
+
+
+@pytest.fixture(scope="session")
+def offline(tmp_path_factory) -> NoNetwork:
+    """Runs programs without a network, and notes what they ask of it."""
+    return NoNetwork(tmp_path_factory.mktemp("offline") / "network.log")
+
+
+@pytest.fixture(scope="session")
+def smoke(offline):
+    """The run of all notebooks at smoke scale, without a network; what is done is not repeated."""
+    answer = offline.run(["bash", ROOT / "run_all.sh", "--scale", "smoke"])
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-4000:]
+    return answer

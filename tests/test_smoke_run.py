@@ -1,4 +1,4 @@
-"""The smoke run of all notebooks, and what a user may rely on afterwards."""
+"""The smoke run of all notebooks, without a network, and what a user may rely on afterwards."""
 
 from __future__ import annotations
 
@@ -32,31 +32,13 @@ RESULTS = ROOT / "figures" / "synthetic-smoke"
 DATA = ROOT / "data" / "synthetic-smoke"
 
 
-def _run(*words):
-    return subprocess.run(
-        ["bash", str(ROOT / "run_all.sh"), "--scale", "smoke", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _run(offline, *words):
+    return offline.run(["bash", ROOT / "run_all.sh", "--scale", "smoke", *words])
 
 
-def _edit(*words):
-    models = ("--method", METHOD, "--models", str(DATA))
-    return subprocess.run(
-        [sys.executable, "-m", "spfem", "edit", *map(str, words), *models],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    answer = _run()
-    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-4000:]
-    return answer
+def _edit(offline, *words):
+    models = ("--method", METHOD, "--models", DATA)
+    return offline.run([sys.executable, "-m", "spfem", "edit", *words, *models], cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +60,9 @@ def test_every_notebook_left_its_pages(smoke):
     assert "All done" in smoke.stdout
 
 
-def test_second_run_repeats_nothing(smoke):
+def test_second_run_repeats_nothing(smoke, offline):
     begun = time.perf_counter()
-    answer = _run()
+    answer = _run(offline)
     assert answer.returncode == 0
     assert answer.stdout.count(": unchanged") == NOTEBOOKS
     assert time.perf_counter() - begun < 40
@@ -209,9 +191,9 @@ def test_pairing_meets_the_truth(smoke):
     assert checks["pairs that pass the gate"] >= 0.95
 
 
-def test_edit_keeps_rate_length_and_sound(clip, tmp_path):
+def test_edit_keeps_rate_length_and_sound(clip, offline, tmp_path):
     out = tmp_path / "happy.mp4"
-    answer = _edit(clip, "--emotion", "happy", "--out", out)
+    answer = _edit(offline, clip, "--emotion", "happy", "--out", out)
     assert answer.returncode == 0, answer.stderr
     before, after = read_video(clip), read_video(out)
     assert after.fps == before.fps
@@ -252,10 +234,10 @@ def test_edit_changes_the_face_only(clip, tmp_path):
     ],
     ids=["missing", "empty", "text", "truncated", "faceless", "short", "silent"],
 )
-def test_bad_video_is_one_line_and_leaves_nothing(make, message, video, tmp_path):
+def test_bad_video_is_one_line_and_leaves_nothing(make, message, video, offline, tmp_path):
     path, out = tmp_path / "bad clip.mp4", tmp_path / "out.mp4"
     make(path, video)
-    answer = _edit(path, "--emotion", "happy", "--out", out)
+    answer = _edit(offline, path, "--emotion", "happy", "--out", out)
     assert answer.returncode == 1
     lines = [line for line in answer.stderr.splitlines() if line.startswith("spfem:")]
     assert len(lines) == 1
@@ -265,10 +247,10 @@ def test_bad_video_is_one_line_and_leaves_nothing(make, message, video, tmp_path
     assert not [p for p in tmp_path.iterdir() if p != path]
 
 
-def test_silent_video_is_edited_when_that_is_wanted(video, tmp_path):
+def test_silent_video_is_edited_when_that_is_wanted(video, offline, tmp_path):
     path, out = tmp_path / "silent.mp4", tmp_path / "out.mp4"
     write_video(path, video.frames, 25)
-    answer = _edit(path, "--emotion", "happy", "--out", out, "--without-sound")
+    answer = _edit(offline, path, "--emotion", "happy", "--out", out, "--without-sound")
     assert answer.returncode == 0, answer.stderr
     assert not probe_video(out).has_audio
 
@@ -284,8 +266,8 @@ def test_requests_that_make_no_sense(clip, tmp_path):
         edit_video(EditRequest(clip, tmp_path / "o.mp4", emotion="sad", models=tmp_path))
 
 
-def test_folder_that_is_no_corpus(tmp_path):
-    answer = _run("--corpus", "mead", "--data", str(tmp_path), "--figures", str(tmp_path / "f"))
+def test_folder_that_is_no_corpus(offline, tmp_path):
+    answer = _run(offline, "--corpus", "mead", "--data", tmp_path, "--figures", tmp_path / "f")
     assert answer.returncode == 1
     lines = [line for line in answer.stderr.splitlines() if line.startswith("spfem:")]
     assert len(lines) == 1
@@ -293,10 +275,11 @@ def test_folder_that_is_no_corpus(tmp_path):
     assert str(tmp_path / "mead") in lines[0]
 
 
-def test_killed_run_goes_on_where_it_stopped(smoke, tmp_path):
+def test_killed_run_goes_on_where_it_stopped(smoke, offline, tmp_path):
     words = ["--data", str(tmp_path / "data"), "--figures", str(tmp_path / "f"), "--only", "00"]
     process = subprocess.Popen(
-        ["bash", str(ROOT / "run_all.sh"), "--scale", "smoke", *words],
+        offline.command(["bash", ROOT / "run_all.sh", "--scale", "smoke", *words]),
+        env=offline.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -313,6 +296,12 @@ def test_killed_run_goes_on_where_it_stopped(smoke, tmp_path):
     process.wait()
     made = {path: path.stat().st_mtime_ns for path in truth.rglob("[0-9]*.npz")}
     assert len(made) >= 3
-    answer = _run(*words)
+    answer = _run(offline, *words)
     assert answer.returncode == 0, answer.stderr[-2000:]
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
+
+
+def test_nothing_of_all_this_asked_for_the_network(smoke, offline, capsys):
+    with capsys.disabled():
+        print(f"\nThe smoke run had no network: {offline.way}.")
+    assert offline.attempts == []
