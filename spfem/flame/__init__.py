@@ -7,3 +7,16 @@
 
 Source: spec `face_pipeline.md`. Which files, where from, and what is wrong with them: `assets`.
 """
+
+from spfem.flame.codes import to_expression, with_expression
+from spfem.flame.load import Deca, load_deca
+from spfem.flame.route import draw_conditions, encode_faces
+
+__all__ = [
+    "Deca",
+    "draw_conditions",
+    "encode_faces",
+    "load_deca",
+    "to_expression",
+    "with_expression",
+]
