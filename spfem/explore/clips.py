@@ -11,7 +11,7 @@ import numpy as np
 from spfem.errors import ShapeError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
 class ExploredClip:
     """One clip of T frames, ready to be looked at.
 
@@ -24,6 +24,9 @@ class ExploredClip:
         fps: frames per second.
         visemes: of each frame, where they are known.
         expression: (T, E) face units, where they are known.
+
+    Raises:
+        ShapeError: if an array has the wrong shape or type.
     """
 
     title: str
@@ -53,7 +56,7 @@ class ExploredClip:
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExploredPair:
     """Two clips of the same words.
 
@@ -61,11 +64,16 @@ class ExploredPair:
         first: the clip that a place is chosen on.
         second: the clip that it is compared with.
         path: (N, 2) frames of the first and of the second clip that say the same, in order.
+        remark: what a reader should know of the pair, such as that its sounds hardly fit.
+
+    Raises:
+        ShapeError: if the path is no (N, 2), or leaves the clips.
     """
 
     first: ExploredClip
     second: ExploredClip
     path: np.ndarray
+    remark: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a path that leaves the clips."""

@@ -1,0 +1,44 @@
+"""Maps over the places of a face: similarity to one place, probability, weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from spfem.correlation.disparity import dense_disparities, region_weight
+
+
+def map_from(vector: Tensor, described: Tensor) -> np.ndarray:
+    """Inner products (H, W) of a descriptor (D,) with those (D, H - 2, W - 2); border NaN."""
+    return _with_border(torch.einsum("d,dhw->hw", vector, described))
+
+
+def over_places(similarity: np.ndarray, temperature: float) -> np.ndarray:
+    """Probability (H, W) of each place, exp(s / temperature) over its sum over all places.
+
+    What InfoNCE makes of similarities. There the sum is over sampled places and each of their
+    neighbours; here it is over all places, of the mean over neighbours.
+    """
+    largest = np.nanmax(similarity)
+    powers = np.exp((similarity.astype(np.float64) - largest) / temperature)
+    return powers / np.nansum(powers)
+
+
+def blank_below(values: np.ndarray, similarity: np.ndarray, threshold: float) -> np.ndarray:
+    """`values` (H, W), NaN where the similarity is below the threshold; all of them at -1."""
+    if threshold <= -1:  # rounding may take a similarity below -1
+        return values
+    return np.where(similarity >= threshold, values, np.nan)
+
+
+def place_weights(features: Tensor) -> np.ndarray:
+    """Disparity weights (H, W) in [1, 2) of a feature map (C, H, W), mean over 8 neighbours."""
+    disparities = dense_disparities(features[None])
+    weights = region_weight(disparities.flatten(2)).unflatten(1, disparities.shape[2:])
+    return _with_border(weights.mean(dim=1)[0])
+
+
+def _with_border(interior: Tensor) -> np.ndarray:
+    return functional.pad(interior, (1, 1, 1, 1), value=float("nan")).cpu().numpy()
