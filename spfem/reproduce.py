@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spfem.artifacts import digest, file_digest, source_digest, write_json, writing
+from spfem.artifacts import digest, file_digest, source_digest, write_json
 from spfem.corpus.choice import choose_corpus
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError, SpfemError
+from spfem.executed_notebook import freeze_notebook
 from spfem.manifest import RUNS_FOLDER, merge_manifest
+from spfem.notebook_page import captions_of_run, write_notebook_page
 from spfem.report.links import PAGE_NAME
 from spfem.report.page import write_report
 from spfem.scales import load_scale
@@ -145,16 +147,10 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
             f"  the notebook with the error: {failed}\n"
             f"  run it again with: bash run_all.sh --only {path.name[:2]}"
         ) from error
-    _write_html(aside, executed.with_suffix(".html"))
+    freeze_notebook(aside)
+    captions = captions_of_run(path.stem, executed.parent.parent, path.parent)
+    write_notebook_page(aside, executed.with_suffix(".html"), captions)
     aside.replace(executed)
-
-
-def _write_html(notebook: Path, path: Path) -> None:
-    from nbconvert import HTMLExporter
-
-    body, _ = HTMLExporter(embed_images=True).from_filename(str(notebook))
-    with writing(path) as aside:
-        aside.write_text(body, encoding="utf-8")
 
 
 def reproduce(settings: RunSettings) -> None:

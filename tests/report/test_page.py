@@ -13,7 +13,7 @@ from spfem.errors import InputError
 from spfem.report.contents import read_contents
 from spfem.report.page import write_report
 from spfem.report.tables import read_shown, round_number, table_html
-from tests.browser import open_browser
+from tests.browser.chromium import open_browser
 from tests.conftest import ROOT
 from tests.report.results_folder import make_results
 

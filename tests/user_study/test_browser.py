@@ -9,7 +9,7 @@ import pytest
 from spfem.settings.study import StudySettings
 from spfem.user_study.make import make_study
 from spfem.user_study.read import read_study
-from tests.browser import open_browser
+from tests.browser.chromium import open_browser
 from tests.user_study.study_folder import CLIPS, write_clips
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -1,0 +1,61 @@
+"""Executed notebooks as records to read: pictures in place of widgets, which need a kernel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spfem.artifacts import writing
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+LIVE_NOTE = "Controls to turn: open this notebook in JupyterLab and run it."
+
+
+def freeze_notebook(path: Path) -> None:
+    """Replace the widgets of an executed notebook, in its file, by what can be seen of them.
+
+    A code-hosting site and a page show no widget: it is its picture where it brings one
+    (`image/png` beside it), else a note; finished progress bars go. Their state goes as well.
+    """
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    freeze_widgets(notebook)
+    with writing(path) as aside:
+        nbformat.write(notebook, aside)
+
+
+def freeze_widgets(notebook: NotebookNode) -> None:
+    """The same for a notebook in memory, changed in place."""
+    state = notebook.metadata.pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [kept for output in cell.outputs if (kept := _frozen(output, state))]
+
+
+def _frozen(output: Any, state: dict[str, Any]) -> Any:
+    data = output.get("data", {})
+    if WIDGET not in data:
+        return output
+    model = data.pop(WIDGET).get("model_id", "")
+    if any(kind.startswith("image/") for kind in data):
+        data.pop("text/html", None)  # ipympl writes the same picture a second time
+    elif _is_progress(state, model):
+        return None
+    else:
+        data.clear()
+    data["text/plain"] = LIVE_NOTE
+    return output
+
+
+def _is_progress(state: dict[str, Any], model: str) -> bool:
+    """Whether a widget is a bar, or a box of tqdm with a bar among its children."""
+    widget = state.get(model, {})
+    children = json.dumps(widget.get("state", {}).get("children", []))
+    shown = [widget, *(row for name, row in state.items() if f"IPY_MODEL_{name}" in children)]
+    return any("Progress" in row.get("model_name", "") for row in shown)

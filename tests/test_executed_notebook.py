@@ -1,0 +1,74 @@
+import nbformat
+import pytest
+
+from spfem.executed_notebook import LIVE_NOTE, WIDGET, WIDGET_STATE, freeze_notebook
+
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def _output(**data):
+    return nbformat.v4.new_output("display_data", data)
+
+
+def _view(model):
+    return {WIDGET: {"model_id": model, "version_major": 2, "version_minor": 0}}
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    book = nbformat.v4.new_notebook()
+    book.metadata["widgets"] = {
+        WIDGET_STATE: {
+            "state": {
+                "dial": {"model_name": "VBoxModel", "state": {"children": []}},
+                "box": {"model_name": "HBoxModel", "state": {"children": ["IPY_MODEL_bar"]}},
+                "bar": {"model_name": "FloatProgressModel", "state": {}},
+                "plot": {"model_name": "MPLCanvasModel", "state": {}},
+            },
+        },
+    }
+    book.cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        nbformat.v4.new_code_cell(
+            "x",
+            outputs=[
+                _output(**{"text/plain": "0%|  |"}, **_view("box")),
+                _output(**{"text/plain": "0%|  |"}, **_view("bar")),
+                _output(**{"text/plain": "VBox(...)"}, **_view("dial")),
+                _output(
+                    **{"image/png": PIXEL, "text/html": "<img>", "text/plain": "Canvas"},
+                    **_view("plot"),
+                ),
+                _output(**{"image/png": PIXEL, "text/plain": "<Figure>"}),
+                _output(**{"text/html": "<table></table>", "text/plain": "a"}),
+                nbformat.v4.new_output("stream", text="0.5\n"),
+            ],
+        ),
+    ]
+    path = tmp_path / "executed.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+def test_widgets_become_their_pictures_and_progress_goes(notebook):
+    freeze_notebook(notebook)
+    book = nbformat.read(notebook, as_version=4)
+    nbformat.validate(book)
+    assert "widgets" not in book.metadata
+    live, plot, figure, table, text = book.cells[1].outputs
+    assert live.data == {"text/plain": LIVE_NOTE}
+    assert set(plot.data) == {"image/png", "text/plain"}
+    assert plot.data["image/png"].strip() == PIXEL
+    assert figure.data["text/plain"] == "<Figure>"
+    assert set(table.data) == {"text/html", "text/plain"}
+    assert text.text == "0.5\n"
+
+
+def test_what_has_no_widget_stays_byte_for_byte(notebook):
+    freeze_notebook(notebook)
+    before = notebook.read_bytes()
+    freeze_notebook(notebook)
+    assert notebook.read_bytes() == before
