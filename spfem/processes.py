@@ -91,13 +91,16 @@ def _run_alone(
 
 def _open_pool(processes: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_use_one_core)
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
 
 
-def _use_one_core() -> None:
+def _prepare() -> None:
     import cv2
     import torch
+
+    from spfem.start_warp import start_warp
 
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    start_warp()

@@ -208,6 +208,8 @@ def open_workspace(
     """
     import torch
 
+    from spfem.start_warp import start_warp
+
     settings = load_scale(scale)
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
@@ -225,6 +227,7 @@ def open_workspace(
         notebook,
     )
     workspace.figures.mkdir(parents=True, exist_ok=True)
+    start_warp()  # before a cell does, which would leave its notice in the notebook
     return workspace
 
 

@@ -14,7 +14,7 @@ def nothing():
 
 @pytest.fixture(autouse=True)
 def _light_processes(monkeypatch):
-    monkeypatch.setattr("spfem.processes._use_one_core", nothing)
+    monkeypatch.setattr("spfem.processes._prepare", nothing)
 
 
 def square(number):

@@ -151,7 +151,7 @@ def test_actors_tracked_apart_join_into_the_stage_of_a_single_run(frames, tmp_pa
 def test_a_clip_whose_process_dies_is_named_and_the_others_stay(frames, tmp_path, monkeypatch):
     corpus = corpus_of(tmp_path / "corpus", frames[:1], good=2)
     monkeypatch.setattr("spfem.face.stage._track_one", die_on_the_last)
-    monkeypatch.setattr("spfem.processes._use_one_core", prepare_nothing)
+    monkeypatch.setattr("spfem.processes._prepare", prepare_nothing)
     with pytest.warns(UserWarning, match=r"level_3/003: .*the process that tracked it died"):
         store = extract_faces(corpus, tmp_path / "faces", replace(SETTINGS, processes=2))
     assert [key[-3:] for key in store] == ["001", "002"]
