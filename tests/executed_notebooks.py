@@ -17,9 +17,7 @@ def spoken_warnings(notebook: dict[str, Any]) -> Iterator[str]:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             text = "".join(output.get("text", []))
-            if (output["output_type"] == "stream" and output["name"] == "stderr") or WARNING.search(
-                text
-            ):
+            if output.get("name") == "stderr" or WARNING.search(text):
                 yield text
             if output["output_type"] == "error":
                 yield f"{output['ename']}: {output['evalue']}"
