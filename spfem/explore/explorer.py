@@ -213,7 +213,9 @@ class CorrelationExplorer:
             for values, similarity in zip(maps, similar, strict=True)
         )
         quantity = "similarity" if chosen.temperature is None else "probability"
-        weights = self._measured.weights(metric, level, pair.first, chosen.frame)
+        weights = None
+        if chosen.show_weights:
+            weights = self._measured.weights(metric, level, pair.first, chosen.frame)
         return View(
             selection=chosen,
             pair=pair,
@@ -223,7 +225,7 @@ class CorrelationExplorer:
             within=within,
             matched=here,
             mismatched=there,
-            weights=weights if chosen.show_weights else None,
+            weights=weights,
             moments=self._measured.moments(metric, level, place, pair),
             moments_of_sound=None,
             quantity=quantity,  # type: ignore[arg-type]
@@ -261,11 +263,15 @@ class CorrelationExplorer:
             )
         return replace(wanted, metric=FIRST_METRIC if FIRST_METRIC in offered else offered[0])
 
-    def widget(self) -> ExplorerWidget:
-        """Controls and a clickable picture for a notebook; works headless as well."""
+    def widget(self, *, exports: Path | str = "figures/explorer") -> ExplorerWidget:
+        """Controls and a clickable picture for a notebook; works headless as well.
+
+        Args:
+            exports: folder that the widget's export button writes to.
+        """
         from spfem.explore.widget import ExplorerWidget
 
-        return ExplorerWidget(self)
+        return ExplorerWidget(self, exports=str(exports))
 
     def static_figure(self) -> Figure:
         """The view for print and HTML."""

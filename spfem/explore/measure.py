@@ -25,7 +25,8 @@ MetricLoader = Callable[[], CoherenceMetric]
 
 RAW = "raw"
 WITHOUT_PLACES = "audio_visual"
-KEPT_FRAMES, KEPT_MOMENTS = 12, 4
+KEPT_BYTES = 1 << 28  # of descriptors; a frame of 96 pixels takes up to 1 MB
+KEPT_MOMENTS = 4
 
 
 class Measurements:
@@ -51,7 +52,7 @@ class Measurements:
         self._loaders = dict(loaders)
         self._loaded: dict[str, CoherenceMetric] = {}
         self._features = ClipFeatures()
-        self._frames: Recent[Tensor] = Recent(KEPT_FRAMES)
+        self._frames: Recent[Tensor] = Recent(KEPT_BYTES, lambda values: values.nbytes)
         self._moments: Recent[np.ndarray] = Recent(KEPT_MOMENTS)
         self._distances: Recent[tuple[np.ndarray, np.ndarray]] = Recent(KEPT_MOMENTS)
 

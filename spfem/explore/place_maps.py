@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
@@ -12,7 +11,7 @@ from spfem.correlation.disparity import dense_disparities, region_weight
 
 def map_from(vector: Tensor, described: Tensor) -> np.ndarray:
     """Inner products (H, W) of a descriptor (D,) with those (D, H - 2, W - 2); border NaN."""
-    return _with_border(torch.einsum("d,dhw->hw", vector, described))
+    return _with_border((vector @ described.flatten(1)).view(described.shape[1:]))
 
 
 def over_places(similarity: np.ndarray, temperature: float) -> np.ndarray:

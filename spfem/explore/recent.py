@@ -19,18 +19,15 @@ class Recent(Generic[Value]):
 
     def __init__(self, limit: int, measure: Callable[[Value], int] = lambda _: 1) -> None:
         self.limit, self.measure = limit, measure
+        self.size = 0  # what the kept values measure together
         self._kept: OrderedDict[Hashable, Value] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of `key`, made if it is not there."""
         if key not in self._kept:
-            self._kept[key] = make()
+            made = self._kept[key] = make()
+            self.size += self.measure(made)
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and self.size > self.limit:
-            self._kept.popitem(last=False)
+            self.size -= self.measure(self._kept.popitem(last=False)[1])
         return self._kept[key]
-
-    @property
-    def size(self) -> int:
-        """What the kept values measure together."""
-        return sum(self.measure(value) for value in self._kept.values())
