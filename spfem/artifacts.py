@@ -43,7 +43,12 @@ def _plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """Digest (16 hex digits) of nested dataclasses, mappings, sequences and plain values."""
+    """Digest (16 hex digits) of nested dataclasses, mappings, sequences and plain values.
+
+    Example:
+        >>> digest({"steps": 5, "rate": 0.1}) == digest({"rate": 0.1, "steps": 5})
+        True
+    """
     text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -55,6 +55,10 @@ def find_method(name: str) -> Method:
 
     Raises:
         SettingsError: if the name is unknown.
+
+    Example:
+        >>> find_method("ned+asccl").title
+        'NED + ASCCL'
     """
     if name not in METHODS:
         raise SettingsError(f"method {name!r} is unknown; choose one of {', '.join(METHODS)}")

@@ -228,6 +228,10 @@ def load_scale(name: str) -> Scale:
 
     Raises:
         SettingsError: if `name` is not one of `SCALES`.
+
+    Example:
+        >>> load_scale("demo").renderer.image_size
+        96
     """
     if name not in _SCALES:
         raise SettingsError(f"scale {name!r} is unknown; choose one of {', '.join(SCALES)}")

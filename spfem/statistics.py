@@ -52,6 +52,12 @@ def cluster_bootstrap(
 
     Raises:
         ShapeError: if nothing is given, or rows and labels differ in number.
+
+    Example:
+        >>> actors = np.array(["a", "a", "b", "b"])
+        >>> values = np.array([0.0, 1.0, 2.0, 3.0])
+        >>> cluster_bootstrap(values, actors, resamples=200, confidence=0.95, seed=0)
+        Interval(value=1.5, low=0.5, high=2.5)
     """
     values = np.asarray(values)
     labels = np.asarray(clusters)
@@ -102,6 +108,10 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
 
     Raises:
         ShapeError: if either side is empty.
+
+    Example:
+        >>> area_under_curve(np.array([2, 3]), np.array([1, 2]))
+        0.875
     """
     positive, negative = np.ravel(positive), np.ravel(negative)
     if not len(positive) or not len(negative):

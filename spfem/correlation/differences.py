@@ -23,6 +23,10 @@ def paired_frames(frames: int, kind: str) -> tuple[list[int], list[int]]:
     Raises:
         SettingsError: if `kind` is neither.
         ShapeError: if fewer than two frames are given.
+
+    Example:
+        >>> paired_frames(3, "all")
+        ([0, 0, 1], [1, 2, 2])
     """
     if kind not in FRAME_PAIRS:
         raise SettingsError(f"frame pairs must be one of {FRAME_PAIRS}, found {kind!r}")
@@ -40,7 +44,12 @@ def pair_differences(features: Tensor) -> Tensor:
 
 
 def adjacent_differences(features: Tensor) -> Tensor:
-    """x_t - x_(t+1), (B, T - 1, C, S). The default here; the release takes all pairs."""
+    """x_t - x_(t+1), (B, T - 1, C, S). The default here; the release takes all pairs.
+
+    Example:
+        >>> adjacent_differences(torch.tensor([0.0, 1.0, 3.0]).reshape(1, 3, 1, 1)).flatten()
+        tensor([-1., -2.])
+    """
     first, second = paired_frames(features.shape[1], "adjacent")
     return features[:, first] - features[:, second]
 

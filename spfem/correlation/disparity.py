@@ -20,6 +20,11 @@ def neighbour_disparities(features: Tensor, centres: Tensor) -> Tensor:
 
     Returns:
         (B, C, 8 P); column 8 p + n holds centre p and neighbour n of `NEIGHBOUR_OFFSETS`.
+
+    Example:
+        >>> features = torch.arange(9.0).reshape(1, 1, 3, 3)
+        >>> neighbour_disparities(features, torch.tensor([[1, 1]])).flatten().tolist()
+        [4.0, 3.0, 2.0, 1.0, -1.0, -2.0, -3.0, -4.0]
     """
     height, width = features.shape[2:]
     offsets = torch.tensor(NEIGHBOUR_OFFSETS, device=centres.device)
@@ -52,6 +57,10 @@ def adaptive_weight(disparities: Tensor) -> Tensor:
 
     Disparities may have any shape. The function jumps from 1 to 1.28 at the threshold and tends
     to 2. Source: ASCCL.
+
+    Example:
+        >>> adaptive_weight(torch.tensor([0.0, 1.0, 2.0]))
+        tensor([1.0000, 1.0000, 1.5516])
     """
     strength = torch.sigmoid(disparities.abs())
     return torch.where(strength > WEIGHT_THRESHOLD, 2 * strength.square(), 1.0)
@@ -68,6 +77,10 @@ def region_weight(disparities: Tensor, *, with_gradient: bool = False) -> Tensor
 
     Returns:
         (B, S) in [1, 2).
+
+    Example:
+        >>> region_weight(torch.zeros(1, 8, 3))
+        tensor([[1., 1., 1.]])
     """
     weighed = disparities if with_gradient else disparities.detach()
     return adaptive_weight(weighed).mean(dim=1)

@@ -25,6 +25,11 @@ def info_nce(query: Tensor, key: Tensor, temperature: float) -> Tensor:
 
     Raises:
         ShapeError: if the shapes differ.
+
+    Example:
+        >>> alike = torch.full((1, 2, 4), 0.5**0.5)  # descriptors that say nothing: ln 4
+        >>> info_nce(alike, alike, 0.07)
+        tensor([[1.3863, 1.3863, 1.3863, 1.3863]])
     """
     if query.shape != key.shape or query.ndim != 3:
         raise ShapeError(

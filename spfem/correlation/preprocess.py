@@ -17,6 +17,10 @@ def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -
 
     Raises:
         ShapeError: if `frames` has another shape or type.
+
+    Example:
+        >>> images_from_frames(np.array([0, 255, 255], np.uint8).reshape(1, 1, 1, 3)).flatten()
+        tensor([-1.,  1.,  1.])
     """
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
         raise ShapeError(
@@ -42,6 +46,10 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
 
     Raises:
         ShapeError: for another shape, type or range, or values that are not finite.
+
+    Example:
+        >>> prepare_images(torch.zeros(1, 3, 64, 48), 32).shape
+        torch.Size([1, 3, 32, 32])
     """
     if not isinstance(images, Tensor) or not images.is_floating_point():
         found = images.dtype if isinstance(images, Tensor) else type(images).__name__

@@ -29,6 +29,10 @@ def central_range(side: int, *, compat: str = "paper") -> tuple[int, int]:
     the released code, whose region touches the border of small maps, so that neighbours wrap
     round to the opposite edge; a `compat` of `upstream` or with
     `wrapping_region` (see `SpatialSettings`) gives that region.
+
+    Example:
+        >>> central_range(28), central_range(14)
+        ((1, 26), (1, 12))
     """
     if {"upstream", "wrapping_region"} & set(compat.split("+")):
         count = int(side // 2 + 0.45 * side)

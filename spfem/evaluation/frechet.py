@@ -63,6 +63,11 @@ def frechet_distance(generated: np.ndarray, real: np.ndarray) -> float:
 
     Raises:
         ShapeError: for other shapes, fewer than two rows or values that are not finite.
+
+    Example:
+        >>> real = np.random.default_rng(0).normal(size=(100, 2))
+        >>> round(frechet_distance(real + [3.0, 4.0], real), 6)
+        25.0
     """
     return _distance(_describe("generated", generated), _describe("real", real))
 

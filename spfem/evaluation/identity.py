@@ -163,7 +163,12 @@ class DlibIdentity:
 
 
 def unit_length(embeddings: np.ndarray) -> np.ndarray:
-    """Scale descriptors (..., C) to length 1."""
+    """Scale descriptors (..., C) to length 1.
+
+    Example:
+        >>> unit_length(np.array([3.0, 4.0])).tolist()
+        [0.6, 0.8]
+    """
     return embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True)
 
 
@@ -173,13 +178,22 @@ def cosine_identity(first: np.ndarray, second: np.ndarray) -> float:
     The papers do not say which frames they pair. Here frame t of the edit meets frame t of the
     source, so a copy scores 1 and the number says nothing without an emotion metric beside it.
     With dlib, different people score about 0.85: read it with `identity_distance`.
+
+    Example:
+        >>> cosine_identity(np.array([[2.0, 0.0]]), np.array([[0.0, 5.0]]))
+        0.0
     """
     _check_pair(first, second)
     return float((unit_length(first) * unit_length(second)).sum(axis=-1).mean())
 
 
 def identity_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean distance of raw descriptors (T, C) of the same frames; under 0.6 is one person."""
+    """Mean distance of raw descriptors (T, C) of the same frames; under 0.6 is one person.
+
+    Example:
+        >>> identity_distance(np.zeros((1, 2)), np.array([[3.0, 4.0]]))
+        5.0
+    """
     _check_pair(first, second)
     return float(np.linalg.norm(first - second, axis=-1).mean())
 
@@ -198,6 +212,10 @@ def evenly_spaced(usable: np.ndarray, count: int) -> np.ndarray:
     Args:
         usable: (T,) bool.
         count: number of frames wanted.
+
+    Example:
+        >>> evenly_spaced(np.ones(10, bool), 2).tolist()
+        [2, 7]
     """
     candidates = np.flatnonzero(usable)
     if len(candidates) <= count:

@@ -46,6 +46,11 @@ def mouth_error(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Raises:
         ShapeError: if shapes differ or no frame is given.
+
+    Example:
+        >>> face = np.random.default_rng(0).normal(size=(1, 478, 2))
+        >>> mouth_error(2 * face + 5, face).round(6).tolist()  # moved and enlarged, not changed
+        [0.0]
     """
     _check(result, truth)
     moved = _move_onto(result, truth)
@@ -84,6 +89,10 @@ def expression_error(result: np.ndarray, truth: np.ndarray) -> float:
 
     Raises:
         ShapeError: if the codes are not two (T, E) arrays of one shape.
+
+    Example:
+        >>> expression_error(np.zeros((2, 3)), np.full((2, 3), 0.5))
+        0.5
     """
     if result.shape != truth.shape or result.ndim != 2 or not len(result):
         raise ShapeError(

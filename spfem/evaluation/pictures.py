@@ -17,6 +17,12 @@ def image_entropy(pictures: np.ndarray) -> float:
 
     Args:
         pictures: (T, H, W, 3) uint8 RGB; NaN for none.
+
+    Example:
+        >>> halves = np.zeros((1, 2, 2, 3), np.uint8)
+        >>> halves[0, 0] = 255
+        >>> image_entropy(halves)
+        1.0
     """
     if not len(pictures):
         return float("nan")
@@ -42,6 +48,11 @@ def picture_error(frames: np.ndarray, truth: np.ndarray, landmarks: np.ndarray) 
 
     Raises:
         ShapeError: if the shapes differ or there is no frame.
+
+    Example:
+        >>> black = np.zeros((1, 4, 4, 3), np.uint8)
+        >>> picture_error(black + np.uint8(10), black, np.zeros((1, 478, 2)))
+        10.0
     """
     if frames.shape != truth.shape or len(frames) != len(landmarks) or not len(frames):
         raise ShapeError(

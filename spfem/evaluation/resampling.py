@@ -46,6 +46,10 @@ def interval_of(
         confidence: of the interval.
         centred: move the draws so that their mean falls on `value`, for statistics that redrawing
             itself shifts.
+
+    Example:
+        >>> interval_of(2.0, np.array([1.0, 2.0, 3.0]), 0.5)
+        Interval(value=2.0, low=1.5, high=2.5)
     """
     shift = value - float(np.nanmean(draws)) if centred else 0.0
     tail = 50.0 * (1 - confidence)

@@ -30,6 +30,12 @@ def umeyama(source: np.ndarray, target: np.ndarray, *, with_scale: bool = True) 
         ShapeError: if the shapes differ, N < 2, or all source points coincide.
 
     Source: Umeyama 1991, as used by NED for its template.
+
+    Example:
+        >>> corners = np.array([[0, 0], [1, 0], [1, 1]])
+        >>> turned = np.array([[5, 0], [5, 2], [3, 2]])  # a quarter turn, twice as large
+        >>> (umeyama(corners, turned).round(6) + 0.0).tolist()
+        [[0.0, -2.0, 5.0], [2.0, 0.0, 0.0]]
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2 or len(source) < 2:
@@ -54,12 +60,22 @@ def template_landmarks(head: HeadModel, face_size: int) -> np.ndarray:
 
 
 def to_face_pixels(places: np.ndarray, face_size: int) -> np.ndarray:
-    """Pixels of the aligned square of frontal places (..., 2) in head units."""
+    """Pixels of the aligned square of frontal places (..., 2) in head units.
+
+    Example:
+        >>> to_face_pixels(np.array(CROP_CENTRE), 96).tolist()
+        [48.0, 48.0]
+    """
     return (places - np.array(CROP_CENTRE)) * (face_size / CROP_SPAN) + face_size / 2
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The inverse (..., 2, 3) of affine maps (..., 2, 3)."""
+    """The inverse (..., 2, 3) of affine maps (..., 2, 3).
+
+    Example:
+        >>> (invert(np.array([[2.0, 0.0, 4.0], [0.0, 2.0, 6.0]])) + 0.0).tolist()
+        [[0.5, 0.0, -2.0], [0.0, 0.5, -3.0]]
+    """
     linear = np.linalg.inv(matrix[..., :2])
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
 
@@ -100,7 +116,12 @@ def alignment_matrices(
 
 
 def index_convention(matrix: np.ndarray) -> np.ndarray:
-    """The map (2, 3) for pixel indices: OpenCV has the first pixel's centre at 0, spfem at 0.5."""
+    """The map (2, 3) for pixel indices: OpenCV has the first pixel's centre at 0, spfem at 0.5.
+
+    Example:
+        >>> index_convention(np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])).tolist()
+        [[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]]
+    """
     shifted = np.asarray(matrix, np.float64).copy()
     shifted[:, 2] += shifted[:, :2] @ (0.5, 0.5) - 0.5
     return shifted

@@ -24,7 +24,12 @@ class Pose:
 
 
 def rotation_matrix(vector: Tensor) -> Tensor:
-    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians; differentiable."""
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians; differentiable.
+
+    Example:
+        >>> rotation_matrix(torch.tensor([0.0, 0.0, torch.pi / 2])).round(decimals=4)[0].abs()
+        tensor([0., 1., 0.])
+    """
     zero = torch.zeros_like(vector[..., 0])
     x, y, z = vector.unbind(-1)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
@@ -32,7 +37,12 @@ def rotation_matrix(vector: Tensor) -> Tensor:
 
 
 def rotation_vector(matrix: Tensor) -> Tensor:
-    """Axis-angle vectors (..., 3) of rotations (..., 3, 3) below 180 degrees."""
+    """Axis-angle vectors (..., 3) of rotations (..., 3, 3) below 180 degrees.
+
+    Example:
+        >>> rotation_vector(rotation_matrix(torch.tensor([0.0, 0.5, 0.0])))
+        tensor([0.0000, 0.5000, 0.0000])
+    """
     sine = torch.stack(
         [
             matrix[..., 2, 1] - matrix[..., 1, 2],

@@ -48,7 +48,13 @@ def warp_indices(image: np.ndarray, matrix: np.ndarray, *, nearest: bool = False
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points (N, 2) under a (2, 3) map; integer points stay integers, rounded."""
+    """Points (N, 2) under a (2, 3) map; integer points stay integers, rounded.
+
+    Example:
+        >>> double = np.array([[2.0, 0.0, 0.6], [0.0, 2.0, 0.0]])
+        >>> transform_points(np.array([[1, 2]]), double).tolist()
+        [[3, 4]]
+    """
     moved = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
     if np.issubdtype(points.dtype, np.integer):
         return np.rint(moved).astype(points.dtype)

@@ -26,6 +26,11 @@ def set_intensity(source: Tensor, edited: Tensor, intensity: float) -> Tensor:
     Raises:
         InputError: if the intensity is outside of [0, 1].
         ShapeError: if the sequences differ in shape.
+
+    Example:
+        >>> import torch
+        >>> set_intensity(torch.zeros(1, 2), torch.tensor([[1.0, 0.5]]), 0.5)
+        tensor([[0.5000, 0.2500]])
     """
     _check_share("intensity", intensity)
     return _between(source, edited.to(source), intensity)
@@ -46,6 +51,11 @@ def mix_styles(first: Tensor, second: Tensor, share: float) -> Tensor:
     Raises:
         InputError: if the share is outside of [0, 1].
         ShapeError: if the styles differ in shape.
+
+    Example:
+        >>> import torch
+        >>> mix_styles(torch.zeros(2), torch.ones(2), 0.25)
+        tensor([0.2500, 0.2500])
     """
     _check_share("share", share)
     return _between(first, second.to(first), share)

@@ -32,6 +32,11 @@ def jaw_correlation(first: Tensor, second: Tensor, *, epsilon: float = PEARSON_E
 
     Returns:
         A scalar in [-1, 1].
+
+    Example:
+        >>> opening = torch.tensor([0.0, 1.0, 0.0, 1.0]).reshape(1, 4, 1)
+        >>> round(jaw_correlation(opening, 0.5 * opening).item(), 3)
+        1.0
     """
     first = first[..., 0] - first[..., 0].mean(dim=1, keepdim=True)
     second = second[..., 0] - second[..., 0].mean(dim=1, keepdim=True)

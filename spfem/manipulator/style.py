@@ -25,6 +25,11 @@ def geometric_median(
 
     Raises:
         ShapeError: if `points` is not (N, D) with N > 0.
+
+    Example:
+        >>> points = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [9.0, 9.0]])
+        >>> geometric_median(points).round(decimals=3).tolist()  # the mean would be (2.25, 2.25)
+        [0.0, 0.0]
     """
     if points.ndim != 2 or len(points) == 0:
         raise ShapeError(f"points have shape {tuple(points.shape)}; (N, D) with N > 0 is needed")

@@ -32,6 +32,10 @@ def gaussian_weights(size: int, *, dtype: torch.dtype = torch.float64) -> Tensor
 
     Raises:
         ShapeError: if `size` is below 1.
+
+    Example:
+        >>> gaussian_weights(3).tolist()
+        [0.25, 0.5, 0.25]
     """
     if size < 1:
         raise ShapeError(f"window of {size} frames: a window has at least 1 frame")
@@ -49,6 +53,10 @@ def slide_windows(expression: Tensor, window_frames: int) -> Tensor:
 
     Raises:
         ShapeError: if the sequence is no (T, E) or shorter than the window.
+
+    Example:
+        >>> slide_windows(torch.arange(4.0)[:, None], 3)[..., 0].tolist()
+        [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]]
     """
     if expression.ndim != 2:
         raise ShapeError(f"expression has shape {tuple(expression.shape)}; (T, E) is needed")
@@ -66,6 +74,11 @@ def overlap_add(windows: Tensor) -> Tensor:
     Source: NED. Interior frames are Gaussian-weighted sums (the weights add to 1 there); the
     first W - 1 frames are those of the first window, the last W - 1 those of the last window,
     unblended, and where the two blocks overlap the last one wins.
+
+    Example:
+        >>> frames = torch.arange(5.0)[:, None]
+        >>> torch.equal(overlap_add(slide_windows(frames, 3)), frames)
+        True
     """
     count, size, coefficients = windows.shape
     weights = gaussian_weights(size, dtype=windows.dtype).to(windows.device)

@@ -22,6 +22,11 @@ def path_differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
     Raises:
         ShapeError: if a path is not (L, 2) or they share no source frame.
+
+    Example:
+        >>> straight = np.array([[0, 0], [1, 1], [2, 2]])
+        >>> path_differences(straight, np.array([[0, 0], [1, 0], [2, 1]])).tolist()
+        [0.0, 1.0, 1.0]
     """
     for path in (ours, theirs):
         if path.ndim != 2 or path.shape[1] != 2 or not len(path):
@@ -42,7 +47,12 @@ def _targets(path: np.ndarray) -> np.ndarray:
 
 
 def longest_hold(path: np.ndarray) -> int:
-    """Most steps in a row of a path (L, 2) during which one of the two frames is held."""
+    """Most steps in a row of a path (L, 2) during which one of the two frames is held.
+
+    Example:
+        >>> longest_hold(np.array([[0, 0], [0, 1], [0, 2], [1, 3]]))
+        2
+    """
     longest = 0
     for side in (0, 1):
         held = np.concatenate([[False], np.diff(path[:, side]) == 0, [False]])
@@ -52,7 +62,12 @@ def longest_hold(path: np.ndarray) -> int:
 
 
 def held_share(path: np.ndarray) -> float:
-    """Share of the steps of a path (L, 2) that hold one of the two frames; 0 for one entry."""
+    """Share of the steps of a path (L, 2) that hold one of the two frames; 0 for one entry.
+
+    Example:
+        >>> held_share(np.array([[0, 0], [0, 1], [1, 2]]))
+        0.5
+    """
     if len(path) < 2:
         return 0.0
     return float((np.diff(path, axis=0) == 0).any(1).mean())

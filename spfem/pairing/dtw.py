@@ -30,6 +30,10 @@ def accumulated_cost(local: np.ndarray) -> np.ndarray:
     """Cost of the cheapest path to every cell; float64 (N, M) for local costs (N, M).
 
     Computed by anti-diagonals, whose cells do not depend on each other.
+
+    Example:
+        >>> accumulated_cost(np.array([[0.0, 1.0], [1.0, 0.0]])).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
     """
     rows, columns = local.shape
     # skewed[d, i] is cell (i, d - i); a border of infinity stands for cells outside
@@ -77,6 +81,11 @@ def align_sequences(a: np.ndarray, b: np.ndarray) -> Alignment:
         ShapeError: if either is empty or not two-dimensional, D differs, or values are not finite.
 
     Source: SCMCL, audio alignment.
+
+    Example:
+        >>> once, held = np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [1.0]])
+        >>> align_sequences(once, held).path.tolist()
+        [[0, 0], [0, 1], [1, 2]]
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.ndim != 2 or b.ndim != 2 or not a.size or not b.size or a.shape[1] != b.shape[1]:

@@ -18,7 +18,12 @@ _EPSILON = np.finfo(np.float64).eps
 
 
 def hop_samples(sample_rate: int, fps: Fraction | float) -> int:
-    """Samples between two rows: as long as a video frame (533 at 16 kHz and 30 fps)."""
+    """Samples between two rows: as long as a video frame (533 at 16 kHz and 30 fps).
+
+    Example:
+        >>> hop_samples(16000, 30)
+        533
+    """
     return round(sample_rate / fps)
 
 
@@ -64,6 +69,10 @@ def mfcc(
         ShapeError: if `audio` is not a non-empty float array (A,).
 
     Source: SCMCL, audio alignment; the released code fixes 30 rows per second.
+
+    Example:
+        >>> mfcc(np.zeros(16000), fps=25).shape
+        (26, 13)
     """
     audio = np.asarray(audio)
     if audio.ndim != 1 or not audio.size or not np.issubdtype(audio.dtype, np.floating):

@@ -31,6 +31,11 @@ def pyramid_blend(
         (H, W, 3) float32; may leave the range of its inputs a little.
 
     Source: NED (which blends with the hard softly eroded mask, see `erode_for_blending`).
+
+    Example:
+        >>> black, half = np.zeros((32, 32, 3), np.float32), np.full((32, 32), 0.5, np.float32)
+        >>> float(pyramid_blend(black, black + 1, half).mean())
+        0.5
     """
     import cv2
 

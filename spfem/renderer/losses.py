@@ -69,6 +69,12 @@ def pixel_loss(generated: Tensor, real: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         Scalar. Not in the papers, which have VGG19 features instead.
+
+    Example:
+        >>> black, mask = torch.zeros(1, 3, 2, 2), torch.zeros(1, 1, 2, 2)
+        >>> mask[..., 0] = 1  # only the left half counts
+        >>> pixel_loss(black + 0.5, black, mask)
+        tensor(0.5000)
     """
     difference = ((generated - real).abs() * mask).sum()
     return difference / (3 * mask.sum()).clamp(min=1)

@@ -25,6 +25,10 @@ def pairwise_distances(u: Tensor, v: Tensor) -> Tensor:
 
     Raises:
         ShapeError: if the shapes do not fit.
+
+    Example:
+        >>> pairwise_distances(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+        tensor([[5., 1.]])
     """
     if u.ndim != 2 or v.ndim != 2 or u.shape[1] != v.shape[1]:
         raise ShapeError(
@@ -38,6 +42,10 @@ def paired_distances(u: Tensor, v: Tensor) -> Tensor:
 
     Raises:
         ShapeError: if the shapes differ.
+
+    Example:
+        >>> paired_distances(torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([5., 0.])
     """
     if u.ndim != 2 or u.shape != v.shape:
         raise ShapeError(
@@ -47,7 +55,12 @@ def paired_distances(u: Tensor, v: Tensor) -> Tensor:
 
 
 def cosines(u: Tensor, v: Tensor) -> Tensor:
-    """Cosines (N, M) between the rows of u (N, D) and v (M, D); 0 for a zero row."""
+    """Cosines (N, M) between the rows of u (N, D) and v (M, D); 0 for a zero row.
+
+    Example:
+        >>> cosines(torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 0.0], [0.0, 1.0]]))
+        tensor([[1., 0.]])
+    """
     return (
         functional.normalize(u, dim=1, eps=SMALLEST_NORM)
         @ functional.normalize(v, dim=1, eps=SMALLEST_NORM).T

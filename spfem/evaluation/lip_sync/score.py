@@ -43,6 +43,11 @@ def distances_by_shift(
 
     Raises:
         ShapeError: if the shapes differ or the largest shift leaves no window.
+
+    Example:
+        >>> lips = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> distances_by_shift(lips, np.roll(lips, 1, axis=0), 1).tolist()
+        [2.0, 1.5, 0.0]
     """
     if lips.shape != sound.shape or lips.ndim != 2:
         raise ShapeError(f"lips and sound must be (W, C); got {lips.shape} and {sound.shape}")
@@ -70,7 +75,12 @@ def search_of(windows: int, search_frames: int, shared_windows: int) -> int:
 
 
 def score_distances(distances: np.ndarray) -> LipSyncScore:
-    """LSE-D, LSE-C and offset from `distances_by_shift` (2 S + 1,)."""
+    """LSE-D, LSE-C and offset from `distances_by_shift` (2 S + 1,).
+
+    Example:
+        >>> score_distances(np.array([1.0, 1.5, 0.0]))
+        LipSyncScore(lse_d=0.0, lse_c=1.0, offset=1, search=1)
+    """
     best, search = int(distances.argmin()), len(distances) // 2
     least = float(distances[best])
     return LipSyncScore(least, float(np.median(distances)) - least, best - search, search)
