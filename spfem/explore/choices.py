@@ -108,10 +108,10 @@ def settle_place(
         before: (H, W) of the map that row and column were chosen on.
         given: names that were asked for, in places of the new map.
     """
-    place = {}
+    place = []
     for name, side, old in zip(("row", "column"), shape, before, strict=True):
         at = float(getattr(wanted, name))
         if name not in given and side != old:
             at = (at + 0.5) * side / old - 0.5
-        place[name] = min(max(round(at), 1), side - 2)
-    return replace(wanted, **place)
+        place.append(min(max(round(at), 1), side - 2))
+    return replace(wanted, row=place[0], column=place[1])

@@ -70,9 +70,7 @@ class CorpusClips:
     def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
         """The clips in two emotions, with the path of the pairing stage where it has one."""
         clips = [self._clips[actor][sentence][emotion] for emotion in (first, second)]
-        shown = [
-            self._read.get(clip.key, lambda clip=clip: self._read_clip(clip)) for clip in clips
-        ]
+        shown = [self._explored(clip) for clip in clips]
         keys = (clips[0].key, clips[1].key)
         known = self._paths.get(keys) or self._paths.get(keys[::-1])
         if known is None:
@@ -80,6 +78,9 @@ class CorpusClips:
         path = known.path if known.source == keys[0] else known.path[:, ::-1]
         remark = doubt(known.normalised_cost, self.settings)
         return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
+
+    def _explored(self, clip: Clip) -> ExploredClip:
+        return self._read.get(clip.key, lambda: self._read_clip(clip))
 
     def _read_clip(self, clip: Clip) -> ExploredClip:
         track = self.faces[clip.key]

@@ -6,8 +6,8 @@ import numpy as np
 
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.samples import FrameTable, slice_audio
-from spfem.correlation.frame_pairs import ClipPair
 from spfem.explore.clips import ExploredClip, ExploredPair
+from spfem.pairing.index import Pair
 from spfem.settings import CrossModalSettings
 
 
@@ -32,7 +32,7 @@ def pair_distances(
             "expression": np.concatenate([expression for _, expression in parts]),
         },
     )
-    keys = ClipPair("first", "second", pair.path)
+    keys = Pair("first", "second", pair.path, normalised_cost=0.0, usable=True)
     shape = tuple(len(clip.faces) for clip in clips)
     sound, expression = (np.full(shape, np.nan, np.float32) for _ in range(2))
     for whole, modality in ((sound, "audio"), (expression, "expression")):
