@@ -6,6 +6,7 @@ import pytest
 
 from spfem.corpus.recordings import listing
 from spfem.corpus.recordings.listing import list_recordings
+from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import CorpusError, SettingsError
 from tests.corpus.made_up import lay_out_mead, put, takes_of
 
@@ -35,6 +36,13 @@ def test_list_is_read_back(root, tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "survey_content", None)  # must not be asked for again
     assert again(root, folder) == made
     assert made.clips[0].video == root / "M003/video/front/neutral/level_1/001.mp4"
+
+
+def test_recordings_are_only_read(root, tmp_path):
+    before = walk_folder(root).digest()  # of names, sizes and times
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    assert walk_folder(root).digest() == before
 
 
 def test_new_and_lost_clips_are_noticed(root, tmp_path, recording):

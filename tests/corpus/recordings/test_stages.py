@@ -3,6 +3,7 @@
 import pytest
 
 from spfem.corpus.corpus_list import open_corpus
+from spfem.corpus.recordings.walk import walk_folder
 from spfem.evaluation.protocol import edit_protocol
 from spfem.stages.data import make_corpus, make_faces, make_pairs
 from spfem.workspace import open_workspace, project_folder
@@ -26,6 +27,7 @@ def test_a_folder_of_own_clips(tmp_path):
     content = bad.read_bytes()
     bad.unlink()  # the embedded clip has the same bytes on disk
     bad.write_bytes(content[: len(content) // 2])
+    before = walk_folder(root).digest()  # of names, sizes and times
     workspace = open_workspace(
         "x", corpus=str(root), scale="smoke", data=tmp_path, figures=tmp_path / "figures"
     )
@@ -39,3 +41,4 @@ def test_a_folder_of_own_clips(tmp_path):
     with pytest.warns(UserWarning, match="edits are left out"):
         edits = edit_protocol(corpus)
     assert {edit.emotion for edit in edits} == {"neutral", "happy"}
+    assert walk_folder(root).digest() == before
