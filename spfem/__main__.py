@@ -159,7 +159,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="time our steps against plain implementations of the released ones",
     )
     bench.add_argument(
-        "part", choices=("correlation", "manipulator", "renderer", "edit"), help="what to time"
+        "part",
+        choices=("correlation", "manipulator", "renderer", "edit", "explorer"),
+        help="what to time",
     )
     bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
     bench.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from spfem.benchmarks import crossmodal, edit, manipulator, memory, renderer, spatial
+from spfem.benchmarks import crossmodal, edit, explorer, manipulator, memory, renderer, spatial
 from spfem.benchmarks.table import Row, merge_rows
 from spfem.errors import SettingsError
 from spfem.workspace import choose_device
@@ -33,6 +33,7 @@ PARTS: dict[str, dict[str, Bench]] = {
         "renderer_inference": renderer.renderer_inference,
     },
     "edit": {"edit_demo": edit.edit_demo, "edit_paper": edit.edit_paper},
+    "explorer": {"explorer_interactions": explorer.explorer_interactions},
 }
 
 
