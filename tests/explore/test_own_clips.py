@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.corpus.video import write_video
+from spfem.errors import FaceNotFoundError, InputError, SettingsError
+from spfem.explore.open import explore_corpus
+from spfem.explore.own_clips import OwnClips
+from spfem.settings import PairingSettings
+
+
+def written(path, frames, fps=25, sound=True):
+    pictures = np.random.default_rng(0).integers(0, 255, (frames, 64, 64, 3), dtype=np.uint8)
+    tone = np.sin(np.arange(max(frames, 1) * 16000 // fps) / 9).astype(np.float32) / 2
+    options = {"audio": tone, "sample_rate": 16000} if sound else {}
+    write_video(path, pictures, fps, **options)
+    return path
+
+
+def opened(tmp_path, first, second):
+    return OwnClips(first, second, tmp_path / "own", 96, PairingSettings())
+
+
+def test_what_is_wrong_with_a_file_is_said_before_the_tracking(tmp_path):
+    good = written(tmp_path / "good.mp4", 12)
+    mute = written(tmp_path / "mute.mp4", 12, sound=False)
+    short = written(tmp_path / "short.mp4", 4)
+    long = written(tmp_path / "long.mp4", 31, fps=1)
+    for bad, message in (
+        (mute, "mute.mp4 has no sound"),
+        (short, "short.mp4 has 4 frames"),
+        (long, "long.mp4 lasts 31 s"),
+        (tmp_path / "none.mp4", "none.mp4 does not exist"),
+    ):
+        with pytest.raises(InputError, match=message):
+            opened(tmp_path, good, bad)
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.slow
+def test_a_file_without_a_face_is_refused(tmp_path):
+    clip = written(tmp_path / "noise.mp4", 12)
+    with pytest.raises(FaceNotFoundError, match=r"noise\.mp4"):
+        opened(tmp_path, clip, clip)
+
+
+def test_one_own_clip_alone_is_refused():
+    with pytest.raises(SettingsError, match="belong together"):
+        explore_corpus(None, own_first="a.mp4")
