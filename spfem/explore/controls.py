@@ -26,7 +26,7 @@ CLIP_TIPS = {
 }
 SLIDER_TIPS = {
     "frame": ("frame", "frame of the first clip"),
-    "mismatch_frames": ("other by", "frames from the same moment of the second clip to the other"),
+    "mismatch_frames": ("mismatch", "frames from the same moment of the second clip to the other"),
     "row": ("row", "row of the chosen place on the map, from the top"),
     "column": ("column", "column of the chosen place on the map, from the left"),
 }
