@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from spfem.doctor.optional_files import FoundFile, OptionalFile
 
 DESCRIPTION = """\
-Say whether this machine can run everything, and which optional files are there.
+Say whether this machine can run everything, and which optional files are there: versions
+against those that were tested, disk and memory, models and licences, recordings, runs. No
+network is needed.
 
 Optional files are looked for below data/optional: those of FLAME, DECA, FSGAN and VGG19 in
 the folder itself, published checkpoints in ned/manipulator, ned/renderer, scmcl, asccl and
@@ -56,7 +58,10 @@ def run_doctor(arguments: argparse.Namespace) -> None:
         AssetError: after the report, if something is missing for the default run, or an optional
             file is broken.
     """
+    from spfem.doctor.disk import disk_facts
+    from spfem.doctor.licences import model_licence_facts, package_licence_facts
     from spfem.doctor.machine import bundled_model_facts, machine_facts, package_facts
+    from spfem.doctor.pins import constraint_facts
     from spfem.doctor.runs import corpus_facts, run_facts
     from spfem.workspace import project_folder
 
@@ -66,9 +71,13 @@ def run_doctor(arguments: argparse.Namespace) -> None:
         raise AssetError(f"{folder} (--files) is no folder; name the one with the optional files")
     wrong: list[str] = []
     for title, facts in (
-        ("machine", machine_facts(data)),
-        ("packages", package_facts()),
+        ("machine", machine_facts()),
+        ("memory and disk (what a run on the embedded corpus keeps)", disk_facts(data)),
+        ("packages that spfem asks for", package_facts()),
+        ("all installed packages against constraints.txt", constraint_facts(project_folder())),
         ("models that packages ship", bundled_model_facts()),
+        ("licences of those models", model_licence_facts()),
+        ("licences of the packages", package_licence_facts()),
         ("recordings", corpus_facts(data)),
         ("runs", run_facts(data)),
     ):
@@ -107,6 +116,8 @@ def _name(path: Path, folder: Path) -> str:
 def _print_facts(title: str, facts: Iterable[Fact]) -> None:
     facts = list(facts)
     width = max(len(fact.name) for fact in facts)
+    if not facts:
+        return
     print(f"\n{title}")
     for fact in facts:
         _print_row(

