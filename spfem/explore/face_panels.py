@@ -138,7 +138,7 @@ class FacePanels:
 
 
 def place_value(view: View, values: np.ndarray) -> str:
-    """Value of a map at the chosen place, in a few characters."""
+    """Value of a map (H, W) at the chosen place, in a few characters."""
     value = float(values[view.selection.row, view.selection.column])
     return short(value) if np.isfinite(value) else "below threshold"
 

@@ -167,7 +167,7 @@ class Curve:
 
 
 def ends_of(values: np.ndarray) -> tuple[float, float]:
-    """Least and largest value of a matrix, apart even if all values are one."""
+    """Least and largest value of a matrix (T, U), apart even if all values are one."""
     if not np.isfinite(values).any():
         return 0.0, 1.0
     low, high = float(np.nanmin(values)), float(np.nanmax(values))

@@ -6,7 +6,17 @@ import math
 import pytest
 
 from spfem.__main__ import main
-from spfem.benchmarks import crossmodal, edit, manipulator, memory, renderer, run, spatial, timing
+from spfem.benchmarks import (
+    crossmodal,
+    edit,
+    explorer,
+    manipulator,
+    memory,
+    renderer,
+    run,
+    spatial,
+    timing,
+)
 from spfem.benchmarks.table import COLUMNS, Row, merge_rows
 from spfem.errors import CorpusError, SettingsError
 from spfem.settings import (
@@ -131,6 +141,15 @@ def test_every_bench_runs_on_tiny_work(bench, names):
     rows = bench()
     assert [r.bench for r in rows] == names
     assert all(r.ours > 0 and r.reference > 0 and math.isfinite(r.ours) for r in rows)
+
+
+@pytest.mark.filterwarnings("ignore:Passing unrecognized arguments:DeprecationWarning")
+def test_a_row_for_each_interaction_with_the_explorer():
+    settings = SpatialSettings(image_size=64, widths=(16, 32), blocks=(1, 1), centres=(4, 4))
+    rows = explorer.explorer_interactions("cpu", settings, (10, 12), 2)
+    names = {row.bench.removeprefix("explorer_") for row in rows}
+    assert {"click", "frame", "level", "metric", "weights", "probability", "threshold"} < names
+    assert all(row.ours > 0 and "95th percentile" in row.work for row in rows)
 
 
 @pytest.mark.slow
