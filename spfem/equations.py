@@ -12,6 +12,7 @@ FUNCTION = re.compile(
     r"<mi>(?P<name>[a-z]{2,})</mi>(?P<open><mo[^>]*>(?:&#x00028;|\(|\[))?"
 )
 BAR = re.compile(r'<mo(?: stretchy="false")?>(\||&#x0007C;|&#x02016;)</mo>')
+BIG_BAR = re.compile(r"(\\[bB]igg?[lr]?)\s*\\[lr]vert\b")  # known to the library as | alone
 SIGN = re.compile(
     r"(>(?:&#x00028;|\(|\[|&#x0003D;|=|&#x0002C;|,)</mo>)<mo>(&#x02212;|&#x0002B;)</mo>"
 )
@@ -32,7 +33,9 @@ def mathml(tex: str, *, block: bool) -> str:
     )
     words = escape(tex.strip())
     try:
-        markup = converter.convert(tex.strip(), display="block" if block else "inline")
+        markup = converter.convert(
+            BIG_BAR.sub(r"\1|", tex.strip()), display="block" if block else "inline"
+        )
     except unreadable:
         return f"<code>{words}</code>"
     if "\\" in markup or re.search(r">&(?!#|\w+;)", markup):
