@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
+from spfem.corpus.protocol import Edit
 from spfem.corpus.video import read_video
 from spfem.errors import ShapeError
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.scores import ClipScore
 from spfem.face.track_file import FaceTrack
 from spfem.figures.side_by_side import rows_of_panels, side_by_side

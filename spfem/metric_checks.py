@@ -10,10 +10,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from spfem.artifacts import file_digest, writing
+from spfem.corpus.protocol import Edit
 from spfem.corpus.video import read_video
 from spfem.errors import CorpusError
 from spfem.evaluation.degradations import PlantedClip, degradation_table, score_degradations
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.random_clips import frames_to_length
 from spfem.evaluation.score_files import load_score, save_score
 from spfem.evaluation.scores import sample_face

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from spfem.comparisons import CLOSE_UP, close_ups, edit_panels, face_square
-from spfem.evaluation.protocol import Edit
+from spfem.corpus.protocol import Edit
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.track_file import FaceTrack
 from spfem.stages import make_faces

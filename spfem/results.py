@@ -11,11 +11,11 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.corpus.clips import Clip
+from spfem.corpus.protocol import Edit
 from spfem.corpus.video import read_video
 from spfem.evaluation.arcface import load_arcface
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.identity import DlibIdentity, IdentityNetwork
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.random_clips import frames_to_length, random_clip
 from spfem.evaluation.score_files import load_score, save_score
 from spfem.evaluation.scores import (

@@ -23,6 +23,7 @@ from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
 from spfem.corpus.choice import choose_corpus
 from spfem.errors import SettingsError
 from spfem.manifest import RUNS_FOLDER
+from spfem.project import project_folder
 from spfem.scales import load_scale
 from spfem.settings import Scale
 
@@ -229,9 +230,3 @@ def open_workspace(
     workspace.figures.mkdir(parents=True, exist_ok=True)
     start_warp()  # before a cell does, which would leave its notice in the notebook
     return workspace
-
-
-def project_folder() -> Path:
-    """The checkout, or the current folder when the package is installed elsewhere."""
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()

@@ -16,9 +16,9 @@ from spfem.comparisons import (
     face_square,
     save_comparison,
 )
+from spfem.corpus.protocol import Edit
 from spfem.corpus.video import read_video, write_video
 from spfem.errors import ShapeError
-from spfem.evaluation.protocol import Edit
 from spfem.workspace import open_workspace
 from tests.evaluation.made_up import make_scores
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spfem import qualitative
-from spfem.evaluation.protocol import Edit
+from spfem.corpus.protocol import Edit
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.qualitative import (
     BOX_HEIGHT,

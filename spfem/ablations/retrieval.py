@@ -16,12 +16,12 @@ from spfem.ablations.retrieval_variants import RetrievalVariant
 from spfem.ablations.table import ablation_folder
 from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
+from spfem.corpus.protocol import learning_clips
 from spfem.correlation.crossmodal.bank import AudioBank, make_bank
 from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.retrieval_table import NEAR_FRAMES, exact_moments, spoken_frames
 from spfem.correlation.crossmodal.samples import tabulate_frames
-from spfem.evaluation.protocol import learning_clips
 from spfem.evaluation.supervision_probe import MOUTH
 from spfem.settings import EMOTIONS, CrossModalSettings
 from spfem.stages.metrics import clip_signals, make_cross_modal_metric

@@ -20,8 +20,8 @@ from spfem.ablations.supervision_variants import VARIANTS, SupervisionVariant
 from spfem.ablations.table import ablation_folder
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
+from spfem.corpus.protocol import edit_protocol
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
-from spfem.evaluation.protocol import edit_protocol
 from spfem.evaluation.supervision_probe import MOUTH
 from spfem.face.person import PersonStore
 from spfem.head import load_head_model
@@ -47,7 +47,7 @@ SOURCES = (
     "ablations/supervision.py",
     "chain.py",
     "evaluation/emotion.py",
-    "evaluation/protocol.py",
+    "corpus/protocol.py",
 )
 
 

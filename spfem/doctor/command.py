@@ -63,7 +63,7 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     from spfem.doctor.machine import bundled_model_facts, machine_facts, package_facts
     from spfem.doctor.pins import constraint_facts
     from spfem.doctor.runs import corpus_facts, run_facts
-    from spfem.workspace import project_folder
+    from spfem.project import project_folder
 
     data = project_folder() / arguments.data
     folder = arguments.files or data / FOLDER

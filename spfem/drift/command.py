@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spfem.errors import DriftError, InputError
+from spfem.project import project_folder
 from spfem.scales import SCALES
-from spfem.workspace import project_folder
 
 if TYPE_CHECKING:
     from spfem.drift.compare import Difference, Move

@@ -12,10 +12,10 @@ from spfem.head import load_head_model
 from spfem.manipulator import Manipulator, load_manipulator
 from spfem.manipulator.stage import CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.methods import find_method
+from spfem.project import project_folder
 from spfem.renderer.checkpoint import load_renderer
 from spfem.renderer.stage import FILE_NAME as RENDERER_NAME
 from spfem.renderer.stage import MadeRenderer
-from spfem.workspace import project_folder
 
 
 @dataclass(frozen=True)

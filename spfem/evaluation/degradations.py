@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from spfem.corpus.protocol import Edit
 from spfem.evaluation.emotion_means import emotion_means
 from spfem.evaluation.frechet import frechet_distance
 from spfem.evaluation.frechet_of_edits import BLENDSHAPES, frechet_backbones, frechet_features
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.evaluation.scores import (

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from spfem.corpus.protocol import SETTINGS
 from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
 from spfem.evaluation.frechet_of_edits import frechet_backbones, frechet_means
-from spfem.evaluation.protocol import SETTINGS
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.results_schema import AVERAGE, COLUMNS, check_main_results
 from spfem.evaluation.scores import (

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spfem.corpus.protocol import SETTINGS
 from spfem.errors import ShapeError
 from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
 from spfem.evaluation.frechet_of_edits import frechet_backbones, frechet_means
-from spfem.evaluation.protocol import SETTINGS
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.evaluation.scores import ClipScore, FaceSample, backbone_of

@@ -11,8 +11,8 @@ import hashlib
 import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.protocol import Edit
 from spfem.errors import CorpusError
-from spfem.evaluation.protocol import Edit
 
 
 def random_clip(corpus: Corpus, edit: Edit) -> Clip:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from spfem.corpus.protocol import SETTINGS
 from spfem.errors import ShapeError
-from spfem.evaluation.protocol import SETTINGS
 from spfem.evaluation.scores import METHODS
 from spfem.settings import EMOTIONS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from spfem.artifacts import writing
+from spfem.corpus.protocol import Edit
 from spfem.errors import InputError
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.scores import ClipScore, FaceSample
 
 

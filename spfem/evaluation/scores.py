@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from spfem.corpus.protocol import Edit
 from spfem.errors import ShapeError
 from spfem.evaluation import emotion as emotions
 from spfem.evaluation import identity, mouth, pictures
 from spfem.evaluation.lip_sync.measure import LearnedLipSync, LipSyncMeter
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.shown import ShownClip, Sound
 from spfem.methods import METHODS as TRAINED
 

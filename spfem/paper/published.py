@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from spfem.errors import InputError
+from spfem.project import project_folder
 from spfem.settings import EMOTIONS
-from spfem.workspace import project_folder
 
 AVERAGE = "average"
 ROUNDING = 0.001  # of a printed average against the mean of its printed cells

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from spfem.artifacts import writing
+from spfem.project import project_folder
 from spfem.report.captions import NAMES, caption_of, facts_of, read_captions
 from spfem.report.contents import Item, Section, read_contents
 from spfem.report.headline import count_verdicts, read_headline
 from spfem.report.links import PAGE_NAME
 from spfem.report.settings_rows import settings_rows
 from spfem.report.tables import read_shown, table_html
-from spfem.workspace import project_folder
 
 TEMPLATE = Path(__file__).with_name("page.html")
 

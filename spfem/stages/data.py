@@ -10,8 +10,8 @@ import numpy as np
 from spfem.artifacts import digest
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.damage import DamagedClip
+from spfem.corpus.protocol import learning_clips
 from spfem.corpus.recordings.listing import list_recordings
-from spfem.evaluation.protocol import learning_clips
 from spfem.face.person import PersonStore, fit_persons
 from spfem.face.stage import FaceStore, extract_actor_faces, extract_faces
 from spfem.face_units import FACE_UNIT_NAMES

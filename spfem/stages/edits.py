@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.chain import ConditionSource, Wish, edit_expression, put_back
 from spfem.corpus.clips import Clip
+from spfem.corpus.protocol import Edit, edit_protocol
 from spfem.corpus.video import read_video, write_video
-from spfem.evaluation.protocol import Edit, edit_protocol
 from spfem.face.conditions import ConditionPainter
 from spfem.face.track import track_clip
 from spfem.head import load_head_model

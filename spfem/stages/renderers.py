@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from spfem.chain import ConditionSource, Wish, edit_expression
-from spfem.evaluation.protocol import learning_clips
+from spfem.corpus.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
 from spfem.face.track_file import FaceTrack

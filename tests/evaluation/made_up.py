@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.evaluation.protocol import Edit, edit_protocol
+from spfem.corpus.protocol import Edit, edit_protocol
 from spfem.evaluation.scores import CLIP_METRICS, ClipScore, FaceSample
 from spfem.settings import EMOTIONS
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spfem.corpus.protocol import edit_protocol
 from spfem.errors import CorpusError
-from spfem.evaluation.protocol import edit_protocol
 from spfem.evaluation.random_clips import frames_to_length, random_clip
 from tests.evaluation.made_up import make_corpus
 

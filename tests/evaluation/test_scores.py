@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spfem.corpus.protocol import Edit
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.lip_sync.score import LipSyncScore
-from spfem.evaluation.protocol import Edit
 from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
 from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
 from spfem.evaluation.shown import ShownClip, Sound

@@ -10,9 +10,9 @@ import pytest
 
 from spfem.corpus.audio import write_audio
 from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.published_protocol import load_protocol
 from spfem.corpus.video import write_video
 from spfem.errors import InputError
-from spfem.evaluation.published_protocol import load_protocol
 from spfem.pairing.compare import compare_pairings, summarise_comparison
 from spfem.pairing.index import pair_corpus
 from spfem.pairing.released_paths import FPS, fit_to_clips, read_released_paths

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from spfem.corpus.damage import DamagedClip
+from spfem.corpus.published_protocol import PublishedProtocol, load_protocol
 from spfem.corpus.recordings.found import FoundClip, FoundClips
 from spfem.corpus.recordings.walk import (
     AUDIO_SUFFIXES,
@@ -13,7 +14,6 @@ from spfem.corpus.recordings.walk import (
     FolderContent,
     suffix_of,
 )
-from spfem.evaluation.published_protocol import PublishedProtocol, load_protocol
 
 _PLACE = r"(?P<emotion>[a-z]+)/level_(?P<level>\d)/(?P<number>[^/]+)\.(?P<suffix>\w+)$"
 _VIDEO = re.compile(r"(?P<person>.*/)?(?P<view>[a-z]+(?:_\d+)?)/" + _PLACE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from spfem.corpus.damage import DamagedClip
+from spfem.corpus.published_protocol import load_protocol
 from spfem.corpus.recordings.found import FoundClip, FoundClips
 from spfem.corpus.recordings.walk import (
     AUDIO_SUFFIXES,
@@ -15,7 +16,6 @@ from spfem.corpus.recordings.walk import (
     FolderContent,
     suffix_of,
 )
-from spfem.evaluation.published_protocol import load_protocol
 
 SPEECH = "01"
 WITH_SOUND, VIDEO_ONLY, AUDIO_ONLY = "01", "02", "03"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from spfem.corpus.clips import Corpus
 from spfem.corpus.damage import damage_rows
+from spfem.corpus.protocol import edit_protocol
+from spfem.corpus.published_protocol import find_protocol
 from spfem.corpus.recordings.survey import Survey
 from spfem.errors import CorpusError
-from spfem.evaluation.protocol import edit_protocol
-from spfem.evaluation.published_protocol import find_protocol
 from spfem.settings import EMOTIONS
 
 Rows = list[dict[str, object]]

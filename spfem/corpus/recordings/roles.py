@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from spfem.evaluation.published_protocol import find_protocol
+from spfem.corpus.published_protocol import find_protocol
 
 MOST_TARGETS = 6  # as many as the papers edit
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from spfem.artifacts import digest
 from spfem.corpus.clips import Clip, Corpus, whole
 from spfem.corpus.damage import DamagedClip
+from spfem.corpus.protocol import held_back_clips
+from spfem.corpus.published_protocol import protocol_names
 from spfem.corpus.recordings.check import CheckedClip, check_clips
 from spfem.corpus.recordings.found import FoundClip
 from spfem.corpus.recordings.layouts import find_clips
 from spfem.corpus.recordings.roles import protocol_roles, roles_of
 from spfem.corpus.recordings.walk import FolderContent, walk_folder
 from spfem.errors import CorpusError
-from spfem.evaluation.protocol import held_back_clips
-from spfem.evaluation.published_protocol import protocol_names
 from spfem.settings import EMOTIONS
 
 NAMES = {"mead": "mead", "asccl": "mead", "ravdess": "ravdess"}

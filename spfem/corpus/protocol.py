@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spfem.corpus.clips import Clip, Corpus
+from spfem.corpus.published_protocol import find_protocol
 from spfem.errors import CorpusError
-from spfem.evaluation.published_protocol import find_protocol
 from spfem.settings import EMOTIONS
 
 SETTINGS = ("intra", "cross")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from spfem.evaluation.cost_items import CostItem, list_cost_items
-from spfem.evaluation.costs import (
+from spfem.paper.cost_items import CostItem, list_cost_items
+from spfem.paper.costs import (
     COLUMNS,
     cost_table,
     count_gflop,

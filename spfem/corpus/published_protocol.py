@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from spfem.errors import InputError
+from spfem.project import project_folder
 from spfem.settings import EMOTIONS
-from spfem.workspace import project_folder
 
 FOLDER = Path("data", "protocol")  # below the checkout
 EVIDENCE = (

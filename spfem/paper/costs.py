@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spfem.benchmarks.timing import median_seconds
-from spfem.evaluation.cost_items import CostItem, list_cost_items
+from spfem.paper.cost_items import CostItem, list_cost_items
 from spfem.paper.published import read_published
 from spfem.precision import autocast
 from spfem.scales import load_scale

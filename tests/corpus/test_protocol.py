@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.errors import CorpusError
-from spfem.evaluation.protocol import (
+from spfem.corpus.protocol import (
     cross_references,
     edit_protocol,
     held_back_clips,
     learning_clips,
 )
-from spfem.evaluation.published_protocol import load_protocol
+from spfem.corpus.published_protocol import load_protocol
+from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_corpus
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from spfem.errors import InputError
-from spfem.evaluation.published_protocol import (
+from spfem.corpus.published_protocol import (
     EVIDENCE,
     FOLDER,
     find_protocol,
     load_protocol,
     protocol_names,
 )
+from spfem.errors import InputError
+from spfem.project import project_folder
 from spfem.settings import EMOTIONS
-from spfem.workspace import project_folder
 
 STATISTICS = project_folder().parent / "shared/published/aligned_path36_stats.csv"
 
