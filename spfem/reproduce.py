@@ -15,11 +15,8 @@ from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError, SpfemError
 from spfem.executed_notebook import freeze_notebook
 from spfem.manifest import RUNS_FOLDER, merge_manifest
-<<<<<<< HEAD
 from spfem.notebook_page import captions_of_run, write_notebook_page
-=======
 from spfem.project import project_folder
->>>>>>> 74cc54c (Data flows one way, and a picture of it that a test holds the code to; citation, changelog, contributing)
 from spfem.report.links import PAGE_NAME
 from spfem.report.page import write_report
 from spfem.scales import load_scale

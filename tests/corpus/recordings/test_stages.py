@@ -3,13 +3,9 @@
 import pytest
 
 from spfem.corpus.corpus_list import open_corpus
-<<<<<<< HEAD
-from spfem.corpus.recordings.walk import walk_folder
-from spfem.evaluation.protocol import edit_protocol
-=======
 from spfem.corpus.protocol import edit_protocol
+from spfem.corpus.recordings.walk import walk_folder
 from spfem.project import project_folder
->>>>>>> 74cc54c (Data flows one way, and a picture of it that a test holds the code to; citation, changelog, contributing)
 from spfem.stages.data import make_corpus, make_faces, make_pairs
 from spfem.workspace import open_workspace
 from tests.corpus.made_up import Take, lay_out_table
