@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, metadata, requires
+from typing import Any
 
 from spfem.doctor.machine import Fact
 
@@ -67,7 +68,7 @@ def package_licence_facts() -> list[Fact]:
 def licence_of(package: str) -> str:
     """The licence that the metadata of an installed package state."""
     try:
-        found = metadata(package)
+        found: Any = metadata(package)  # typeshed knows no `get`
     except PackageNotFoundError:
         return "not installed"
     stated = found.get("License-Expression") or ""

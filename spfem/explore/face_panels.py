@@ -140,7 +140,7 @@ class FacePanels:
 def place_value(view: View, values: np.ndarray) -> str:
     """Value of a map (H, W) at the chosen place, in a few characters."""
     value = float(values[view.selection.row, view.selection.column])
-    return short(value) if np.isfinite(value) else "below threshold"
+    return short(value) if np.isfinite(value) else "blanked"
 
 
 def short(value: float) -> str:
