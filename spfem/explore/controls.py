@@ -92,7 +92,7 @@ class Controls:
         for name, widget in named.items():
             widget.add_class(f"spfem-explorer-{name.replace('_', '-')}")
             if hasattr(widget, "description"):
-                widget.style.description_width = "70px"
+                widget.style.description_width = "82px"
 
     def rows(self) -> list[ipywidgets.HBox]:
         """The controls as rows of a notebook's width."""

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from spfem.explore.layout import FACE_BOXES, SCALE_BOX, SCALE_TEXT_BOX, Region, above, add_axes, cut
 from spfem.explore.pixels import Pixels, colour_values
+from spfem.explore.quick_text import quick_title, quick_words
 from spfem.explore.view import View
 from spfem.figures.style import MARK_COLOUR, SIMILARITY_COLOURS, WEIGHT_COLOURS, without_frame
 
@@ -52,14 +53,13 @@ class FacePanels:
             )
             self._notes[name] = words
             self.regions.append(Region(box, (self.pixels[name], *marks, words)))
-            self.regions.append(Region(above(box), (ax.set_title(" \n "),)))
+            self.regions.append(Region(above(box), (quick_title(ax, " \n "),)))
         self.scale = scale = without_frame(add_axes(figure, SCALE_BOX))
         gradient = Pixels(scale, smooth=True)
         shades = np.linspace(1, 0, 256)[:, None]
         gradient.set_picture(colour_values(shades, (0, 1), SIMILARITY_COLOURS)[..., :3].copy())
         self._ends = [
-            scale.text(1.25, share, "", transform=scale.transAxes, ha="left", va=va)
-            for share, va in ((0, "bottom"), (1, "top"))
+            quick_words(scale, 1.25, share, "left", va) for share, va in ((0, "bottom"), (1, "top"))
         ]
         self._quantity = scale.text(
             1.5, 0.5, "", transform=scale.transAxes, ha="left", va="center", rotation=90

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 WIDTH, HEIGHT = 8.8, 7.3
-DPI = 100  # 880 pixels: the width of a notebook
+DPI = 90  # 792 pixels: the width of a notebook beside an open side bar
 
 
 class Box(NamedTuple):

@@ -23,6 +23,7 @@ from spfem.explore.layout import (
     move_line,
 )
 from spfem.explore.pixels import Pixels, colour_values
+from spfem.explore.quick_text import quick_title, quick_words
 from spfem.explore.view import View
 from spfem.figures.matrices import MATRIX_COLOURS
 from spfem.figures.style import LOOKS, MARK_COLOUR
@@ -85,7 +86,7 @@ class Matrix:
         ]
         self._dots = _two_dots(self.ax)
         artists = (self._pixels, *self._paths, *self._rows, *self._dots)
-        self.regions = (Region(box, artists), Region(above(box), (self.ax.set_title(" "),)))
+        self.regions = (Region(box, artists), Region(above(box), (quick_title(self.ax, " "),)))
         self._values: np.ndarray | None = None
 
     def lay_out(self, view: View) -> None:
@@ -125,16 +126,14 @@ class Curve:
         ]
         self._dots = _two_dots(self.ax)
         self._ends = tuple(
-            self.ax.text(
-                -0.06 / box.width, share, "", transform=self.ax.transAxes, ha="right", va="center"
-            )
+            quick_words(self.ax, -0.06 / box.width, share, "right", "center")
             for share in (0.04, 0.96)
         )
         strip = Box(box.left - ENDS_STRIP, box.top, ENDS_STRIP - 0.04, box.height)
         self.regions = (
             Region(box, (*self._lines, *self._dots)),
             Region(strip, self._ends),
-            Region(above(box), (self.ax.set_title(" "),)),
+            Region(above(box), (quick_title(self.ax, " "),)),
         )
 
     def lay_out(self, view: View) -> None:

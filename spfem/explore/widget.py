@@ -64,7 +64,7 @@ class ExplorerWidget(ipywidgets.VBox):
                 self.exports,
                 self.own_clips,
             ],
-            layout={"max_width": "900px"},
+            layout={"max_width": "900px", "overflow": "auto"},  # scrolls where it is too narrow
         )
         self.add_class("spfem-explorer")
         self._bringing_up = False
