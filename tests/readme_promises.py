@@ -63,9 +63,9 @@ PROMISES = {
         "corpus/recordings/test_stages.py::test_a_folder_of_own_clips"
     ),
     "Actors, references and test clips of MEAD are the papers'": (
-        "evaluation/test_published_protocol.py::test_roles_of_mead_are_those_of_the_papers "
-        "evaluation/test_protocol.py::test_mead_takes_cross_references_from_the_published_map "
-        "evaluation/test_protocol.py::"
+        "corpus/test_published_protocol.py::test_roles_of_mead_are_those_of_the_papers "
+        "corpus/test_protocol.py::test_mead_takes_cross_references_from_the_published_map "
+        "corpus/test_protocol.py::"
         "test_mead_holds_back_the_numbers_that_the_papers_test_with"
     ),
     "Damaged clips are listed with reasons": (

@@ -7,17 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from spfem.errors import SettingsError, ShapeError
 from spfem.explore.choices import apply_changes, settle_clips, settle_moments, settle_place
 from spfem.explore.clips import ClipSource, ExploredPair
+from spfem.explore.compose import view_of_distances, view_of_places
 from spfem.explore.measure import WITHOUT_PLACES, Measurements, MetricLoader
-from spfem.explore.place_maps import blank_below, over_places
 from spfem.explore.recent import Recent
 from spfem.explore.selection import Selection
 from spfem.explore.view import View
-from spfem.explore.words import describe_distances, describe_places
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -169,69 +166,8 @@ class CorrelationExplorer:
 
     def view(self) -> View:
         """Compute what is chosen."""
-        chosen, pair = self.selection, self.pair
-        matched = pair.matched_frame(chosen.frame)
-        mismatched = matched + chosen.mismatch_frames
-        if self.has_places:
-            return self._view_of_places(chosen, pair, matched, mismatched)
-        sound, expression = self._measured.distances(pair)
-        return View(
-            selection=chosen,
-            pair=pair,
-            matched_frame=matched,
-            mismatched_frame=mismatched,
-            has_places=False,
-            within=None,
-            matched=None,
-            mismatched=None,
-            weights=None,
-            moments=expression,
-            moments_of_sound=sound,
-            quantity="distance",
-            limits=(0.0, float(np.nanmax([sound, expression]))),
-            text=describe_distances(chosen, pair, (matched, mismatched), sound, expression),
-        )
-
-    def _view_of_places(
-        self, chosen: Selection, pair: ExploredPair, matched: int, mismatched: int
-    ) -> View:
-        metric, level, place = chosen.metric, chosen.level, (chosen.row, chosen.column)
-        similar = [
-            self._measured.map_from(metric, level, place, pair.first, chosen.frame, clip, frame)
-            for clip, frame in (
-                (pair.first, chosen.frame),
-                (pair.second, matched),
-                (pair.second, mismatched),
-            )
-        ]
-        maps, limits = similar, (-1.0, 1.0)
-        if chosen.temperature is not None:
-            maps = [over_places(values, chosen.temperature) for values in similar]
-            limits = (0.0, float(np.nanmax(maps[1:])))
-        within, here, there = (
-            blank_below(values, similarity, chosen.threshold)
-            for values, similarity in zip(maps, similar, strict=True)
-        )
-        quantity = "similarity" if chosen.temperature is None else "probability"
-        weights = None
-        if chosen.show_weights:
-            weights = self._measured.weights(metric, level, pair.first, chosen.frame)
-        return View(
-            selection=chosen,
-            pair=pair,
-            matched_frame=matched,
-            mismatched_frame=mismatched,
-            has_places=True,
-            within=within,
-            matched=here,
-            mismatched=there,
-            weights=weights,
-            moments=self._measured.moments(metric, level, place, pair),
-            moments_of_sound=None,
-            quantity=quantity,  # type: ignore[arg-type]
-            limits=limits,
-            text=describe_places(chosen, pair, (matched, mismatched), (maps[1], maps[2]), quantity),
-        )
+        compose = view_of_places if self.has_places else view_of_distances
+        return compose(self._measured, self.selection, self.pair)
 
     def _shapes(self, metric: str) -> list[tuple[int, int]]:
         """(H, W) of the levels of a metric, or of the last one with places."""
