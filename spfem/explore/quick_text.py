@@ -37,7 +37,7 @@ class QuickText(Text):
             height, width = letters.shape[:2]
             below = {
                 "baseline": height - baseline,
-                "bottom": 2 * MARGIN,
+                "bottom": MARGIN / 2,
                 "center": height / 2,
                 "top": height - MARGIN,
             }[self.get_verticalalignment()]
