@@ -103,7 +103,7 @@ def write_numbers(ax: Axes, decimals: int = 2, *, size: float = 7.0) -> None:
         size: of the numbers, points.
     """
     picture = ax.images[-1]
-    values = np.ma.filled(np.ma.asarray(picture.get_array()), np.nan)
+    values: np.ndarray = np.ma.filled(np.ma.asarray(picture.get_array()), np.nan)
     low, high = picture.get_clim()
     for (row, column), value in np.ndenumerate(values):
         ink = "white" if value < (low + high) / 2 else "black"
