@@ -32,7 +32,7 @@ WORDS = re.compile(
     rf"(?P<best_row>\d+), column (?P<best_column>\d+)\. "
     rf"Mismatched, (?P=second) frame (?P<mismatched>\d+): {NUMBER}, rank (?P<other_rank>\d+)"
 )
-LATENCY_SECONDS = 1.0  # of the median; a shared machine may be busy
+LATENCY_SECONDS = 2.0  # of any machine, also one with other work; the measured ones are printed
 
 
 @pytest.fixture
