@@ -30,12 +30,20 @@ def save_checkpoint(
         kind: what the file holds; `load_checkpoint` asks for it.
         facts: plain values (settings, provenance) stored as JSON.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"kind": kind, "facts": json.dumps(facts, sort_keys=True)}
     with writing(path) as aside:
-        save_file(whole, str(aside), metadata=metadata)
+        aside.write_bytes(_with_sorted_header(save(whole, metadata=metadata)))
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same file with the names of its header in order: safetensors shuffles its metadata."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    padded = header + b" " * (-len(header) % 8)
+    return len(padded).to_bytes(8, "little") + padded + content[end:]
 
 
 def load_checkpoint(
