@@ -68,10 +68,11 @@ class PatchDescriptors:
             raise ShapeError("the two sets of descriptors differ in level or kind")
         vector = self.values[image, :, :, row - 1, column - 1].flatten() / NEIGHBOURS
         similarity = torch.einsum("d,bdhw->bhw", vector, other.values.flatten(1, 2))
-        return _with_border(similarity)
+        return with_border(similarity)
 
 
-def _with_border(interior: Tensor) -> np.ndarray:
+def with_border(interior: Tensor) -> np.ndarray:
+    """Values (..., H - 2, W - 2) of places as maps (..., H, W): NaN where a neighbour lacks."""
     return functional.pad(interior, (1, 1, 1, 1), value=float("nan")).cpu().numpy()
 
 
@@ -101,14 +102,24 @@ def describe_patches(
     Returns:
         One `PatchDescriptors` a level.
     """
-    described = []
-    for level, features in enumerate(feature_maps(model, images)):
-        disparities = dense_disparities(features)
-        rows = disparities.flatten(2)
-        rows = model.mlp.describe(level, rows) if kind == "learned" else normalise_channels(rows)
-        values = rows.unflatten(2, disparities.shape[2:])
-        described.append(PatchDescriptors(values, model.settings.image_size))
-    return described
+    return [
+        PatchDescriptors(describe_features(model, features, level, kind), model.settings.image_size)
+        for level, features in enumerate(feature_maps(model, images))
+    ]
+
+
+@torch.no_grad()
+def describe_features(
+    model: SpatialCoherence, features: Tensor, level: int, kind: Kind = "learned"
+) -> Tensor:
+    """Descriptors (B, C', 8, H - 2, W - 2) of every place of feature maps (B, C, H, W) of a level.
+
+    See `describe_patches`, which starts from images.
+    """
+    disparities = dense_disparities(features)
+    rows = disparities.flatten(2)
+    rows = model.mlp.describe(level, rows) if kind == "learned" else normalise_channels(rows)
+    return rows.unflatten(2, disparities.shape[2:])
 
 
 def correlation_map(
@@ -137,6 +148,11 @@ def disparity_weights(model: SpatialCoherence, image: Tensor, level: int) -> np.
     Returns:
         (H, W) of the level's feature map, in [1, 2), NaN on the border.
     """
-    disparities = dense_disparities(feature_maps(model, image)[level])
+    return weights_of_features(feature_maps(model, image)[level])[0]
+
+
+def weights_of_features(features: Tensor) -> np.ndarray:
+    """The same for feature maps (B, C, H, W): (B, H, W), NaN on the border."""
+    disparities = dense_disparities(features)
     weights = region_weight(disparities.flatten(2)).unflatten(1, disparities.shape[2:])
-    return _with_border(weights.mean(dim=1))[0]
+    return with_border(weights.mean(dim=1))

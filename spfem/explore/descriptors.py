@@ -10,9 +10,7 @@ from torch import Tensor
 
 from spfem.correlation.backbone import feature_sides
 from spfem.correlation.correlation_matrices import correlation_entries
-from spfem.correlation.disparity import dense_disparities
-from spfem.correlation.heads import normalise_channels
-from spfem.correlation.maps import Kind
+from spfem.correlation.maps import Kind, describe_features
 from spfem.correlation.sampling import NEIGHBOURS
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
@@ -45,13 +43,7 @@ class FrameDescriber:
     @torch.no_grad()
     def describe(self, maps: Tensor, level: int, frames: Tensor) -> Tensor:
         """See `Describer`."""
-        disparities = dense_disparities(maps[frames])
-        rows = disparities.flatten(2)
-        if self.kind == "learned":
-            rows = self.model.mlp.describe(level, rows)
-        else:
-            rows = normalise_channels(rows)
-        places = rows.unflatten(2, disparities.shape[2:]).flatten(1, 2)
+        places = describe_features(self.model, maps[frames], level, self.kind).flatten(1, 2)
         return places / NEIGHBOURS**0.5
 
 

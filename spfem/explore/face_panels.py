@@ -10,12 +10,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from spfem.explore.layout import FACE_BOXES, SCALE_BOX, SCALE_TEXT_BOX, Region, above, add_axes, cut
-from spfem.explore.pixels import Pixels, colour_values
+from spfem.explore.pixels import OPACITY, Pixels, colour_values
 from spfem.explore.quick_text import quick_title, quick_words
 from spfem.explore.view import View
 from spfem.figures.style import MARK_COLOUR, SIMILARITY_COLOURS, WEIGHT_COLOURS, without_frame
 
-MAP_OPACITY = 0.62  # the face under a map must still look like a face
 PANELS = ("chosen", "within", "matched", "mismatched")
 
 
@@ -93,11 +92,11 @@ class FacePanels:
             if values is None:
                 self.pixels[name].set_picture(picture)
             else:
-                over = colour_values(values, view.limits, SIMILARITY_COLOURS, MAP_OPACITY)
+                over = colour_values(values, view.limits, SIMILARITY_COLOURS, OPACITY)
                 self.pixels[name].set_picture(grey(picture), over)
         if view.weights is not None:
             top = max(float(np.nanmax(view.weights)), 1.001)
-            over = colour_values(view.weights, (1.0, top), WEIGHT_COLOURS, MAP_OPACITY)
+            over = colour_values(view.weights, (1.0, top), WEIGHT_COLOURS, OPACITY)
             self.pixels["chosen"].set_picture(grey(face), over)
         if not view.has_places:
             self.pixels["within"].set_picture(np.full((1, 1, 3), 240, np.uint8))

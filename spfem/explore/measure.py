@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.crossmodal.model import CrossModalCoherence
+from spfem.correlation.maps import weights_of_features
 from spfem.correlation.metric import CoherenceMetric
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
@@ -16,7 +17,7 @@ from spfem.errors import SettingsError
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.explore.descriptors import Describer, FrameDescriber, WindowDescriber, map_shapes
 from spfem.explore.features import ClipFeatures
-from spfem.explore.place_maps import map_from, place_weights
+from spfem.explore.place_maps import map_from
 from spfem.explore.recent import Recent
 from spfem.explore.selection import METRIC_TITLES
 from spfem.explore.sound import pair_distances
@@ -91,7 +92,9 @@ class Measurements:
         describer = self._describer(metric)
         if not isinstance(describer, FrameDescriber):
             return None
-        return place_weights(self._features.of(describer.model, clip)[level][frame])
+        return weights_of_features(
+            self._features.of(describer.model, clip)[level][frame : frame + 1]
+        )[0]
 
     def distances(self, pair: ExploredPair) -> tuple[np.ndarray, np.ndarray]:
         """Distances (T, U) of sound and of expression between all moments of a pair."""

@@ -1,17 +1,16 @@
-"""Maps over the places of a face: similarity to one place, probability, weights."""
+"""Maps over the places of a face: similarity to one place, probability."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch.nn.functional as functional
 from torch import Tensor
 
-from spfem.correlation.disparity import dense_disparities, region_weight
+from spfem.correlation.maps import with_border
 
 
 def map_from(vector: Tensor, described: Tensor) -> np.ndarray:
     """Inner products (H, W) of a descriptor (D,) with those (D, H - 2, W - 2); border NaN."""
-    return _with_border((vector @ described.flatten(1)).view(described.shape[1:]))
+    return with_border((vector @ described.flatten(1)).view(described.shape[1:]))
 
 
 def over_places(similarity: np.ndarray, temperature: float) -> np.ndarray:
@@ -30,14 +29,3 @@ def blank_below(values: np.ndarray, similarity: np.ndarray, threshold: float) ->
     if threshold <= -1:  # rounding may take a similarity below -1
         return values
     return np.where(similarity >= threshold, values, np.nan)
-
-
-def place_weights(features: Tensor) -> np.ndarray:
-    """Disparity weights (H, W) in [1, 2) of a feature map (C, H, W), mean over 8 neighbours."""
-    disparities = dense_disparities(features[None])
-    weights = region_weight(disparities.flatten(2)).unflatten(1, disparities.shape[2:])
-    return _with_border(weights.mean(dim=1)[0])
-
-
-def _with_border(interior: Tensor) -> np.ndarray:
-    return functional.pad(interior, (1, 1, 1, 1), value=float("nan")).cpu().numpy()
