@@ -21,6 +21,13 @@ from spfem.explore.picture import ExplorerPicture
 if TYPE_CHECKING:
     from spfem.explore.explorer import CorrelationExplorer
 
+# ipympl's canvas takes the focus and keeps every key, so that Tab would lead in and not out again.
+# What is hidden takes no focus; the pictures in it stay to be seen and clicked.
+NO_KEYBOARD_TRAP = """<style>
+.spfem-explorer-picture .jupyter-matplotlib-canvas-div { visibility: hidden }
+.spfem-explorer-picture .jupyter-matplotlib-canvas-div canvas { visibility: visible }
+</style>"""
+
 SLOW = ("source", "actor", "sentence", "first_emotion", "second_emotion", "metric")
 
 
@@ -28,7 +35,7 @@ class ExplorerWidget(ipywidgets.VBox):
     """Controls and picture of a `CorrelationExplorer`; made by `CorrelationExplorer.widget`.
 
     A click on a face chooses a place, a click on a matrix the frame of its row. Every control
-    can be reached and moved by keys. Parts have the CSS classes `spfem-explorer-<name>`.
+    can be reached and moved by keys (Space opens a list). Parts have the CSS classes `spfem-explorer-<name>`.
 
     Args:
         explorer: shown, and changed by the controls.
@@ -63,6 +70,7 @@ class ExplorerWidget(ipywidgets.VBox):
                 self.text,
                 self.exports,
                 self.own_clips,
+                ipywidgets.HTML(NO_KEYBOARD_TRAP, layout={"display": "none"}),
             ],
             layout={"max_width": "900px", "overflow": "auto"},  # scrolls where it is too narrow
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-RUN_SECONDS, WAIT_SECONDS = 1200, 400  # a shared machine may be slow
+RUN_SECONDS, WAIT_SECONDS = 900, 180  # a shared machine may be slow
 PROMPTS = """() => [...document.querySelectorAll(
     '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputArea-prompt')]
     .map(prompt => prompt.textContent.trim())"""
@@ -26,7 +26,8 @@ class NotebookTab:
         tab.set_default_timeout(1000 * WAIT_SECONDS)
         tab.goto(f"{address}/lab/tree/{name}?reset", wait_until="commit")
         tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        # Not the notebook's own indicator, which says idle before there is a kernel.
+        tab.wait_for_selector("#jp-main-statusbar >> text=/ \\| Idle$/")
 
     def run_all(self):
         """Run all cells; return how long that took, in seconds."""
