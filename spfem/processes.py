@@ -98,9 +98,6 @@ def _prepare() -> None:
     import cv2
     import torch
 
-    from spfem.start_warp import start_warp
-
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    start_warp()

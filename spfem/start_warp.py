@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from functools import cache
 
 NOTICE = b"Could not find or load the NVIDIA CUDA driver"
 
 
+@cache
 def start_warp() -> None:
     """Start Warp in this process; where torch sees no GPU, its notice of the same is left out.
 
     Warp writes the notice to file descriptor 2, in every process, and has no setting against it.
     All else that its start writes is passed on, and everything if the start fails. Where torch
-    sees a GPU the notice would be news, and is kept. Starting twice does nothing.
+    sees a GPU the notice would be news, and is kept. Called wherever Warp is about to draw; only
+    the first call starts it.
     """
     import torch
     import warp as wp

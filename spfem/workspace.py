@@ -209,8 +209,6 @@ def open_workspace(
     """
     import torch
 
-    from spfem.start_warp import start_warp
-
     settings = load_scale(scale)
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
@@ -218,15 +216,28 @@ def open_workspace(
     name = f"{chosen.name}-{scale}"
     if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
         torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
+    on_device = choose_device(device)
+    _add_in_one_order(on_device == "cpu")
     workspace = Workspace(
         chosen.name,
         settings,
         data_path / name,
         figures_path / name,
         chosen.recordings or data_path / name / "corpus",
-        choose_device(device),
+        on_device,
         notebook,
     )
     workspace.figures.mkdir(parents=True, exist_ok=True)
-    start_warp()  # before a cell does, which would leave its notice in the notebook
     return workspace
+
+
+def _add_in_one_order(wanted: bool) -> None:
+    """Let several threads meet the same digits in every run; of a GPU that is not asked.
+
+    Without this, the gradient of picked rows is summed in the order in which threads arrive.
+    Filling memory before use, torch's check for bugs that comes with it, is left out.
+    """
+    import torch
+
+    torch.use_deterministic_algorithms(wanted)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -40,11 +40,7 @@ def offline(tmp_path_factory) -> NoNetwork:
 
 @pytest.fixture(scope="session")
 def smoke(offline):
-    """The run of all notebooks at smoke scale, without a network; what is done is not repeated.
-
-    With one thread, as `docs/trust.md` asks for digits that a second run should meet.
-    """
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """The run of all notebooks at smoke scale, without a network; what is done is not repeated."""
     answer = offline.run(["bash", ROOT / "run_all.sh", "--scale", "smoke"])
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-4000:]
     return answer

@@ -196,7 +196,7 @@ PROMISES = {
     "Every promise on this page has a test": (
         f"{HERE}test_every_sentence_has_a_test {HERE}test_the_tests_that_are_named_exist"
     ),
-    "gave the same corpus, tracks, pairs, figures and tables, byte by byte": (
+    "give the same bytes: corpus, tracks, models, figures, tables and edited videos": (
         "test_same_bytes.py::test_corpus test_same_bytes.py::test_faces "
         "test_same_bytes.py::test_stage test_same_bytes.py::test_figures_and_tables "
         "test_same_bytes.py::test_edited_video"

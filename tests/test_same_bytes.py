@@ -125,16 +125,11 @@ def test_figures_and_tables(figures):
     assert _differing(figures / "tables", RESULTS / "tables") == []
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="not yet seen to hold with one thread; with two, the encoder of sound differs",
-)
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage(stage, models):
     assert _differing(models / stage, FIRST / stage) == []
 
 
-@pytest.mark.xfail(strict=False, reason="its models are those of the stages above")
 def test_edited_video(models, tmp_path):
     clip = next(iter(sorted((FIRST / "corpus").glob(f"{ACTOR}/video/front/neutral/level_1/*.mp4"))))
     for name, folder in (("first", FIRST), ("second", models)):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from spfem.corpus.video import read_video, write_video
 from spfem.errors import SettingsError
@@ -85,8 +86,6 @@ def test_unknown_values_are_errors(change, tmp_path):
 
 
 def test_device_choice():
-    import torch
-
     assert choose_device("cpu") == "cpu"
     if not torch.cuda.is_available():
         assert choose_device("auto") == "cpu"
@@ -103,3 +102,15 @@ def test_caption_and_seeds_reach_the_manifest(workspace):
         assert manifest[f"tables/numbers.{suffix}"]["caption"] == "One number."
     assert manifest["tables/silent.csv"]["caption"] == ""
     assert manifest["tables/silent.csv"]["seeds"] == list(workspace.scale.seeds)
+
+
+@pytest.fixture
+def free_order():
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_gradients_of_picked_rows_are_summed_in_one_order(tmp_path, free_order):
+    torch.use_deterministic_algorithms(False)
+    open_workspace("n", scale="smoke", data=tmp_path, figures=tmp_path, device="cpu")
+    assert torch.are_deterministic_algorithms_enabled()

@@ -24,7 +24,7 @@ def align_waveforms(
 
 def doubt(cost: float, settings: PairingSettings) -> str:
     """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
-    if settings.compat == "upstream" or cost <= settings.maximum_cost:
+    if settings.trusts(cost):
         return ""
     return (
         f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "

@@ -35,7 +35,8 @@ class ExplorerWidget(ipywidgets.VBox):
     """Controls and picture of a `CorrelationExplorer`; made by `CorrelationExplorer.widget`.
 
     A click on a face chooses a place, a click on a matrix the frame of its row. Every control
-    can be reached and moved by keys (Space opens a list). Parts have the CSS classes `spfem-explorer-<name>`.
+    can be reached and moved by keys (Space opens a list). Parts have the CSS classes
+    `spfem-explorer-<name>`.
 
     Args:
         explorer: shown, and changed by the controls.

@@ -16,6 +16,7 @@ from spfem.face.mesh import FaceMesh, face_mesh
 from spfem.face.shading import add_normals, draw_conditions, draw_mask
 from spfem.head import HeadModel
 from spfem.head.rasterise import Raster, rasterise
+from spfem.start_warp import start_warp
 
 SAMPLES = 2  # per pixel side
 TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
@@ -131,7 +132,7 @@ class ConditionPainter:
     """
 
     def __init__(self, head: HeadModel, face_size: int, device: torch.device | str = "cpu"):
-        wp.init()
+        start_warp()
         self.mesh = face_mesh(head)
         self.face_size = face_size
         self.device = torch.device(device)

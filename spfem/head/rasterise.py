@@ -8,6 +8,7 @@ import torch
 import warp as wp
 
 from spfem.errors import ShapeError
+from spfem.start_warp import start_warp
 
 wp.config.log_level = wp.LOG_ERROR
 _FAR = 1e30
@@ -115,7 +116,7 @@ def rasterise(points: torch.Tensor, triangles: torch.Tensor, height: int, width:
         raise ShapeError(f"points must be float32 (T, V, 3); got {points.dtype} {points.shape}")
     if triangles.ndim != 2 or triangles.shape[-1] != 3 or triangles.dtype != torch.int32:
         raise ShapeError(f"triangles must be int32 (F, 3); got {triangles.dtype} {triangles.shape}")
-    wp.init()
+    start_warp()
     frames, faces = len(points), len(triangles)
     device = points.device
     shape = (frames, height, width)

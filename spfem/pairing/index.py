@@ -103,7 +103,7 @@ def align_clips(
     alignment = align_sequences(a, b)
     inside = (alignment.path < (frames_a, frames_b)).all(1)
     cost = alignment.normalised_cost
-    usable = settings.compat == "upstream" or cost <= settings.maximum_cost
+    usable = settings.trusts(cost)
     return Pair(source.key, target.key, alignment.path[inside].astype(np.int32), cost, usable)
 
 
@@ -120,7 +120,7 @@ def follow_path(
     path = fit_to_clips(path, (frames_a, frames_b), name, Path(settings.paths_file or ""))
     heard = path[(path < (len(a), len(b))).all(1)]  # the sound may end before the video
     cost = float(np.abs(a[heard[:, 0]] - b[heard[:, 1]]).sum(1).mean())
-    usable = settings.compat == "upstream" or cost <= settings.maximum_cost
+    usable = settings.trusts(cost)
     return Pair(source.key, target.key, path, cost, usable)
 
 

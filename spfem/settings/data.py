@@ -75,3 +75,7 @@ class PairingSettings:
     # The released paths for MEAD, in place of our own for the actors that they list; for example
     # "data/optional/aligned_path36.json".
     paths_file: str | None = None
+
+    def trusts(self, cost: float) -> bool:
+        """Whether an alignment of this mean cost is taken for one of the same words."""
+        return self.compat == "upstream" or cost <= self.maximum_cost

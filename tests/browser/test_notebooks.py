@@ -12,11 +12,7 @@ from tests.browser.explorer_tab import ExplorerTab
 from tests.browser.notebook_tab import NotebookTab
 from tests.conftest import ROOT
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.xfail(strict=False, reason="not yet run to its end"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SCALE = "smoke"
 DATA = ROOT / "data"

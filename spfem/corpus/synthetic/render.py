@@ -17,6 +17,7 @@ from spfem.corpus.synthetic.shading import draw, find_normals, find_visible
 from spfem.head import load_head_model
 from spfem.head.model import HeadModel
 from spfem.settings import CorpusSettings
+from spfem.start_warp import start_warp
 
 wp.config.log_level = wp.LOG_ERROR  # type: ignore[attr-defined]
 CHUNK_FRAMES = 32  # frames a launch, which bounds memory
@@ -46,7 +47,7 @@ class Canvas:
         scale: float,
         samples: int = 2,
     ):
-        wp.init()
+        start_warp()
         self.size, self.samples, self.device = size, samples, "cpu"
         side = int(np.clip(2 * HALF * scale * CHART_DENSITY, 64, SIDE))
         chart = cv2.resize(paint_face(appearance), (side, side), interpolation=cv2.INTER_AREA)
