@@ -95,7 +95,7 @@ def draw_bars(
                         ha="center",
                         fontsize=7,
                     )
-    shown = [(labels or {}).get(str(name), str(name)) for name in groups]
+    shown = [(labels or {}).get(str(name), title_of(str(name))) for name in groups]
     ax.set_xticks(np.arange(len(groups)), shown)
     ax.axhline(0, color="#444444", linewidth=0.8)
     ax.yaxis.grid(visible=True)

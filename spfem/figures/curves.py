@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spfem.errors import ShapeError
-from spfem.figures.style import legend_above, look_of, new_figure, title_of
+from spfem.figures.style import LOOKS, legend_above, look_of, new_figure, title_of
 
 
 def draw_curves(
@@ -35,8 +35,13 @@ def draw_curves(
         logarithmic: scale of the values.
 
     Raises:
-        ShapeError: if a column is missing.
+        ShapeError: if a column is missing, or there are more than looks to tell them apart.
     """
+    if len(columns) > len(LOOKS):
+        raise ShapeError(
+            f"{len(columns)} curves in one axes cannot be told apart, {len(LOOKS)} can; "
+            "draw_terms gives each axes of its own"
+        )
     missing = [name for name in (over, *columns) if name not in table]
     if missing:
         raise ShapeError(
@@ -52,7 +57,7 @@ def draw_curves(
             values,
             color=look.colour,
             linestyle=look.line,
-            label=title_of(name).replace("_", " "),
+            label=title_of(name),
         )
     if logarithmic:
         ax.set_yscale("log")

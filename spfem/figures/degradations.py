@@ -22,9 +22,11 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
         ax: to draw on.
         table: of `spfem.evaluation.degradations.degradation_table`.
     """
+    in_order = sorted(table.degradation.unique(), key=_words_and_numbers)
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     shown = shown.assign(row=shown.metric + ", " + shown.backbone)
     worse = shown.pivot_table(index="row", columns="degradation", values="worse_by", sort=False)
+    worse = worse[[name for name in in_order if name in worse]]
     low = shown.pivot_table(index="row", columns="degradation", values="ci_low", sort=False)
     high = shown.pivot_table(index="row", columns="degradation", values="ci_high", sort=False)
     values = worse.to_numpy(float)
@@ -38,3 +40,8 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     ax.set_yticks(range(len(worse)), list(worse.index))
     ax.tick_params(length=0)
     return ax
+
+
+def _words_and_numbers(name: str) -> list[tuple[str, int]]:
+    """What sorts a strength by its size: 2 frames before 10."""
+    return [(word, 0) if not word.isdigit() else ("", int(word)) for word in name.split()]

@@ -77,8 +77,8 @@ METHOD_LOOKS: Mapping[str, Look] = {
 
 
 def title_of(name: str) -> str:
-    """How figures write the name of a method; any other name stays as it is."""
-    return METHODS[name].title if name in METHODS else name
+    """How figures write the name of a method, or words that are joined by underscores."""
+    return METHODS[name].title if name in METHODS else name.replace("_", " ")
 
 
 def look_of(name: str, position: int) -> Look:
