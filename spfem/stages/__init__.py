@@ -31,8 +31,8 @@ from spfem.stages.metrics import (
     make_spatial_metric,
     make_temporal_metric,
 )
+from spfem.stages.renderer_supervision import ANCHORED
 from spfem.stages.renderers import (
-    ANCHORED,
     make_actor_renderer,
     make_base_renderer,
     person_texture,

@@ -26,7 +26,8 @@ from spfem.renderer.render import render_clips
 from spfem.stages.data import make_corpus, make_faces, make_persons
 from spfem.stages.edit_track import EditTrack
 from spfem.stages.manipulators import make_manipulator
-from spfem.stages.renderers import ANCHORED, make_actor_renderer, person_texture
+from spfem.stages.renderer_supervision import ANCHORED
+from spfem.stages.renderers import make_actor_renderer, person_texture
 from spfem.workspace import Workspace
 
 TRACK_SOURCES = ("face", "head", "corpus/video.py", "corpus/media.py", "stages/edit_track.py")
