@@ -47,7 +47,7 @@ def lab(request, chromium, tmp_path_factory):
 def tab(chromium, artefacts):
     """A page that may reach this machine only, and asks for no more."""
     context = chromium.new_context(
-        viewport={"width": 1150, "height": 1200}, reduced_motion="reduce"
+        viewport={"width": 1366, "height": 1200}, reduced_motion="reduce"
     )
     page = context.new_page()
     elsewhere = watch_requests(page)
