@@ -207,6 +207,7 @@ def open_workspace(
     Raises:
         SettingsError: if a value is unknown.
     """
+    import pandas as pd
     import torch
 
     settings = load_scale(scale)
@@ -228,6 +229,7 @@ def open_workspace(
         notebook,
     )
     workspace.figures.mkdir(parents=True, exist_ok=True)
+    pd.set_option("display.max_colwidth", None)  # notebooks show the words of a table whole
     return workspace
 
 

@@ -13,6 +13,16 @@ WORSE_AND_BETTER = LinearSegmentedColormap.from_list(
 UNHARMED = "none"
 
 
+def by_strength(name: str) -> list[tuple[str, int]]:
+    """What sorts names of one damage by its strength.
+
+    Example:
+        >>> sorted(["10 frames late", "2 frames late"], key=by_strength)
+        ['2 frames late', '10 frames late']
+    """
+    return [("", int(word)) if word.isdigit() else (word, 0) for word in name.split()]
+
+
 def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     """Draw by how much each degradation worsens each metric, relative to its worst one.
 
@@ -22,7 +32,7 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
         ax: to draw on.
         table: of `spfem.evaluation.degradations.degradation_table`.
     """
-    in_order = sorted(table.degradation.unique(), key=_words_and_numbers)
+    in_order = sorted(table.degradation.unique(), key=by_strength)
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     shown = shown.assign(row=shown.metric + ", " + shown.backbone)
     worse = shown.pivot_table(index="row", columns="degradation", values="worse_by", sort=False)
@@ -40,8 +50,3 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     ax.set_yticks(range(len(worse)), list(worse.index))
     ax.tick_params(length=0)
     return ax
-
-
-def _words_and_numbers(name: str) -> list[tuple[str, int]]:
-    """What sorts a strength by its size: 2 frames before 10."""
-    return [(word, 0) if not word.isdigit() else ("", int(word)) for word in name.split()]
