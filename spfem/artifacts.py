@@ -162,8 +162,11 @@ class Stage:
 
     def pause(self) -> None:
         """Add the time since the start to the record, without marking the stage complete."""
+        import torch
+
         now = time.perf_counter()
         self.record["seconds"] = self.seconds + now - self.started
+        self.record["threads"] = torch.get_num_threads()
         self.started = now
         write_json(self.folder / RECORD_NAME, self.record)
 

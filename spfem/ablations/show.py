@@ -10,6 +10,7 @@ import pandas as pd
 from spfem.ablations.run import TABLES, caption_of
 from spfem.ablations.statistics import in_words, wide_table
 from spfem.ablations.supervision_variants import CALIBRATION
+from spfem.evaluation.tables import markdown_table
 from spfem.workspace import Workspace
 
 
@@ -39,7 +40,7 @@ def show_ablation(workspace: Workspace, tables: Mapping[str, pd.DataFrame], name
     figure = draw_ablation(drawn, labels)
     workspace.save_figure(figure, f"ablation_{name}", drawn, caption=caption)
     words = "\n".join(f"* {sentence}" for sentence in in_words(rows, table))
-    return [Markdown(f"{caption}\n\n{words}"), figure, shown]
+    return [Markdown(f"{caption}\n\n{words}"), figure, Markdown(markdown_table(shown))]
 
 
 def how_to_make(workspace: Workspace) -> str:

@@ -23,7 +23,8 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _markdown(table: pd.DataFrame) -> str:
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown, with three digits; cells in `**` are bold where it is rendered."""
     rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
     rows += [[_text(cell) for cell in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
@@ -63,7 +64,7 @@ def save_table(
     paths = [folder / f"{name}{suffix}" for suffix in (".csv", ".tex", ".md")]
     with writing(paths[0]) as aside:
         table.to_csv(aside, index=False, lineterminator="\n")
-    for path, text in zip(paths[1:], (_tex(shown), _markdown(shown)), strict=True):
+    for path, text in zip(paths[1:], (_tex(shown), markdown_table(shown)), strict=True):
         with writing(path) as aside:
             aside.write_text(text, encoding="utf-8")
     return paths

@@ -62,7 +62,7 @@ def draw_forest(ax: Axes, check: pd.DataFrame, gains: Mapping[str, int]) -> list
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.1%}" if value else "0"))
     ax.tick_params(axis="x", labelsize=7)
     ax.xaxis.grid(visible=True)
-    ax.set_xlabel("better by, share of NED's value (symmetric log)")
+    ax.set_xlabel("better than NED by (symmetric log)")
     return lines
 
 
