@@ -8,13 +8,17 @@ from pathlib import Path
 
 import ipywidgets
 
+# A field tells its text once, when it is left: letter by letter, a button pressed right after the
+# last one would overtake them.
+WHOLE = {"continuous_update": False}
+
 
 class ExportForm(ipywidgets.VBox):
     """A folder, a button that writes the view into it, and the paths written."""
 
     def __init__(self, folder: str) -> None:
         self.folder = ipywidgets.Text(
-            value=folder, description="folder", tooltip="where exported views are written"
+            value=folder, description="folder", tooltip="where exported views are written", **WHOLE
         )
         self.button = ipywidgets.Button(
             description="export view",
@@ -36,7 +40,7 @@ class OwnClipsForm(ipywidgets.HBox):
 
     def __init__(self) -> None:
         self.fields = tuple(
-            ipywidgets.Text(description=f"own {name}", tooltip=tip, placeholder="clip.mp4")
+            ipywidgets.Text(description=f"own {name}", tooltip=tip, placeholder="clip.mp4", **WHOLE)
             for name, tip in (
                 ("first", "path of your own clip, on which a place is chosen"),
                 ("second", "path of a clip of the same words in another emotion"),

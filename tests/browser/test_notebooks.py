@@ -1,7 +1,4 @@
-"""Notebooks of the package in a real JupyterLab, on the smallest data.
-
-A notebook makes the stages that are not there yet, as it does for a user who opens it first.
-"""
+"""Notebooks of the package in a real JupyterLab, on the data of the smoke run."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ DATA = ROOT / "data"
 
 
 @pytest.fixture
-def opened(request, lab, tab, tmp_path):
+def opened(request, smoke, lab, tab, tmp_path):
     """A notebook with its parameters set as a user would: in the parameters cell."""
     folder, address = lab
     [source] = (ROOT / "notebooks").glob(f"{request.param}_*.ipynb")
