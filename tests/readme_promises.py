@@ -230,7 +230,7 @@ PROMISES = {
 NO_TEST = {
     "Speech-preserving facial expression manipulation, reproduced end to end": "the title",
     "Rows: the source, NED's edit": "a caption; what the rows are is written into the picture",
-    "`run_all.sh --scale smoke` is done in less than": "a time; every run prints its seconds",
+    "`run_all.sh --scale smoke` takes about ten minutes": "a time; every run prints its seconds",
     "Your first heatmap, and the explorer": "the title of a block of commands",
     "about a minute on two cores": "a time, in figures/benchmarks.csv",
     "Departures from the papers and defects": "docstrings; a person must judge them",
