@@ -22,7 +22,6 @@ def draw_curves(
     *,
     over: str = "step",
     smoothing: int = 1,
-    logarithmic: bool = False,
 ) -> Axes:
     """Draw columns of a training record over the steps.
 
@@ -32,7 +31,6 @@ def draw_curves(
         columns: names of what is drawn.
         over: column along the axis.
         smoothing: rows of a running mean; the raw curve stays faintly visible.
-        logarithmic: scale of the values.
 
     Raises:
         ShapeError: if a column is missing, or there are more than looks to tell them apart.
@@ -59,8 +57,6 @@ def draw_curves(
             linestyle=look.line,
             label=title_of(name),
         )
-    if logarithmic:
-        ax.set_yscale("log")
     ax.set_xlabel(over)
     ax.grid(visible=True)
     legend_above(ax, min(2, len(columns)))
@@ -135,7 +131,7 @@ def draw_terms(
                 values = curve[term].rolling(smoothing, min_periods=1, center=True).mean()
                 look = looks[name]
                 ax.plot(curve["step"], values, color=look.colour, linestyle=look.line)
-        ax.set_title(term.replace("_", " "), loc="left")
+        ax.set_title(title_of(term), loc="left")
         ax.grid(visible=True)
     for place, ax in enumerate(axes.flat):
         ax.set_visible(place < len(terms))

@@ -32,11 +32,10 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
         ax: to draw on.
         table: of `spfem.evaluation.degradations.degradation_table`.
     """
-    in_order = sorted(table.degradation.unique(), key=by_strength)
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     shown = shown.assign(row=shown.metric + ", " + shown.backbone)
     worse = shown.pivot_table(index="row", columns="degradation", values="worse_by", sort=False)
-    worse = worse[[name for name in in_order if name in worse]]
+    worse = worse[sorted(worse.columns.tolist(), key=by_strength)]
     low = shown.pivot_table(index="row", columns="degradation", values="ci_low", sort=False)
     high = shown.pivot_table(index="row", columns="degradation", values="ci_high", sort=False)
     values = worse.to_numpy(float)

@@ -10,7 +10,6 @@ import warp as wp
 from spfem.errors import ShapeError
 from spfem.start_warp import start_warp
 
-wp.config.log_level = wp.LOG_ERROR
 _FAR = 1e30
 
 

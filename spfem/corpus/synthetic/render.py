@@ -19,7 +19,6 @@ from spfem.head.model import HeadModel
 from spfem.settings import CorpusSettings
 from spfem.start_warp import start_warp
 
-wp.config.log_level = wp.LOG_ERROR  # type: ignore[attr-defined]
 CHUNK_FRAMES = 32  # frames a launch, which bounds memory
 CHART_DENSITY = 1.6  # texels of the chart per frame pixel
 
