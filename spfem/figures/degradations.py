@@ -35,7 +35,8 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     shown = shown.assign(row=shown.metric + ", " + shown.backbone)
     worse = shown.pivot_table(index="row", columns="degradation", values="worse_by", sort=False)
-    worse = worse[sorted(worse.columns.tolist(), key=by_strength)]
+    in_order = sorted(map(str, worse), key=by_strength)
+    worse = worse[in_order]
     low = shown.pivot_table(index="row", columns="degradation", values="ci_low", sort=False)
     high = shown.pivot_table(index="row", columns="degradation", values="ci_high", sort=False)
     values = worse.to_numpy(float)
