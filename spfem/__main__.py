@@ -21,6 +21,7 @@ from spfem.settings import EMOTIONS
 from spfem.stage_command import add_stage_parser, run_stage
 from spfem.track_report.command import add_track_parser, run_track
 from spfem.user_study.command import add_study_parser, run_study
+from spfem.weights.command import add_weights_parser, run_weights
 from spfem.workspace import DEVICES
 
 
@@ -107,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--models",
         type=Path,
         metavar="DIR",
-        help="stages of a finished run (default: data/synthetic-demo)",
+        help="stages of a finished run (default: what comes with spfem, or data/synthetic-demo)",
     )
     edit.add_argument(
         "--intensity",
@@ -138,7 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
-    edit.add_argument("--method", choices=METHODS, default="ned+asccl", help="default: ned+asccl")
+    edit.add_argument("--method", choices=METHODS, default="ned", help="default: ned")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
@@ -152,6 +153,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_study_parser(commands)
     add_track_parser(commands)
     add_audit_parser(commands)
+    add_weights_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -234,6 +236,7 @@ COMMANDS = {
     "user-study": run_study,
     "track": run_track,
     "audit": run_audit,
+    "weights": run_weights,
     "bench": _bench,
 }
 

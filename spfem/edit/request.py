@@ -12,7 +12,7 @@ from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.errors import InputError
 from spfem.settings import EMOTIONS
 
-DEFAULT_METHOD = "ned+asccl"
+DEFAULT_METHOD = "ned"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class EditRequest:
         emotion: emotion to show, or None with `reference`.
         reference: video whose expression style to take over, or None.
         intensity: 0 for the expression of the source, 1 for the full edit.
-        models: stages of a finished run; None for those of the demo.
+        models: stages of a finished run; None for the manipulator that comes with the package
+            (of `ned`), and else those of the demo.
         method: one of `spfem.methods.METHODS` that the models were trained with.
         face: number of the face to edit, from left to right in the first frame that shows a face,
             from 1; None for the largest there.

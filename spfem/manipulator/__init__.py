@@ -3,7 +3,11 @@
 Importing it loads torch and numpy only.
 """
 
-from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
+from spfem.manipulator.checkpoint import (
+    load_manipulator,
+    pretrained_manipulator,
+    save_manipulator,
+)
 from spfem.manipulator.flame_space import FLAME_SPACE
 from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
@@ -30,6 +34,7 @@ __all__ = [
     "load_manipulator",
     "manipulate",
     "mix_styles",
+    "pretrained_manipulator",
     "reference_style",
     "save_manipulator",
     "set_intensity",
