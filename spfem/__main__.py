@@ -114,8 +114,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--intensity",
         type=float,
         default=1.0,
-        metavar="0..1",
+        metavar="0..2",
         help="how much: 0 keeps the expression, 1 is the full edit (default: 1)",
+    )
+    edit.add_argument(
+        "--renderer",
+        choices=("moved", "ned"),
+        default="moved",
+        help="moved: move the clip's own pixels (default); ned: NED's neural renderer, adapted to "
+        "the clip first",
     )
     edit.add_argument(
         "--face",
@@ -133,8 +140,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--keep",
         type=Path,
         metavar="DIR",
-        help="folder that keeps track and adapted renderer of a clip for its next edit "
-        "(default: own/ in the folder of the models)",
+        help="folder that keeps the track of a clip for its next edit (default: own/ in the "
+        "folder of the models, or data/cache/own)",
     )
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
@@ -202,6 +209,7 @@ def _edit(arguments: argparse.Namespace) -> None:
             emotion=arguments.emotion,
             reference=arguments.reference,
             intensity=arguments.intensity,
+            renderer=arguments.renderer,
             models=arguments.models,
             method=arguments.method,
             face=arguments.face,

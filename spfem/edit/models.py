@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from spfem.artifacts import file_digest
-from spfem.edit.request import EditRequest
 from spfem.errors import CheckpointError
 from spfem.head import load_head_model
 from spfem.manipulator import Manipulator, load_manipulator, pretrained_manipulator
@@ -20,39 +18,25 @@ from spfem.renderer.stage import FILE_NAME as RENDERER_NAME
 from spfem.renderer.stage import MadeRenderer
 
 
-@dataclass(frozen=True)
-class EditModels:
-    """Models of a finished run, or a manipulator that comes with the package.
+def load_base_renderer(models: Path | None, seed: int, device: str) -> MadeRenderer:
+    """NED's renderer that knows faces in general, of a finished run; none comes with the package.
 
-    Attributes:
-        folder: of the run.
-        manipulator: of the wished method.
-        base: renderer that knows faces in general.
-    """
-
-    folder: Path
-    manipulator: Manipulator
-    base: MadeRenderer
-
-
-def load_models(request: EditRequest, device: str) -> EditModels:
-    """Load the models of a request.
+    Args:
+        models: stages of the run; None for the run at demo scale.
+        seed: of the run's learning.
+        device: to put it on.
 
     Raises:
-        SettingsError: if the method is unknown.
-        CheckpointError: if the folder lacks them (the error lists what is there), or they are of
-            another expression space.
+        CheckpointError: if the folder lacks it.
     """
-    manipulator = load_edit_manipulator(request.models, request.method, request.seed)
-    folder = request.models or _demo_folder()
-    renderer_path = folder / "renderer" / "base" / f"seed{request.seed}" / RENDERER_NAME
-    if not renderer_path.exists():
+    folder = models or _demo_folder()
+    path = folder / "renderer" / "base" / f"seed{seed}" / RENDERER_NAME
+    if not path.exists():
         raise CheckpointError(
-            f"{renderer_path} is missing; train the models once with: bash run_all.sh (or name "
-            "the folder of a finished run with --models)"
+            f"{path} is missing; train the models once with: bash run_all.sh (or name the folder "
+            "of a finished run with --models, or edit with --renderer moved, which needs no run)"
         )
-    base = load_renderer(renderer_path, device)
-    return EditModels(folder, manipulator, MadeRenderer(base, file_digest(renderer_path), 0.0))
+    return MadeRenderer(load_renderer(path, device), file_digest(path), 0.0)
 
 
 def load_edit_manipulator(models: Path | None, method: str, seed: int) -> Manipulator:

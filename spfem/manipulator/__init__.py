@@ -9,7 +9,7 @@ from spfem.manipulator.checkpoint import (
     save_manipulator,
 )
 from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.manipulator.intensity import mix_styles, set_intensity
+from spfem.manipulator.intensity import LARGEST_INTENSITY, mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
@@ -20,6 +20,7 @@ from spfem.manipulator.training import TrainedManipulator, train_manipulator
 
 __all__ = [
     "FLAME_SPACE",
+    "LARGEST_INTENSITY",
     "Discriminator",
     "ExpressionSpace",
     "Generator",
