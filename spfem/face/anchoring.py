@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -78,6 +79,25 @@ class TrackedCodes(Protocol):
     def found(self) -> np.ndarray:
         """(T,) bool."""
         ...
+
+
+@dataclass(frozen=True)
+class AnchoredCodes:
+    """What `TrackedCodes` asks for, of some frames of a track."""
+
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    landmarks: np.ndarray
+    found: np.ndarray
+
+
+def take_codes(track: TrackedCodes, frames: np.ndarray) -> AnchoredCodes:
+    """The codes of some frames (N,) of a track."""
+    names = [field.name for field in fields(AnchoredCodes) if field.name != "identity"]
+    return AnchoredCodes(track.identity, *(getattr(track, name)[frames] for name in names))
 
 
 class AnchoredMesh:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from spfem.face.anchoring import AnchoredMesh, TrackedCodes
+from spfem.face.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Donors
@@ -36,7 +36,7 @@ class OpeningGatherer:
 
     def __init__(self, mesh: AnchoredMesh, track: TrackedCodes, layer: int, frames: np.ndarray):
         self.mesh, self.layer, self.frames = mesh, layer, frames
-        part = _Part(track, frames)
+        part = take_codes(track, frames)
         points = mesh.vertices(part, part.expression, mesh.corrections(part)).numpy()
         pad = PADDING * float(np.max(part.scale))
         rim = points[:, mesh.rims[layer], :2]
@@ -78,15 +78,6 @@ class OpeningGatherer:
             torch.from_numpy(shown)[:, None],
             torch.from_numpy(_palette(self.pictures, regions, layers, cores)),
         )
-
-
-class _Part:
-    """Some frames of a track."""
-
-    def __init__(self, track: TrackedCodes, frames: np.ndarray):
-        self.identity = track.identity
-        for name in ("expression", "rotation", "scale", "translation", "landmarks", "found"):
-            setattr(self, name, getattr(track, name)[frames])
 
 
 def cut_window(frame: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:

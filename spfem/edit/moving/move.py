@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 
 import numpy as np
@@ -16,18 +19,44 @@ from spfem.edit.moving.choose import (
     opening_shapes,
     stretches,
 )
-from spfem.edit.moving.gather import OpeningGatherer, _Part, cut_window
+from spfem.edit.moving.gather import OpeningGatherer, cut_window
+from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import ShapeError
-from spfem.face.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes
+from spfem.face.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
 from spfem.head import load_head_model
 from spfem.head.rasterise import rasterise
-from spfem.renderer.moved import Donors, MovedRenderer, OpeningBox
-from spfem.renderer.moved.donors import Choice
+from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
 from spfem.settings.moved import MovedSettings
 
 BATCH_FRAMES = 8  # drawn at once
 BOX_PADDING = 0.02  # head units around the rim of an opening
 SIDE_STEP = 8  # pixels; sides of windows and boxes are multiples
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let torch use one thread a call for a while."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def keep_blinks(
+    expression: np.ndarray, source: np.ndarray, names: Sequence[str]
+) -> np.ndarray:
+    """Edited face units (T, E) in which lids that the source closes are not torn open.
+
+    A wider eye is added to a blink by the codes, but no frame shows what would lie under the lid.
+    """
+    kept = expression.copy()
+    for side in ("Left", "Right"):
+        wide, blink = names.index(f"eyeWide{side}"), names.index(f"eyeBlink{side}")
+        wider = np.maximum(expression[:, wide] - source[:, wide], 0)
+        kept[:, wide] -= wider * np.clip(source[:, blink], 0, 1)
+    return kept
 
 
 class ClipMover:
@@ -59,9 +88,11 @@ class ClipMover:
                 f"expression is {expression.shape}; the track has {track.expression.shape}: give "
                 "codes of the same clip"
             )
-        self.track, self.expression, self.device = track, expression, device
+        head = load_head_model()
+        self.track, self.device = track, device
+        self.expression = keep_blinks(expression, track.expression, head.expression_names)
         self.settings = settings or MovedSettings()
-        self.mesh = AnchoredMesh(load_head_model(), self.settings)
+        self.mesh = AnchoredMesh(head, self.settings)
         self.shown = getattr(track, "shown", track.found)
         mesh = self.mesh.mesh
         self.renderer = MovedRenderer(
@@ -75,6 +106,7 @@ class ClipMover:
         self.gatherers: dict[int, OpeningGatherer] = {}
         self.choices: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.donors: dict[int, Donors] = {}
+        self.skin = SkinGatherer(self.mesh, track, np.flatnonzero(track.found))
         self._choose(max(1, round(self.settings.cross_fade_seconds * fps)))
 
     def _choose(self, fade_frames: int) -> None:
@@ -102,29 +134,50 @@ class ClipMover:
 
     def gather(self, frames: Iterable[np.ndarray]) -> None:
         """Read the frames (H, W, 3) of the clip from its start, as far as donors lie."""
-        last = max(int(gatherer.frames[-1]) for gatherer in self.gatherers.values())
+        wanted = [gatherer.frames[-1] for gatherer in self.gatherers.values()]
+        last = int(max(*wanted, self.skin.frames[-1]))
         for index, frame in enumerate(islice(frames, last + 1)):
+            self.skin.offer(index, frame)
             for gatherer in self.gatherers.values():
                 gatherer.offer(index, frame)
+        self.skin.finish()
         for layer, gatherer in self.gatherers.items():
             self.donors[layer] = gatherer.finish().to(self.device)
 
     def move(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The frames (H, W, 3) of the clip with the wished face; `gather` comes first."""
+        """The frames (H, W, 3) of the clip with the wished face; `gather` comes first.
+
+        On a CPU, batches are drawn beside each other, each by one of torch's threads: steps this
+        small gain nothing from several threads each.
+        """
         passing = iter(frames)
-        for start in range(0, len(self.expression), BATCH_FRAMES):
-            batch = list(islice(passing, min(BATCH_FRAMES, len(self.expression) - start)))
-            index = start + np.flatnonzero(self.shown[start : start + len(batch)])
-            moved = self._draw(index, [batch[i - start] for i in index]) if len(index) else []
-            drawn = dict(zip(index.tolist(), moved, strict=True))
-            for place, frame in enumerate(batch, start):
-                yield drawn.get(place, frame)
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        waiting: deque[Future[list[np.ndarray]]] = deque()
+        with ThreadPoolExecutor(threads) as pool, one_thread_each():
+            for start in range(0, len(self.expression), BATCH_FRAMES):
+                count = min(BATCH_FRAMES, len(self.expression) - start)
+                batch = list(islice(passing, count))
+                waiting.append(pool.submit(self._draw_batch, start, batch))
+                if len(waiting) > threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+
+    def _draw_batch(self, start: int, batch: list[np.ndarray]) -> list[np.ndarray]:
+        index = start + np.flatnonzero(self.shown[start : start + len(batch)])
+        drawn = list(batch)
+        if len(index):
+            moved = self._draw(index, [batch[i - start] for i in index])
+            for i, frame in zip(index, moved, strict=True):
+                drawn[i - start] = frame
+        return drawn
 
     def _draw(self, index: np.ndarray, frames: list[np.ndarray]) -> list[np.ndarray]:
-        part = _Part(self.track, index)
+        part = take_codes(self.track, index)
         corrections = self.mesh.corrections(part)
         source = self.mesh.vertices(part, part.expression, corrections)
         edited = self.mesh.vertices(part, self.expression[index], corrections)
+        surface = self.skin.surface(frames, source.numpy(), edited.numpy())
         unit = float(part.scale.mean())
         low, width, height = self._window(source, edited, unit)
         shift = torch.from_numpy(np.pad(low, ((0, 0), (0, 1))).astype(np.float32))[:, None]
@@ -150,7 +203,13 @@ class ClipMover:
         with torch.inference_mode():
             pictures = torch.from_numpy(windows).to(self.device).permute(0, 3, 1, 2).float()
             made = self.renderer(
-                pictures, source.to(self.device), edited.to(self.device), unit, boxes, donors
+                pictures,
+                source.to(self.device),
+                edited.to(self.device),
+                unit,
+                boxes,
+                donors,
+                Surface(*(torch.from_numpy(value).to(self.device) for value in surface)),
             )
             bytes_ = made.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         return [

@@ -6,8 +6,8 @@ colour from there. `picture` draws a batch of faces, `field` finds the displacem
 numpy are imported; who draws hands a rasteriser in, so that recorded rasters work as well.
 """
 
-from spfem.renderer.moved.donors import Donors
-from spfem.renderer.moved.picture import MovedRenderer
+from spfem.renderer.moved.donors import Choice, Donors
+from spfem.renderer.moved.picture import MovedRenderer, Surface
 from spfem.renderer.moved.view import OpeningBox
 
-__all__ = ["Donors", "MovedRenderer", "OpeningBox"]
+__all__ = ["Choice", "Donors", "MovedRenderer", "OpeningBox", "Surface"]

@@ -94,8 +94,8 @@ def skin_field(
     rate: float,
     unit: float,
     settings: MovedSettings,
-) -> Tensor:
-    """Shift (B, 2, H, W) of the skin layer in window pixels, 0 far from the face.
+) -> tuple[Tensor, Tensor]:
+    """Shift of the skin layer, 0 far from the face, and how far each place belongs to the face.
 
     Args:
         view: the edited mesh on the grid.
@@ -105,6 +105,10 @@ def skin_field(
         rate: samples of the grid per window pixel.
         unit: window pixels per head unit.
         settings: of the renderer.
+
+    Returns:
+        shift: (B, 2, H, W) window pixels.
+        fade: (B, 1, H, W), 1 on the face, falling to 0 beside it.
     """
     attributes = view.interpolate(shift_attributes(source, edited))
     here = pixel_centres(*view.layer.shape[1:], attributes) / rate
@@ -118,7 +122,7 @@ def skin_field(
     if edited.requires_grad:
         velocity = fill_smoothly(view.interpolate(vertex_velocity(edited)), known)
         shift = transported(shift, velocity, rate)
-    return shift * fade
+    return shift * fade, fade
 
 
 def distance_outside(mask: Tensor) -> Tensor:

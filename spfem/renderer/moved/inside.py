@@ -46,13 +46,13 @@ class SourceView:
 
     def core(self, layer: int, settings: MovedSettings) -> Tensor:
         """Where (B, 1, H, W) an opening is seen, well away from its edge, as 0 or 1."""
-        shown = (self.view.layer == layer)[:, None].float()
+        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
         return 1 - _dilated(1 - shown, settings.rim * self.unit * self.rate)
 
     def seen(self, layer: int, settings: MovedSettings) -> Tensor:
         """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then falling to 0."""
         margin = settings.unseen_margin * self.unit * self.rate
-        shown = (self.view.layer == layer)[:, None].float()
+        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
         blur = max(1, round(margin / 2))
         # Two samples more, so that what the frame shows is never taken for unseen by rounding.
         wide = _dilated(shown, margin + blur + 2)

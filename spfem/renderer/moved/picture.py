@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,9 +12,11 @@ from torch.nn import Module, functional
 from spfem.errors import ShapeError
 from spfem.renderer.moved.donors import Choice, Donors, donor_colours, painted_colours
 from spfem.renderer.moved.field import skin_field
+from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
 from spfem.renderer.moved.view import (
     MOUTH,
+    SKIN_LAYER,
     MeshView,
     OpeningBox,
     Rasterise,
@@ -24,6 +27,19 @@ from spfem.settings.moved import MovedSettings
 
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the frames tell about the skin, beyond where it lies.
+
+    Attributes:
+        shading: (B, U) brightness of each vertex after the edit per brightness before.
+        held: (B, U) in [0, 1], where something before the face is seen, which stays.
+    """
+
+    shading: Tensor
+    held: Tensor
 
 
 class MovedRenderer(Module):
@@ -74,6 +90,7 @@ class MovedRenderer(Module):
         unit: float,
         boxes: Sequence[OpeningBox] = (),
         donors: Mapping[int, tuple[Donors, Choice]] | None = None,
+        surface: Surface | None = None,
     ) -> Tensor:
         """Pictures (B, 3, H, W) with the edited faces, in the range of the given ones.
 
@@ -84,6 +101,7 @@ class MovedRenderer(Module):
             unit: window pixels per head unit.
             boxes: where openings are seen; without them lips and lids move, but nothing opens.
             donors: by layer, what shows an opening where the frame itself does not.
+            surface: how the skin's light changes and what stays where it is; None for nothing.
 
         Raises:
             ShapeError: if the batches differ, or a box leaves the window.
@@ -94,12 +112,15 @@ class MovedRenderer(Module):
         grid = (round(height * rate), round(width * rate))
         view = self._view(edited * rate, *grid)
         before = self._view(source * rate, *grid)
-        field = skin_field(view, before, source, edited, rate, unit, self.settings)
-        if rate < 1:
-            field = functional.interpolate(
-                field, (height, width), mode="bilinear", align_corners=False
-            )
-        result = look_up(pictures, pixel_centres(height, width, pictures) + field, "bicubic")
+        field, fade = skin_field(view, before, source, edited, rate, unit, self.settings)
+        light = held = None
+        if surface is not None:
+            light, held = _over_the_skin(view, surface)
+            light = 1 + (light - 1) * fade.square()
+            field = field * (1 - held)
+        size = (height, width)
+        shift = _enlarged(field, size)
+        result = look_up(pictures, pixel_centres(height, width, pictures) + shift, "bicubic")
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
@@ -119,7 +140,10 @@ class MovedRenderer(Module):
             colours = opening.own
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
-            result = _laid_in(result, box, opening, colours)
+            stays = None if held is None else box.cut(_enlarged(held, size))
+            result = _laid_in(result, box, opening, colours, stays)
+        if light is not None and held is not None:
+            result = result * _enlarged(1 + (light - 1) * (1 - held), size)
         return result
 
     def _view(self, points: Tensor, height: int, width: int) -> MeshView:
@@ -127,7 +151,7 @@ class MovedRenderer(Module):
             raster = self.rasterise(
                 points.detach().float().contiguous(), self.triangles, height, width
             )
-            return MeshView.of(raster, self.corners, self.layers)
+            return MeshView.of(raster, self.corners, self.layers, points.dtype)
 
     def _with_donors(
         self, part: BoxView, opening: Opening, donors: Donors, choice: Choice
@@ -161,11 +185,31 @@ class MovedRenderer(Module):
         return own * opening.own + rest + (1 - covered) * paint
 
 
-def _laid_in(picture: Tensor, box: OpeningBox, opening: Opening, colours: Tensor) -> Tensor:
+def _over_the_skin(view: MeshView, surface: Surface) -> tuple[Tensor, Tensor]:
+    """Change of light and what stays, each (B, 1, H, W), continued over openings and background."""
+    both = view.interpolate(torch.stack([surface.shading - 1, surface.held], -1))
+    skin = (view.layer == SKIN_LAYER)[:, None].to(both.dtype)
+    filled = fill_smoothly(both, skin)
+    return 1 + filled[:, :1], filled[:, 1:].clamp(0, 1)
+
+
+def _enlarged(values: Tensor, size: tuple[int, int]) -> Tensor:
+    if values.shape[-2:] == size:
+        return values
+    return functional.interpolate(values, size, mode="bilinear", align_corners=False)
+
+
+def _laid_in(
+    picture: Tensor, box: OpeningBox, opening: Opening, colours: Tensor, stays: Tensor | None
+) -> Tensor:
     """Pictures (B, 3, H, W) with an opening and the skin around it laid into its box."""
     below = box.cut(picture)
-    skin = below + (opening.skin - below) * _feathered(box, below)
-    mixed = skin + (colours - skin) * opening.share
+    weight = _feathered(box, below)
+    share = opening.share
+    if stays is not None:
+        weight, share = weight * (1 - stays), share * (1 - stays)
+    skin = below + (opening.skin - below) * weight
+    mixed = skin + (colours - skin) * share
     rows = []
     for index, (x, y) in enumerate(box.corners):
         row = picture[index].clone()

@@ -86,12 +86,14 @@ class MeshView:
     depth: Tensor
 
     @classmethod
-    def of(cls, raster: Raster, triangles: Tensor, layers: Tensor) -> MeshView:
-        """Look the layers (G,) of a raster's triangles (G, 3) long up."""
+    def of(
+        cls, raster: Raster, triangles: Tensor, layers: Tensor, dtype: torch.dtype
+    ) -> MeshView:
+        """Look up the layers (G,) of a raster's triangles (G, 3) long; floats become `dtype`."""
         face = raster.face.long()
         known = face.clamp(min=0)
         layer = torch.where(face >= 0, layers[known], torch.full_like(face, -2))
-        return cls(triangles, known, raster.barycentric, layer, raster.depth)
+        return cls(triangles, known, raster.barycentric.to(dtype), layer, raster.depth.to(dtype))
 
     def interpolate(self, attributes: Tensor) -> Tensor:
         """Attributes (B, U, C) at each sample, as (B, C, H, W)."""
