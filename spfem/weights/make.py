@@ -85,17 +85,11 @@ def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> 
         CheckpointError: if half precision would change what it measures.
     """
     recipe = RECIPES[name]
-    corpus = stages.make_corpus(workspace)
     stage = open_stage(
         workspace.stage_folder("weights", name, f"seed{seed}"),
         f"weights {name}",
         settings={"name": name, "seed": seed, "evaluation": workspace.scale.evaluation},
-        inputs={
-            "checkpoint": file_digest(checkpoint),
-            "corpus": corpus.digest,
-            "persons": stages.make_persons(workspace).digest,
-            "pairs": stages.make_pairs(workspace).digest,
-        },
+        inputs={**recipe.measured_with(workspace), "checkpoint": file_digest(checkpoint)},
         sources=SOURCES,
     )
     path = shipped_path(name, stage.folder)
@@ -149,7 +143,8 @@ def _card(
 
     tensors, facts = load_checkpoint(path, kind=recipe.kind)
     record = json.loads((checkpoint.parent / RECORD_NAME).read_text(encoding="utf-8"))
-    corpus, scale, clips = stages.make_corpus(workspace), workspace.scale, recipe.clips(workspace)
+    corpus, scale = stages.make_whole_corpus(workspace), workspace.scale
+    actors, clips = recipe.lessons(workspace)
     held_out = sorted(actor for actor, role in corpus.roles.items() if role == "held_out")
     return {
         "name": name,
@@ -164,8 +159,8 @@ def _card(
             "text": recipe.learned_from,
             "corpus": workspace.corpus,
             "scale": scale.name,
-            "actors": sorted({clip.actor for clip in clips}),
-            "clips": len(clips),
+            "actors": actors,
+            "clips": clips,
             "fps": float(corpus.fps),
             "face_size": scale.face.face_size,
         },

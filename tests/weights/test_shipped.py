@@ -13,12 +13,12 @@ import spfem.correlation
 import spfem.manipulator
 from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint, save_checkpoint
-from spfem.errors import CheckpointError
+from spfem.errors import CheckpointError, SettingsError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, hash_file, sha256_of
 from spfem.scales import load_scale
 from spfem.weights.card import FIGURE_KEYS, KEYS, card_file, page_file, read_card, render_card
 from spfem.weights.check import LARGEST_BYTES, check_weights
-from spfem.weights.make import LARGEST_ROUNDING, MadeWeights, _rounding, publish
+from spfem.weights.make import LARGEST_ROUNDING, MadeWeights, _rounding, make_weights, publish
 from spfem.weights.recipes import RECIPES
 
 NAMES = [name for variants in PRETRAINED.values() for name in variants.values()]
@@ -199,7 +199,9 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
     assert hash_file(folder / "spatial.safetensors").read_text() == hash_file(made.path).read_text()
 
 
-def test_an_unknown_model_cannot_be_made(capsys):
+def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
+    with pytest.raises(SettingsError, match="no model renderer comes .* choose of spatial, "):
+        make_weights(None, tmp_path, names=("renderer",))
     with pytest.raises(SystemExit):
         main(["weights", "make", "--only", "renderer"])
     assert "invalid choice: 'renderer'" in capsys.readouterr().err
