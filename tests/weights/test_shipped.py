@@ -200,7 +200,7 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
 
 
 def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
-    with pytest.raises(SettingsError, match="no model renderer comes .* choose of spatial, "):
+    with pytest.raises(SettingsError, match=r"no model renderer comes .* choose of spatial, "):
         make_weights(None, tmp_path, names=("renderer",))
     with pytest.raises(SystemExit):
         main(["weights", "make", "--only", "renderer"])
