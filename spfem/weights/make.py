@@ -23,7 +23,7 @@ from spfem.weights.half_precision import pack_half
 from spfem.weights.recipes import RECIPES, Recipe
 from spfem.workspace import Workspace
 
-LARGEST_ROUNDING = 0.005  # of any measured value, by half precision
+LARGEST_ROUNDING = 0.005  # of a figure, by half precision, unless its interval is wider
 SOURCES = (
     "checkpoints.py",
     "correlation",
@@ -48,7 +48,7 @@ class MadeWeights:
 def make_weights(
     workspace: Workspace, out: Path, *, seed: int = 0, names: Sequence[str] = ()
 ) -> list[MadeWeights]:
-    """Make the models of `RECIPES` with a run's stages, and put them into `out`.
+    """Make the models of `RECIPES` with a run's stages, and put them into `out` one by one.
 
     Args:
         workspace: of the run; what it has learned already is taken as it is.
@@ -65,11 +65,11 @@ def make_weights(
         raise SettingsError(
             f"no model {', '.join(unknown)} comes with the package; choose of {', '.join(RECIPES)}"
         )
-    wanted = names or tuple(RECIPES)
-    packed = [
-        pack_model(workspace, name, RECIPES[name].make(workspace, seed), seed) for name in wanted
-    ]
-    return [publish(each, out) for each in packed]
+    made = []
+    for name in [name for name in RECIPES if not names or name in names]:
+        checkpoint = RECIPES[name].make(workspace, seed)
+        made.append(publish(pack_model(workspace, name, checkpoint, seed), out))
+    return made
 
 
 def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> MadeWeights:
@@ -85,17 +85,11 @@ def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> 
         CheckpointError: if half precision would change what it measures.
     """
     recipe = RECIPES[name]
-    corpus = stages.make_corpus(workspace)
     stage = open_stage(
         workspace.stage_folder("weights", name, f"seed{seed}"),
         f"weights {name}",
         settings={"name": name, "seed": seed, "evaluation": workspace.scale.evaluation},
-        inputs={
-            "checkpoint": file_digest(checkpoint),
-            "corpus": corpus.digest,
-            "persons": stages.make_persons(workspace).digest,
-            "pairs": stages.make_pairs(workspace).digest,
-        },
+        inputs={**recipe.measured_with(workspace), "checkpoint": file_digest(checkpoint)},
         sources=SOURCES,
     )
     path = shipped_path(name, stage.folder)
@@ -103,15 +97,24 @@ def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> 
         pack_half(checkpoint, path, kind=recipe.kind)
         files = {"value": path, "unrounded": checkpoint}
         figures = recipe.measure(workspace, files, seed)
-        rounding = round(max(abs(row["value"] - row["unrounded"]) for row in figures), 6)
-        if rounding > LARGEST_ROUNDING:
-            raise CheckpointError(
-                f"half precision changes a figure of {name} by {rounding:.2g}, more than "
-                f"{LARGEST_ROUNDING}; ship it in single precision"
-            )
+        rounding = _rounding(name, figures)
         write_card(path, _card(workspace, name, recipe, checkpoint, path, seed, figures, rounding))
         stage.finish()
     return MadeWeights(name, path)
+
+
+def _rounding(name: str, figures: list[dict[str, Any]]) -> float:
+    """The largest change of a figure by half precision; see `pack_model` for the error."""
+    changes = [abs(row["value"] - row["unrounded"]) for row in figures]
+    for row, change in zip(figures, changes, strict=True):
+        known = 0.0 if row["ci_low"] is None else (row["ci_high"] - row["ci_low"]) / 2
+        if change > max(LARGEST_ROUNDING, known):
+            raise CheckpointError(
+                f"half precision changes {row['quantity']} of {name} from {row['unrounded']} to "
+                f"{row['value']}, which is more than can be left to chance; learn it longer, or "
+                "ship it in single precision"
+            )
+    return round(max(changes), 6)
 
 
 def publish(made: MadeWeights, out: Path) -> MadeWeights:
@@ -140,7 +143,8 @@ def _card(
 
     tensors, facts = load_checkpoint(path, kind=recipe.kind)
     record = json.loads((checkpoint.parent / RECORD_NAME).read_text(encoding="utf-8"))
-    corpus, scale, clips = stages.make_corpus(workspace), workspace.scale, recipe.clips(workspace)
+    corpus, scale = stages.make_whole_corpus(workspace), workspace.scale
+    actors, clips = recipe.lessons(workspace)
     held_out = sorted(actor for actor, role in corpus.roles.items() if role == "held_out")
     return {
         "name": name,
@@ -155,8 +159,8 @@ def _card(
             "text": recipe.learned_from,
             "corpus": workspace.corpus,
             "scale": scale.name,
-            "actors": sorted({clip.actor for clip in clips}),
-            "clips": len(clips),
+            "actors": actors,
+            "clips": clips,
             "fps": float(corpus.fps),
             "face_size": scale.face.face_size,
         },

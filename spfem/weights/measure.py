@@ -14,17 +14,18 @@ import numpy as np
 
 from spfem import stages
 from spfem.chain import Wish, edit_expression
-from spfem.correlation.frame_pairs import AlignedClips
 from spfem.correlation.learn import frame_pairs_of_role
 from spfem.correlation.similarity_table import similarity_rows
 from spfem.correlation.temporal_training import TEMPORAL_METRICS, untrained_temporal_metric
 from spfem.correlation.untrained import untrained_metric
 from spfem.errors import CorpusError
-from spfem.evaluation.emotion import clip_features, fit_emotions
+from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.mouth import expression_error
 from spfem.evaluation.retrieval import measure_retrieval
 from spfem.evaluation.similarity import load_metric, similarity_scorer
+from spfem.face.track_file import FaceTrack
 from spfem.manipulator import load_manipulator
+from spfem.pairing.index import Pair
 from spfem.statistics import cluster_bootstrap
 from spfem.workspace import Workspace
 
@@ -45,11 +46,12 @@ RETRIEVAL = {
 EDITS = {
     "expression_error": "mean absolute difference of face units from the clip in which the actor "
     "says the same in that emotion, frames aligned by sound; the baseline is the unedited source",
-    "emotion_accuracy": "share of edits whose emotion a classifier names that saw other actors; of "
-    "the true clips: see `true_emotion_accuracy`",
+    "emotion_accuracy": "share of edits whose emotion is named right by a classifier of face units "
+    "that learned from other actors",
     "jaw_correlation": "correlation of the jaw's opening with that of the source",
     "true_emotion_accuracy": "what the classifier names right of the true clips",
 }
+SCORED = ("expression_error", "emotion_accuracy", "jaw_correlation")  # of each edit
 
 Figures = list[dict[str, Any]]
 """Rows of `spfem.weights.card.FIGURE_KEYS`."""
@@ -152,35 +154,17 @@ def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: i
         np.stack([clip_features(tracks[clip.key].expression) for clip in learned]),
         [clip.emotion for clip in learned],
     )
-    codes: dict[str, Callable[[AlignedClips], np.ndarray]] = {
+    shown: dict[str, Callable[[Pair], np.ndarray]] = {
         "baseline": lambda pair: tracks[pair.source].expression,
-        "truth": lambda pair: tracks[pair.target].expression,
+        **{state: _editor(path, tracks, seed) for state, path in files.items()},
     }
-    for state, path in files.items():
-        codes[state] = _editor(path, workspace, seed)
-    scores: dict[str, np.ndarray] = {}
-    for state, code in codes.items():
-        rows = []
-        for pair in held_out:
-            shown, emotion = code(pair), pair.target.split("/")[1]
-            right = named.name(clip_features(shown)[None]) == [emotion]
-            if state == "truth":
-                rows.append((0.0, float(right), 1.0))
-                continue
-            source, truth = tracks[pair.source].expression, tracks[pair.target].expression
-            at = pair.path
-            rows.append(
-                (
-                    expression_error(shown[at[:, 0]], truth[at[:, 1]]),
-                    float(right),
-                    float(np.corrcoef(shown[:, JAW], source[:, JAW])[0, 1]),
-                )
-            )
-        scores[state] = np.array(rows)
+    scores = {
+        state: np.array([_score_edit(codes(pair), pair, tracks, named) for pair in held_out])
+        for state, codes in shown.items()
+    }
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in held_out])
-    means = {state: table.mean(axis=0) for state, table in scores.items()}
     figures = []
-    for column, quantity in enumerate(tuple(EDITS)[:3]):
+    for column, quantity in enumerate(SCORED):
         interval = cluster_bootstrap(
             scores["value"][:, column],
             clusters,
@@ -189,21 +173,36 @@ def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: i
             seed=0,
         )
         row = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
-        figures.append(
-            _figure(quantity, row, means["baseline"][column], means["unrounded"][column])
-        )
-    return [*figures, _exact("true_emotion_accuracy", float(means["truth"][1]))]
+        baseline, unrounded = (scores[name][:, column].mean() for name in ("baseline", "unrounded"))
+        figures.append(_figure(quantity, row, baseline, unrounded))
+    right = [_names(named, tracks[pair.target].expression, pair.emotion) for pair in held_out]
+    return [*figures, _exact("true_emotion_accuracy", float(np.mean(right)))]
 
 
-def _editor(path: Path, workspace: Workspace, seed: int) -> Callable[[Any], np.ndarray]:
-    manipulator, tracks = load_manipulator(path), stages.make_persons(workspace)
+def _editor(path: Path, tracks: Mapping[str, FaceTrack], seed: int) -> Callable[[Pair], np.ndarray]:
+    manipulator = load_manipulator(path)
 
-    def edited(pair: AlignedClips) -> np.ndarray:
-        wish = Wish(emotion=pair.target.split("/")[1])
-        source = tracks[pair.source].expression
+    def edited(pair: Pair) -> np.ndarray:
+        source, wish = tracks[pair.source].expression, Wish(emotion=pair.emotion)
         return edit_expression(manipulator, source, wish, anchored=stages.ANCHORED, seed=seed)
 
     return edited
+
+
+def _score_edit(
+    shown: np.ndarray, pair: Pair, tracks: Mapping[str, FaceTrack], named: EmotionClassifier
+) -> tuple[float, float, float]:
+    """The `SCORED` quantities of codes (T, E) that should be `pair` in its emotion."""
+    source, truth = tracks[pair.source].expression, tracks[pair.target].expression
+    return (
+        expression_error(shown[pair.path[:, 0]], truth[pair.path[:, 1]]),
+        float(_names(named, shown, pair.emotion)),
+        float(np.corrcoef(shown[:, JAW], source[:, JAW])[0, 1]),
+    )
+
+
+def _names(named: EmotionClassifier, codes: np.ndarray, emotion: str) -> bool:
+    return named.name(clip_features(codes)[None]) == [emotion]
 
 
 def _figure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,13 @@ class Recipe:
         variant: of the kind.
         load: Python that loads it.
         stage: words of `python -m spfem stage` that learn it.
-        learned_from: in words, the clips of `clips`.
+        learned_from: in words.
         baseline: in words, what the figures are compared with.
         explained: what the quantities of the figures are.
         make: checkpoint of a workspace and a seed.
         measure: figures of the checkpoints `value` and `unrounded` and a seed.
-        clips: what it is learned from.
+        measured_with: digests of what the figures are measured on.
+        lessons: names of the actors that it is learned from, and the number of their clips.
         limits: what it is not.
     """
 
@@ -48,16 +49,30 @@ class Recipe:
     explained: Mapping[str, str]
     make: Callable[[Workspace, int], Path]
     measure: Callable[[Workspace, Mapping[str, Path], int], measure.Figures]
-    clips: Callable[[Workspace], tuple[Clip, ...]]
+    measured_with: Callable[[Workspace], Mapping[str, str]]
+    lessons: Callable[[Workspace], tuple[list[str], int]]
     limits: str
 
 
-def _train_clips(workspace: Workspace) -> tuple[Clip, ...]:
-    return stages.make_corpus(workspace).select(role="train")
+def _tracked_pairs(workspace: Workspace) -> dict[str, str]:
+    """All figures so far are of aligned clips, their faces and their codes."""
+    return {
+        "corpus": stages.make_corpus(workspace).digest,
+        "persons": stages.make_persons(workspace).digest,
+        "pairs": stages.make_pairs(workspace).digest,
+    }
 
 
-def _manipulator_clips(workspace: Workspace) -> tuple[Clip, ...]:
-    return stages.manipulator_clips(stages.make_corpus(workspace))
+def _train_clips(workspace: Workspace) -> tuple[list[str], int]:
+    return _counted(stages.make_corpus(workspace).select(role="train"))
+
+
+def _manipulator_clips(workspace: Workspace) -> tuple[list[str], int]:
+    return _counted(stages.manipulator_clips(stages.make_corpus(workspace)))
+
+
+def _counted(clips: Sequence[Clip]) -> tuple[list[str], int]:
+    return sorted({clip.actor for clip in clips}), len(clips)
 
 
 def _picture_metric(name: str, title: str, kind: str, variant: str, load: str) -> Recipe:
@@ -72,7 +87,8 @@ def _picture_metric(name: str, title: str, kind: str, variant: str, load: str) -
         explained=measure.SIMILARITY,
         make=lambda workspace, seed: stages.make_metric(workspace, name, seed),
         measure=partial(measure.measure_metric, name),
-        clips=_train_clips,
+        measured_with=_tracked_pairs,
+        lessons=_train_clips,
         limits=SYNTHETIC,
     )
 
@@ -110,7 +126,8 @@ RECIPES: Mapping[str, Recipe] = {
         explained=measure.RETRIEVAL,
         make=lambda workspace, seed: stages.make_cross_modal_metric(workspace, "expression", seed),
         measure=measure.measure_sound_metric,
-        clips=_train_clips,
+        measured_with=_tracked_pairs,
+        lessons=_train_clips,
         limits=f"{SYNTHETIC} Its expressions are the 52 face units of our tracker, not DECA codes.",
     ),
     "manipulator": Recipe(
@@ -124,8 +141,12 @@ RECIPES: Mapping[str, Recipe] = {
         explained=measure.EDITS,
         make=lambda workspace, seed: stages.make_manipulator(workspace, "ned", seed),
         measure=measure.measure_manipulator,
-        clips=_manipulator_clips,
+        measured_with=_tracked_pairs,
+        lessons=_manipulator_clips,
         limits=f"{SYNTHETIC} It edits the 52 face units of our tracker, not DECA codes.",
     ),
 }
-"""By the name of the file below `spfem/weights`."""
+"""By the name of the file below `spfem/weights`, in the order of making.
+
+Each is put into its folder before the next is made, so what others are learned with goes first.
+"""

@@ -13,11 +13,12 @@ import spfem.correlation
 import spfem.manipulator
 from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint, save_checkpoint
+from spfem.errors import CheckpointError, SettingsError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, hash_file, sha256_of
 from spfem.scales import load_scale
 from spfem.weights.card import FIGURE_KEYS, KEYS, card_file, page_file, read_card, render_card
 from spfem.weights.check import LARGEST_BYTES, check_weights
-from spfem.weights.make import LARGEST_ROUNDING, MadeWeights, publish
+from spfem.weights.make import LARGEST_ROUNDING, MadeWeights, _rounding, make_weights, publish
 from spfem.weights.recipes import RECIPES
 
 NAMES = [name for variants in PRETRAINED.values() for name in variants.values()]
@@ -198,7 +199,9 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
     assert hash_file(folder / "spatial.safetensors").read_text() == hash_file(made.path).read_text()
 
 
-def test_an_unknown_model_cannot_be_made(capsys):
+def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
+    with pytest.raises(SettingsError, match=r"no model renderer comes .* choose of spatial, "):
+        make_weights(None, tmp_path, names=("renderer",))
     with pytest.raises(SystemExit):
         main(["weights", "make", "--only", "renderer"])
     assert "invalid choice: 'renderer'" in capsys.readouterr().err
@@ -214,3 +217,15 @@ def test_doctor_names_them(capsys, monkeypatch, folder):
     facts = {fact.name: fact.trouble for fact in shipped_model_facts()}
     assert "not the file that was shipped" in facts.pop("manipulator")
     assert set(facts.values()) == {""}
+
+
+def test_rounding_that_shows_in_a_figure_is_refused():
+    def figure(unrounded, low, high):
+        interval = {"ci_low": low, "ci_high": high}
+        return {"quantity": "matched", "value": 0.5, "unrounded": unrounded, **interval}
+
+    assert _rounding("spatial", [figure(0.501, 0.49, 0.51), figure(0.5, None, None)]) == 0.001
+    assert _rounding("spatial", [figure(0.52, 0.4, 0.6)]) == 0.02  # known to a tenth only
+    for wrong in (figure(0.52, 0.49, 0.51), figure(0.52, None, None)):
+        with pytest.raises(CheckpointError, match=r"changes matched of spatial from 0\.52 to 0\.5"):
+            _rounding("spatial", [wrong])
