@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 ROUNDS = 5  # of reweighting
 LEAST_BRIGHTNESS = 20.0  # grey levels, which keep ratios meaningful in deep shade
@@ -10,14 +11,29 @@ RATIOS = (0.75, 1.3)  # beyond which the mesh is trusted no more
 FACING = -0.3  # z of a normal that looks towards the camera enough
 
 
-def vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Unit normals (..., U, 3), area-weighted, of vertices (..., U, 3) and triangles (G, 3)."""
-    first, second, third = (points[..., triangles[:, corner], :] for corner in range(3))
-    flat = np.cross(second - first, third - first)
-    total = np.zeros_like(points)
-    for corner in range(3):
-        np.add.at(total, (..., triangles[:, corner], slice(None)), flat)
-    return total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-9)
+class NormalFinder:
+    """Finds the normals of a mesh's vertices.
+
+    Args:
+        triangles: (G, 3).
+        vertices: U, how many the mesh has.
+    """
+
+    def __init__(self, triangles: np.ndarray, vertices: int):
+        self.triangles = triangles
+        faces = np.repeat(np.arange(len(triangles)), 3)
+        ones = np.ones(triangles.size, np.float32)
+        self.touching = csr_array(
+            (ones, (triangles.ravel(), faces)), shape=(vertices, len(triangles))
+        )
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Unit normals (B, U, 3), area-weighted, of vertices (B, U, 3); 0 off the triangles."""
+        first, second, third = (points[:, self.triangles[:, corner]] for corner in range(3))
+        flat = np.cross(second - first, third - first)  # (B, G, 3)
+        total = self.touching @ flat.transpose(1, 0, 2).reshape(flat.shape[1], -1)
+        normals = total.reshape(-1, len(points), 3).transpose(1, 0, 2)
+        return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
 
 
 def harmonics(normals: np.ndarray) -> np.ndarray:

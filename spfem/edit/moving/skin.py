@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from spfem.edit.moving.light import FACING, fit_light, shading_ratio, vertex_normals
+from spfem.edit.moving.light import FACING, NormalFinder, fit_light, shading_ratio
 from spfem.edit.moving.occlusion import SkinAppearance, neighbourhoods
 from spfem.face.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import SKIN
@@ -30,9 +30,10 @@ class SkinGatherer:
         part = take_codes(track, self.frames)
         self.points = mesh.vertices(part, part.expression, mesh.corrections(part)).numpy()
         inner = mesh.mesh
-        self.triangles = inner.triangles[inner.region == SKIN]
+        triangles = inner.triangles[inner.region == SKIN]
+        self.normals = NormalFinder(triangles, len(inner.mean))
         on_skin = np.zeros(len(inner.mean), bool)
-        on_skin[self.triangles] = True
+        on_skin[triangles] = True
         self.vertices = np.flatnonzero(on_skin & (inner.extent > INNER))
         self.colours = np.zeros((len(self.frames), len(self.vertices), 3), np.float32)
         self.light = np.zeros(9)
@@ -46,7 +47,7 @@ class SkinGatherer:
 
     def finish(self) -> None:
         """Work out the light and the usual look of the skin."""
-        normals = vertex_normals(self.points, self.triangles)[:, self.vertices]
+        normals = self.normals(self.points)[:, self.vertices]
         facing = normals[..., 2] < FACING
         self.light = fit_light(normals[facing], self.colours.mean(-1)[facing])
         near = neighbourhoods(self.mesh.mesh.mean[self.vertices])
@@ -62,8 +63,8 @@ class SkinGatherer:
             source: (B, U, 3) vertices in frame pixels.
             edited: (B, U, 3) likewise.
         """
-        before = vertex_normals(source, self.triangles)
-        after = vertex_normals(edited, self.triangles)
+        before = self.normals(source)
+        after = self.normals(edited)
         shading = np.ones(source.shape[:2], np.float32)
         held = np.zeros(source.shape[:2], np.float32)
         chosen = self.vertices
