@@ -152,9 +152,7 @@ class AnchoredMesh:
             gap = ((places[vertices][:, None] - marks[chosen][None]) ** 2).sum(-1)
             near = np.exp(-0.5 * gap / reach**2)
             near[near < 1e-3] = 0  # too far to count, and most are
-            weights[np.ix_(vertices, chosen)] = near / (
-                near.sum(1, keepdims=True) + LEAST_EVIDENCE
-            )
+            weights[np.ix_(vertices, chosen)] = near / (near.sum(1, keepdims=True) + LEAST_EVIDENCE)
         return weights
 
     def marks(self, identity: np.ndarray, expression: np.ndarray) -> np.ndarray:

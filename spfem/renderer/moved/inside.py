@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.renderer.moved.donors import continued, elastic_places
 from spfem.renderer.moved.field import (
     gradients,
     shift_attributes,
@@ -15,7 +16,6 @@ from spfem.renderer.moved.field import (
     vertex_velocity,
     visible_skin,
 )
-from spfem.renderer.moved.donors import continued, elastic_places
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.view import (
     MOUTH,
@@ -56,9 +56,7 @@ class SourceView:
         blur = max(1, round(margin / 2))
         # Two samples more, so that what the frame shows is never taken for unseen by rounding.
         wide = _dilated(shown, margin + blur + 2)
-        return functional.avg_pool2d(
-            wide, 2 * blur + 1, 1, blur, count_include_pad=False
-        )
+        return functional.avg_pool2d(wide, 2 * blur + 1, 1, blur, count_include_pad=False)
 
 
 def _dilated(mask: Tensor, radius: float) -> Tensor:
@@ -111,14 +109,17 @@ class BoxView:
 
     @classmethod
     def of(
-        cls, box: OpeningBox, view: MeshView, source: Tensor, edited: Tensor, upper: Tensor,
+        cls,
+        box: OpeningBox,
+        view: MeshView,
+        source: Tensor,
+        edited: Tensor,
+        upper: Tensor,
         samples: int,
     ) -> BoxView:
         """Interpolate vertices (B, U, 3) in window pixels, and `upper` (U,), over a view."""
         height = upper.to(source.dtype).view(1, -1, 1).expand(len(source), -1, 1)
-        attributes = view.interpolate(
-            torch.cat([shift_attributes(source, edited), height], -1)
-        )
+        attributes = view.interpolate(torch.cat([shift_attributes(source, edited), height], -1))
         corner = box.origins(attributes)[..., :2].transpose(1, 2)[..., None]
         fine = pixel_centres(*view.layer.shape[1:], attributes) / samples
         return cls(

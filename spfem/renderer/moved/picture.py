@@ -25,7 +25,6 @@ from spfem.renderer.moved.view import (
 )
 from spfem.settings.moved import MovedSettings
 
-
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
 
@@ -226,9 +225,7 @@ def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
     return ((inward - 0.5) / FEATHER_PIXELS).clamp(0, 1)
 
 
-def _check(
-    pictures: Tensor, source: Tensor, edited: Tensor, boxes: Sequence[OpeningBox]
-) -> None:
+def _check(pictures: Tensor, source: Tensor, edited: Tensor, boxes: Sequence[OpeningBox]) -> None:
     if not len(pictures) == len(source) == len(edited):
         raise ShapeError(
             f"{len(pictures)} pictures, {len(source)} source meshes and {len(edited)} edited "

@@ -86,9 +86,7 @@ class MeshView:
     depth: Tensor
 
     @classmethod
-    def of(
-        cls, raster: Raster, triangles: Tensor, layers: Tensor, dtype: torch.dtype
-    ) -> MeshView:
+    def of(cls, raster: Raster, triangles: Tensor, layers: Tensor, dtype: torch.dtype) -> MeshView:
         """Look up the layers (G,) of a raster's triangles (G, 3) long; floats become `dtype`."""
         face = raster.face.long()
         known = face.clamp(min=0)
