@@ -79,9 +79,7 @@ class EditRequest:
                 "give a reference video"
             )
         if not 0 <= self.intensity <= LARGEST_INTENSITY:
-            raise InputError(
-                f"intensity {self.intensity} must lie from 0 to {LARGEST_INTENSITY:g}"
-            )
+            raise InputError(f"intensity {self.intensity} must lie from 0 to {LARGEST_INTENSITY:g}")
         if self.renderer not in RENDERERS:
             raise InputError(
                 f"renderer {self.renderer!r} is unknown; choose one of {', '.join(RENDERERS)}"

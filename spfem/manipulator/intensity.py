@@ -9,7 +9,6 @@ from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
 
-
 LARGEST_INTENSITY = 2.0
 
 

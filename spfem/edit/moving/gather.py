@@ -83,7 +83,7 @@ class OpeningGatherer:
 def cut_window(frame: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
     """The window (height, width, 3) of a frame (H, W, 3) at x, y; its border is repeated beyond."""
     high, wide = frame.shape[:2]
-    if 0 <= x and 0 <= y and x + width <= wide and y + height <= high:
+    if x >= 0 and y >= 0 and x + width <= wide and y + height <= high:
         return frame[y : y + height, x : x + width]
     rows = np.clip(np.arange(y, y + height), 0, high - 1)
     columns = np.clip(np.arange(x, x + width), 0, wide - 1)

@@ -15,8 +15,9 @@ def vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     first, second, third = (points[..., triangles[:, corner], :] for corner in range(3))
     flat = np.cross(second - first, third - first)
     total = np.zeros_like(points)
+    by_vertex, by_triangle = np.moveaxis(total, -2, 0), np.moveaxis(flat, -2, 0)
     for corner in range(3):
-        np.add.at(total, (..., triangles[:, corner], slice(None)), flat)
+        np.add.at(by_vertex, triangles[:, corner], by_triangle)
     return total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-9)
 
 

@@ -44,9 +44,7 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def keep_blinks(
-    expression: np.ndarray, source: np.ndarray, names: Sequence[str]
-) -> np.ndarray:
+def keep_blinks(expression: np.ndarray, source: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Edited face units (T, E) in which lids that the source closes are not torn open.
 
     A wider eye is added to a blink by the codes, but no frame shows what would lie under the lid.
@@ -125,9 +123,7 @@ class ClipMover:
             )
             path = donor_path(openings, settings.donor_switch, settings.own_advantage)
             index, weight = cross_fade(path, len(openings.candidates), fade_frames)
-            slack = stretches(
-                openings, index, settings.largest_stretch, settings.least_height
-            )
+            slack = stretches(openings, index, settings.largest_stretch, settings.least_height)
             frames = openings.candidates
             self.gatherers[layer] = OpeningGatherer(self.mesh, self.track, layer, frames)
             self.choices[layer] = index, weight, slack

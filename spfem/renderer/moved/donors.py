@@ -88,9 +88,9 @@ def elastic_places(
     Returns:
         (B, 2, h, w) places.
     """
-    fine = pixel_centres(*places.shape[-2:], places) / samples
+    fine = pixel_centres(places.shape[-2:], places) / samples
     whole, _ = continued(places - fine, skin, samples)
-    here = pixel_centres(*whole.shape[-2:], whole)
+    here = pixel_centres(whole.shape[-2:], whole)
     if bool((slack >= 1).all()):
         return here + whole
     above, _ = continued(places - fine, skin * upper, samples)

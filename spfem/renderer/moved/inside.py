@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.renderer.moved.donors import continued, elastic_places
 from spfem.renderer.moved.field import (
     gradients,
     shift_attributes,
@@ -15,11 +16,8 @@ from spfem.renderer.moved.field import (
     vertex_velocity,
     visible_skin,
 )
-from spfem.renderer.moved.donors import continued, elastic_places
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.view import (
-    MOUTH,
-    SKIN_LAYER,
     MeshView,
     OpeningBox,
     look_up,
@@ -27,7 +25,7 @@ from spfem.renderer.moved.view import (
     pixel_centres,
     smooth_step,
 )
-from spfem.settings.moved import MovedSettings
+from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,13 @@ class SourceView:
         return 1 - _dilated(1 - shown, settings.rim * self.unit * self.rate)
 
     def seen(self, layer: int, settings: MovedSettings) -> Tensor:
-        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then falling to 0."""
+        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then down to 0."""
         margin = settings.unseen_margin * self.unit * self.rate
         shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
         blur = max(1, round(margin / 2))
         # Two samples more, so that what the frame shows is never taken for unseen by rounding.
         wide = _dilated(shown, margin + blur + 2)
-        return functional.avg_pool2d(
-            wide, 2 * blur + 1, 1, blur, count_include_pad=False
-        )
+        return functional.avg_pool2d(wide, 2 * blur + 1, 1, blur, count_include_pad=False)
 
 
 def _dilated(mask: Tensor, radius: float) -> Tensor:
@@ -111,16 +107,19 @@ class BoxView:
 
     @classmethod
     def of(
-        cls, box: OpeningBox, view: MeshView, source: Tensor, edited: Tensor, upper: Tensor,
+        cls,
+        box: OpeningBox,
+        view: MeshView,
+        source: Tensor,
+        edited: Tensor,
+        upper: Tensor,
         samples: int,
     ) -> BoxView:
         """Interpolate vertices (B, U, 3) in window pixels, and `upper` (U,), over a view."""
         height = upper.to(source.dtype).view(1, -1, 1).expand(len(source), -1, 1)
-        attributes = view.interpolate(
-            torch.cat([shift_attributes(source, edited), height], -1)
-        )
+        attributes = view.interpolate(torch.cat([shift_attributes(source, edited), height], -1))
         corner = box.origins(attributes)[..., :2].transpose(1, 2)[..., None]
-        fine = pixel_centres(*view.layer.shape[1:], attributes) / samples
+        fine = pixel_centres(view.layer.shape[1:], attributes) / samples
         return cls(
             box,
             view,
@@ -163,7 +162,7 @@ def draw_opening(
     visible = visible_skin(
         part.view, part.places, depth, before.view, before.rate, before.unit, settings
     )
-    here = pixel_centres(part.box.height, part.box.width, shift) + part.corner()
+    here = pixel_centres((part.box.height, part.box.width), shift) + part.corner()
     skin_shift, any_skin = continued(shift, visible, samples)
     share = functional.avg_pool2d(part.inside, samples)
     if layer == MOUTH:

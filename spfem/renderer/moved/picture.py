@@ -15,16 +15,13 @@ from spfem.renderer.moved.field import skin_field
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
 from spfem.renderer.moved.view import (
-    MOUTH,
-    SKIN_LAYER,
     MeshView,
     OpeningBox,
     Rasterise,
     look_up,
     pixel_centres,
 )
-from spfem.settings.moved import MovedSettings
-
+from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
@@ -120,7 +117,7 @@ class MovedRenderer(Module):
             field = field * (1 - held)
         size = (height, width)
         shift = _enlarged(field, size)
-        result = look_up(pictures, pixel_centres(height, width, pictures) + shift, "bicubic")
+        result = look_up(pictures, pixel_centres(size, pictures) + shift, "bicubic")
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
@@ -220,15 +217,13 @@ def _laid_in(
 
 def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
     """Weights (1, 1, h, w): 1 in a box, falling to 0 at its border."""
-    here = pixel_centres(box.height, box.width, like)
+    here = pixel_centres((box.height, box.width), like)
     side = here.new_tensor([box.width, box.height]).view(1, 2, 1, 1)
     inward = torch.minimum(here, side - here).amin(1, keepdim=True)
     return ((inward - 0.5) / FEATHER_PIXELS).clamp(0, 1)
 
 
-def _check(
-    pictures: Tensor, source: Tensor, edited: Tensor, boxes: Sequence[OpeningBox]
-) -> None:
+def _check(pictures: Tensor, source: Tensor, edited: Tensor, boxes: Sequence[OpeningBox]) -> None:
     if not len(pictures) == len(source) == len(edited):
         raise ShapeError(
             f"{len(pictures)} pictures, {len(source)} source meshes and {len(edited)} edited "
