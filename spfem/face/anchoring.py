@@ -24,11 +24,10 @@ from spfem.face.landmark_sets import (
 from spfem.face.mesh import CHART_JAW, face_mesh
 from spfem.head import HeadModel
 from spfem.head.model import EYE, SKIN
-from spfem.renderer.moved.view import LEFT_EYE as LEFT_LAYER
-from spfem.renderer.moved.view import MOUTH as MOUTH_LAYER
-from spfem.renderer.moved.view import RIGHT_EYE as RIGHT_LAYER
-from spfem.renderer.moved.view import SKIN_LAYER
-from spfem.settings.moved import MovedSettings
+from spfem.settings.moved import LEFT_EYE as LEFT_LAYER
+from spfem.settings.moved import MOUTH as MOUTH_LAYER
+from spfem.settings.moved import RIGHT_EYE as RIGHT_LAYER
+from spfem.settings.moved import SKIN_LAYER, MovedSettings
 
 RIM_WIDTH = 0.025  # head units around the edge of an opening, whose vertices bound its box
 LEAST_EVIDENCE = 0.3  # landmarks' weight below which a vertex keeps its fitted place
@@ -141,7 +140,7 @@ class AnchoredMesh:
     def _pull(
         self, marks: np.ndarray, places: np.ndarray, is_skin: np.ndarray, is_eye: np.ndarray
     ) -> np.ndarray:
-        """Weights (U, 478): a vertex follows the landmarks near it. The outline is no fixed place."""
+        """Weights (U, 478): a vertex follows landmarks near it; the outline is no fixed place."""
         iris = np.array(RIGHT_IRIS + LEFT_IRIS)
         on_skin = np.setdiff1d(np.arange(len(marks)), np.concatenate([FACE_OVAL, iris]))
         weights = np.zeros((len(places), len(marks)), np.float32)
@@ -166,7 +165,7 @@ class AnchoredMesh:
     def corrections(self, track: TrackedCodes) -> np.ndarray:
         """Shifts (T, U, 2) in frame pixels that bring the fitted mesh onto the tracked landmarks.
 
-        A landmark counts for at most `largest_residual`; frames that were not found are not shifted.
+        A landmark counts for at most `largest_residual`; frames that were not found stay as fitted.
         """
         places = self.marks(track.identity, track.expression)
         turn = rotation_matrix(torch.from_numpy(track.rotation)).numpy()

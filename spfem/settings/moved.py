@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SKIN_LAYER, MOUTH, RIGHT_EYE, LEFT_EYE = -1, 0, 1, 2
+"""Layers of the mesh: the skin and the inside of its three openings."""
+
 
 @dataclass(frozen=True)
 class MovedSettings:

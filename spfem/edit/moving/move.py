@@ -190,10 +190,7 @@ class ClipMover:
             if (box := self._box(layer, edited[:, rim, :2], unit, width, height))
         ]
         donors = {
-            layer: (
-                kept,
-                Choice(*(torch.from_numpy(a[index]) for a in self.choices[layer])).to(self.device),
-            )
+            layer: (kept, Choice.of(*(a[index] for a in self.choices[layer])).to(self.device))
             for layer, kept in self.donors.items()
         }
         with torch.inference_mode():

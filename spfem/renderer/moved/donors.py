@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,15 +43,27 @@ class Choice:
         weight: (B, 3) of the frame itself and of the donors, summing to 1.
         slack: (B, 3) in [0, 1], how far each is stretched to fill a larger opening: 1 wholly, 0
             not at all, so that it hangs at the upper edge.
+        used: columns of `index` with a weight in some frame; others are not looked at.
+        whole: whether every slack is 1. Both are known beforehand, since to ask a GPU is to wait.
     """
 
     index: Tensor
     weight: Tensor
     slack: Tensor
+    used: tuple[int, ...] = (0, 1)
+    whole: bool = False
+
+    @classmethod
+    def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> Choice:
+        """From arrays of the same shapes."""
+        used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
+        tensors = (torch.from_numpy(array) for array in (index, weight, slack))
+        return cls(*tensors, used, bool((slack >= 1).all()))
 
     def to(self, device: torch.device | str) -> Choice:
         """The same on another device."""
-        return Choice(*(value.to(device) for value in vars(self).values()))
+        tensors = (value.to(device) for value in (self.index, self.weight, self.slack))
+        return Choice(*tensors, self.used, self.whole)
 
 
 def continued(values: Tensor, known: Tensor, samples: int) -> tuple[Tensor, Tensor]:
@@ -70,7 +83,7 @@ def continued(values: Tensor, known: Tensor, samples: int) -> tuple[Tensor, Tens
 
 
 def elastic_places(
-    places: Tensor, skin: Tensor, upper: Tensor, slack: Tensor, samples: int
+    places: Tensor, skin: Tensor, upper: Tensor, slack: Tensor | None, samples: int
 ) -> Tensor:
     """Where the inside of an opening lies in a frame, from where the skin around it lies there.
 
@@ -82,16 +95,16 @@ def elastic_places(
         places: (B, 2, sh, sw) of the samples' mesh places in the frame, its pixels.
         skin: (B, 1, sh, sw), 1 where the edit shows skin.
         upper: (B, 1, sh, sw), 1 on the skin above the opening.
-        slack: (B, 1, 1, 1), see `Choice`.
+        slack: (B, 1, 1, 1), see `Choice`; None where all are 1.
         samples: s, per pixel side.
 
     Returns:
         (B, 2, h, w) places.
     """
-    fine = pixel_centres(*places.shape[-2:], places) / samples
+    fine = pixel_centres(places.shape[-2:], places) / samples
     whole, _ = continued(places - fine, skin, samples)
-    here = pixel_centres(*whole.shape[-2:], whole)
-    if bool((slack >= 1).all()):
+    here = pixel_centres(whole.shape[-2:], whole)
+    if slack is None:
         return here + whole
     above, _ = continued(places - fine, skin * upper, samples)
     return here + above + slack * (whole - above)
@@ -118,7 +131,7 @@ def donor_colours(
         samples: s, per pixel side.
     """
     index = choice.index[:, column]
-    slack = choice.slack[:, column + 1].view(-1, 1, 1, 1)
+    slack = None if choice.whole else choice.slack[:, column + 1].view(-1, 1, 1, 1)
     places = view.interpolate(donors.vertices[index, :, :2])
     target = elastic_places(places, skin, upper, slack, samples)
     return (

@@ -8,13 +8,12 @@ from torch.nn import functional
 
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.view import (
-    SKIN_LAYER,
     MeshView,
     look_up,
     pixel_centres,
     smooth_step,
 )
-from spfem.settings.moved import MovedSettings
+from spfem.settings.moved import SKIN_LAYER, MovedSettings
 
 DISTANCE_CELLS = 40  # across the window, for distances to the face, which need no more
 
@@ -111,7 +110,7 @@ def skin_field(
         fade: (B, 1, H, W), 1 on the face, falling to 0 beside it.
     """
     attributes = view.interpolate(shift_attributes(source, edited))
-    here = pixel_centres(*view.layer.shape[1:], attributes) / rate
+    here = pixel_centres(view.layer.shape[1:], attributes) / rate
     places = here + attributes[:, :2]
     known = visible_skin(view, places, attributes[:, 2:], before, rate, unit, settings)
     shift = fill_smoothly(attributes[:, :2], known)

@@ -18,8 +18,6 @@ from spfem.renderer.moved.field import (
 )
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.view import (
-    MOUTH,
-    SKIN_LAYER,
     MeshView,
     OpeningBox,
     look_up,
@@ -27,7 +25,7 @@ from spfem.renderer.moved.view import (
     pixel_centres,
     smooth_step,
 )
-from spfem.settings.moved import MovedSettings
+from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class SourceView:
         return 1 - _dilated(1 - shown, settings.rim * self.unit * self.rate)
 
     def seen(self, layer: int, settings: MovedSettings) -> Tensor:
-        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then falling to 0."""
+        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then down to 0."""
         margin = settings.unseen_margin * self.unit * self.rate
         shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
         blur = max(1, round(margin / 2))
@@ -121,7 +119,7 @@ class BoxView:
         height = upper.to(source.dtype).view(1, -1, 1).expand(len(source), -1, 1)
         attributes = view.interpolate(torch.cat([shift_attributes(source, edited), height], -1))
         corner = box.origins(attributes)[..., :2].transpose(1, 2)[..., None]
-        fine = pixel_centres(*view.layer.shape[1:], attributes) / samples
+        fine = pixel_centres(view.layer.shape[1:], attributes) / samples
         return cls(
             box,
             view,
@@ -143,7 +141,7 @@ def draw_opening(
     part: BoxView,
     before: SourceView,
     edited: Tensor,
-    slack: Tensor,
+    slack: Tensor | None,
     settings: MovedSettings,
 ) -> Opening:
     """What the frame itself shows of an opening, and the skin around it.
@@ -156,7 +154,7 @@ def draw_opening(
         part: the edited mesh in the box.
         before: the source mesh.
         edited: (B, U, 3) vertices in window pixels; may carry a gradient.
-        slack: (B, 1, 1, 1) of the frame itself, see `Choice`; only for the mouth.
+        slack: (B, 1, 1, 1) of the frame itself, see `elastic_places`; only for the mouth.
         settings: of the renderer.
     """
     samples, layer = part.samples, part.box.layer
@@ -164,7 +162,7 @@ def draw_opening(
     visible = visible_skin(
         part.view, part.places, depth, before.view, before.rate, before.unit, settings
     )
-    here = pixel_centres(part.box.height, part.box.width, shift) + part.corner()
+    here = pixel_centres((part.box.height, part.box.width), shift) + part.corner()
     skin_shift, any_skin = continued(shift, visible, samples)
     share = functional.avg_pool2d(part.inside, samples)
     if layer == MOUTH:

@@ -15,15 +15,13 @@ from spfem.renderer.moved.field import skin_field
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
 from spfem.renderer.moved.view import (
-    MOUTH,
-    SKIN_LAYER,
     MeshView,
     OpeningBox,
     Rasterise,
     look_up,
     pixel_centres,
 )
-from spfem.settings.moved import MovedSettings
+from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
@@ -119,7 +117,7 @@ class MovedRenderer(Module):
             field = field * (1 - held)
         size = (height, width)
         shift = _enlarged(field, size)
-        result = look_up(pictures, pixel_centres(height, width, pictures) + shift, "bicubic")
+        result = look_up(pictures, pixel_centres(size, pictures) + shift, "bicubic")
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
@@ -127,15 +125,10 @@ class MovedRenderer(Module):
             drawn = self._view(moved, box.height * samples, box.width * samples)
             part = BoxView.of(box, drawn, source, edited, self.upper, samples)
             kept, choice = (donors or {}).get(box.layer, (None, None))
-            slack = 1.0 if choice is None else choice.slack[:, 0]
-            opening = draw_opening(
-                pictures,
-                part,
-                seen,
-                edited,
-                source.new_ones(len(source)).mul(slack).view(-1, 1, 1, 1),
-                self.settings,
-            )
+            slack = None
+            if choice is not None and not choice.whole:
+                slack = choice.slack[:, 0].view(-1, 1, 1, 1)
+            opening = draw_opening(pictures, part, seen, edited, slack, self.settings)
             colours = opening.own
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
@@ -173,9 +166,7 @@ class MovedRenderer(Module):
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            for column in range(choice.index.shape[1]):
-                if not bool((choice.weight[:, column + 1] > 0).any()):
-                    continue
+            for column in choice.used:
                 colours, shown = donor_colours(
                     donors, choice, column, part.view, part.skin, part.upper, part.samples
                 )
@@ -219,7 +210,7 @@ def _laid_in(
 
 def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
     """Weights (1, 1, h, w): 1 in a box, falling to 0 at its border."""
-    here = pixel_centres(box.height, box.width, like)
+    here = pixel_centres((box.height, box.width), like)
     side = here.new_tensor([box.width, box.height]).view(1, 2, 1, 1)
     inward = torch.minimum(here, side - here).amin(1, keepdim=True)
     return ((inward - 0.5) / FEATHER_PIXELS).clamp(0, 1)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-SKIN_LAYER, MOUTH, RIGHT_EYE, LEFT_EYE = -1, 0, 1, 2
-"""Layers of the mesh; `OpeningBox.layer` is one of the last three."""
 
 
 class Raster(Protocol):
@@ -42,7 +39,7 @@ class OpeningBox:
     """Where the edited faces of a batch show one opening: mouth or an eye.
 
     Attributes:
-        layer: MOUTH, RIGHT_EYE or LEFT_EYE.
+        layer: MOUTH, RIGHT_EYE or LEFT_EYE of `spfem.settings.moved`.
         corners: B pairs (x, y) of the box's upper left corner, window pixels.
         height: of the box, pixels, equal in the batch.
         width: of the box, pixels.
@@ -105,8 +102,9 @@ class MeshView:
         return mixed.permute(0, 3, 1, 2)
 
 
-def pixel_centres(height: int, width: int, like: Tensor) -> Tensor:
-    """Centres (1, 2, H, W), x then y, of pixels; the first is at 0.5."""
+def pixel_centres(size: Sequence[int], like: Tensor) -> Tensor:
+    """Centres (1, 2, H, W), x then y, of the pixels of a size (H, W); the first is at 0.5."""
+    height, width = size
     rows = torch.arange(height, device=like.device, dtype=like.dtype) + 0.5
     columns = torch.arange(width, device=like.device, dtype=like.dtype) + 0.5
     y, x = torch.meshgrid(rows, columns, indexing="ij")
@@ -127,13 +125,13 @@ def look_up(pictures: Tensor, places: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def smooth_step(values: Tensor) -> Tensor:
-    """0 below 0, 1 above 1, a smooth cubic between."""
+    """Of values (...): 0 below 0, 1 above 1, a smooth cubic between."""
     clamped = values.clamp(0, 1)
     return clamped * clamped * (3 - 2 * clamped)
 
 
 def mean_inside(values: Tensor, inside: Tensor, samples: int) -> Tensor:
-    """Means (B, C, H, W) of finer values (B, C, sH, sW) over the samples `inside` (B, 1, sH, sW)."""
+    """Means (B, C, H, W) of finer values (B, C, sH, sW) where `inside` (B, 1, sH, sW) is 1."""
     weights = inside.to(values.dtype)
     total = functional.avg_pool2d(values * weights, samples)
     return total / functional.avg_pool2d(weights, samples).clamp(min=1e-6)
