@@ -66,7 +66,7 @@ class Openings:
     edge_count: int
 
 
-def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.ndarray:
+def donor_path(openings: Openings, switch: float, largest_stretch: float) -> np.ndarray:
     """For each frame what shows its opening (T,): a place in `candidates`, or K for the frame.
 
     Viterbi's path: looking like the edit against changing the donor.
@@ -74,7 +74,7 @@ def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.nd
     Args:
         openings: of the clip.
         switch: cost of a change, head units.
-        own_advantage: of the frame itself, head units.
+        largest_stretch: of the frame's own opening, up to which nothing else is looked for.
     """
     have, wanted = openings.own[openings.candidates], openings.wanted
     turns, count = openings.turns, openings.edge_count
@@ -82,9 +82,9 @@ def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.nd
     heights = opening_heights(wanted, count)
     cost += LESS_OPEN * np.maximum(heights[:, None] - opening_heights(have, count), 0)
     cost += TURNED * np.linalg.norm(turns[:, None] - turns[openings.candidates], axis=-1)
-    own = np.sqrt(((wanted - openings.own) ** 2).sum(-1).mean(-1))
-    own += LESS_OPEN * np.maximum(heights - opening_heights(openings.own, count), 0)
-    itself = np.maximum(own - own_advantage, 0)
+    # What the frame itself shows may be stretched; a donor of another shape would be as well.
+    lacking = heights - largest_stretch * opening_heights(openings.own, count)
+    itself = LESS_OPEN * np.maximum(lacking, 0)
     return cheapest_path(np.concatenate([cost, itself[:, None]], 1), switch)
 
 

@@ -121,7 +121,7 @@ class ClipMover:
                 choose_candidates(shapes, usable, settings.donors),
                 len(EDGES[layer]),
             )
-            path = donor_path(openings, settings.donor_switch, settings.own_advantage)
+            path = donor_path(openings, settings.donor_switch, settings.largest_stretch)
             index, weight = cross_fade(path, len(openings.candidates), fade_frames)
             slack = stretches(openings, index, settings.largest_stretch, settings.least_height)
             frames = openings.candidates
