@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from spfem.errors import SettingsError
 from spfem.face.fit import FittedHead
 from spfem.face.tracker import TrackedFace
+from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import HeadModel, load_head_model
 from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resting_face
 from spfem.reading.films import PersonFilm
@@ -23,6 +24,11 @@ from spfem.settings import ReaderSettings
 REACH_SHARE = 1.2  # of the largest feature of the films, beyond which features are cut off
 SHORT_FRAMES = 12
 NEUTRAL_WEIGHT = 4.0  # of clips of unknown mood that show none: most clips of real people do not
+SPOKEN = (
+    "jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthPress", "mouthPucker",
+    "mouthRoll", "tongueOut",
+)  # fmt: skip
+"""Units that speech moves fast. The lips' landmarks show them; a stretch would add noise only."""
 LIVELY = 0.02  # standard deviation of a unit in the films, below which its gain says nothing
 
 
@@ -204,7 +210,9 @@ def _missing(reader: FaceReader, lessons: Sequence[Lesson]) -> Tensor:
     centred = truth - truth.mean(0)
     slope = (read * centred).sum(0) / np.maximum((centred**2).sum(0), 1e-9)
     most = reader.settings.largest_gain
-    gain = np.where(truth.std(0) > LIVELY, 1 / np.maximum(slope, 1 / most), 1.0).clip(1, most)
+    held = np.array([name.startswith(SPOKEN) for name in FACE_UNIT_NAMES])
+    stretched = ~held & (truth.std(0) > LIVELY)
+    gain = np.where(stretched, 1 / np.maximum(slope, 1 / most), 1.0).clip(1, most)
     return torch.from_numpy(gain.astype(np.float32))
 
 

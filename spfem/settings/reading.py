@@ -41,6 +41,6 @@ class ReaderSettings:
 class ReadSettings:
     """How far a fit follows the read units (`spfem.reading.refit`)."""
 
-    weight: float = 200.0  # of the read units as observations, beside the landmarks
-    smoothness: float = 20.0  # temporal, on face units
-    fit_iterations: int = 4
+    weight: float = 100.0  # of the read units as observations, beside the landmarks
+    smoothness: float = 40.0  # temporal, on face units
+    fit_iterations: int = 6
