@@ -131,12 +131,19 @@ def film_person(number: int, settings: ReaderFilmSettings, face: FaceSettings) -
             )
         )
         truths.append(motion.face_units[keep])
-    return _fitted(seen, truths, face)
+    return fit_film(seen, truths, face)
 
 
-def _fitted(
+def fit_film(
     seen: Sequence[TrackedFace], truths: Sequence[np.ndarray], face: FaceSettings
 ) -> PersonFilm:
+    """Fit the clips of one person as the stages of a corpus do, and as those of own clips.
+
+    Args:
+        seen: what was tracked of each clip, the neutral one first.
+        truths: exact units (T, 52) of each, columns `FACE_UNIT_NAMES`.
+        face: of the fit.
+    """
     head = load_head_model()
     order = [FACE_UNIT_NAMES.index(name) for name in head.expression_names]
     own = [fit_head(head, tracked, face) for tracked in seen]

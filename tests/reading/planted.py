@@ -9,14 +9,15 @@ from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.fit import FittedHead
 from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
-from spfem.reading.films import PersonFilm
-from spfem.settings import ReaderSettings
+from spfem.reading.films import PersonFilm, fit_film
+from spfem.settings import FaceSettings, ReaderSettings
 
 SHRINKAGE = 0.5
 MOVED = ("jawOpen", "browInnerUp", "mouthSmileLeft", "mouthSmileRight", "noseSneerLeft")
+FACE = FaceSettings(fit_iterations=3, processes=1)
 SETTINGS = ReaderSettings(
-    components=24, width=48, steps=250, batch_size=24, window_frames=4, held_out_people=2,
-    resting_noise=0.5,
+    components=24, width=48, steps=600, learning_rate=5e-3, batch_size=24, window_frames=4, held_out_people=2,
+    resting_noise=0.3,
 )  # fmt: skip
 
 
@@ -52,23 +53,10 @@ def planted_units(
     return units
 
 
-def planted_film(head: HeadModel, seed: int, clips: int = 3, frames: int = 16) -> PersonFilm:
+def planted_film(head: HeadModel, seed: int, clips: int = 6, frames: int = 16) -> PersonFilm:
+    """A film fitted as real ones are."""
     random = np.random.default_rng(seed)
     identity = random.normal(0, 0.5, len(head.identity_basis)).astype(np.float32)
     units = [planted_units(head, frames, random, neutral=n == 0) for n in range(clips)]
-    seen = [planted_seen(head, one, identity, random) for one in units]
-    poses = np.concatenate(
-        [np.column_stack([fit.rotation, fit.scale, fit.translation]) for _, fit in seen]
-    ).astype(np.float32)
-    expression = SHRINKAGE * np.concatenate(units)
-    return PersonFilm(
-        landmarks=np.concatenate([tracked.landmarks for tracked, _ in seen]),
-        blendshapes=np.concatenate([tracked.blendshapes for tracked, _ in seen]),
-        units=np.concatenate(units),
-        starts=np.arange(clips) * frames,
-        own_identity=np.stack([identity] * clips),
-        known_pose=poses,
-        own_pose=poses,
-        known_expression=expression,
-        own_expression=expression,
-    )
+    seen = [planted_seen(head, one, identity, random)[0] for one in units]
+    return fit_film(seen, units, FACE)

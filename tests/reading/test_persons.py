@@ -9,10 +9,8 @@ from spfem.face.stage import FaceStore, track_path
 from spfem.face.track_file import FaceTrack
 from spfem.reading import persons as module
 from spfem.reading.persons import load_person, read_persons, read_track
-from spfem.settings import FaceSettings
-from tests.reading.planted import planted_seen, planted_units
+from tests.reading.planted import FACE, planted_seen, planted_units
 
-SETTINGS = FaceSettings(processes=1)
 KEYS = ("M001/neutral/001", "M001/happy/001")
 
 
@@ -43,7 +41,7 @@ def planted(head, tmp_path_factory):
         track_of(head, one, identity, random).save(path)
     faces = FaceStore(folder / "faces", KEYS, {}, "digest")
     shaping = {"M001": KEYS[:1]}
-    fitted = fit_persons(faces, folder / "persons", SETTINGS, shaping)
+    fitted = fit_persons(faces, folder / "persons", FACE, shaping)
     return fitted, shaping, units[1], folder
 
 
@@ -52,14 +50,22 @@ def small_reader(monkeypatch, reader):
     monkeypatch.setattr(module, "_reader", lambda: reader)
 
 
-def test_read_clips_show_more_of_the_truth_and_nothing_else_changes(head, planted):
+def test_only_codes_change_and_the_identity_is_one(head, planted):
     fitted, shaping, units, folder = planted
-    read = read_persons(fitted, folder / "read", SETTINGS, shaping)
+    read = read_persons(fitted, folder / "read", FACE, shaping)
     assert list(read) == list(fitted)
     assert np.array_equal(read[KEYS[0]].identity, read[KEYS[1]].identity)
     for key in KEYS:
         for name in ("landmarks", "blendshapes", "align", "faces", "masks", "found"):
             assert np.array_equal(getattr(read[key], name), getattr(fitted[key], name))
+    assert not np.array_equal(read[KEYS[1]].expression, fitted[KEYS[1]].expression)
+
+
+@pytest.mark.slow
+def test_read_clips_show_what_the_fit_loses(head, planted, good_reader, monkeypatch):
+    monkeypatch.setattr(module, "_reader", lambda: good_reader)
+    fitted, shaping, units, folder = planted
+    read = read_persons(fitted, folder / "well", FACE, shaping)
     column = head.expression_names.index("browInnerUp")
     true = units[:, column] - units[:, column].mean()
     plain, shown = (
@@ -67,22 +73,22 @@ def test_read_clips_show_more_of_the_truth_and_nothing_else_changes(head, plante
         for store in (fitted, read)
     )
     assert plain < 0.5
-    assert shown > 0.75
+    assert shown > 0.7
 
 
 def test_a_second_call_reads_what_is_there(planted):
     fitted, shaping, _, folder = planted
-    first = read_persons(fitted, folder / "read", SETTINGS, shaping)
+    first = read_persons(fitted, folder / "read", FACE, shaping)
     written = track_path(folder / "read", KEYS[0]).stat().st_mtime_ns
-    again = read_persons(fitted, folder / "read", SETTINGS, shaping)
+    again = read_persons(fitted, folder / "read", FACE, shaping)
     assert again.digest == first.digest != fitted.digest
     assert track_path(folder / "read", KEYS[0]).stat().st_mtime_ns == written
 
 
 def test_a_further_clip_of_a_known_person_is_read_as_one_of_the_corpus(planted):
     fitted, shaping, _, folder = planted
-    read = read_persons(fitted, folder / "read", SETTINGS, shaping)
-    codes = read_track(fitted.faces[KEYS[1]], load_person(read, "M001"), SETTINGS)
+    read = read_persons(fitted, folder / "read", FACE, shaping)
+    codes = read_track(fitted.faces[KEYS[1]], load_person(read, "M001"), FACE)
     assert np.array_equal(codes.expression, read[KEYS[1]].expression)
     assert np.array_equal(codes.reprojection_error, read[KEYS[1]].reprojection_error)
     with pytest.raises(InputError, match="knows no person"):

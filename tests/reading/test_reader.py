@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.face.fit import fit_head
 from spfem.reading.evidence import gather_evidence, resting_face
 from spfem.reading.learn import learn_reader
 from spfem.reading.reader import WEIGHTS_PATH, FaceReader
-from tests.reading.planted import MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
+from tests.reading.planted import FACE, MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
 
 
 @pytest.fixture(scope="module")
@@ -18,21 +19,26 @@ def stranger(head):
     """Evidence, resting face and true units of somebody who was not learned from."""
     random = np.random.default_rng(77)
     identity = random.normal(0, 0.5, len(head.identity_basis)).astype(np.float32)
-    still = planted_seen(head, planted_units(head, 16, random, neutral=True), identity, random)
+    still, _ = planted_seen(head, planted_units(head, 16, random, neutral=True), identity, random)
     units = planted_units(head, 60, random)
-    tracked, fitted = planted_seen(head, units, identity, random)
-    resting = resting_face([gather_evidence(head, *still)], neutral=True)
-    return gather_evidence(head, tracked, fitted), resting, units
+    tracked, _ = planted_seen(head, units, identity, random)
+    shape = fit_head(head, still, FACE).identity
+    resting, evidence = (
+        gather_evidence(head, clip, fit_head(head, clip, FACE, identity=shape))
+        for clip in (still, tracked)
+    )
+    return evidence, resting_face([resting], neutral=True), units
 
 
-def test_what_the_tracker_shrinks_comes_back(head, reader, stranger):
+@pytest.mark.slow
+def test_what_the_tracker_shrinks_comes_back(head, good_reader, stranger):
     evidence, resting, units = stranger
-    read = reader.read(evidence, resting)
+    read = good_reader.read(evidence, resting)
     columns = [head.expression_names.index(name) for name in MOVED]
     gap = np.abs(read - units)[:, columns].mean()
-    assert gap < 0.4 * np.abs(SHRINKAGE * units - units)[:, columns].mean()
+    assert gap < 0.7 * np.abs(SHRINKAGE * units - units)[:, columns].mean()
     others = np.setdiff1d(np.arange(52), columns)
-    assert read[:, others].mean() < 0.02
+    assert read[:, others].mean() < 0.04
     assert read.dtype == np.float32
     assert read.min() >= 0
     assert read.max() <= 1
