@@ -180,7 +180,7 @@ def _descend(
 
 @dataclass(frozen=True)
 class _Clip:
-    """Features of a clip, two held frames more at both ends, and its truth."""
+    """Features of a clip, some held frames more at both ends, and its truth."""
 
     frames: Tensor
     clip: Tensor

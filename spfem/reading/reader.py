@@ -19,7 +19,7 @@ from spfem.settings import ReaderSettings
 KIND = "face reader"
 WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "reader.safetensors"
 PIECE_FRAMES = 2048  # read at once
-REACH_FRAMES = 2  # how many frames before and after one the network looks at
+REACH_FRAMES = 4  # how many frames before and after one the network looks at
 OFFSET_COUNT, SCORE_COUNT = 2 * len(INNER_LANDMARKS), len(BLENDSHAPE_NAMES)
 
 
@@ -79,7 +79,7 @@ class FaceReader(nn.Module):
         """Face units (B, T, E), not bounded, of what `features` gave.
 
         Args:
-            frames: (B, T + 4, F), two frames more at both ends.
+            frames: (B, T + 8, F), four frames more at both ends.
             clip: (B, C).
             neutral: (B,) 1 where the resting face is known to be neutral, else 0.
         """

@@ -25,13 +25,13 @@ class ReaderSettings:
 
     components: int = 64  # principal components of the landmarks' offsets
     width: int = 256  # of the hidden layers
-    steps: int = 1500
+    steps: int = 2600
     batch_size: int = 48  # windows
     window_frames: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     mesh_weight: float = 1.0  # of the error on the mesh, beside that of the units
-    resting_noise: float = 2.0  # times the spread of people at rest: real ones differ more
+    resting_noise: float = 1.4  # times the spread of people at rest: real ones differ more
     frame_noise: float = 0.05  # of a feature's own spread
     held_out_people: int = 8  # the last ones, who tell how much the outputs shrink
     largest_gain: float = 1.4  # by which a unit that shrinks may be stretched
@@ -42,5 +42,5 @@ class ReadSettings:
     """How far a fit follows the read units (`spfem.reading.refit`)."""
 
     weight: float = 100.0  # of the read units as observations, beside the landmarks
-    smoothness: float = 40.0  # temporal, on face units
+    smoothness: float = 60.0  # temporal, on face units
     fit_iterations: int = 6

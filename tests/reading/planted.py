@@ -16,8 +16,8 @@ SHRINKAGE = 0.5
 MOVED = ("jawOpen", "browInnerUp", "mouthSmileLeft", "mouthSmileRight", "noseSneerLeft")
 FACE = FaceSettings(fit_iterations=3, processes=1)
 SETTINGS = ReaderSettings(
-    components=24, width=48, steps=600, learning_rate=5e-3, batch_size=24, window_frames=4, held_out_people=2,
-    resting_noise=0.3,
+    components=24, width=48, steps=600, learning_rate=5e-3, batch_size=24, window_frames=4,
+    held_out_people=2, resting_noise=0.3,
 )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def small_reader(monkeypatch, reader):
 
 
 def test_only_codes_change_and_the_identity_is_one(head, planted):
-    fitted, shaping, units, folder = planted
+    fitted, shaping, _, folder = planted
     read = read_persons(fitted, folder / "read", FACE, shaping)
     assert list(read) == list(fitted)
     assert np.array_equal(read[KEYS[0]].identity, read[KEYS[1]].identity)
