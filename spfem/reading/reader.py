@@ -29,7 +29,7 @@ class FaceReader(nn.Module):
     Offsets of the landmarks are told by their principal components. Per frame the network sees
     components and scores less those of the resting face, and the head's turn; per clip those of
     the resting face, and whether that is known to be neutral. Two hidden layers, the second over
-    five frames. Not in the papers.
+    nine frames. Not in the papers.
 
     Args:
         settings: of the network.
