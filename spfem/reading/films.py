@@ -268,7 +268,7 @@ def worsen_pictures(frames: np.ndarray, random: np.random.Generator) -> np.ndarr
             grainy = frame + random.normal(0, noise, frame.shape)
             frame = grainy.clip(0, 255).astype(np.uint8)
         _, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        worse.append(cv2.imdecode(packed, cv2.IMREAD_COLOR))
+        worse.append(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)))
     return np.stack(worse)
 
 

@@ -107,9 +107,8 @@ class FaceReader(nn.Module):
         for start in range(0, frames, piece_frames):
             stop = min(start + piece_frames, frames)
             part = evidence.part(held[start : stop + 2 * REACH_FRAMES])
-            seen, clip = self.features(
-                *map(torch.from_numpy, (part.offsets, part.scores, part.rotation)), rest
-            )
+            offsets, scores = torch.from_numpy(part.offsets), torch.from_numpy(part.scores)
+            seen, clip = self.features(offsets, scores, torch.from_numpy(part.rotation), rest)
             units[start:stop] = self(seen[None], clip[None], neutral)[0].clamp(0, 1).numpy()
         return units
 
