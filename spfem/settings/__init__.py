@@ -9,6 +9,7 @@ from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingS
 from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
+from spfem.settings.reading import ReaderFilmSettings, ReaderSettings, ReadSettings
 from spfem.settings.scale import EvaluationSettings, Scale
 from spfem.settings.supervision import SupervisionSettings
 
@@ -22,6 +23,9 @@ __all__ = [
     "LipSyncSettings",
     "ManipulatorSettings",
     "PairingSettings",
+    "ReadSettings",
+    "ReaderFilmSettings",
+    "ReaderSettings",
     "RendererSettings",
     "Scale",
     "SpatialSettings",
