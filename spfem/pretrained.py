@@ -17,6 +17,7 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 REMEDY = "install spfem again, or make it with `python -m spfem weights make`"
 
 PRETRAINED: Mapping[str, Mapping[str, str]] = {
+    "face reader": {"units": "reader"},
     "spatial coherence": {"paper": "spatial", "speech": "spatial_speech"},
     "spatial-temporal coherence": {"vd": "spatial_temporal_vd"},
     "cross-modal coherence": {"expression": "cross_modal_expression"},

@@ -14,6 +14,8 @@ from spfem.settings import (
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
+    ReaderFilmSettings,
+    ReaderSettings,
     RendererSettings,
     Scale,
     SpatialSettings,
@@ -139,6 +141,10 @@ def _smoke() -> Scale:
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
         ),
+        reader_films=ReaderFilmSettings(
+            people=4, mixed_clips=1, mixed_frames=12, neutral_frames=12, frame_sizes=(128,)
+        ),
+        reader=ReaderSettings(width=32, steps=20, batch_size=16, held_out_people=1),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0),
         temporal=replace(

@@ -82,6 +82,11 @@ STAGES: dict[str, StageKind] = {
         "tracked faces, of all actors or of one", _faces, takes=("actor", "estimate")
     ),
     "pairs": StageKind("aligned pairs of clips", _made("make_pairs")),
+    "reader": StageKind(
+        "the reader of face units, from films of its own people",
+        _made("make_reader", "seed"),
+        takes=("seed",),
+    ),
     "persons": StageKind("codes with one identity an actor", _made("make_persons")),
     **{
         name: StageKind(f"the metric {name}", _metric, takes=("seed",), shared=True)

@@ -20,10 +20,13 @@ from spfem.correlation import (
 )
 from spfem.correlation.scores import level_scores
 from spfem.errors import CheckpointError, SettingsError
+from spfem.face.tracker import BLENDSHAPE_NAMES
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
 from spfem.manipulator import label_style, manipulate, pretrained_manipulator
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, hash_file, pretrained_file
+from spfem.reading.evidence import Evidence, RestingFace
+from spfem.reading.reader import OFFSET_COUNT, FaceReader
 
 METRICS = (
     (SpatialCoherence, None),
@@ -82,8 +85,34 @@ def test_the_manipulator_edits_face_units():
     assert (edited - source)[:, smile].mean() > 0.1
 
 
+def test_the_reader_reads_face_units():
+    reader = FaceReader.pretrained()
+    assert not any(weight.requires_grad for weight in reader.parameters())
+    assert {value.dtype for value in reader.state_dict().values()} == {torch.float32}
+    calm = RestingFace(np.zeros(OFFSET_COUNT, np.float32), np.zeros(51, np.float32), neutral=True)
+    scores = np.zeros((12, 51), np.float32)
+    smile = [n for n, name in enumerate(BLENDSHAPE_NAMES) if name.startswith("mouthSmile")]
+    scores[6:, smile] = 0.8
+    still = np.zeros((12, OFFSET_COUNT), np.float32)
+    units = reader.read(Evidence(still, scores, np.zeros((12, 3), np.float32)), calm)
+    assert units.shape == (12, len(FACE_UNIT_NAMES))
+    shown = [n for n, name in enumerate(FACE_UNIT_NAMES) if name.startswith("mouthSmile")]
+    assert (units[9:, shown] - units[:3, shown]).mean() > 0.1
+
+
+def test_another_reader_than_the_shipped_one_is_refused(tmp_path, monkeypatch):
+    for suffix in (".safetensors", ".sha256"):
+        shutil.copy(WEIGHTS_FOLDER / f"reader{suffix}", tmp_path)
+    content = bytearray((tmp_path / "reader.safetensors").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "reader.safetensors").write_bytes(content)
+    monkeypatch.setattr("spfem.pretrained.WEIGHTS_FOLDER", tmp_path)
+    with pytest.raises(CheckpointError, match="is not the file that was shipped"):
+        FaceReader.pretrained()
+
+
 def test_what_is_not_shipped_says_what_is():
-    with pytest.raises(SettingsError, match=r"no temporal coherence comes .* only: spatial coh"):
+    with pytest.raises(SettingsError, match=r"no temporal coherence comes .* only: face reader, "):
         TemporalCoherence.pretrained()
     with pytest.raises(SettingsError, match=r"variant 'vd' .* choose one of paper, speech"):
         SpatialCoherence.pretrained("vd")

@@ -17,9 +17,10 @@ from spfem.face.stage import track_path
 from spfem.face.track_file import FaceTrack, load_fields, save_fields
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
+from spfem.pretrained import pretrained_file
 from spfem.processes import run_jobs
 from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resting_face
-from spfem.reading.reader import WEIGHTS_PATH, FaceReader
+from spfem.reading.reader import KIND, FaceReader
 from spfem.reading.refit import fit_towards
 from spfem.settings import FaceSettings, ReadSettings
 
@@ -81,7 +82,7 @@ def read_persons(
         settings={"face": asdict(replace(settings, processes=1)), "read": asdict(read)},
         inputs={
             "persons": persons.digest,
-            "reader": file_digest(WEIGHTS_PATH),
+            "reader": file_digest(pretrained_file(KIND)),
             **{actor: ",".join(keys) for actor, keys in shaping.items()},
         },
         sources=SOURCES,
@@ -114,7 +115,7 @@ def load_person(store: PersonStore, actor: str) -> KnownPerson:
 
 
 def know_person(
-    clips: Sequence[FaceTrack], settings: FaceSettings, read: ReadSettings
+    clips: Sequence[FaceTrack], settings: FaceSettings, read: ReadSettings, reader: FaceReader
 ) -> KnownPerson:
     """The identity and the resting face that the neutral clips of one person show.
 
@@ -122,11 +123,12 @@ def know_person(
         clips: fitted with one identity.
         settings: of the fit.
         read: how much read units count.
+        reader: of the units.
     """
     head, evidence = load_head_model(), [_evidence(clip) for clip in clips]
     resting = resting_face(evidence, [clip.found for clip in clips], neutral=True)
     identities = [
-        fit_towards(head, _tracked(clip), _reader().read(seen, resting), settings, read).identity
+        fit_towards(head, _tracked(clip), reader.read(seen, resting), settings, read).identity
         for clip, seen in zip(clips, evidence, strict=True)
     ]
     mean = np.mean(identities, axis=0).astype(np.float32)
@@ -136,7 +138,7 @@ def know_person(
 def read_track(
     track: FaceTrack, person: KnownPerson, settings: FaceSettings, read: ReadSettings | None = None
 ) -> FittedHead:
-    """The codes of a further clip of a known person.
+    """The codes of a further clip of a known person, by the shipped reader.
 
     Args:
         track: of the clip, however it was fitted.
@@ -146,21 +148,30 @@ def read_track(
     """
     plain = refit_head(track, person.shape, settings)
     fitted = replace(track, **{f.name: getattr(plain, f.name) for f in fields(FittedHead)})
-    return _read_fitted(fitted, person, settings, read or ReadSettings())
+    return read_fitted(fitted, person, settings, read or ReadSettings(), _reader())
 
 
-def _read_fitted(
-    track: FaceTrack, person: KnownPerson, settings: FaceSettings, read: ReadSettings
+def read_fitted(
+    track: FaceTrack,
+    person: KnownPerson,
+    settings: FaceSettings,
+    read: ReadSettings,
+    reader: FaceReader,
 ) -> FittedHead:
-    """The same for a clip that was fitted with `person.shape`."""
-    units = _reader().read(_evidence(track), person.resting)
+    """The codes of a clip that was fitted with `person.shape`; see `read_track`."""
+    units = reader.read(_evidence(track), person.resting)
     head, tracked = load_head_model(), _tracked(track)
     return fit_towards(head, tracked, units, settings, read, identity=person.identity)
 
 
-@cache
 def _reader() -> FaceReader:
-    return FaceReader.pretrained()
+    return _load_reader(pretrained_file(KIND), file_digest(pretrained_file(KIND)))
+
+
+@cache
+def _load_reader(path: Path, _digest: str) -> FaceReader:
+    """The digest lets another file at the same path be read anew."""
+    return FaceReader.load(path)
 
 
 def _tracked(track: FaceTrack) -> TrackedFace:
@@ -180,7 +191,9 @@ Job = tuple[
 
 def _read_actor(job: Job) -> None:
     persons, actor, keys, neutral, settings, read, folder = job
-    person = know_person([persons[key] for key in neutral], settings, read)
+    reader = _reader()
+    person = know_person([persons[key] for key in neutral], settings, read, reader)
     save_fields(person, folder / actor / PERSON_FILE)
     for key in keys:
-        save_fields(_read_fitted(persons[key], person, settings, read), track_path(folder, key))
+        codes = read_fitted(persons[key], person, settings, read, reader)
+        save_fields(codes, track_path(folder, key))

@@ -13,11 +13,11 @@ from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, se
 from spfem.errors import CheckpointError
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from spfem.face_units import FACE_UNIT_NAMES
+from spfem.pretrained import pretrained_file
 from spfem.reading.evidence import INNER_LANDMARKS, Evidence, RestingFace
 from spfem.settings import ReaderSettings
 
 KIND = "face reader"
-WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "reader.safetensors"
 PIECE_FRAMES = 2048  # read at once
 REACH_FRAMES = 4  # how many frames before and after one the network looks at
 OFFSET_COUNT, SCORE_COUNT = 2 * len(INNER_LANDMARKS), len(BLENDSHAPE_NAMES)
@@ -113,14 +113,13 @@ class FaceReader(nn.Module):
         return units
 
     def save(self, path: Path, facts: dict[str, object]) -> None:
-        """Write the reader in half precision, with what is known of its learning."""
-        tensors = {name: value.half() for name, value in self.state_dict().items()}
+        """Write the reader with what is known of its learning."""
         settings = asdict(self.settings)
-        save_checkpoint(path, tensors, kind=KIND, facts={"settings": settings, **facts})
+        save_checkpoint(path, self.state_dict(), kind=KIND, facts={"settings": settings, **facts})
 
     @classmethod
     def load(cls, path: Path | str) -> FaceReader:
-        """Read a file of `save`.
+        """Read a file of `save`, or one in half precision.
 
         Raises:
             CheckpointError: if the file is missing, damaged or of another kind.
@@ -137,6 +136,6 @@ class FaceReader(nn.Module):
         """The reader that the package ships.
 
         Raises:
-            CheckpointError: if its file is missing or damaged.
+            CheckpointError: if its file is missing or is not the one that was shipped.
         """
-        return cls.load(WEIGHTS_PATH)
+        return cls.load(pretrained_file(KIND))

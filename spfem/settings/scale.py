@@ -9,6 +9,7 @@ from spfem.settings.data import CorpusSettings, FaceSettings, PairingSettings
 from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
+from spfem.settings.reading import ReaderFilmSettings, ReaderSettings
 from spfem.settings.supervision import SupervisionSettings
 
 
@@ -37,6 +38,8 @@ class Scale:
     methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     face: FaceSettings = field(default_factory=FaceSettings)
+    reader_films: ReaderFilmSettings = field(default_factory=ReaderFilmSettings)
+    reader: ReaderSettings = field(default_factory=ReaderSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     spatial: SpatialSettings = field(default_factory=SpatialSettings)
     spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`

@@ -9,10 +9,12 @@ from spfem.stages.data import (
     make_actor_faces,
     make_corpus,
     make_faces,
+    make_fitted_persons,
     make_pairs,
     make_persons,
     make_whole_corpus,
     manipulator_clips,
+    neutral_clips,
     read_clocks,
     read_visemes,
 )
@@ -31,6 +33,7 @@ from spfem.stages.metrics import (
     make_spatial_metric,
     make_temporal_metric,
 )
+from spfem.stages.reader import make_reader, reader_lessons
 from spfem.stages.renderer_supervision import ANCHORED
 from spfem.stages.renderers import (
     make_actor_renderer,
@@ -58,16 +61,20 @@ __all__ = [
     "make_cross_modal_encoder",
     "make_cross_modal_metric",
     "make_faces",
+    "make_fitted_persons",
     "make_manipulator",
     "make_metric",
     "make_pairs",
     "make_persons",
+    "make_reader",
     "make_similarity",
     "make_spatial_metric",
     "make_temporal_metric",
     "make_whole_corpus",
     "manipulator_clips",
+    "neutral_clips",
     "person_texture",
     "read_clocks",
     "read_visemes",
+    "reader_lessons",
 ]

@@ -67,19 +67,32 @@ def make_actor_faces(workspace: Workspace, actor: str) -> Mapping[str, str]:
     return extract_actor_faces(corpus, folder, workspace.scale.face, actor)
 
 
-def make_persons(workspace: Workspace) -> PersonStore:
-    """The faces with codes as the reader reads them, one identity an actor, which edits need.
+def neutral_clips(workspace: Workspace) -> dict[str, list[str]]:
+    """Keys of the clips that show an actor's shape at rest, by actor.
 
-    Identity and resting face come from neutral clips, of targets only from those that may be
-    learned from.
+    Of targets only those that may be learned from.
     """
     corpus, shaping = make_corpus(workspace), {}
     for actor, role in corpus.roles.items():
         clips = learning_clips(corpus, actor) if role == "target" else corpus.select(actor=actor)
         shaping[actor] = [clip.key for clip in clips if clip.emotion == EMOTIONS[0]]
-    face, folder = workspace.scale.face, workspace.stage_folder("persons")
-    fitted = fit_persons(make_faces(workspace), folder, face, shaping)
-    return read_persons(fitted, workspace.stage_folder("read_persons"), face, shaping)
+    return shaping
+
+
+def make_fitted_persons(workspace: Workspace) -> PersonStore:
+    """The faces fitted with one identity an actor, without what the reader reads."""
+    folder, face = workspace.stage_folder("persons"), workspace.scale.face
+    return fit_persons(make_faces(workspace), folder, face, neutral_clips(workspace))
+
+
+def make_persons(workspace: Workspace) -> PersonStore:
+    """The faces with codes as the reader reads them, one identity an actor, which edits need.
+
+    Identity and resting face come from `neutral_clips`. Another shipped reader makes it anew.
+    """
+    folder, face = workspace.stage_folder("read_persons"), workspace.scale.face
+    fitted = make_fitted_persons(workspace)
+    return read_persons(fitted, folder, face, neutral_clips(workspace))
 
 
 def make_pairs(workspace: Workspace) -> PairIndex:

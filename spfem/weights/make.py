@@ -32,8 +32,12 @@ SOURCES = (
     "evaluation/retrieval.py",
     "evaluation/similarity.py",
     "manipulator",
+    "reading",
     "statistics.py",
-    *(f"weights/{name}.py" for name in ("card", "half_precision", "make", "measure", "recipes")),
+    *(
+        f"weights/{name}.py"
+        for name in ("card", "half_precision", "make", "measure", "measure_reader", "recipes")
+    ),
 )
 
 

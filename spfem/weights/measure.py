@@ -91,7 +91,7 @@ def measure_metric(
         for state, model in models.items()
     }
     return [
-        _figure(row["quantity"], row, baseline["value"], unrounded["value"])
+        figure(row["quantity"], row, baseline["value"], unrounded["value"])
         for row, baseline, unrounded in zip(
             rows["value"], rows["baseline"], rows["unrounded"], strict=True
         )
@@ -122,7 +122,7 @@ def measure_sound_metric(workspace: Workspace, files: Mapping[str, Path], seed: 
         for state in ("value", "before", "unrounded")
     }
     figures = [
-        _figure(
+        figure(
             f"recall_at_1 {row['query']} to {row['target']}",
             row | {"value": row["recall_at_1"]},
             before["recall_at_1"],
@@ -131,7 +131,7 @@ def measure_sound_metric(workspace: Workspace, files: Mapping[str, Path], seed: 
         for row, before, unrounded in zip(*by_state.values(), strict=True)
     ]
     chance = by_state["value"][0]["chance_at_1"]
-    return [*figures, _exact("chance_at_1", float(chance))]
+    return [*figures, exact_figure("chance_at_1", float(chance))]
 
 
 def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: int) -> Figures:
@@ -174,9 +174,9 @@ def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: i
         )
         row = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
         baseline, unrounded = (scores[name][:, column].mean() for name in ("baseline", "unrounded"))
-        figures.append(_figure(quantity, row, baseline, unrounded))
+        figures.append(figure(quantity, row, baseline, unrounded))
     right = [_names(named, tracks[pair.target].expression, pair.emotion) for pair in held_out]
-    return [*figures, _exact("true_emotion_accuracy", float(np.mean(right)))]
+    return [*figures, exact_figure("true_emotion_accuracy", float(np.mean(right)))]
 
 
 def _editor(path: Path, tracks: Mapping[str, FaceTrack], seed: int) -> Callable[[Pair], np.ndarray]:
@@ -205,7 +205,7 @@ def _names(named: EmotionClassifier, codes: np.ndarray, emotion: str) -> bool:
     return named.name(clip_features(codes)[None]) == [emotion]
 
 
-def _figure(
+def figure(
     quantity: str, row: Mapping[str, Any], baseline: float | None, unrounded: float
 ) -> dict[str, Any]:
     """A row with plain numbers, shortened to what the measure can tell."""
@@ -217,6 +217,6 @@ def _figure(
     }
 
 
-def _exact(quantity: str, value: float) -> dict[str, Any]:
+def exact_figure(quantity: str, value: float) -> dict[str, Any]:
     """A row of something that no model decides."""
-    return _figure(quantity, {"value": value}, None, value)
+    return figure(quantity, {"value": value}, None, value)

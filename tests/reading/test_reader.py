@@ -8,9 +8,11 @@ import torch
 
 from spfem.errors import CheckpointError, SettingsError, ShapeError
 from spfem.face.fit import fit_head
+from spfem.pretrained import pretrained_file
 from spfem.reading.evidence import gather_evidence, resting_face
 from spfem.reading.learn import learn_reader
-from spfem.reading.reader import WEIGHTS_PATH, FaceReader
+from spfem.reading.reader import KIND, FaceReader
+from spfem.weights.half_precision import pack_half
 from tests.reading.planted import FACE, MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
 
 
@@ -116,12 +118,15 @@ def test_a_fit_of_another_length_is_refused(head):
         gather_evidence(head, tracked, fitted)
 
 
-def test_a_saved_reader_reads_the_same_within_half_precision(reader, stranger, tmp_path):
+def test_a_saved_reader_reads_the_same_and_in_half_precision_nearly(reader, stranger, tmp_path):
     evidence, resting, _ = stranger
-    path = tmp_path / "reader.safetensors"
+    path, half = tmp_path / "reader.safetensors", tmp_path / "half.safetensors"
     reader.save(path, {"seed": 0})
-    loaded = FaceReader.load(path)
-    assert np.abs(loaded.read(evidence, resting) - reader.read(evidence, resting)).max() < 0.02
+    pack_half(path, half, kind=KIND)
+    loaded, packed = FaceReader.load(path), FaceReader.load(half)
+    read = reader.read(evidence, resting)
+    assert np.array_equal(loaded.read(evidence, resting), read)
+    assert 0 < np.abs(packed.read(evidence, resting) - read).max() < 0.02
     assert not any(value.requires_grad for value in loaded.parameters())
 
 
@@ -130,13 +135,13 @@ def test_bad_files_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         FaceReader.load(missing)
     broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(WEIGHTS_PATH.read_bytes()[:2000])
+    broken.write_bytes(pretrained_file(KIND).read_bytes()[:2000])
     with pytest.raises(CheckpointError, match="damaged"):
         FaceReader.load(broken)
 
 
 def test_the_shipped_reader_is_small_and_loads():
-    assert WEIGHTS_PATH.stat().st_size < 1_500_000
+    assert pretrained_file(KIND).stat().st_size < 1_500_000
     reader = FaceReader.pretrained()
     assert bool((reader.gain >= 1).all())
     assert reader.gain.max() <= reader.settings.largest_gain + 1e-3

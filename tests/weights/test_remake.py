@@ -65,6 +65,7 @@ def test_a_remake_follows_the_same_recipe(remade):
 def test_settings_are_those_of_the_scale(remade):
     scale = load_scale("smoke")
     wanted = {
+        "reader": scale.reader,
         "spatial": scale.spatial,
         "spatial_speech": scale.spatial_speech,
         "spatial_temporal_vd": replace(scale.temporal, formulation="vd"),
@@ -80,6 +81,7 @@ def test_weights_are_those_that_the_stages_learned(remade, workspace):
     for name in NAMES:
         card = read_card(shipped_path(name, remade))
         learned = {
+            "reader": lambda: stages.make_reader(workspace),
             "cross_modal_expression": lambda: stages.make_cross_modal_metric(
                 workspace, "expression"
             ),

@@ -11,6 +11,7 @@ import pytest
 
 import spfem.correlation
 import spfem.manipulator
+import spfem.reading.reader
 from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError, SettingsError
@@ -57,7 +58,7 @@ def test_there_is_a_recipe_for_each():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_card_says_how_to_load_its_model(name):
-    offered = vars(spfem.correlation) | vars(spfem.manipulator)
+    offered = vars(spfem.correlation) | vars(spfem.manipulator) | vars(spfem.reading.reader)
     model = eval(card(name)["load"], dict(offered))
     settings = json.loads(json.dumps(asdict(model.settings)))
     assert settings == card(name)["settings"]
@@ -87,6 +88,7 @@ def test_each_card_was_made_by_its_recipe(name):
 def test_settings_are_those_of_the_demo_scale():
     demo = load_scale("demo")
     wanted = {
+        "reader": demo.reader,
         "spatial": demo.spatial,
         "spatial_speech": demo.spatial_speech,
         "spatial_temporal_vd": replace(demo.temporal, formulation="vd"),
@@ -107,6 +109,11 @@ def test_figures_show_that_something_was_learned():
     def figures(name):
         return {row["quantity"]: row for row in card(name)["figures"]}
 
+    reading = figures("reader")
+    assert reading["unit_error"]["ci_high"] < reading["unit_error"]["baseline"]
+    assert reading["correlation"]["value"] > reading["correlation"]["baseline"]
+    for quantity in (name for name in reading if name.startswith("slope")):
+        assert abs(reading[quantity]["value"] - 1) < abs(reading[quantity]["baseline"] - 1)
     for name in ("spatial", "spatial_speech", "spatial_temporal_vd"):
         found = figures(name)
         gap = found["matched"]["value"] - found["mismatched_place"]["value"]
@@ -121,6 +128,17 @@ def test_figures_show_that_something_was_learned():
     edits = figures("manipulator")
     assert edits["expression_error"]["ci_high"] < edits["expression_error"]["baseline"]
     assert edits["emotion_accuracy"]["value"] > edits["emotion_accuracy"]["baseline"]
+
+
+def test_the_reader_was_learned_from_the_films_of_the_demo_scale():
+    demo = load_scale("demo")
+    _, facts = load_checkpoint(WEIGHTS_FOLDER / "reader.safetensors", kind="face reader")
+    films = json.loads(json.dumps(asdict(demo.reader_films)))
+    del films["processes"]
+    assert facts["films"] == films
+    learned = card("reader")["learned_from"]
+    assert len(learned["actors"]) == films["people"]
+    assert learned["clips"] == films["people"] * (1 + films["mixed_clips"])
 
 
 def test_the_page_shows_every_figure_and_is_the_card():
@@ -200,7 +218,7 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
 
 
 def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
-    with pytest.raises(SettingsError, match=r"no model renderer comes .* choose of spatial, "):
+    with pytest.raises(SettingsError, match=r"no model renderer comes .* choose of reader, "):
         make_weights(None, tmp_path, names=("renderer",))
     with pytest.raises(SystemExit):
         main(["weights", "make", "--only", "renderer"])

@@ -54,6 +54,8 @@ def test_models_load_from_where_the_wheel_is_unpacked(wheel, tmp_path):
         archive.extractall(tmp_path)
     script = (
         "import spfem.correlation as metrics, spfem.manipulator as manipulator\n"
+        "from spfem.reading.reader import FaceReader\n"
+        "FaceReader.pretrained()\n"
         "metrics.SpatialCoherence.pretrained('speech')\n"
         "metrics.SpatialTemporalCoherence.pretrained()\n"
         "metrics.CrossModalCoherence.pretrained()\n"

@@ -18,7 +18,8 @@ from spfem.edit.tracking.gaps import bridge_gaps
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
 from spfem.head import load_head_model
-from spfem.reading.reader import WEIGHTS_PATH, FaceReader
+from spfem.pretrained import pretrained_file
+from spfem.reading.reader import KIND, FaceReader
 from spfem.settings import FaceSettings, ReadSettings
 
 FILE_NAME = "track.npz"
@@ -109,7 +110,7 @@ def make_track(
         settings={**asdict(settings), "face": face, "read": asdict(ReadSettings())},
         inputs={
             "clip": file_digest(path),
-            "reader": file_digest(WEIGHTS_PATH),
+            "reader": file_digest(pretrained_file(KIND)),
             "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
         },
         sources=SOURCES,
