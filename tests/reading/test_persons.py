@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,31 @@ def test_a_further_clip_of_a_known_person_is_read_as_one_of_the_corpus(planted):
     assert np.array_equal(codes.reprojection_error, read[KEYS[1]].reprojection_error)
     with pytest.raises(InputError, match="knows no person"):
         load_person(read, "M002")
+
+
+def test_another_reader_reads_everybody_anew(planted, reader, tmp_path, monkeypatch):
+    fitted, shaping, _, folder = planted
+    first = read_persons(fitted, folder / "other", FACE, shaping)
+    before = first[KEYS[1]].expression
+    louder = copy.deepcopy(reader)
+    louder.gain.mul_(1.5)
+    louder.unit_layer.bias.add_(0.2)
+    louder.save(tmp_path / "reader.safetensors", {"seed": 1})
+    monkeypatch.setattr(module, "_reader", lambda: louder)
+    monkeypatch.setattr(module, "pretrained_file", lambda kind: tmp_path / "reader.safetensors")
+    again = read_persons(fitted, folder / "other", FACE, shaping)
+    assert again.digest != first.digest
+    assert again[KEYS[1]].expression.mean() > before.mean() + 0.01
+
+
+def test_a_reader_that_was_replaced_is_not_kept_in_memory(reader, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    path = tmp_path / "reader.safetensors"
+    monkeypatch.setattr(module, "pretrained_file", lambda kind: path)
+    reader.save(path, {"seed": 0})
+    first = module._reader()
+    assert module._reader() is first
+    louder = copy.deepcopy(reader)
+    louder.gain.mul_(2)
+    louder.save(path, {"seed": 0})
+    assert np.allclose(module._reader().gain, 2 * first.gain)

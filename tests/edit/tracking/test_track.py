@@ -1,4 +1,4 @@
-"""Pass 1 on real tracker output: cuts between real people."""
+"""Pass 1: cuts between real people, and what makes a track anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from spfem.corpus.video import stream_frames, write_video
-from spfem.edit.tracking.track import track_video
+from spfem.edit.tracking import track as module
+from spfem.edit.tracking.clip_track import ClipTrack
+from spfem.edit.tracking.track import make_track, track_video
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
 
@@ -28,3 +30,30 @@ def test_a_cut_to_another_real_person_is_no_reason_to_edit_them(tmp_path):
     assert track.found[: LENGTH - 1].all()
     assert not track.shown[LENGTH : 2 * LENGTH].any()
     assert track.found[2 * LENGTH + 1 :].all()
+
+
+def test_another_reader_tracks_a_clip_anew(tmp_path, monkeypatch):
+    reader, clip = tmp_path / "reader.safetensors", tmp_path / "clip.mp4"
+    reader.write_bytes(b"one")
+    clip.write_bytes(b"pictures")
+    done = []
+
+    def tracked(path, settings, *, face):
+        done.append(path)
+        frames = {"landmarks": (478, 3), "blendshapes": (51,), "expression": (52,)}
+        frames |= {"rotation": (3,), "scale": (), "translation": (2,), "align": (2, 3)}
+        arrays = {name: np.zeros((2, *shape), np.float32) for name, shape in frames.items()}
+        seen = np.ones(2, bool)
+        return ClipTrack(
+            25.0, (8, 8), 96, seen, seen, identity=np.zeros(3, np.float32),
+            reprojection_error=np.zeros(2, np.float32), **arrays,
+        )  # fmt: skip
+
+    monkeypatch.setattr(module, "track_video", tracked)
+    monkeypatch.setattr(module, "pretrained_file", lambda kind: reader)
+    first, second = (make_track(tmp_path / "track", clip, FaceSettings()) for _ in range(2))
+    assert first.digest == second.digest
+    assert len(done) == 1
+    reader.write_bytes(b"another")
+    assert make_track(tmp_path / "track", clip, FaceSettings()).digest != first.digest
+    assert len(done) == 2
