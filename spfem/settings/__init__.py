@@ -9,7 +9,7 @@ from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingS
 from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
-from spfem.settings.scale import EvaluationSettings, Scale
+from spfem.settings.scale import EvaluationSettings, MovedPixelSettings, Scale
 from spfem.settings.supervision import SupervisionSettings
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "FaceSettings",
     "LipSyncSettings",
     "ManipulatorSettings",
+    "MovedPixelSettings",
     "PairingSettings",
     "RendererSettings",
     "Scale",
