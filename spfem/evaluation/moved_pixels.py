@@ -23,10 +23,11 @@ import pandas as pd
 
 from spfem.errors import ShapeError
 from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
-from spfem.evaluation.frechet_of_edits import BLENDSHAPES, frechet_means
+from spfem.evaluation.frechet import frechet_distance, frechet_draws
+from spfem.evaluation.frechet_of_edits import BLENDSHAPES, frechet_features
 from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.scores import ClipScore, FaceSample
-from spfem.settings import EvaluationSettings
+from spfem.settings import EMOTIONS, EvaluationSettings
 
 OWN_ROWS = ("own", "ned_renderer_own")
 """Rows that show the source itself and are held against it; no emotion was wished."""
@@ -52,8 +53,8 @@ def moved_pixels_table(
     """Assemble the table.
 
     The value of a row is the mean over the emotions of the mean over their edits, as in
-    `main_results`. Intervals redraw actors, then their source clips, all edits of a source
-    together, since edits of one source are alike.
+    `main_results`. Intervals redraw source clips, all edits of a source together, since they are
+    alike; so they speak for these actors, who are too few to be redrawn.
 
     Args:
         scores: of all edits; `method` is the row, and `scores` hold `detail_mouth` and
@@ -93,25 +94,53 @@ def _measured(
     settings: EvaluationSettings,
     seed: int,
 ) -> dict[str, Any]:
+    frechet = metric == "fad"
     means: dict[str, Mean] = {}
-    if row in OWN_ROWS and metric in OF_A_WISH:
-        pass
-    elif metric == "fad":
-        means = frechet_means(scores, real, BLENDSHAPES, settings, seed)
-    else:
-        labels = np.array([(score.edit.actor, score.edit.source) for score in scores])
-        counts = redraw_counts(labels, resamples=settings.resamples, seed=seed)
-        emotions = np.array([score.edit.emotion for score in scores])
-        values = np.array([score.scores[metric] for score in scores], float)
-        means = emotion_means(values, emotions, counts)
+    if frechet and row not in OWN_ROWS:
+        means = _frechet_means(scores, real, settings, seed)
+    elif row not in OWN_ROWS or metric not in OF_A_WISH:
+        means = _clip_means(metric, scores, settings, seed)
     if not means:
         nothing = float("nan")
         return {"value": nothing, "ci_low": nothing, "ci_high": nothing, "edits": 0}
     mean = average_of(means)
-    frechet = metric == "fad"
     interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
     low = max(interval.low, 0.0) if frechet else interval.low
     return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "edits": mean.clips}
+
+
+def _clip_means(
+    metric: str, scores: Sequence[ClipScore], settings: EvaluationSettings, seed: int
+) -> dict[str, Mean]:
+    sources = np.array([score.edit.source for score in scores])
+    counts = redraw_counts(sources, resamples=settings.resamples, seed=seed)
+    values = np.array([score.scores[metric] for score in scores], float)
+    return emotion_means(values, np.array([score.edit.emotion for score in scores]), counts)
+
+
+def _frechet_means(
+    scores: Sequence[ClipScore],
+    real: Sequence[FaceSample],
+    settings: EvaluationSettings,
+    seed: int,
+) -> dict[str, Mean]:
+    """By emotion, where every source shows a face in two frames or more."""
+    sources = sorted({score.edit.source for score in scores})
+    resamples = min(settings.resamples, settings.frechet_resamples)
+    counts = redraw_counts(np.array(sources), resamples=resamples, seed=seed)
+    means = {}
+    for emotion in EMOTIONS:
+        shown = {
+            score.edit.source: frechet_features(score.sample, BLENDSHAPES)
+            for score in scores
+            if score.edit.emotion == emotion
+        }
+        target = [frechet_features(one, BLENDSHAPES) for one in real if one.emotion == emotion]
+        if target and set(shown) == set(sources) and min(map(len, shown.values())) >= 2:
+            generated, pooled = [shown[source] for source in sources], np.concatenate(target)
+            value = frechet_distance(np.concatenate(generated), pooled)
+            means[emotion] = Mean(value, frechet_draws(generated, pooled, counts), len(sources))
+    return means
 
 
 def moved_pixels_layout(table: pd.DataFrame) -> pd.DataFrame:

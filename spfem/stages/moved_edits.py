@@ -16,12 +16,12 @@ from tqdm.auto import tqdm
 from spfem.artifacts import Stage, file_digest, open_stage, writing
 from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
 from spfem.corpus.video import read_video, write_video
+from spfem.edit.moving.move import move_clip
 from spfem.errors import CorpusError
 from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
 from spfem.face.person import refit_head
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
-from spfem.moving import move_clip
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, FaceSettings
 from spfem.stages.counterparts import true_codes
@@ -170,7 +170,7 @@ def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_trac
             "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
         },
         inputs=inputs,
-        sources=(*(TRACK_SOURCES if row in UNMOVED else (*SOURCES, "moving.py")), *OWN_SOURCES),
+        sources=(*(TRACK_SOURCES if row in UNMOVED else (*SOURCES, "edit/moving", "settings/moved.py")), *OWN_SOURCES),
     )
 
 
@@ -212,8 +212,8 @@ def _frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
             np.save(aside, moved)
     if row.startswith(NED_RENDERER):
         return rendered_frames(workspace, METHOD, 0, codes)
-    track = make_persons(workspace)[source.key]
-    return {edit: move_clip(frames, track, moved) for edit, moved in codes.items()}
+    track, fps = make_persons(workspace)[source.key], float(make_corpus(workspace).fps)
+    return {edit: move_clip(frames, track, moved, fps=fps) for edit, moved in codes.items()}
 
 
 def _codes(job: _RowJob, kind: str, edits: list[Edit]) -> dict[Edit, np.ndarray]:
