@@ -44,7 +44,14 @@ NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
 UNMOVED = ("copy", "truth")  # rows that show a video of the corpus
 ONE_A_SOURCE = ("copy", *OWN_ROWS)  # rows whose video is the same for every wish
 FOLDER = "moved_pixels"
-OWN_SOURCES = ("stages/moved_edits.py", "stages/counterparts.py")
+UNMOVED_SOURCES = (*TRACK_SOURCES, "stages/moved_edits.py")
+MOVED_SOURCES = (
+    *SOURCES,
+    "edit/moving",
+    "settings/moved.py",
+    "stages/counterparts.py",
+    "stages/moved_edits.py",
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_trac
             "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
         },
         inputs=inputs,
-        sources=(*(TRACK_SOURCES if row in UNMOVED else (*SOURCES, "edit/moving", "settings/moved.py")), *OWN_SOURCES),
+        sources=UNMOVED_SOURCES if row in UNMOVED else MOVED_SOURCES,
     )
 
 
