@@ -7,7 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spfem.audit.command import add_audit_parser, run_audit
+from spfem.audit.command import (
+    add_audit_parser,
+    add_real_edits_parser,
+    run_audit,
+    run_real_edits,
+)
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
@@ -161,6 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_track_parser(commands)
     add_audit_parser(commands)
     add_weights_parser(commands)
+    add_real_edits_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -169,7 +175,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     bench.add_argument(
         "part",
-        choices=("correlation", "manipulator", "renderer", "edit", "explorer"),
+        choices=("correlation", "manipulator", "renderer", "moved", "edit", "explorer"),
         help="what to time",
     )
     bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
@@ -245,6 +251,7 @@ COMMANDS = {
     "track": run_track,
     "audit": run_audit,
     "weights": run_weights,
+    "real-edits": run_real_edits,
     "bench": _bench,
 }
 
