@@ -1,21 +1,12 @@
 """What moving the source's own pixels costs, and what the codes that move them cost.
 
 Every row shows one and the same edits, made from other codes or by another renderer, so that the
-loss of pictures, of tracking and of codes can be told apart:
-
-* `copy`: the source as it is;
-* `own`: re-rendered with its own codes, held against the *source*: what pictures alone lose;
-* `ned`: codes of the manipulator NED;
-* `habit`: the source's codes with the mean difference of the actor's other clips, no network;
-* `fitted`: codes fitted to the true edit: what a perfect manipulator would give;
-* `exact`: the source's codes with the difference of the units that made both videos;
-* `truth`: the true edit, encoded and tracked again: the floor;
-* `ned_renderer_own`, `_ned`, `_fitted`: NED's renderer with the same codes.
+loss of pictures, of tracking and of codes can be told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,13 +20,29 @@ from spfem.evaluation.resampling import interval_of, redraw_counts
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.settings import EMOTIONS, EvaluationSettings
 
+ROWS: Mapping[str, str] = {
+    "copy": "source as it is",
+    "own": "own codes",
+    "ned": "NED's codes",
+    "habit": "actor's habit",
+    "fitted": "fitted to the truth",
+    "exact": "true units",
+    "truth": "true edit",
+    "ned_renderer_own": "own codes",
+    "ned_renderer_ned": "NED's codes",
+    "ned_renderer_fitted": "fitted to the truth",
+}
+"""Rows -> what is shown: a video of the corpus, or the codes that the source is shown with.
+
+`habit` adds the mean difference of the actor's other clips to the source's codes, without a
+network; `fitted` is what a perfect manipulator would give, `exact` the difference of the units that
+made both videos. `copy` and `truth` are encoded and tracked again like all others. Rows of NED's
+renderer say so; the others move pixels.
+"""
+
 OWN_ROWS = ("own", "ned_renderer_own")
 """Rows that show the source itself and are held against it; no emotion was wished."""
 
-ROWS = (
-    "copy", "own", "ned", "habit", "fitted", "exact", "truth",
-    "ned_renderer_own", "ned_renderer_ned", "ned_renderer_fitted",
-)  # fmt: skip
 METRICS = (
     "mouth_error", "mesh_mouth_error", "emotion_accuracy", "fad", "detail_mouth", "detail_eyes",
 )  # fmt: skip
