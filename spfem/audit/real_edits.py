@@ -50,13 +50,19 @@ class Goal(NamedTuple):
     low: float
     high: float
 
+    def in_words(self) -> str:
+        """For tables."""
+        if np.isinf(self.high):
+            return f"at least {self.low:g}"
+        return f"at most {self.high:g}" if np.isinf(self.low) else f"{self.low:g} to {self.high:g}"
+
 
 GOALS: Mapping[str, Goal] = {
     "sharpness": Goal(0.95, np.inf),
-    "identity_distance": Goal(0.0, 0.15),
-    "jaw_correlation": Goal(0.97, 1.0),
+    "identity_distance": Goal(-np.inf, 0.15),
+    "jaw_correlation": Goal(0.97, np.inf),
     "frame_difference": Goal(0.95, 1.10),
-    "change_cosine": Goal(0.7, 1.0),
+    "change_cosine": Goal(0.7, np.inf),
     "change_strength": Goal(0.6, 1.2),
 }
 """The metrics that have one; see `measure_edit` for all."""
@@ -169,7 +175,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         line |= {"least": values.min(), "most": values.max()}
         line |= part.groupby("emotion").value.mean().to_dict()
         goal = GOALS.get(str(metric))
-        line["wanted"] = "" if goal is None else f"{goal.low:g} to {goal.high:g}"
+        line["wanted"] = "" if goal is None else goal.in_words()
         line["met"] = "" if goal is None else ("yes" if goal.low <= mean <= goal.high else "no")
         lines.append(line)
     return pd.DataFrame(lines)
