@@ -13,6 +13,7 @@ from spfem.audit.command import (
     run_audit,
     run_real_edits,
 )
+from spfem.benchmarks.command import add_bench_parser, run_bench
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
@@ -167,20 +168,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_audit_parser(commands)
     add_weights_parser(commands)
     add_real_edits_parser(commands)
-
-    bench = commands.add_parser(
-        "bench",
-        allow_abbrev=False,
-        help="time our steps against plain implementations of the released ones",
-    )
-    bench.add_argument(
-        "part",
-        choices=("correlation", "manipulator", "renderer", "moved", "edit", "explorer"),
-        help="what to time",
-    )
-    bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
-    bench.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR")
-    bench.add_argument("--device", choices=DEVICES, default="auto")
+    add_bench_parser(commands)
     return parser
 
 
@@ -230,12 +218,6 @@ def _edit(arguments: argparse.Namespace) -> None:
         print(f"wrote {path}")
 
 
-def _bench(arguments: argparse.Namespace) -> None:
-    from spfem.benchmarks.run import bench_part
-
-    bench_part(arguments.part, arguments.figures, device=arguments.device, only=arguments.only)
-
-
 COMMANDS = {
     "reproduce": _reproduce,
     "edit": _edit,
@@ -252,7 +234,7 @@ COMMANDS = {
     "audit": run_audit,
     "weights": run_weights,
     "real-edits": run_real_edits,
-    "bench": _bench,
+    "bench": run_bench,
 }
 
 

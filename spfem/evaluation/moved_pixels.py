@@ -40,6 +40,7 @@ made both videos. `copy` and `truth` are encoded and tracked again like all othe
 renderer say so; the others move pixels.
 """
 
+NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
 OWN_ROWS = ("own", "ned_renderer_own")
 """Rows that show the source itself and are held against it; no emotion was wished."""
 

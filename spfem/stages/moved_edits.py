@@ -14,33 +14,29 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.artifacts import Stage, file_digest, open_stage, writing
-from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
+from spfem.corpus.protocol import Edit, edit_protocol
 from spfem.corpus.video import read_video, write_video
 from spfem.edit.moving.move import move_clip
 from spfem.errors import CorpusError
-from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
-from spfem.face.person import refit_head
+from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, FaceSettings
-from spfem.stages.counterparts import true_codes
 from spfem.stages.data import make_corpus, make_persons
 from spfem.stages.edit_track import EditTrack
 from spfem.stages.edits import (
     SOURCES,
     TRACK_SOURCES,
     clips_by_key,
-    edited_codes,
     processes,
     rendered_frames,
 )
 from spfem.stages.manipulators import make_manipulator
+from spfem.stages.moved_codes import METHOD, row_codes
 from spfem.stages.renderers import make_actor_renderer
 from spfem.workspace import Workspace
 
-METHOD = "ned"  # whose manipulator and renderer are shown
-NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
 UNMOVED = ("copy", "truth")  # rows that show a video of the corpus
 ONE_A_SOURCE = ("copy", *OWN_ROWS)  # rows whose video is the same for every wish
 FOLDER = "moved_pixels"
@@ -50,6 +46,7 @@ MOVED_SOURCES = (
     "edit/moving",
     "settings/moved.py",
     "stages/counterparts.py",
+    "stages/moved_codes.py",
     "stages/moved_edits.py",
 )
 
@@ -213,7 +210,8 @@ def _frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
     frames = read_video(source.video).frames
     if row == "copy":
         return dict.fromkeys(edits, frames)
-    codes = _codes(job, row.removeprefix(NED_RENDERER), edits)
+    tracks = {edit: _true_track_file(job.true_tracks, edit) for edit in edits}
+    codes = row_codes(workspace, row.removeprefix(NED_RENDERER), tracks)
     for edit, moved in codes.items():
         with writing(job.made.codes_file(edit)) as aside:
             np.save(aside, moved)
@@ -221,42 +219,6 @@ def _frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
         return rendered_frames(workspace, METHOD, 0, codes)
     track, fps = make_persons(workspace)[source.key], float(make_corpus(workspace).fps)
     return {edit: move_clip(frames, track, moved, fps=fps) for edit, moved in codes.items()}
-
-
-def _codes(job: _RowJob, kind: str, edits: list[Edit]) -> dict[Edit, np.ndarray]:
-    """Codes (T, E) float32 of edits of one source, as the rows of this kind take them."""
-    workspace, actor = job.workspace, edits[0].actor
-    source = clips_by_key(workspace)[edits[0].source]
-    track = make_persons(workspace)[source.key]
-    if kind == "own":
-        return dict.fromkeys(edits, track.expression)
-    if kind == "ned":
-        return edited_codes(workspace, METHOD, 0, edits)
-    if kind == "habit":
-        habits = mean_differences(workspace, actor)
-        return {e: np.clip(track.expression + habits[e.emotion], 0, 1) for e in edits}
-    if kind == "fitted":
-        settings = workspace.scale.face
-        return {
-            e: refit_head(
-                FaceTrack.load(_true_track_file(job.true_tracks, e)), track.identity, settings
-            ).expression
-            for e in edits
-        }
-    known = {e: true_codes(workspace, source, e.emotion) for e in edits}
-    return {edit: codes for edit, codes in known.items() if codes is not None}
-
-
-def mean_differences(workspace: Workspace, actor: str) -> dict[str, np.ndarray]:
-    """Emotion -> mean code (E,) of the actor's learning clips less that of the neutral ones."""
-    faces, clips = make_persons(workspace), learning_clips(make_corpus(workspace), actor)
-    means = {}
-    for emotion in EMOTIONS:
-        codes = [faces[clip.key].expression for clip in clips if clip.emotion == emotion]
-        if codes:
-            means[emotion] = np.concatenate(codes).mean(0)
-    rest = means[EMOTIONS[0]]
-    return {emotion: (mean - rest).astype(np.float32) for emotion, mean in means.items()}
 
 
 def _true_track_file(folder: Path, edit: Edit) -> Path:

@@ -16,7 +16,7 @@ from spfem.errors import CorpusError
 from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
 from spfem.head import load_head_model
 from spfem.scales import load_scale
-from spfem.stages import counterparts, moved_edits
+from spfem.stages import counterparts, moved_codes, moved_edits
 from spfem.stages.edit_track import EditTrack
 
 NAMES = load_head_model().expression_names
@@ -113,9 +113,9 @@ def world(tmp_path, monkeypatch):
         "move_clip": move,
         "track_clip": WholeTrack,
     }.items():
-        monkeypatch.setattr(moved_edits, name, replacement)
-        if hasattr(counterparts, name) and name.startswith("make"):
-            monkeypatch.setattr(counterparts, name, replacement)
+        for module in (moved_edits, moved_codes, counterparts):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, replacement)
     monkeypatch.setattr(moved_edits.FaceTrack, "load", staticmethod(lambda path: path))
     return SimpleNamespace(
         workspace=workspace, made=made, edits=edits, corpus=corpus, digests=digests, root=root
