@@ -33,8 +33,6 @@ METRIC_LABELS: Mapping[str, str] = {
     "expression_error": "expression error ↓",
     "picture_error": "picture error ↓\ngrey levels",
     "emotion_accuracy": "emotion accuracy ↑",
-    "detail_mouth": "mouth detail ↑\nby the truth's",
-    "detail_eyes": "eye detail ↑\nby the truth's",
     "image_entropy": "image entropy ↑\nbits",
     "face_found": "frames with a face ↑",
 }

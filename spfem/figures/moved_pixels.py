@@ -14,7 +14,13 @@ from spfem.figures.style import new_figure
 
 NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
 LEVELS = {"copy": ":", "truth": "--"}  # rows drawn as lines, and their style
-SHOWN = ("mouth_error", "emotion_accuracy", "detail_mouth", "detail_eyes")
+SHOWN = {
+    "mouth_error": METRIC_LABELS["mouth_error"],
+    "emotion_accuracy": METRIC_LABELS["emotion_accuracy"],
+    "detail_mouth": "mouth detail ↑\nby the truth's",
+    "detail_eyes": "eye detail ↑\nby the truth's",
+}
+"""Metrics that are drawn -> their labels."""
 
 
 def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
@@ -35,12 +41,12 @@ def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     )
     edited = ~bars.row.isin(list(LEVELS))
     figure, axes = new_figure(len(SHOWN), 1, height=7.6, sharex=True)
-    for ax, metric in zip(axes.flat, SHOWN, strict=True):
+    for ax, (metric, label) in zip(axes.flat, SHOWN.items(), strict=True):
         part = bars[(bars.metric == metric) & edited]
         draw_bars(ax, part, group="codes", series="renderer", write_values=True, legend=False)
         levels = table[table.metric == metric].set_index("row").value
         for row, style in LEVELS.items():
             ax.axhline(levels[row], linestyle=style, color="#444444", label=titles[row])
-        ax.set_ylabel(METRIC_LABELS[metric])
+        ax.set_ylabel(label)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure
