@@ -11,9 +11,8 @@ import pytest
 from spfem import results
 from spfem.corpus.protocol import Edit
 
-EDITS = tuple(
-    Edit("intra", "A/neutral/level_1/1", "A/sad/level_3/2", e, "A") for e in ("sad", "fear")
-)
+SOURCE = "A/neutral/level_1/1"
+EDITS = tuple(Edit("intra", SOURCE, f"A/{e}/level_3/2", e, "A") for e in ("sad", "fear"))
 OWN, MOVED, TRUE = (np.full((3, 52), level) for level in (0.1, 0.2, 0.3))
 
 
