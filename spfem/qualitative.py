@@ -114,7 +114,8 @@ def moved_pixels_sheet(workspace: Workspace) -> Figure:
         CorpusError: if the corpus has no true counterparts.
     """
     made, faces = make_moved_edits(workspace), make_faces(workspace)
-    rows, labels = [], []
+    rows: list[list[np.ndarray]] = []
+    labels = []
     for source in dict.fromkeys(edit.source for edit in made.edits):
         moment = widest_mouth(faces[source])
         looks: dict[str, list[np.ndarray]] = {row: [] for row in MOVED_LOOKS}

@@ -173,7 +173,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         mean = float(values.mean()) if len(values) else float("nan")
         line: dict[str, object] = {"metric": metric, "edits": len(values), "mean": mean}
         line |= {"least": values.min(), "most": values.max()}
-        line |= part.groupby("emotion").value.mean().to_dict()
+        line |= {str(emotion): one for emotion, one in part.groupby("emotion").value.mean().items()}
         goal = GOALS.get(str(metric))
         line["wanted"] = "" if goal is None else goal.in_words()
         line["met"] = "" if goal is None else ("yes" if goal.low <= mean <= goal.high else "no")
