@@ -14,6 +14,7 @@ import pytest
 from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, InputError
+from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.figures.side_by_side import GAP
 from tests.conftest import ROOT
 
