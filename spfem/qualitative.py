@@ -25,7 +25,7 @@ from spfem.workspace import Workspace
 
 BOX_WIDTH = 0.5  # of the close-up; a wide smile fits in
 BOX_HEIGHT = 0.28
-SHEET_ROW = 1.02  # inches, height of a row of the sheet
+SHEET_ROW = 0.98  # inches, height of a row of the sheet
 MOVED_LOOKS = {
     "copy": "source",
     "ned_renderer_ned": "NED's renderer",
@@ -124,7 +124,8 @@ def moved_pixels_sheet(workspace: Workspace) -> Figure:
             for row, clip in close_ups(workspace, edit, panels).items():
                 looks[row].append(clip[0])
         rows += looks.values()
-        labels += [f"{source.split('/')[0]}: {title}" for title in MOVED_LOOKS.values()]
+        actor, _, _, number = source.split("/")
+        labels += [f"{actor} {number}: {title}" for title in MOVED_LOOKS.values()]
     figure, axes = new_figure(height=0.4 + SHEET_ROW * len(rows))
     emotions = list(dict.fromkeys(edit.emotion for edit in made.edits))
     draw_grid(axes[0, 0], rows, row_labels=labels, column_labels=emotions)
