@@ -41,7 +41,7 @@ def choose_candidates(shapes: np.ndarray, usable: np.ndarray, count: int) -> np.
     flat = shapes[usable].reshape(len(usable), -1)
     chosen = [int(np.argmax(np.ptp(shapes[usable, :, 1], axis=1)))]
     gap = np.linalg.norm(flat - flat[chosen[0]], axis=1)
-    while len(chosen) < count:
+    while len(chosen) < count and gap.max() > 0:  # equal frames show nothing more
         chosen.append(int(gap.argmax()))
         gap = np.minimum(gap, np.linalg.norm(flat - flat[chosen[-1]], axis=1))
     return usable[np.sort(chosen)]
