@@ -84,8 +84,7 @@ def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.nd
     cost += TURNED * np.linalg.norm(turns[:, None] - turns[openings.candidates], axis=-1)
     own = np.sqrt(((wanted - openings.own) ** 2).sum(-1).mean(-1))
     own += LESS_OPEN * np.maximum(heights - opening_heights(openings.own, count), 0)
-    itself = np.maximum(own - own_advantage, 0)
-    return cheapest_path(np.concatenate([cost, itself[:, None]], 1), switch)
+    return cheapest_path(np.concatenate([cost, own[:, None] - own_advantage], 1), switch)
 
 
 def stretches(openings: Openings, index: np.ndarray, largest: float, least: float) -> np.ndarray:

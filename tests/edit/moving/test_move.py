@@ -49,6 +49,7 @@ def smiling(clip):
 EQUAL = {
     "speaking": lambda: speaking(),
     "closed": lambda: draw_clip(units(2)),
+    "still": lambda: draw_clip(units(3, jawOpen=0.2)),
     "one frame": lambda: draw_clip(units(1, jawOpen=0.2)),
     "blinking": lambda: draw_clip(units(3, eyeBlink=[0.0, 0.5, 1.0])),
     "outside": lambda: speaking(2, centre=(0.1, 0.75)),
@@ -70,9 +71,9 @@ def test_equal_codes_give_the_very_frames(name):
 @pytest.mark.parametrize(
     ("wish", "whole", "part", "marks"),
     [
-        (SMILE, 0.5, 0.5, OUTER_LIPS),
-        ({"mouthFrown": 0.7, "browDown": 0.6}, 0.5, 0.5, OUTER_LIPS),
-        ({"mouthPucker": 0.6}, 0.6, 0.6, OUTER_LIPS),
+        (SMILE, 0.6, 0.6, OUTER_LIPS),
+        ({"mouthFrown": 0.7, "browDown": 0.6}, 0.6, 0.7, OUTER_LIPS),
+        ({"mouthPucker": 0.6}, 0.75, 0.75, OUTER_LIPS),
         ({"jawOpen": 0.2}, 0.6, 0.6, OUTER_LIPS),
         ({"eyeBlink": 0.9}, 0.8, 0.6, LEFT_EYE),
     ],
