@@ -1,0 +1,142 @@
+"""`python -m benchmarks.faces RUN`: the aligned faces of a run as one small file.
+
+The file goes to a node that tracks no faces; it holds the frames of the paired clips of the actors
+that metrics learn from and are tested on, who says the same when, and which mouth shape is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.face_codec import pack_frames, unpack_frames
+from spfem.artifacts import writing
+from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.errors import InputError
+
+MOST_BYTES = 40_000_000
+COARSENESS = (0.12, 0.17, 0.25, 0.35, 0.5, 0.75, 1.0)  # until the file is small enough
+DEFAULT = Path("data/cache/gpu_faces.npz")
+
+
+@dataclass(frozen=True)
+class CarriedFaces:
+    """What a metric learns from and is tested on.
+
+    Attributes:
+        train: frame pairs of the actors to learn from.
+        held_out: frame pairs of unseen actors.
+        visemes: mouth shape (T,) of each clip.
+    """
+
+    train: FramePairs
+    held_out: FramePairs
+    visemes: dict[str, np.ndarray]
+
+
+def save_faces(run: Path, path: Path) -> float:
+    """Write the faces of `run` (a folder such as `data/synthetic-demo`, left unchanged).
+
+    Returns:
+        Mean absolute error of a stored pixel, grey levels.
+
+    Raises:
+        InputError: if the file would be larger than `MOST_BYTES` at any coarseness.
+    """
+    from spfem.corpus.corpus_list import read_list
+    from spfem.face.stage import track_path
+    from spfem.face.track_file import FaceTrack
+    from spfem.pairing.index import pair_corpus
+    from spfem.settings import PairingSettings
+
+    corpus = read_list(run / "corpus" / "corpus.json")
+    with tempfile.TemporaryDirectory() as folder:
+        index = pair_corpus(corpus, Path(folder) / "pairs", PairingSettings())
+    truth = {clip.key: clip.truth for clip in corpus.clips}
+    chosen = [
+        pair
+        for role in ("train", "held_out")
+        for pair in index.select(role=role)
+    ]
+    keys = sorted({key for pair in chosen for key in (pair.source, pair.target)})
+    tracks = {key: FaceTrack.load(track_path(run / "faces", key)) for key in keys}
+    frames = np.concatenate([track.faces for track in tracks.values()])
+    plain: dict[str, np.ndarray] = {
+        "keys": np.array(keys),
+        "lengths": np.array([len(tracks[key]) for key in keys]),
+        "visemes": np.concatenate([_visemes(truth[key], len(tracks[key])) for key in keys]),
+        "pairs": np.array([[pair.source, pair.target, index.roles[pair.actor]] for pair in chosen]),
+    }
+    paths = []
+    for pair in chosen:
+        found = tracks[pair.source].found, tracks[pair.target].found
+        seen = found[0][pair.path[:, 0]] & found[1][pair.path[:, 1]]
+        paths.append(pair.path[seen])
+    plain["paths"] = np.concatenate(paths).astype(np.int32)
+    plain["path_lengths"] = np.array([len(each) for each in paths])
+    for coarseness in COARSENESS:
+        packed = pack_frames(frames, coarseness)
+        with writing(path) as aside, Path(aside).open("wb") as file:
+            np.savez_compressed(file, **plain, **packed, coarseness=np.array(coarseness))
+        if path.stat().st_size <= MOST_BYTES:
+            some = slice(None, None, max(1, len(frames) // 200))
+            part = {name: values[:, :, some] for name, values in packed.items()}
+            error = np.abs(unpack_frames(part, coarseness).astype(int) - frames[some]).mean()
+            return float(error)
+    path.unlink()
+    raise InputError(f"{len(frames)} faces need more than {MOST_BYTES} bytes; use a smaller run")
+
+
+def _visemes(truth: Path, frames: int) -> np.ndarray:
+    with np.load(truth) as arrays:
+        return arrays["viseme"][:frames].astype(np.int16)
+
+
+def load_faces(path: Path) -> CarriedFaces:
+    """Read what `save_faces` wrote.
+
+    Raises:
+        InputError: if the file is damaged or of another kind.
+    """
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        names = ("light", "blue", "red")
+        frames = unpack_frames({n: arrays[n] for n in names}, float(arrays["coarseness"]))
+        ends = np.cumsum(arrays["lengths"])[:-1]
+        keys = [str(key) for key in arrays["keys"]]
+        faces = dict(zip(keys, np.split(frames, ends), strict=True))
+        visemes = dict(zip(keys, np.split(arrays["visemes"], ends), strict=True))
+        paths = np.split(arrays["paths"], np.cumsum(arrays["path_lengths"])[:-1])
+        pairs: dict[str, list[ClipPair]] = {"train": [], "held_out": []}
+        for (source, target, role), steps in zip(arrays["pairs"], paths, strict=True):
+            pairs[str(role)].append(ClipPair(str(source), str(target), steps))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} holds no carried faces ({error}); make it again") from error
+    train, held_out = (FramePairs(faces, tuple(pairs[role])) for role in ("train", "held_out"))
+    return CarriedFaces(train, held_out, visemes)
+
+
+def main() -> None:
+    """Write the file and say what it holds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faces", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run, such as data/synthetic-demo")
+    parser.add_argument("--out", type=Path, default=DEFAULT, help=f"default: {DEFAULT}")
+    given = parser.parse_args()
+    error = save_faces(given.run, given.out)
+    carried = load_faces(given.out)
+    frames = sum(map(len, carried.train.faces.values()))
+    print(
+        f"{given.out}: {given.out.stat().st_size / 1e6:.1f} MB, {frames} faces of "
+        f"{next(iter(carried.train.faces.values())).shape[1]} px, "
+        f"{len(carried.train.pairs)} pairs to learn from, {len(carried.held_out.pairs)} held out, "
+        f"mean error of a pixel {error:.2f} grey levels"
+    )
+
+
+if __name__ == "__main__":
+    main()

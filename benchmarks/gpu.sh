@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Proves and times spfem on a GPU: bash benchmarks/gpu.sh OUT [--rehearse] [--weights FOLDER]
+# Needs Python with PyTorch, NumPy and safetensors ($PYTHON, default python3); seven minutes at most.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CUBLAS_WORKSPACE_CONFIG=:4096:8  # products that can be repeated to the last bit
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+exec timeout --signal=INT 435 "${PYTHON:-python3}" -m benchmarks.gpu "$@"
