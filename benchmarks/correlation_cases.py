@@ -162,7 +162,9 @@ def _operator(
 
 
 def _pictures(count: int, side: int, seed: int) -> Tensor:
-    return made_up_images(count, side, seed).double()
+    """Smooth pictures with fine grain, without which neighbours are alike to rounding."""
+    grain = normal(count, 3, side, side, seed=seed)
+    return (made_up_images(count, side, seed).double() + 0.5 * grain).clamp(-1, 1)
 
 
 def _seeded(make: Callable[[], nn.Module]) -> nn.Module:

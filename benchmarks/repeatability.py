@@ -107,7 +107,7 @@ def files_move(record: Record, device: str, sizes: Sizes, folder: Path) -> None:
     loaded = CrossModalCoherence.load(path)
     _alike(record, "SCMCL", joint.embed_visual, loaded.embed_visual, (windows,), device, joint)
     manipulator = made_up_manipulator(sizes.manipulator).to(device)
-    save_manipulator(manipulator, path)
+    save_manipulator(path, manipulator)
     settings = sizes.manipulator
     given = (
         normal(2, settings.window_frames, EXPRESSIONS).float(),

@@ -110,7 +110,9 @@ def rehearsed() -> Sizes:
         renderer=renderer,
         checked_spatial=spatial,
         checked_temporal=temporal,
-        checked_renderer=replace(renderer, pixel_weight=1.0),
+        checked_renderer=replace(
+            renderer, image_size=32, pixel_weight=1.0, sequence_frames=(6,), chunk_frames=2
+        ),
         lip_sync=LipSyncSettings(crop_size=16, width=16, embedding=16),
         picture_side=32,
         groups=(2, 2, 12),
