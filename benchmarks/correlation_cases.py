@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from benchmarks.agreement import Case
 from benchmarks.sizes import Sizes
 from spfem.benchmarks.made_up import made_up_images
-from spfem.correlation import disparity, heads, infonce, scores, speech
 from spfem.correlation import differences as over_time
+from spfem.correlation import disparity, heads, infonce, scores, speech
 from spfem.correlation.backbone import IResNet
 from spfem.correlation.correlation_matrices import correlation_entries, local_sets
 from spfem.correlation.places import features_at
@@ -42,9 +42,7 @@ def correlation_cases(sizes: Sizes) -> Iterator[Case]:
     yield Case("IResNet", backbone, {"images": pictures["generated"]}, lambda m, x: m(x["images"]))
     larger = {"images": _pictures(2, side + 8, 2)}
     prepared = nn.Identity()
-    yield Case(
-        "images resized", prepared, larger, lambda m, x: [prepare_images(x["images"], side)]
-    )
+    yield Case("images resized", prepared, larger, lambda m, x: [prepare_images(x["images"], side)])
     for name, changed in (
         ("ASCCL", spatial),
         ("ASCCL, released", replace(spatial, compat="upstream")),

@@ -74,9 +74,7 @@ def _losses() -> Iterator[Case]:
     mask = (torch.arange(64).reshape(8, 8) % 5 == 1) & ~torch.eye(8, dtype=torch.bool)
     for mode in ("l2", "cosine"):
 
-        def both(
-            module: nn.Module, given: Mapping[str, Tensor], mode: str = mode
-        ) -> list[Tensor]:
+        def both(module: nn.Module, given: Mapping[str, Tensor], mode: str = mode) -> list[Tensor]:
             u, v = given["u"], given["v"]
             loss, distances = pair_loss(u, v, mode=mode, mask=mask.to(u.device))
             return [loss, distances, *mean_distances(u, v, mode=mode)]

@@ -37,7 +37,9 @@ def cross_modal_steps(record: Record, device: str, sizes: Sizes) -> None:
     plain, ours = (initial_encoder("audio", settings, 0).to(device) for _ in range(2))
     stages: dict[str, tuple[Step, Step]] = {
         "stage_a_step": (
-            _step(plain, lambda: released.stage_a_loss(plain, table, "audio", samples, chosen())[0]),
+            _step(
+                plain, lambda: released.stage_a_loss(plain, table, "audio", samples, chosen())[0]
+            ),
             _step(ours, lambda: compare_single(ours, table, "audio", draw(random), settings).loss),
         )
     }

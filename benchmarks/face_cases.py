@@ -42,7 +42,9 @@ def fixed_cases(sizes: Sizes) -> Iterator[Case]:
         yield Case(name, _seeded(make).eval(), pictures, _forward)
     side = sizes.picture_side
     both = {name: normal(1, 3, side, side, seed=n).tanh() for n, name in enumerate("ab")}
-    yield Case("VGG19 loss", _seeded(PerceptualLoss), both, lambda m, x: [m(x["a"], x["b"])], ("b",))
+    yield Case(
+        "VGG19 loss", _seeded(PerceptualLoss), both, lambda m, x: [m(x["a"], x["b"])], ("b",)
+    )
 
 
 def _pictures(sizes: Sizes) -> dict[str, Tensor]:

@@ -42,7 +42,9 @@ def pack_frames(frames: np.ndarray, coarseness: float) -> dict[str, np.ndarray]:
     """
     planes = frames.astype(np.float32) @ COLOURS.T.astype(np.float32)
     light = planes[..., 0] - 128
-    small = planes[..., 1:].reshape(len(frames), frames.shape[1] // 2, 2, frames.shape[2] // 2, 2, 2)
+    small = planes[..., 1:].reshape(
+        len(frames), frames.shape[1] // 2, 2, frames.shape[2] // 2, 2, 2
+    )
     colours = small.mean(axis=(2, 4)).transpose(3, 0, 1, 2)
     parts = {"light": light, "blue": colours[0], "red": colours[1]}
     return {

@@ -15,11 +15,12 @@ import numpy as np
 
 from benchmarks.face_codec import pack_frames, unpack_frames
 from spfem.artifacts import writing
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.correlation.frame_pairs import ClipPair, FramePairs, collect_frame_pairs
 from spfem.errors import InputError
 
 MOST_MEGABYTES = 20.0  # by default; what is carried beside a checkout has little room
 COARSENESS = (0.12, 0.17, 0.25, 0.35, 0.5, 0.75, 1.0)  # until the file is small enough
+ROLES = ("train", "held_out")
 DEFAULT = Path("data/cache/gpu_faces.npz")
 
 
@@ -62,23 +63,35 @@ def save_faces(run: Path, path: Path, most_megabytes: float = MOST_MEGABYTES) ->
     with tempfile.TemporaryDirectory() as folder:
         index = pair_corpus(corpus, Path(folder) / "pairs", PairingSettings())
     truth = {clip.key: clip.truth for clip in corpus.clips}
-    chosen = [pair for role in ("train", "held_out") for pair in index.select(role=role)]
-    keys = sorted({key for pair in chosen for key in (pair.source, pair.target)})
+    pairs = {role: index.select(role=role) for role in ROLES}
+    keys = sorted(
+        {key for some in pairs.values() for each in some for key in (each.source, each.target)}
+    )
     tracks = {key: FaceTrack.load(track_path(run / "faces", key)) for key in keys}
-    frames = np.concatenate([track.faces for track in tracks.values()])
-    plain: dict[str, np.ndarray] = {
+    train, held_out = (collect_frame_pairs(tracks, pairs[role], set(index.roles)) for role in ROLES)
+    visemes = {key: _visemes(truth[key], len(tracks[key])) for key in keys}
+    return write_faces(path, CarriedFaces(train, held_out, visemes), most_megabytes)
+
+
+def write_faces(path: Path, carried: CarriedFaces, most_megabytes: float = MOST_MEGABYTES) -> float:
+    """Write faces as finely as fits; see `save_faces`.
+
+    Raises:
+        InputError: if the file would be larger than `most_megabytes` at any coarseness.
+    """
+    faces = {**carried.train.faces, **carried.held_out.faces}
+    keys = sorted(faces)
+    frames = np.concatenate([faces[key] for key in keys])
+    pairs = [(pair, role) for role in ROLES for pair in getattr(carried, role).pairs]
+    plain = {
         "keys": np.array(keys),
-        "lengths": np.array([len(tracks[key]) for key in keys]),
-        "visemes": np.concatenate([_visemes(truth[key], len(tracks[key])) for key in keys]),
-        "pairs": np.array([[pair.source, pair.target, index.roles[pair.actor]] for pair in chosen]),
+        "lengths": np.array([len(faces[key]) for key in keys]),
+        "visemes": np.concatenate([carried.visemes[key] for key in keys]).astype(np.int16),
+        "pairs": np.array([[pair.source, pair.target, role] for pair, role in pairs]),
+        "paths": np.concatenate([pair.path for pair, _ in pairs]).astype(np.int32),
+        "path_lengths": np.array([len(pair.path) for pair, _ in pairs]),
     }
-    paths = []
-    for pair in chosen:
-        found = tracks[pair.source].found, tracks[pair.target].found
-        seen = found[0][pair.path[:, 0]] & found[1][pair.path[:, 1]]
-        paths.append(pair.path[seen])
-    plain["paths"] = np.concatenate(paths).astype(np.int32)
-    plain["path_lengths"] = np.array([len(each) for each in paths])
+    path.parent.mkdir(parents=True, exist_ok=True)
     for coarseness in COARSENESS:
         packed = pack_frames(frames, coarseness)
         with writing(path) as aside, Path(aside).open("wb") as file:
@@ -86,8 +99,8 @@ def save_faces(run: Path, path: Path, most_megabytes: float = MOST_MEGABYTES) ->
         if path.stat().st_size <= 1e6 * most_megabytes:
             some = slice(None, None, max(1, len(frames) // 200))
             part = {name: values[:, :, some] for name, values in packed.items()}
-            error = np.abs(unpack_frames(part, coarseness).astype(int) - frames[some]).mean()
-            return float(error)
+            apart = unpack_frames(part, coarseness).astype(int) - frames[some]
+            return float(np.abs(apart).mean())
     path.unlink()
     raise InputError(f"{len(frames)} faces need more than {most_megabytes} MB; use a smaller run")
 
@@ -113,12 +126,12 @@ def load_faces(path: Path) -> CarriedFaces:
         faces = dict(zip(keys, np.split(frames, ends), strict=True))
         visemes = dict(zip(keys, np.split(arrays["visemes"], ends), strict=True))
         paths = np.split(arrays["paths"], np.cumsum(arrays["path_lengths"])[:-1])
-        pairs: dict[str, list[ClipPair]] = {"train": [], "held_out": []}
+        pairs: dict[str, list[ClipPair]] = {role: [] for role in ROLES}
         for (source, target, role), steps in zip(arrays["pairs"], paths, strict=True):
             pairs[str(role)].append(ClipPair(str(source), str(target), steps))
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} holds no carried faces ({error}); make it again") from error
-    train, held_out = (FramePairs(faces, tuple(pairs[role])) for role in ("train", "held_out"))
+    train, held_out = (FramePairs(faces, tuple(pairs[role])) for role in ROLES)
     return CarriedFaces(train, held_out, visemes)
 
 

@@ -23,6 +23,7 @@ from spfem.renderer.checkpoint import CHECKPOINT_KIND, copy_renderer, load_rende
 from spfem.renderer.render import render_clips
 
 LOSS, SIMILARITY, GREY = 0.02, 0.01, 2.0  # limits: relative, of a cosine, mean grey levels
+UNTRAINED = 100.0  # factor on them in a rehearsal, whose weights amplify rounding
 BATCH, COMPARISONS = 8, 24
 FRAMES = 16
 CONDITIONS = "gpu_conditions.npz"  # beside the faces: `conditions` (T, S, S, C) of a real clip
@@ -64,6 +65,10 @@ def _format(name: str) -> Iterator[str]:
         yield "bfloat16" if name == "bfloat16" else "float32"
 
 
+def _leniency(record: Record) -> float:
+    return 1.0 if record.judged else UNTRAINED
+
+
 def _check_metric(record: Record, device: str, path: Path, faces: CarriedFaces) -> None:
     frames = faces.held_out
     some = FramePairs(frames.faces, frames.pairs[:4])
@@ -82,12 +87,12 @@ def _check_metric(record: Record, device: str, path: Path, faces: CarriedFaces) 
             scores = score_similarity(metric, some, listed)
             parts = (scores.matched, scores.mismatched_place, scores.mismatched_speech)
             similarities[name] = np.stack(parts)
-    note = f"{path.parent.name}/{path.name}, against float32"
+    note, factor = f"{path.parent.name}/{path.name}, against float32", _leniency(record)
     for name in ("TF32", "bfloat16"):
         apart = abs(losses[name] / losses["float32"] - 1)
-        record.check(f"{name}, loss of a trained ASCCL", apart, LOSS, note)
+        record.check(f"{name}, loss of a trained ASCCL", apart, factor * LOSS, note)
         apart = np.abs(similarities[name] - similarities["float32"]).max()
-        record.check(f"{name}, similarity of a trained ASCCL", apart, SIMILARITY, note)
+        record.check(f"{name}, similarity of a trained ASCCL", apart, factor * SIMILARITY, note)
 
 
 def _check_pictures(record: Record, device: str, path: Path, cache: Path) -> None:
@@ -109,6 +114,7 @@ def _check_pictures(record: Record, device: str, path: Path, cache: Path) -> Non
         pictures[name] = made.astype(int)
     inside = conditions[..., -1] > 0
     note = f"{path.parent.name}/{path.name}, {what}, mean over the face"
+    limit = GREY * _leniency(record)
     for name in ("TF32", "bfloat16"):
         apart = np.abs(pictures[name] - pictures["float32"])[inside].mean()
-        record.check(f"{name}, pictures of a trained renderer, grey levels", apart, GREY, note)
+        record.check(f"{name}, pictures of a trained renderer, grey levels", apart, limit, note)

@@ -22,6 +22,7 @@ from types import FrameType
 import torch
 
 from benchmarks.agreement import Case, compare
+from benchmarks.compiled_step import compiled_steps
 from benchmarks.correlation_cases import correlation_cases
 from benchmarks.crossmodal_cases import cross_modal_cases
 from benchmarks.crossmodal_steps import cross_modal_steps
@@ -30,6 +31,7 @@ from benchmarks.faces import DEFAULT, CarriedFaces, load_faces
 from benchmarks.formats import format_checks
 from benchmarks.learning import learn_there
 from benchmarks.limits import Peaks, measure_peaks, rounded_products
+from benchmarks.made_up_material import make_up_material
 from benchmarks.manipulator_cases import manipulator_cases
 from benchmarks.manipulator_steps import manipulator_steps
 from benchmarks.memory_kept import SLACK_BYTES, held_bytes
@@ -78,6 +80,9 @@ class Run:
         card = card or "processor"
         self.record = Record(given.out, self.device, card, judged=not self.rehearsal)
         self.peaks = Peaks(1.0, 1.0, 1.0, 1.0)
+        if self.rehearsal:  # a stand-in for what is carried
+            self.faces_path = make_up_material(given.out / "made_up", self.sizes)
+            self.weights.append(self.faces_path.parent)
 
     def sections(self) -> Iterator[Section]:
         """All parts, most important first."""
@@ -92,7 +97,9 @@ class Run:
         ):
             yield Section(name, 45, lambda cases=cases: self._compare(cases(sizes)))  # type: ignore[misc]
         yield Section("time: ASCCL", 40, lambda: spatial_steps(record, device, sizes, self.peaks))
-        yield Section("time: NED rendering", 45, lambda: rendering(record, device, sizes, self.peaks))
+        yield Section(
+            "time: NED rendering", 45, lambda: rendering(record, device, sizes, self.peaks)
+        )
         for windows in sizes.windows:
             yield Section(
                 f"time: STCCL, {windows.window_frames} frames",
@@ -114,6 +121,7 @@ class Run:
         yield Section("torchrun", 60, lambda: several_processes(record, device))
         yield Section("formats", 30, self._formats)
         yield Section("right: networks of one size", 40, self._fixed)
+        yield Section("time: ASCCL compiled", 90, self._compile)
         yield Section("learned", 400, self._learn)
 
     def _measure_peaks(self) -> None:
@@ -132,6 +140,12 @@ class Run:
                     raise
                 except Exception as error:
                     self.record.fail(case.name, _told(error))
+
+    def _compile(self) -> None:
+        if self.rehearsal:
+            self.record.leave_out("ASCCL, compiled", "takes too long for a rehearsal")
+        else:
+            compiled_steps(self.record, self.device, self.sizes)
 
     def _fixed(self) -> None:
         if self.rehearsal:

@@ -64,13 +64,19 @@ def learn_there(
     _write(record.folder / "learned_similarity.csv", rows)
     work = f"{steps} steps of {settings.batch_size} pairs of {settings.image_size} px"
     record.tell("ASCCL learned, seconds a step", clock.median(), f"{work}, {precision}")
-    after = {(row["split"], row["quantity"]): row["value"] for row in rows if row["state"] == "after"}
-    before = {(row["split"], row["quantity"]): row["value"] for row in rows if row["state"] != "after"}
+    after = {
+        (row["split"], row["quantity"]): row["value"] for row in rows if row["state"] == "after"
+    }
+    before = {
+        (row["split"], row["quantity"]): row["value"] for row in rows if row["state"] != "after"
+    }
     for split, quantity in after:
         key = split, quantity
         record.tell(f"ASCCL learned, {quantity}, {split}", after[key], f"before {before[key]:.4f}")
     ends = [row["loss"] for row in learned.curve if row["split"] == "train"]
-    record.holds("ASCCL learned, the loss fell", ends[-1] < ends[0], f"{ends[0]:.4f} to {ends[-1]:.4f}")
+    record.holds(
+        "ASCCL learned, the loss fell", ends[-1] < ends[0], f"{ends[0]:.4f} to {ends[-1]:.4f}"
+    )
     _keep(record, learned.model, steps)
 
 

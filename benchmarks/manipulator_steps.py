@@ -63,9 +63,7 @@ def manipulator_steps(record: Record, device: str, sizes: Sizes) -> None:
             work += f" with {way}, {seconds[way] / seconds['ours']:.2f} times ours without"
         record.row(Row(bench, device, "float32", work, plain, seconds[way]))
     record.aim("manipulator_iteration, times the literal", plain / seconds["ours"], TRAINED)
-    rows = manipulator_inference(
-        device, settings, frames=sizes.clip_frames, repeats=sizes.repeats
-    )
+    rows = manipulator_inference(device, settings, frames=sizes.clip_frames, repeats=sizes.repeats)
     for row in rows:
         record.row(row)
     edited = rows[0]

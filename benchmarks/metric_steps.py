@@ -140,7 +140,9 @@ def captured_step(metric: Metric, inputs: Sequence[Tensor]) -> Step:
         return loss.detach()
 
     graph = Captured(work, *inputs, *draw(maps, random))
-    shapes = [torch.empty(each.shape[2:]).expand(1, 1, -1, -1).to(inputs[0].device) for each in maps]
+    shapes = [
+        torch.empty(each.shape[2:]).expand(1, 1, -1, -1).to(inputs[0].device) for each in maps
+    ]
     del maps
 
     def step() -> None:

@@ -62,7 +62,9 @@ def training_steps(record: Record, device: str, sizes: Sizes, peaks: Peaks) -> N
             f"a step of {settings.chunk_frames} frames of {settings.image_size} px, mean of "
             f"{STEPS}; {share.split(',')[0]}"
         )
-        record.row(Row(f"renderer_step_{settings.image_size}px", device, precision, text, plain, own))
+        record.row(
+            Row(f"renderer_step_{settings.image_size}px", device, precision, text, plain, own)
+        )
     best = min(seconds[precision] for precision in PRECISIONS) / STEPS
     record.aim("renderer_step, times the literal", plain / best, LITERAL)
 

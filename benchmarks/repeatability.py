@@ -11,18 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import distance
 from benchmarks.correlation_cases import normal
+from benchmarks.made_up_material import made_up_pairs
 from benchmarks.record import Record
 from benchmarks.sizes import Sizes
 from spfem.benchmarks.made_up import EXPRESSIONS, made_up_face_clip, made_up_images, made_up_metric
 from spfem.benchmarks.manipulator import made_up_expression, made_up_manipulator
 from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import train_spatial
 from spfem.manipulator import load_manipulator, save_manipulator, train_manipulator
@@ -42,15 +41,21 @@ def two_runs(record: Record, device: str, sizes: Sizes) -> None:
     space = made_up_manipulator(manipulator).space
     clip = made_up_face_clip(max(sizes.checked_renderer.sequence_frames), sizes.checked_renderer)
     learned: dict[str, Callable[[], nn.Module]] = {
-        "ASCCL": lambda: train_spatial(
-            made_up_pairs(spatial.image_size), None, spatial, seed=0, device=device
-        ).model,
-        "manipulator": lambda: train_manipulator(
-            sequences, list(range(7)), manipulator, space=space, device=device
-        ).manipulator,
-        "NED renderer": lambda: train_renderer(
-            [clip], sizes.checked_renderer, seed=0, steps=STEPS, device=device
-        ).generator,
+        "ASCCL": lambda: (
+            train_spatial(
+                made_up_pairs(spatial.image_size), None, spatial, seed=0, device=device
+            ).model
+        ),
+        "manipulator": lambda: (
+            train_manipulator(
+                sequences, list(range(7)), manipulator, space=space, device=device
+            ).manipulator
+        ),
+        "NED renderer": lambda: (
+            train_renderer(
+                [clip], sizes.checked_renderer, seed=0, steps=STEPS, device=device
+            ).generator
+        ),
     }
     for name, learn in learned.items():
         usual = [_weights(learn()) for _ in range(2)]
@@ -73,16 +78,6 @@ def _deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(False)
-
-
-def made_up_pairs(side: int) -> FramePairs:
-    """Smooth frames of two clips that say the same."""
-    frames = {
-        key: ((made_up_images(6, side, seed) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
-        for seed, key in enumerate(("a/neutral/0", "a/happy/0"))
-    }
-    path = np.stack([np.arange(6)] * 2, axis=1)
-    return FramePairs(frames, (ClipPair("a/neutral/0", "a/happy/0", path),))
 
 
 def _weights(module: nn.Module) -> list[Tensor]:

@@ -103,8 +103,15 @@ def rehearsed() -> Sizes:
         spatial=spatial,
         windows=(temporal, replace(temporal, window_frames=4)),
         cross_modal=CrossModalSettings(
-            width=16, layers=2, doublings=(1,), image_width=16, embedding=16, heads=2,
-            batch_size=8, image_size=32, single_image_size=32,
+            width=16,
+            layers=2,
+            doublings=(1,),
+            image_width=16,
+            embedding=16,
+            heads=2,
+            batch_size=8,
+            image_size=32,
+            single_image_size=32,
         ),  # fmt: skip
         manipulator=ManipulatorSettings(width=16, encoder_width=16, batch_size=8),
         renderer=renderer,
