@@ -26,6 +26,8 @@ class Case:
         inputs: by name, float64 or whole numbers; those of floating point take a gradient.
         run: module and inputs to outputs of any shapes.
         constants: names of inputs that take no gradient.
+        precisions: in which it is compared; a computation that rounds to whole pixels has no
+            float32 to hold it to.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Case:
     inputs: Inputs
     run: Callable[[nn.Module, Inputs], Sequence[Tensor]]
     constants: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("float64", "float32")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def compare(record: Record, case: Case, device: str) -> None:
     """Four checks of a case: output and gradient, in float64 and in float32."""
     truth = compute(case, "cpu", torch.float64)
     single = compute(case, "cpu", torch.float32)
-    for kind, name in ((torch.float64, "float64"), (torch.float32, "float32")):
+    for name in case.precisions:
+        kind = getattr(torch, name)
         found = compute(case, device, kind)
         for part in ("output", "gradient"):
             wanted = getattr(truth, part)

@@ -38,7 +38,7 @@ def correlation_cases(sizes: Sizes) -> Iterator[Case]:
     spatial, temporal = sizes.checked_spatial, sizes.checked_temporal
     side = spatial.image_size
     pictures = {"generated": _pictures(2, side, 0), "source": _pictures(2, side, 1)}
-    backbone = _seeded(lambda: IResNet(spatial.widths, spatial.blocks)).train()
+    backbone = _seeded(lambda: IResNet(spatial.widths, sizes.spatial.blocks)).train()
     yield Case("IResNet", backbone, {"images": pictures["generated"]}, lambda m, x: m(x["images"]))
     larger = {"images": _pictures(2, side + 8, 2)}
     prepared = nn.Identity()

@@ -115,9 +115,7 @@ class Run:
         )
         yield Section("time: supervision", 30, lambda: supervised_steps(record, device, sizes))
         yield Section("two runs", 40, lambda: two_runs(record, device, sizes))
-        yield Section(
-            "files", 20, lambda: files_move(record, device, sizes, record.folder / "scratch")
-        )
+        yield Section("files", 20, self._move_files)
         yield Section("torchrun", 60, lambda: several_processes(record, device))
         yield Section("formats", 30, self._formats)
         yield Section("right: networks of one size", 40, self._fixed)
@@ -140,6 +138,10 @@ class Run:
                     raise
                 except Exception as error:
                     self.record.fail(case.name, _told(error))
+
+    def _move_files(self) -> None:
+        with rounded_products(False):
+            files_move(self.record, self.device, self.sizes, self.record.folder / "scratch")
 
     def _compile(self) -> None:
         if self.rehearsal:

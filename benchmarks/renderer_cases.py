@@ -59,7 +59,15 @@ def renderer_cases(sizes: Sizes) -> Iterator[Case]:
         constants = ("faces", "centres", "previous")
         yield Case(f"NED renderer, {name}, chunk", networks, inputs, _chunk, constants)
         yield Case(f"NED renderer, {name}, losses", networks, inputs, _losses, constants)
-        yield Case(f"NED renderer, {name}, crops", nn.Identity(), inputs, _pictures, constants)
+        yield Case(f"NED renderer, {name}, crops", nn.Identity(), inputs, _crops, constants)
+        yield Case(
+            f"NED renderer, {name}, jitter",
+            nn.Identity(),
+            inputs,
+            _jitter,
+            constants,
+            precisions=("float64",),
+        )
 
 
 def _chunk(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
@@ -86,10 +94,11 @@ def _losses(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
     return [value for part in terms for value in part.values()]
 
 
-def _pictures(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
-    random = torch.Generator().manual_seed(0)
+def _crops(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
     size = 2 * (given["faces"].shape[-1] // 8)
-    return [
-        crop_around(given["conditions"][2:], given["centres"], size),
-        jitter_conditions(given["conditions"][None], 0.02, random),
-    ]
+    return [crop_around(given["conditions"][2:], given["centres"], size)]
+
+
+def _jitter(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return [jitter_conditions(given["conditions"][None], 0.02, random)]

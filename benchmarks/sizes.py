@@ -64,7 +64,8 @@ class Sizes:
 def published() -> Sizes:
     """The sizes of the papers."""
     spatial, renderer = SpatialSettings(), RendererSettings(augmentation=0.0)
-    checked = replace(spatial, image_size=64)
+    # The published widths, which choose the kernels; as deep as the processor has time for.
+    checked = replace(spatial, image_size=64, blocks=(1, 1, 2, 1))
     return Sizes(
         spatial=spatial,
         windows=tuple(TemporalSettings(spatial=spatial, window_frames=n) for n in (5, 9)),
@@ -72,8 +73,10 @@ def published() -> Sizes:
         manipulator=ManipulatorSettings(),
         renderer=renderer,
         checked_spatial=checked,
-        checked_temporal=TemporalSettings(spatial=checked, window_frames=4, places=(64, 32, 16, 4)),
-        checked_renderer=replace(renderer, image_size=64, mouth_size=32, pixel_weight=1.0),
+        checked_temporal=TemporalSettings(spatial=checked, window_frames=3, places=(64, 32, 16, 4)),
+        checked_renderer=replace(
+            renderer, image_size=64, mouth_size=32, pixel_weight=1.0, blocks=3, downsamplings=2
+        ),
         lip_sync=LipSyncSettings(),
         picture_side=64,
         groups=(36, 6, 80),
