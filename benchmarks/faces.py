@@ -95,7 +95,8 @@ def write_faces(path: Path, carried: CarriedFaces, most_megabytes: float = MOST_
     for coarseness in COARSENESS:
         packed = pack_frames(frames, coarseness)
         with writing(path) as aside, Path(aside).open("wb") as file:
-            np.savez_compressed(file, **plain, **packed, coarseness=np.array(coarseness))
+            arrays = {**plain, **packed, "coarseness": np.array(coarseness)}
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         if path.stat().st_size <= 1e6 * most_megabytes:
             some = slice(None, None, max(1, len(frames) // 200))
             part = {name: values[:, :, some] for name, values in packed.items()}

@@ -64,15 +64,12 @@ def learn_there(
     _write(record.folder / "learned_similarity.csv", rows)
     work = f"{steps} steps of {settings.batch_size} pairs of {settings.image_size} px"
     record.tell("ASCCL learned, seconds a step", clock.median(), f"{work}, {precision}")
-    after = {
-        (row["split"], row["quantity"]): row["value"] for row in rows if row["state"] == "after"
-    }
-    before = {
-        (row["split"], row["quantity"]): row["value"] for row in rows if row["state"] != "after"
-    }
-    for split, quantity in after:
-        key = split, quantity
-        record.tell(f"ASCCL learned, {quantity}, {split}", after[key], f"before {before[key]:.4f}")
+    values = {(row["state"], row["split"], row["quantity"]): float(row["value"]) for row in rows}
+    for state, split, quantity in values:
+        if state == "after":
+            before = values["before", split, quantity]
+            name = f"ASCCL learned, {quantity}, {split}"
+            record.tell(name, values[state, split, quantity], f"before {before:.4f}")
     ends = [row["loss"] for row in learned.curve if row["split"] == "train"]
     record.holds(
         "ASCCL learned, the loss fell", ends[-1] < ends[0], f"{ends[0]:.4f} to {ends[-1]:.4f}"

@@ -115,7 +115,7 @@ def rehearsed() -> Sizes:
             batch_size=8,
             image_size=32,
             single_image_size=32,
-        ),  # fmt: skip
+        ),
         manipulator=ManipulatorSettings(width=16, encoder_width=16, batch_size=8),
         renderer=renderer,
         checked_spatial=spatial,
