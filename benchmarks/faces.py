@@ -1,12 +1,11 @@
-"""`python -m benchmarks.faces RUN`: the aligned faces of a run as one small file.
+"""The aligned faces of a run as one small file, for a node that tracks no faces.
 
-The file goes to a node that tracks no faces; it holds the frames of the paired clips of the actors
-that metrics learn from and are tested on, who says the same when, and which mouth shape is shown.
+It holds the frames of the paired clips of the actors that metrics learn from and are tested on, who
+says the same when, and which mouth shape is shown.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from spfem.artifacts import writing
 from spfem.correlation.frame_pairs import ClipPair, FramePairs, collect_frame_pairs
 from spfem.errors import InputError
 
-MOST_MEGABYTES = 20.0  # by default; what is carried beside a checkout has little room
+MOST_MEGABYTES = 12.0  # by default; what is carried beside a checkout has little room
 COARSENESS = (0.12, 0.17, 0.25, 0.35, 0.5, 0.75, 1.0)  # until the file is small enough
+FACES = "faces.npz"  # name of the file where it is carried
 ROLES = ("train", "held_out")
-DEFAULT = Path("data/cache/gpu_faces.npz")
 
 
 @dataclass(frozen=True)
@@ -134,27 +133,3 @@ def load_faces(path: Path) -> CarriedFaces:
         raise InputError(f"{path} holds no carried faces ({error}); make it again") from error
     train, held_out = (FramePairs(faces, tuple(pairs[role])) for role in ROLES)
     return CarriedFaces(train, held_out, visemes)
-
-
-def main() -> None:
-    """Write the file and say what it holds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.faces", description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a run, such as data/synthetic-demo")
-    parser.add_argument("--out", type=Path, default=DEFAULT, help=f"default: {DEFAULT}")
-    parser.add_argument(
-        "--most-megabytes", type=float, default=MOST_MEGABYTES, help=f"default: {MOST_MEGABYTES}"
-    )
-    given = parser.parse_args()
-    error = save_faces(given.run, given.out, given.most_megabytes)
-    carried = load_faces(given.out)
-    frames = sum(map(len, carried.train.faces.values()))
-    print(
-        f"{given.out}: {given.out.stat().st_size / 1e6:.1f} MB, {frames} faces of "
-        f"{next(iter(carried.train.faces.values())).shape[1]} px, "
-        f"{len(carried.train.pairs)} pairs to learn from, {len(carried.held_out.pairs)} held out, "
-        f"mean error of a pixel {error:.2f} grey levels"
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,7 @@ LOSS, SIMILARITY, GREY = 0.02, 0.01, 2.0  # limits: relative, of a cosine, mean 
 UNTRAINED = 100.0  # factor on them in a rehearsal, whose weights amplify rounding
 BATCH, COMPARISONS = 8, 24
 FRAMES = 16
-CONDITIONS = "gpu_conditions.npz"  # beside the faces: `conditions` (T, S, S, C) of a real clip
+CONDITIONS = "conditions.npz"  # of a real clip: `conditions` (T, S, S, C)
 
 
 def trained_files(folders: list[Path]) -> dict[str, list[Path]]:
@@ -40,7 +40,7 @@ def trained_files(folders: list[Path]) -> dict[str, list[Path]]:
 
 
 def format_checks(
-    record: Record, device: str, folders: list[Path], faces: CarriedFaces | None, cache: Path
+    record: Record, device: str, folders: list[Path], faces: CarriedFaces | None, carried: Path
 ) -> None:
     """Deviations from float32 of every trained spatial metric and renderer that is there."""
     files = trained_files(folders)
@@ -55,7 +55,7 @@ def format_checks(
     if not renderers:
         record.leave_out("bfloat16 and TF32, pictures", "no trained weights")
     for path in renderers:
-        _check_pictures(record, device, path, cache)
+        _check_pictures(record, device, path, carried)
 
 
 @contextmanager
@@ -95,10 +95,10 @@ def _check_metric(record: Record, device: str, path: Path, faces: CarriedFaces) 
         record.check(f"{name}, similarity of a trained ASCCL", apart, factor * SIMILARITY, note)
 
 
-def _check_pictures(record: Record, device: str, path: Path, cache: Path) -> None:
+def _check_pictures(record: Record, device: str, path: Path, carried: Path) -> None:
     trained = load_renderer(path)
     settings = trained.settings
-    stored = cache / CONDITIONS
+    stored = carried / CONDITIONS
     wanted = (settings.image_size, settings.image_size, settings.condition_channels)
     what = "recorded conditions"
     if stored.exists():

@@ -22,12 +22,13 @@ from types import FrameType
 import torch
 
 from benchmarks.agreement import Case, compare
+from benchmarks.carry import CARRIED
 from benchmarks.compiled_step import compiled_steps
 from benchmarks.correlation_cases import correlation_cases
 from benchmarks.crossmodal_cases import cross_modal_cases
 from benchmarks.crossmodal_steps import cross_modal_steps
 from benchmarks.face_cases import face_cases, fixed_cases, released_lip_sync_case
-from benchmarks.faces import DEFAULT, CarriedFaces, load_faces
+from benchmarks.faces import FACES, CarriedFaces, load_faces
 from benchmarks.formats import format_checks
 from benchmarks.learning import learn_there
 from benchmarks.limits import Peaks, measure_peaks, rounded_products
@@ -36,6 +37,8 @@ from benchmarks.manipulator_cases import manipulator_cases
 from benchmarks.manipulator_steps import manipulator_steps
 from benchmarks.memory_kept import SLACK_BYTES, held_bytes
 from benchmarks.metric_steps import spatial_steps, temporal_steps
+from benchmarks.moved_checks import moved_checks
+from benchmarks.moved_scene import DEFAULT as SCENE
 from benchmarks.record import Record
 from benchmarks.renderer_cases import renderer_cases
 from benchmarks.renderer_steps import rendering, supervised_steps, training_steps
@@ -44,7 +47,7 @@ from benchmarks.sizes import Sizes, published, rehearsed
 
 GPU_SECONDS, REHEARSAL_SECONDS = 410.0, 240.0
 LEAST_SECONDS = 5.0  # left for a section to be begun
-WEIGHTS = (Path("spfem/weights"),)
+SHIPPED = Path("spfem/weights")  # trained weights of the package, where it has any
 
 
 class OutOfTimeError(Exception):
@@ -73,16 +76,16 @@ class Run:
         self.rehearsal: bool = given.rehearse
         self.device = "cpu" if self.rehearsal else "cuda"
         self.sizes: Sizes = rehearsed() if self.rehearsal else published()
-        self.weights: list[Path] = [*WEIGHTS, *given.weights]
-        self.faces_path: Path = given.faces
+        self.carried: Path = given.carried
+        self.scene_path: Path = given.scene
         self.end = time.monotonic() + (REHEARSAL_SECONDS if self.rehearsal else GPU_SECONDS)
         card = torch.cuda.get_device_name(0) if self.device == "cuda" else platform.processor()
         card = card or "processor"
         self.record = Record(given.out, self.device, card, judged=not self.rehearsal)
         self.peaks = Peaks(1.0, 1.0, 1.0, 1.0)
         if self.rehearsal:  # a stand-in for what is carried
-            self.faces_path = make_up_material(given.out / "made_up", self.sizes)
-            self.weights.append(self.faces_path.parent)
+            self.carried = given.out / "made_up"
+            make_up_material(self.carried, self.sizes)
 
     def sections(self) -> Iterator[Section]:
         """All parts, most important first."""
@@ -96,6 +99,11 @@ class Run:
             ("right: faces", face_cases),
         ):
             yield Section(name, 45, lambda cases=cases: self._compare(cases(sizes)))  # type: ignore[misc]
+        yield Section(
+            "renderer that moves pixels",
+            40,
+            lambda: moved_checks(record, device, sizes, self.scene_path),
+        )
         yield Section("time: ASCCL", 40, lambda: spatial_steps(record, device, sizes, self.peaks))
         yield Section(
             "time: NED rendering", 45, lambda: rendering(record, device, sizes, self.peaks)
@@ -162,16 +170,17 @@ class Run:
         self._compare([case])
 
     def _faces(self) -> CarriedFaces | None:
-        return load_faces(self.faces_path) if self.faces_path.exists() else None
+        path = self.carried / FACES
+        return load_faces(path) if path.exists() else None
 
     def _formats(self) -> None:
-        where = self.faces_path.parent
-        format_checks(self.record, self.device, self.weights, self._faces(), where)
+        folders = [SHIPPED, self.carried]
+        format_checks(self.record, self.device, folders, self._faces(), self.carried)
 
     def _learn(self) -> None:
         faces = self._faces()
         if faces is None:
-            self.record.leave_out("ASCCL learned", f"no carried faces at {self.faces_path}")
+            self.record.leave_out("ASCCL learned", f"no faces in {self.carried}")
             return
         left = self.end - time.monotonic()
         learn_there(self.record, self.device, self.sizes, faces, left - LEAST_SECONDS)
@@ -229,10 +238,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the tables, made anew")
     parser.add_argument("--rehearse", action="store_true", help="on the processor, tiny sizes")
-    parser.add_argument("--faces", type=Path, default=DEFAULT, help=f"default: {DEFAULT}")
     parser.add_argument(
-        "--weights", type=Path, action="append", default=[], help="more folders of checkpoints"
+        "--carried", type=Path, default=CARRIED, help=f"what `carry` made; default: {CARRIED}"
     )
+    parser.add_argument("--scene", type=Path, default=SCENE, help=f"default: {SCENE}")
     given = parser.parse_args()
     if not given.rehearse and not torch.cuda.is_available():
         sys.exit("no GPU: torch sees none; --rehearse runs the same on the processor")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves and times spfem on a GPU: bash benchmarks/gpu.sh OUT [--rehearse] [--weights FOLDER]
+# Proves and times spfem on a GPU: bash benchmarks/gpu.sh OUT [--rehearse] [--carried FOLDER]
 # Needs Python with PyTorch, NumPy and safetensors ($PYTHON, default python3); seven minutes at most.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.faces import CarriedFaces, write_faces
+from benchmarks.faces import FACES, CarriedFaces, write_faces
 from benchmarks.sizes import Sizes
 from spfem.benchmarks.made_up import made_up_images
 from spfem.correlation.frame_pairs import ClipPair, FramePairs
@@ -29,14 +29,13 @@ def made_up_pairs(side: int, speaker: str = "a") -> FramePairs:
     return FramePairs(frames, (ClipPair(*keys, path),))
 
 
-def make_up_material(folder: Path, sizes: Sizes) -> Path:
-    """Faces and untrained weights in a folder, named as what is carried; gives the faces' path."""
+def make_up_material(folder: Path, sizes: Sizes) -> None:
+    """Faces and untrained weights in a folder, named as what is carried."""
     side = sizes.spatial.image_size
     train, held_out = (made_up_pairs(side, speaker) for speaker in SPEAKERS)
     visemes = {key: np.arange(FRAMES) // 3 for pairs in (train, held_out) for key in pairs.faces}
-    path = folder / "gpu_faces.npz"
+    path = folder / FACES
     write_faces(path, CarriedFaces(train, held_out, visemes))
     torch.manual_seed(0)
     SpatialCoherence(sizes.checked_spatial).save(folder / "spatial.safetensors")
     save_renderer(new_renderer(sizes.checked_renderer, 0), folder / "renderer.safetensors")
-    return path
