@@ -81,7 +81,7 @@ def published() -> Sizes:
         picture_side=64,
         groups=(36, 6, 80),
         clip_frames=300,
-        rendered_frames=96,
+        rendered_frames=200,
         rendered_clips=8,
         moved_sides=(256, 512, 1024),
         matrix_side=8192,

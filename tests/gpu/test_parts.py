@@ -105,6 +105,8 @@ def stub_run(record, sections, seconds=60.0):
     return SimpleNamespace(
         record=record,
         device="cpu",
+        rehearsal=False,
+        only=[],
         end=time.monotonic() + seconds,
         sections=lambda: iter(sections),
     )

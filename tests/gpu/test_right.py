@@ -13,10 +13,13 @@ from benchmarks.crossmodal_cases import cross_modal_cases
 from benchmarks.face_cases import face_cases, fixed_cases
 from benchmarks.limits import rounded_products
 from benchmarks.manipulator_cases import manipulator_cases
+from benchmarks.moved_checks import moved_checks
+from benchmarks.moved_scene import DEFAULT
 from benchmarks.record import Record
 from benchmarks.renderer_cases import renderer_cases
 from benchmarks.repeatability import files_move, several_processes, two_runs
 from benchmarks.sizes import rehearsed
+from tests.conftest import ROOT
 
 CASES = {
     "correlation": correlation_cases,
@@ -26,6 +29,7 @@ CASES = {
     "faces": face_cases,
     "networks of one size": fixed_cases,
 }
+SCENE = ROOT / DEFAULT
 needs_a_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch sees no GPU; these compare one with the processor"
 )
@@ -50,6 +54,14 @@ def test_a_gpu_computes_what_the_processor_does(name, record):
     with rounded_products(False):
         for case in CASES[name](rehearsed()):
             compare(record, case, "cuda")
+    assert_passed(record)
+
+
+@needs_a_gpu
+@pytest.mark.gpu
+def test_a_gpu_moves_pixels_as_the_processor_does(record):
+    pytest.importorskip("spfem.renderer.moved")
+    moved_checks(record, "cuda", rehearsed(), SCENE)
     assert_passed(record)
 
 
