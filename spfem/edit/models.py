@@ -2,70 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from spfem.artifacts import file_digest
-from spfem.edit.request import EditRequest
 from spfem.errors import CheckpointError
 from spfem.head import load_head_model
-from spfem.manipulator import Manipulator, load_manipulator
+from spfem.manipulator import Manipulator, load_manipulator, pretrained_manipulator
+from spfem.manipulator.checkpoint import CHECKPOINT_KIND as MANIPULATOR_KIND
 from spfem.manipulator.stage import CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.methods import find_method
+from spfem.pretrained import PRETRAINED
 from spfem.project import project_folder
 from spfem.renderer.checkpoint import load_renderer
 from spfem.renderer.stage import FILE_NAME as RENDERER_NAME
 from spfem.renderer.stage import MadeRenderer
 
 
-@dataclass(frozen=True)
-class EditModels:
-    """Models of a finished run.
+def load_base_renderer(models: Path | None, seed: int, device: str) -> MadeRenderer:
+    """NED's renderer that knows faces in general, of a finished run; none comes with the package.
 
-    Attributes:
-        folder: of the run.
-        manipulator: of the wished method.
-        base: renderer that knows faces in general.
+    Args:
+        models: stages of the run; None for the run at demo scale.
+        seed: of the run's learning.
+        device: to put it on.
+
+    Raises:
+        CheckpointError: if the folder lacks it.
     """
+    folder = models or _demo_folder()
+    path = folder / "renderer" / "base" / f"seed{seed}" / RENDERER_NAME
+    if not path.exists():
+        raise CheckpointError(
+            f"{path} is missing; train the models once with: bash run_all.sh (or name the folder "
+            "of a finished run with --models, or edit with --renderer moved, which needs no run)"
+        )
+    return MadeRenderer(load_renderer(path, device), file_digest(path), 0.0)
 
-    folder: Path
-    manipulator: Manipulator
-    base: MadeRenderer
 
+def load_edit_manipulator(models: Path | None, method: str, seed: int) -> Manipulator:
+    """The manipulator of a method, in the face units that own videos are tracked in.
 
-def load_models(request: EditRequest, device: str) -> EditModels:
-    """Load the models of a request.
+    Args:
+        models: stages of a finished run; None for the manipulator that comes with the package,
+            or, of a method with which none comes, for the run at demo scale.
+        method: one of `spfem.methods.METHODS`.
+        seed: of the run's learning; what comes with the package has one only.
 
     Raises:
         SettingsError: if the method is unknown.
-        CheckpointError: if the folder lacks them (the error lists what is there), or they are of
-            another expression space.
+        CheckpointError: if the folder lacks it (the error lists what is there), the file is
+            damaged, or it is of another expression space.
     """
-    method = find_method(request.method).name
-    folder = request.models or project_folder() / "data" / "synthetic-demo"
-    seed = f"seed{request.seed}"
-    manipulator_path = folder / "manipulator" / method / seed / MANIPULATOR_NAME
-    renderer_path = folder / "renderer" / "base" / seed / RENDERER_NAME
-    if not manipulator_path.exists():
+    method = find_method(method).name
+    if models is None and method in PRETRAINED[MANIPULATOR_KIND]:
+        return pretrained_manipulator(method)
+    folder = models or _demo_folder()
+    path = folder / "manipulator" / method / f"seed{seed}" / MANIPULATOR_NAME
+    if not path.exists():
         raise CheckpointError(
-            f"{manipulator_path} is missing; {_list_methods(folder)}; train the models once with: "
-            "bash run_all.sh (or name the folder of a finished run with --models)"
+            f"{path} is missing; {_list_methods(folder)}; train the models once with: "
+            "bash run_all.sh (or name the folder of a finished run with --models; without it "
+            f"{', '.join(PRETRAINED[MANIPULATOR_KIND])} needs no run)"
         )
-    if not renderer_path.exists():
-        raise CheckpointError(
-            f"{renderer_path} is missing; train the models once with: bash run_all.sh (or name "
-            "the folder of a finished run with --models)"
-        )
-    manipulator = load_manipulator(manipulator_path)
+    manipulator = load_manipulator(path)
     wanted = load_head_model().expression_names
     if tuple(manipulator.space.names) != tuple(wanted):
         raise CheckpointError(
-            f"{manipulator_path} edits another expression space ({len(manipulator.space.names)} "
+            f"{path} edits another expression space ({len(manipulator.space.names)} "
             f"coefficients, first {manipulator.space.names[0]!r}); own videos are tracked in "
             f"{len(wanted)} face units, first {wanted[0]!r}: train or import such a manipulator"
         )
-    base = load_renderer(renderer_path, device)
-    return EditModels(folder, manipulator, MadeRenderer(base, file_digest(renderer_path), 0.0))
+    return manipulator
+
+
+def _demo_folder() -> Path:
+    return project_folder() / "data" / "synthetic-demo"
 
 
 def _list_methods(folder: Path) -> str:

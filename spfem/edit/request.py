@@ -10,9 +10,11 @@ import numpy as np
 from spfem import __version__
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.errors import InputError
+from spfem.manipulator import LARGEST_INTENSITY
 from spfem.settings import EMOTIONS
 
-DEFAULT_METHOD = "ned+asccl"
+RENDERERS = ("moved", "ned")
+DEFAULT_METHOD = "ned"
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,17 @@ class EditRequest:
         out: the new video.
         emotion: emotion to show, or None with `reference`.
         reference: video whose expression style to take over, or None.
-        intensity: 0 for the expression of the source, 1 for the full edit.
-        models: stages of a finished run; None for those of the demo.
+        intensity: 0 for the expression of the source, 1 for the full edit, up to 2 for more.
+        renderer: `moved` moves the pixels of the clip itself; `ned` makes new ones with NED's
+            neural renderer, adapted to the clip.
+        models: stages of a finished run; None for the manipulator that comes with the package
+            (of `ned`), and else those of the demo.
         method: one of `spfem.methods.METHODS` that the models were trained with.
         face: number of the face to edit, from left to right in the first frame that shows a face,
             from 1; None for the largest there.
         compare: also write source, reference and result side by side, beside `out`.
-        keep: folder that keeps the track and the adapted renderer of each clip for the next edit;
-            None for `own` in the folder of the models.
+        keep: folder that keeps the track of each clip (and NED's adapted renderer) for the next
+            edit; None for `own` in the folder of the models, or else in the cache.
         seed: of the adaptation and of the label's style.
         device: `auto`, `cpu` or `cuda`.
         anchored: move the expression by the difference that the target style makes, which own
@@ -44,6 +49,7 @@ class EditRequest:
     emotion: str | None = None
     reference: Path | None = None
     intensity: float = 1.0
+    renderer: str = "moved"
     models: Path | None = None
     method: str = DEFAULT_METHOD
     face: int | None = None
@@ -72,8 +78,12 @@ class EditRequest:
                 f"emotion {self.emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or "
                 "give a reference video"
             )
-        if not 0 <= self.intensity <= 1:
-            raise InputError(f"intensity {self.intensity} must lie from 0 to 1")
+        if not 0 <= self.intensity <= LARGEST_INTENSITY:
+            raise InputError(f"intensity {self.intensity} must lie from 0 to {LARGEST_INTENSITY:g}")
+        if self.renderer not in RENDERERS:
+            raise InputError(
+                f"renderer {self.renderer!r} is unknown; choose one of {', '.join(RENDERERS)}"
+            )
         if self.face is not None and self.face < 1:
             raise InputError(f"face {self.face} does not exist; faces are counted from 1 (left)")
         if self.out.suffix.lower() != ".mp4":
@@ -92,7 +102,8 @@ class EditRequest:
             wish = f"expression style of {self.reference.name}"
         return (
             "manipulated video: the facial expression was changed with spfem "
-            f"{__version__} (method {self.method}, {wish}, intensity {self.intensity:g})"
+            f"{__version__} (method {self.method}, {wish}, intensity {self.intensity:g}, "
+            f"renderer {self.renderer})"
         )
 
 

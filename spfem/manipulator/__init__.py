@@ -3,9 +3,13 @@
 Importing it loads torch and numpy only.
 """
 
-from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
+from spfem.manipulator.checkpoint import (
+    load_manipulator,
+    pretrained_manipulator,
+    save_manipulator,
+)
 from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.manipulator.intensity import mix_styles, set_intensity
+from spfem.manipulator.intensity import LARGEST_INTENSITY, mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
@@ -16,6 +20,7 @@ from spfem.manipulator.training import TrainedManipulator, train_manipulator
 
 __all__ = [
     "FLAME_SPACE",
+    "LARGEST_INTENSITY",
     "Discriminator",
     "ExpressionSpace",
     "Generator",
@@ -30,6 +35,7 @@ __all__ = [
     "load_manipulator",
     "manipulate",
     "mix_styles",
+    "pretrained_manipulator",
     "reference_style",
     "save_manipulator",
     "set_intensity",

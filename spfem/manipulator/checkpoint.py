@@ -10,6 +10,7 @@ from typing import Any
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import CheckpointError
 from spfem.manipulator.model import ExpressionSpace, Manipulator
+from spfem.pretrained import pretrained_file
 from spfem.settings import ManipulatorSettings
 
 CHECKPOINT_KIND = "manipulator"
@@ -52,3 +53,20 @@ def load_manipulator(path: Path, *, device: str = "cpu") -> Manipulator:
         ) from error
     load_weights(manipulator, tensors, path)
     return manipulator.to(device).eval().requires_grad_(False)
+
+
+def pretrained_manipulator(variant: str | None = None, *, device: str = "cpu") -> Manipulator:
+    """The manipulator that comes with the package, as `load_manipulator` gives it.
+
+    Its expression space are the 52 face units; `spfem/weights` says what it was learned from.
+
+    Args:
+        variant: name of the method it was learned with, see `spfem.pretrained.PRETRAINED`; None
+            for the only one.
+        device: where to put it.
+
+    Raises:
+        SettingsError: if there is none of this variant.
+        CheckpointError: if the file is missing or not the one that was shipped.
+    """
+    return load_manipulator(pretrained_file(CHECKPOINT_KIND, variant), device=device)

@@ -9,22 +9,25 @@ from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
 
+LARGEST_INTENSITY = 2.0
+
 
 def set_intensity(source: Tensor, edited: Tensor, intensity: float) -> Tensor:
-    """Go from the source towards its edit, on the straight line between their coefficients.
+    """Go from the source towards its edit, and beyond, on the line between their coefficients.
 
     Coefficients are mixed, not styles: a source edited to its own style is only nearly the
     source (on 4 clips and 4 emotions of the full corpus it differs by 16 % of a full edit), so
     that a dial in the space of styles would not begin at it. On the line every coefficient moves
-    evenly, words stay in time, and a bounded space is not left.
+    evenly and words stay in time. Up to 1 a bounded space is not left; beyond it may be, and who
+    knows its bounds clips the result.
 
     Args:
         source: coefficients (T, E).
         edited: coefficients (T, E) of the full edit.
-        intensity: 0 gives `source` and 1 gives `edited`, both to the last bit.
+        intensity: 0 gives `source` and 1 gives `edited`, both to the last bit; at most 2.
 
     Raises:
-        InputError: if the intensity is outside of [0, 1].
+        InputError: if the intensity is outside of [0, 2].
         ShapeError: if the sequences differ in shape.
 
     Example:
@@ -32,7 +35,7 @@ def set_intensity(source: Tensor, edited: Tensor, intensity: float) -> Tensor:
         >>> set_intensity(torch.zeros(1, 2), torch.tensor([[1.0, 0.5]]), 0.5)
         tensor([[0.5000, 0.2500]])
     """
-    _check_share("intensity", intensity)
+    _check_share("intensity", intensity, LARGEST_INTENSITY)
     return _between(source, edited.to(source), intensity)
 
 
@@ -61,9 +64,9 @@ def mix_styles(first: Tensor, second: Tensor, share: float) -> Tensor:
     return _between(first, second.to(first), share)
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:  # also refuses what is not a number
-        raise InputError(f"{name} is {value}; give a number from 0 to 1")
+def _check_share(name: str, value: float, largest: float = 1.0) -> None:
+    if not 0 <= value <= largest:  # also refuses what is not a number
+        raise InputError(f"{name} is {value}; give a number from 0 to {largest:g}")
 
 
 def _between(first: Tensor, second: Tensor, share: float) -> Tensor:

@@ -74,6 +74,7 @@ PUBLIC = {
     "spfem.pairing.features": ["alignment_features"],
     "spfem.pairing.index": ["Pair", "PairIndex", "align_clips", "pair_corpus"],
     "spfem.pairing.mfcc": ["mfcc"],
+    "spfem.pretrained": ["PRETRAINED", "check_hash", "pretrained_file"],
     "spfem.released_kinds": ["RELEASED_KINDS", "import_released", "open_released"],
     "spfem.renderer.blend": ["blend_face", "pyramid_blend"],
     "spfem.renderer.checkpoint": ["TrainedRenderer", "load_renderer", "save_renderer"],
@@ -91,5 +92,7 @@ PUBLIC = {
     "spfem.track_report.report": ["find_videos", "report_tracks"],
     "spfem.user_study.make": ["make_study"],
     "spfem.user_study.read": ["read_study"],
+    "spfem.weights.check": ["check_weights"],
+    "spfem.weights.make": ["make_weights"],
     "spfem.workspace": ["Workspace", "choose_device", "open_workspace", "project_folder"],
 }

@@ -25,7 +25,7 @@ MANIPULATOR = ManipulatorSettings(width=16, encoder_width=16, mapping_width=16)
 RENDERER = replace(SETTINGS, image_size=64, mouth_size=32, adapt_steps=1, discriminator_width=16)
 
 
-def save_models(folder: Path, *, names=FACE_UNIT_NAMES, method: str = "ned+asccl") -> Path:
+def save_models(folder: Path, *, names=FACE_UNIT_NAMES, method: str = "ned") -> Path:
     """Untrained models in the layout of a finished run."""
     torch.manual_seed(0)
     manipulator = Manipulator(MANIPULATOR, ExpressionSpace(names, (0.0, 1.0))).eval()

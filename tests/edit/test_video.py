@@ -61,7 +61,7 @@ def test_result_keeps_rate_length_and_sound_and_says_what_it_is(clip, edited):
         with av.open(str(path)) as container:
             comment = container.metadata["comment"]
         assert comment.startswith("manipulated video")
-        assert "method ned+asccl, emotion happy, intensity 0.5" in comment
+        assert "method ned, emotion happy, intensity 0.5" in comment
     assert probe_video(edited.comparison).frames == COUNT
     assert audio_bytes(edited.comparison) == audio_bytes(clip)
 
@@ -238,8 +238,8 @@ def test_sources_are_never_overwritten(clip, models, tmp_path):
 
 
 def test_missing_and_foreign_models_are_named(clip, tmp_path, models):
-    with pytest.raises(CheckpointError, match=r"holds ned\+asccl \(seed0\)"):
-        edit(clip, tmp_path, models, method="ned")
+    with pytest.raises(CheckpointError, match=r"holds ned \(seed0\)"):
+        edit(clip, tmp_path, models, method="ned+asccl")
     with pytest.raises(CheckpointError, match="holds no manipulator"):
         edit(clip, tmp_path, tmp_path / "nowhere")
     names = tuple(f"flame{index}" for index in range(51))

@@ -1,0 +1,212 @@
+"""The inside of mouth and eyes: what the frame itself shows of it, else donors, else paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from spfem.renderer.moved.donors import continued, elastic_places
+from spfem.renderer.moved.field import (
+    gradients,
+    shift_attributes,
+    transported,
+    vertex_velocity,
+    visible_skin,
+)
+from spfem.renderer.moved.fill import fill_smoothly
+from spfem.renderer.moved.view import (
+    MeshView,
+    OpeningBox,
+    look_up,
+    mean_inside,
+    pixel_centres,
+    smooth_step,
+)
+from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """The source mesh drawn on the grid of the displacement.
+
+    Attributes:
+        view: the mesh.
+        rate: samples of the grid per window pixel.
+        unit: window pixels per head unit.
+    """
+
+    view: MeshView
+    rate: float
+    unit: float
+
+    def core(self, layer: int, settings: MovedSettings) -> Tensor:
+        """Where (B, 1, H, W) an opening is seen, well away from its edge, as 0 or 1."""
+        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
+        return 1 - _dilated(1 - shown, settings.rim * self.unit * self.rate)
+
+    def seen(self, layer: int, settings: MovedSettings) -> Tensor:
+        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then down to 0."""
+        margin = settings.unseen_margin * self.unit * self.rate
+        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
+        blur = max(1, round(margin / 2))
+        # Two samples more, so that what the frame shows is never taken for unseen by rounding.
+        wide = _dilated(shown, margin + blur + 2)
+        return functional.avg_pool2d(wide, 2 * blur + 1, 1, blur, count_include_pad=False)
+
+
+def _dilated(mask: Tensor, radius: float) -> Tensor:
+    """A mask (B, 1, H, W) grown by a radius in pixels (squares, at least one pixel)."""
+    reach = max(1, round(radius))
+    along = functional.max_pool2d(mask, (1, 2 * reach + 1), 1, (0, reach))
+    return functional.max_pool2d(along, (2 * reach + 1, 1), 1, (reach, 0))
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One opening as the edit shows it, in its box.
+
+    Attributes:
+        skin: (B, 3, h, w) colours of the skin around it.
+        share: (B, 1, h, w) of each pixel that shows the opening.
+        own: (B, 3, h, w) colours that the frame itself gives.
+        shown: (B, 1, h, w) in [0, 1], how far the frame shows what is needed.
+    """
+
+    skin: Tensor
+    share: Tensor
+    own: Tensor
+    shown: Tensor
+
+
+@dataclass(frozen=True)
+class BoxView:
+    """The edited mesh in the box of an opening, s samples a pixel side.
+
+    Attributes:
+        box: of the opening.
+        view: (B, sh, sw) the mesh.
+        attributes: (B, 3, sh, sw) shift to the source's places, and their depth, window pixels.
+        places: (B, 2, sh, sw) of the samples in the source, window pixels.
+        inside: (B, 1, sh, sw), 1 where the opening is seen.
+        skin: (B, 1, sh, sw), 1 where skin is seen.
+        upper: (B, 1, sh, sw), 1 on the skin above the opening.
+        samples: s.
+    """
+
+    box: OpeningBox
+    view: MeshView
+    attributes: Tensor
+    places: Tensor
+    inside: Tensor
+    skin: Tensor
+    upper: Tensor
+    samples: int
+
+    @classmethod
+    def of(
+        cls,
+        box: OpeningBox,
+        view: MeshView,
+        source: Tensor,
+        edited: Tensor,
+        upper: Tensor,
+        samples: int,
+    ) -> BoxView:
+        """Interpolate vertices (B, U, 3) in window pixels, and `upper` (U,), over a view."""
+        height = upper.to(source.dtype).view(1, -1, 1).expand(len(source), -1, 1)
+        attributes = view.interpolate(torch.cat([shift_attributes(source, edited), height], -1))
+        corner = box.origins(attributes)[..., :2].transpose(1, 2)[..., None]
+        fine = pixel_centres(view.layer.shape[1:], attributes) / samples
+        return cls(
+            box,
+            view,
+            attributes[:, :3],
+            fine + corner + attributes[:, :2],
+            (view.layer == box.layer)[:, None].to(source.dtype),
+            (view.layer == SKIN_LAYER)[:, None].to(source.dtype),
+            (attributes[:, 3:] > 0.5).to(source.dtype),
+            samples,
+        )
+
+    def corner(self) -> Tensor:
+        """Corners (B, 2, 1, 1) of the box, window pixels."""
+        return self.box.origins(self.places)[..., :2].transpose(1, 2)[..., None]
+
+
+def draw_opening(
+    picture: Tensor,
+    part: BoxView,
+    before: SourceView,
+    edited: Tensor,
+    slack: Tensor | None,
+    settings: MovedSettings,
+) -> Opening:
+    """What the frame itself shows of an opening, and the skin around it.
+
+    The eyeball is where the mesh has it, and does not move with the lids; the inside of the mouth
+    is stretched between the lips (see `elastic_places`).
+
+    Args:
+        picture: (B, 3, L, L) the source frames' windows.
+        part: the edited mesh in the box.
+        before: the source mesh.
+        edited: (B, U, 3) vertices in window pixels; may carry a gradient.
+        slack: (B, 1, 1, 1) of the frame itself, see `elastic_places`; only for the mouth.
+        settings: of the renderer.
+    """
+    samples, layer = part.samples, part.box.layer
+    shift, depth = part.attributes[:, :2], part.attributes[:, 2:]
+    visible = visible_skin(
+        part.view, part.places, depth, before.view, before.rate, before.unit, settings
+    )
+    here = pixel_centres((part.box.height, part.box.width), shift) + part.corner()
+    skin_shift, any_skin = continued(shift, visible, samples)
+    share = functional.avg_pool2d(part.inside, samples)
+    if layer == MOUTH:
+        known = part.skin
+        inner = elastic_places(part.places - part.corner(), known, part.upper, slack, samples)
+        inner_shift = inner + part.corner() - here
+        places = here + inner_shift
+        shown = look_up(before.seen(layer, settings), places * before.rate)
+    else:
+        core = look_up(before.core(layer, settings), part.places * before.rate, "nearest")
+        known = torch.maximum(visible, core * part.inside)
+        inner_shift, _ = continued(shift, known, samples)
+        seen = look_up(before.seen(layer, settings), part.places * before.rate)
+        shown, _ = continued(seen, part.inside, samples)
+        stretched = smooth_step((settings.least_area - _area(inner_shift)) / 0.25)
+        shown = torch.minimum(shown, 1 - stretched)
+    # Where nothing moves the frame is right, however little of the opening it shows.
+    unmoved = 1 - smooth_step(inner_shift.norm(dim=1, keepdim=True))
+    shown = torch.maximum(shown, unmoved)
+    if edited.requires_grad:
+        velocity = part.view.interpolate(vertex_velocity(edited))
+        edge = fill_smoothly(mean_inside(velocity, visible, samples), any_skin)
+        within, _ = continued(velocity, known, samples)
+        inner_shift, skin_shift = transported(inner_shift, within), transported(skin_shift, edge)
+        share = _carried(share, edge)
+    return Opening(
+        look_up(picture, here + skin_shift, "bicubic"),
+        share,
+        look_up(picture, here + inner_shift, "bicubic"),
+        shown,
+    )
+
+
+def _carried(share: Tensor, velocity: Tensor) -> Tensor:
+    """A share (B, 1, h, w) with the gradient of moving along: the lips' edge goes with the lips.
+
+    The visible edge of a smooth surface moves, across itself, as fast as the skin there, so that
+    the change of the share is minus its gradient times the skin's velocity.
+    """
+    across, down = gradients(share)
+    return share - across * velocity[:, :1] - down * velocity[:, 1:]
+
+
+def _area(shift: Tensor) -> Tensor:
+    """Source area per edited area (B, 1, h, w) of a shift (B, 2, h, w)."""
+    across, down = gradients(shift)
+    return (1 + across[:, :1]) * (1 + down[:, 1:]) - across[:, 1:] * down[:, :1]
