@@ -1,22 +1,23 @@
 """`python -m benchmarks.carry RUN`: what a GPU node needs of a run, in one small folder.
 
-Faces to learn from, one trained metric and one trained renderer with conditions of a clip of its
-actor, to see what bfloat16 changes in learned similarity and in pictures.
+Faces to learn from, and one trained renderer with conditions of a clip of its actor, to see what
+bfloat16 changes in pictures; trained metrics come with the package.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.faces import FACES, MOST_MEGABYTES, load_faces, save_faces
 from benchmarks.formats import CONDITIONS, FRAMES
+from spfem.renderer.checkpoint import CHECKPOINT_KIND
+from spfem.weights.half_precision import pack_half
 
 CARRIED = Path("data/cache/gpu")
-METRIC, RENDERERS = "spatial/seed0/spatial.safetensors", "renderer/ned/seed0/*/renderer.safetensors"
+RENDERERS = "renderer/ned/seed0/*/renderer.safetensors"
 
 
 def carry(run: Path, folder: Path, most_megabytes: float) -> list[str]:
@@ -32,15 +33,9 @@ def carry(run: Path, folder: Path, most_megabytes: float) -> list[str]:
         f"{FACES}: {count} faces, {len(faces.train.pairs)} pairs to learn from, "
         f"{len(faces.held_out.pairs)} held out, mean error of a pixel {error:.2f} grey levels"
     ]
-    metric = run / METRIC
-    if metric.exists():
-        shutil.copyfile(metric, folder / metric.name)
-        told.append(f"{metric.name}: {METRIC}")
-    else:
-        told.append(f"no {METRIC} in {run}")
     renderers = sorted(run.glob(RENDERERS))
     if renderers:
-        shutil.copyfile(renderers[0], folder / renderers[0].name)
+        pack_half(renderers[0], folder / renderers[0].name, kind=CHECKPOINT_KIND)
         actor = renderers[0].parent.name
         np.savez_compressed(folder / CONDITIONS, conditions=draw_conditions(run, actor))
         told.append(f"{renderers[0].name}, {CONDITIONS}: of {actor}")

@@ -11,7 +11,7 @@ from spfem.benchmarks.shown import renew_table
 from spfem.benchmarks.table import Row, merge_rows
 from spfem.errors import InputError
 
-FIGURES, README = Path("figures/benchmarks.csv"), Path("README.md")
+FIGURES, PAGE = Path("figures/benchmarks.csv"), Path("figures/README.md")
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -44,15 +44,15 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def main() -> None:
-    """Merge, and renew the table of the README."""
+    """Merge, and renew the table of the page beside the rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.merge", description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the run")
     parser.add_argument("--figures", type=Path, default=FIGURES, help=f"default: {FIGURES}")
-    parser.add_argument("--readme", type=Path, default=README, help=f"default: {README}")
+    parser.add_argument("--page", type=Path, default=PAGE, help=f"default: {PAGE}")
     given = parser.parse_args()
     rows = read_rows(given.out / "benchmarks_gpu.csv")
     merge_rows(given.figures, rows)
-    renew_table(given.readme, given.figures)
+    renew_table(given.page, given.figures)
     print(f"{len(rows)} rows of {rows[0].device if rows else 'nothing'} in {given.figures}")
 
 

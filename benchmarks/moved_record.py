@@ -20,6 +20,7 @@ from benchmarks.moved_scene import (
     DONOR_PARTS,
     MESH_PARTS,
     RASTER_PARTS,
+    SURFACE_PARTS,
     MovedScene,
 )
 from spfem.errors import InputError
@@ -71,9 +72,10 @@ def record_scene(run: Path) -> MovedScene:
 
 
 def _scene(renderer: Any, arguments: tuple[Any, ...], rasters: list[Any]) -> MovedScene:
-    pictures, source, edited, unit, boxes, donors = arguments
+    pictures, source, edited, unit, boxes, donors, surface = arguments
     tensors: dict[str, Tensor] = {"pictures": pictures, "source": source, "edited": edited}
     tensors |= {name: getattr(renderer, name) for name in MESH_PARTS}
+    tensors |= {f"surface_{part}": getattr(surface, part) for part in SURFACE_PARTS}
     for layer, (kept, choice) in donors.items():
         if layer not in [box.layer for box in boxes]:
             continue

@@ -20,6 +20,7 @@ DEFAULT = Path("tests/gpu/moved_scene.npz")
 RASTER_PARTS = ("face", "barycentric", "depth")
 DONOR_PARTS = ("pictures", "vertices", "shown", "palette")
 CHOICE_PARTS = ("index", "weight", "slack")
+SURFACE_PARTS = ("shading", "held")
 MESH_PARTS = ("triangles", "layers", "regions", "upper")
 
 
@@ -59,7 +60,8 @@ class MovedScene:
 
     Attributes:
         tensors: `pictures` (B, 3, H, W) in [0, 255], `source` and `edited` (B, U, 3), the parts of
-            the mesh, of donors and choices by layer (`donor_0_pictures`, `choice_0_index`), of
+            the mesh and the surface, of donors and choices by layer (`donor_0_pictures`,
+            `choice_0_index`), of
             rasters by call (`raster_0_face`).
         unit: window pixels per head unit.
         boxes: layer, corners, height and width of each opening.
@@ -83,8 +85,7 @@ class MovedScene:
             given: tensors with this scene's names, on any device.
             replay: of the rasters; default those of `given`, from the first on.
         """
-        from spfem.renderer.moved import Donors, MovedRenderer, OpeningBox
-        from spfem.renderer.moved.donors import Choice
+        from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
 
         rasters = replay or rasters_of(given, self.raster_count)
         renderer = MovedRenderer(*(given[name] for name in MESH_PARTS), rasters)
@@ -93,13 +94,16 @@ class MovedScene:
         donors = {
             layer: (
                 Donors(*(given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)),
-                Choice(*(given[f"choice_{layer}_{part}"] for part in CHOICE_PARTS)),
+                Choice.of(
+                    *(given[f"choice_{layer}_{part}"].cpu().numpy() for part in CHOICE_PARTS)
+                ).to(given["pictures"].device),
             )
             for layer, *_ in self.boxes
             if f"donor_{layer}_pictures" in given
         }
+        surface = Surface(*(given[f"surface_{part}"] for part in SURFACE_PARTS))
         return lambda pictures, edited: renderer(
-            pictures, given["source"], edited, self.unit, boxes, donors
+            pictures, given["source"], edited, self.unit, boxes, donors, surface
         )
 
     def enlarged(self, side: int) -> MovedScene:

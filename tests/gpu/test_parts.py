@@ -220,6 +220,8 @@ def test_a_rehearsal_is_not_merged(tmp_path):
         read_rows(tmp_path / "benchmarks_gpu.csv")
 
 
-def test_the_readme_shows_the_committed_rows():
+def test_the_page_shows_the_committed_rows():
     with (ROOT / "figures" / "benchmarks.csv").open(newline="") as file:
-        assert shown_table(list(csv.DictReader(file))) in (ROOT / "README.md").read_text("utf-8")
+        assert shown_table(list(csv.DictReader(file))) in (
+            ROOT / "figures" / "README.md"
+        ).read_text("utf-8")
