@@ -88,7 +88,8 @@ class MovedScene:
         from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
 
         rasters = replay or rasters_of(given, self.raster_count)
-        renderer = MovedRenderer(*(given[name] for name in MESH_PARTS), rasters)
+        triangles, layers, regions, upper = (given[name] for name in MESH_PARTS)
+        renderer = MovedRenderer(triangles, layers, regions, upper, rasters)
         renderer.to(given["pictures"])
         boxes = [OpeningBox(*box) for box in self.boxes]
         donors = {

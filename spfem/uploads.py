@@ -23,6 +23,6 @@ def upload(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
 
 @cache
 def constant(values: tuple[tuple[int, ...], ...] | tuple[int, ...], device: torch.device) -> Tensor:
-    """Whole numbers as an int64 tensor that is made once a device; never to be changed."""
+    """Whole numbers as an int64 tensor (N,) or (N, 2), made once a device; never to be changed."""
     with torch.inference_mode(False):  # what is first asked for there shall serve learning, too
         return torch.tensor(values, device=device)

@@ -36,7 +36,7 @@ def found_graphics() -> Graphics | None:
 def graphics_facts(graphics: Graphics | None) -> list[Fact]:
     """Lines about a GPU; of a machine without one, one line that says so."""
     if graphics is None:
-        return [Fact("GPU", "none that torch sees; everything runs on the processor")]
+        return [Fact("device", "cpu (torch sees no GPU)")]
     memory = graphics.memory / 1e9
     fast = "bfloat16 in hardware" if graphics.capability >= BFLOAT16_SINCE else "no bfloat16"
     needs = {name: needed_gb(name) for name in SCALES}
@@ -44,7 +44,7 @@ def graphics_facts(graphics: Graphics | None) -> list[Fact]:
     small = [name for name, need in needs.items() if need > memory]
     fits = "all fit" if not small else f"too large: {', '.join(small)}; halve their batch_size"
     return [
-        Fact("GPU", f"{graphics.name}, {memory:.0f} GB, {fast}"),
+        Fact("device", f"cuda: {graphics.name}, {memory:.0f} GB, {fast}"),
         Fact("fits on it", f"{fits} (the largest step, of STCCL, needs in GB: {told})"),
     ]
 

@@ -22,14 +22,14 @@ SMALL = Graphics("NVIDIA Small", 4_000_000_000, (7, 5))
 
 def test_a_large_card_is_named_and_everything_fits():
     told = {fact.name: fact.found for fact in graphics_facts(LARGE)}
-    assert told["GPU"] == "NVIDIA Made Up, 85 GB, bfloat16 in hardware"
+    assert told["device"] == "cuda: NVIDIA Made Up, 85 GB, bfloat16 in hardware"
     assert told["fits on it"].startswith("all fit")
     assert f"paper {needed_gb('paper'):.1f}" in told["fits on it"]
 
 
 def test_what_does_not_fit_a_small_card_is_said_with_what_to_do():
     told = {fact.name: fact.found for fact in graphics_facts(SMALL)}
-    assert "no bfloat16" in told["GPU"]
+    assert "no bfloat16" in told["device"]
     assert told["fits on it"].startswith("too large: paper; halve their batch_size")
     assert not [fact for fact in graphics_facts(SMALL) if fact.trouble]
 
@@ -38,7 +38,7 @@ def test_without_a_card_one_line_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert graphics.found_graphics() is None
     (fact,) = graphics_facts(None)
-    assert "processor" in fact.found
+    assert fact.found == "cpu (torch sees no GPU)"
 
 
 @pytest.mark.parametrize("blocks", [(1, 1), (2, 3)])
