@@ -14,6 +14,7 @@ from benchmarks.limits import rounded_products
 from benchmarks.moved_scene import MovedScene, load_scene, rasters_of
 from benchmarks.record import Record
 from benchmarks.sizes import Sizes
+from benchmarks.waits import count_waits
 from spfem.benchmarks.table import Row
 from spfem.benchmarks.timing import median_seconds
 
@@ -75,6 +76,8 @@ def _time(record: Record, device: str, scene: MovedScene, side: int, repeats: in
         replay.calls = 0
         renderer(given["pictures"], edited).square().mean().backward()
 
+    name = f"moved_renderer_{side}px, waits in a drawing"
+    record.tell(name, count_waits(draw, device))
     ways = {"draw": draw, "learn": learn}
     seconds = median_seconds(ways, device=device, repeats=repeats)
     a_frame = seconds["draw"] / BATCH

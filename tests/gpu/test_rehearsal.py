@@ -22,6 +22,7 @@ BENCHES = {
     "stage_b_step",
     "paired_term",
     "manipulator_iteration",
+    "moved_renderer_64px",
     "manipulator_iteration_ASCCL",
     "manipulator_iteration_STCCL",
     "manipulator_iteration_SCMCL",
