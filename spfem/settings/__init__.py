@@ -10,7 +10,7 @@ from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
 from spfem.settings.reading import ReaderFilmSettings, ReaderSettings, ReadSettings
-from spfem.settings.scale import EvaluationSettings, Scale
+from spfem.settings.scale import EvaluationSettings, MovedPixelSettings, Scale
 from spfem.settings.supervision import SupervisionSettings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "FaceSettings",
     "LipSyncSettings",
     "ManipulatorSettings",
+    "MovedPixelSettings",
     "PairingSettings",
     "ReadSettings",
     "ReaderFilmSettings",

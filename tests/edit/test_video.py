@@ -14,6 +14,7 @@ from spfem.artifacts import RECORD_NAME
 from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, FaceNotFoundError, InputError
+from spfem.head import load_head_model
 from tests.corpus.test_video import audio_bytes
 from tests.edit.made_up import save_models, speaking_frames, write_clip
 
@@ -55,13 +56,13 @@ def test_result_keeps_rate_length_and_sound_and_says_what_it_is(clip, edited):
     assert audio_bytes(edited.out) == audio_bytes(clip)
     difference = np.abs(after.frames.astype(int) - before.frames).max(-1)
     assert difference[:, :6, :6].max() < 12  # a second encoding
-    assert (difference.max(axis=(1, 2)) > 20).all()
+    assert (difference.max(axis=(1, 2)) > 15).all()
     assert edited.expression.shape == (COUNT, 52)
     for path in (edited.out, edited.comparison):
         with av.open(str(path)) as container:
             comment = container.metadata["comment"]
         assert comment.startswith("manipulated video")
-        assert "method ned, emotion happy, intensity 0.5" in comment
+        assert "method ned, emotion happy, intensity 0.5, renderer moved" in comment
     assert probe_video(edited.comparison).frames == COUNT
     assert audio_bytes(edited.comparison) == audio_bytes(clip)
 
@@ -77,23 +78,66 @@ def test_a_second_edit_only_renders(clip, models, edited, tmp_path, monkeypatch)
     assert np.array_equal(result.source.landmarks, edited.source.landmarks)
 
 
-def test_what_was_left_half_made_is_made_again(clip, models, edited, tmp_path, monkeypatch):
+def test_what_was_left_half_made_is_made_again(clip, models, tmp_path, monkeypatch):
     kept = tmp_path / "kept"
 
     def kill(*_, **__):
         raise KeyboardInterrupt
 
+    for place in ("tracking.track.track_landmarks", "moving.move.MovedRenderer.forward"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"spfem.edit.{place}", kill)
+            with pytest.raises(KeyboardInterrupt):
+                edit(clip, tmp_path, models, keep=kept)
+        assert not (tmp_path / "out.mp4").exists()
+    assert [path.parent.name for path in kept.rglob(RECORD_NAME)] == ["track"]
+    with monkeypatch.context() as patch:
+        patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
+        result = edit(clip, tmp_path, models, keep=kept)
+    assert result.out.exists()
+
+
+def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+
+    def kill(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spfem.edit.adapt.LARGEST_FACE_SIZE", {"cpu": 64})
     with monkeypatch.context() as patch:
         patch.setattr("spfem.renderer.stage.train_renderer", kill)
         with pytest.raises(KeyboardInterrupt):
-            edit(clip, tmp_path, models, keep=kept)
+            edit(clip, tmp_path, models, keep=kept, renderer="ned")
     assert not (tmp_path / "out.mp4").exists()
     records = sorted(path.parent.name for path in kept.rglob(RECORD_NAME))
     assert records == ["renderer-seed0", "track"]
     with monkeypatch.context() as patch:
         patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
-        result = edit(clip, tmp_path, models, keep=kept)
-    assert result.out.exists()
+        result = edit(clip, tmp_path, models, keep=kept, renderer="ned")
+    before, after = read_video(clip).frames.astype(int), read_video(result.out).frames
+    assert (np.abs(after - before).max(axis=(1, 2, 3)) > 20).all()
+    with av.open(str(result.out)) as container:
+        assert "renderer ned" in container.metadata["comment"]
+
+
+def test_no_run_is_needed_and_an_expression_can_be_taken_off(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("spfem.edit.models.project_folder", lambda: tmp_path / "nothing")
+    kept, results = tmp_path / "kept", {}
+    for emotion, intensity in (("happy", 1.0), ("happy", 2.0), ("neutral", 1.0)):
+        results[emotion, intensity] = edit_video(
+            EditRequest(clip, tmp_path / "out.mp4", emotion=emotion, intensity=intensity, keep=kept)
+        )
+    once, twice = results["happy", 1.0], results["happy", 2.0]
+    source, names = once.source.expression, load_head_model().expression_names
+    smile = [names.index("mouthSmileLeft"), names.index("mouthSmileRight")]
+    assert (once.expression[:, smile] > source[:, smile] + 0.1).all()
+    assert (results["neutral", 1.0].expression[:, smile] < source[:, smile] + 0.1).all()
+    wanted = np.clip(source + 2 * (once.expression - source), 0, 1)
+    np.testing.assert_allclose(twice.expression, wanted, atol=1e-5)
+    with pytest.raises(CheckpointError, match=r"run_all\.sh .* --renderer moved"):
+        edit_video(
+            EditRequest(clip, tmp_path / "ned.mp4", emotion="sad", keep=kept, renderer="ned")
+        )
 
 
 def test_the_command_line_names_what_it_wrote(clip, models, edited, tmp_path, capsys):
@@ -119,20 +163,20 @@ def test_reference_gives_the_style(clip, models, edited, tmp_path):
     assert probe_video(result.comparison).width > 3 * 160
 
 
-def test_the_chosen_person_is_edited_and_the_other_stays(heads, models, tmp_path):
+def test_the_chosen_person_is_edited_and_the_other_stays(heads, tmp_path):
     other = speaking_frames(COUNT, 128, african=0.5)
     other = np.pad(other, ((0, 0), (16, 16), (0, 0), (0, 0)), mode="edge")
     clip = write_clip(tmp_path / "two.mp4", np.concatenate([other, heads], axis=2))
     before = read_video(clip).frames.astype(int)
     for face, side in ((None, "right"), (1, "left"), (2, "right")):
-        result = edit(clip, tmp_path, models, face=face)
+        result = edit(clip, tmp_path, None, face=face, keep=tmp_path / "kept")
         changed = np.abs(read_video(result.out).frames - before).max(-1) > 25
         left, right = changed[..., :120].mean(), changed[..., 150:].mean()
         assert result.source.found.all()
         assert (left < 0.002) == (side == "right")
         assert (right < 0.002) == (side == "left")
     with pytest.raises(InputError, match="face 3 does not exist"):
-        edit(clip, tmp_path, models, face=3)
+        edit(clip, tmp_path, None, face=3, keep=tmp_path / "kept")
 
 
 def test_frames_in_which_the_face_is_gone_stay(heads, models, tmp_path):
@@ -196,7 +240,6 @@ def test_large_frames_are_tracked_small_and_blended_in_full(heads, models, tmp_p
     result = edit(path, tmp_path, models, without_sound=True)
     assert result.source.frame_size == (2160, 3840)
     assert result.source.found.all()
-    assert result.source.face_size == 192  # the largest on a CPU
     facts = probe_video(result.out)
     assert (facts.width, facts.height) == (3840, 2160)
 
@@ -208,6 +251,9 @@ def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
     short = write_clip(tmp_path / "short.mp4", heads[:6])
     with pytest.raises(InputError, match="needs at least 10"):
         edit(short, tmp_path, models)
+    single = write_clip(tmp_path / "single.mp4", heads[:1])
+    with pytest.raises(InputError, match=r"has 1 frames; .* needs at least 10.* longer clip"):
+        edit(single, tmp_path, models)
     silent = tmp_path / "silent.mp4"
     write_video(silent, heads[:6], 25)
     with pytest.raises(InputError, match="no sound"):
@@ -220,7 +266,9 @@ def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
     [
         ({"emotion": None}, "needs an emotion or a reference"),
         ({"emotion": "glad"}, "'glad' is unknown"),
-        ({"intensity": 1.2}, r"intensity 1\.2"),
+        ({"intensity": 2.1}, r"intensity 2\.1 must lie from 0 to 2"),
+        ({"intensity": -0.1}, r"intensity -0\.1"),
+        ({"renderer": "gan"}, "'gan' is unknown; choose one of moved, ned"),
         ({"intensity": float("nan")}, "intensity nan"),
         ({"face": 0}, "face 0 does not exist"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LESS_OPEN = 4.0  # cost of a donor that is less open, per head unit
+OWN_FIRST = 1e-4  # advantage of the frame itself over a donor that is as good, head units
 TURNED = 0.1  # cost of a donor whose head is turned otherwise, per radian
 
 
@@ -41,7 +42,7 @@ def choose_candidates(shapes: np.ndarray, usable: np.ndarray, count: int) -> np.
     flat = shapes[usable].reshape(len(usable), -1)
     chosen = [int(np.argmax(np.ptp(shapes[usable, :, 1], axis=1)))]
     gap = np.linalg.norm(flat - flat[chosen[0]], axis=1)
-    while len(chosen) < count:
+    while len(chosen) < count and gap.max() > 0:  # equal frames show nothing more
         chosen.append(int(gap.argmax()))
         gap = np.minimum(gap, np.linalg.norm(flat - flat[chosen[-1]], axis=1))
     return usable[np.sort(chosen)]
@@ -84,7 +85,7 @@ def donor_path(openings: Openings, switch: float, largest_stretch: float) -> np.
     cost += TURNED * np.linalg.norm(turns[:, None] - turns[openings.candidates], axis=-1)
     # What the frame itself shows may be stretched; a donor of another shape would be as well.
     lacking = heights - largest_stretch * opening_heights(openings.own, count)
-    itself = LESS_OPEN * np.maximum(lacking, 0)
+    itself = LESS_OPEN * np.maximum(lacking, 0) - OWN_FIRST
     return cheapest_path(np.concatenate([cost, itself[:, None]], 1), switch)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from spfem.face.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Donors

@@ -51,8 +51,11 @@ def fit_light(normals: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     """Nine coefficients that give the brightness (N,) of places with normals (N, 3).
 
     Robust, since brows, lips and beard are no light: the sum of absolute differences is minimised
-    by reweighting. A small ridge keeps directions that no place faces at zero.
+    by reweighting. A small ridge keeps directions that no place faces at zero; without places
+    all are zero, with which `shading_ratio` is 1.
     """
+    if not len(normals):
+        return np.zeros(9)
     rows = harmonics(normals)
     ridge = 1e-3 * len(rows) * np.diag([0.0] + [1.0] * 8)
     weight = np.ones(len(rows))

@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from spfem.edit.moving.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
 from spfem.edit.moving.choose import (
     Openings,
     choose_candidates,
@@ -21,8 +22,7 @@ from spfem.edit.moving.choose import (
 )
 from spfem.edit.moving.gather import OpeningGatherer, cut_window
 from spfem.edit.moving.skin import SkinGatherer
-from spfem.errors import ShapeError
-from spfem.face.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
+from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head import load_head_model
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
@@ -70,6 +70,7 @@ class ClipMover:
 
     Raises:
         ShapeError: if `expression` is not that of the track's frames.
+        FaceNotFoundError: if no frame shows the face.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class ClipMover:
                 f"expression is {expression.shape}; the track has {track.expression.shape}: give "
                 "codes of the same clip"
             )
+        if not track.found.any():
+            raise FaceNotFoundError(f"no face in any of {len(track.found)} frames of the track")
         head = load_head_model()
         self.track, self.device = track, device
         self.expression = keep_blinks(expression, track.expression, head.expression_names)
@@ -145,6 +148,9 @@ class ClipMover:
 
         On a CPU, batches are drawn beside each other, each by one of torch's threads: steps this
         small gain nothing from several threads each.
+
+        Raises:
+            ShapeError: if there are fewer frames than the track has, or more.
         """
         passing = iter(frames)
         threads = torch.get_num_threads() if self.device == "cpu" else 1
@@ -153,11 +159,21 @@ class ClipMover:
             for start in range(0, len(self.expression), BATCH_FRAMES):
                 count = min(BATCH_FRAMES, len(self.expression) - start)
                 batch = list(islice(passing, count))
+                if len(batch) < count:
+                    raise ShapeError(
+                        f"the clip has {start + len(batch)} frames; the track has "
+                        f"{len(self.expression)}: give the clip that was tracked"
+                    )
                 waiting.append(pool.submit(self._draw_batch, start, batch))
                 if len(waiting) > threads:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
+        if next(passing, None) is not None:
+            raise ShapeError(
+                f"the clip has more than the {len(self.expression)} frames of the track: give the "
+                "clip that was tracked"
+            )
 
     def _draw_batch(self, start: int, batch: list[np.ndarray]) -> list[np.ndarray]:
         index = start + np.flatnonzero(self.shown[start : start + len(batch)])

@@ -1,0 +1,153 @@
+"""Which frames show the inside of an opening, against brute force."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spfem.edit.moving.choose import (
+    Openings,
+    cheapest_path,
+    choose_candidates,
+    cross_fade,
+    donor_path,
+    opening_heights,
+    stretches,
+)
+
+
+def _ellipse(width, height, points=16):
+    angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return np.stack([width * np.cos(angle), height * np.sin(angle)], -1)
+
+
+def _clip(heights):
+    return np.stack([_ellipse(0.1, height) for height in heights])
+
+
+def _openings(own, wanted, candidates=None):
+    chosen = np.arange(len(own)) if candidates is None else np.asarray(candidates)
+    return Openings(_clip(own), _clip(wanted), np.zeros((len(own), 3)), chosen, 16)
+
+
+def test_height_is_the_area_over_the_width():
+    heights = opening_heights(np.stack([_ellipse(0.2, 0.1, 200), _ellipse(0.2, 0, 200)]), 200)
+    np.testing.assert_allclose(heights, [np.pi * 0.1 / 2, 0], atol=1e-4)
+    box = np.array([[[0, 0], [0.3, 0], [0.3, 0.1], [0, 0.1], [5, 5]]])  # the last is no edge
+    np.testing.assert_allclose(opening_heights(box, 4), [0.1])
+
+
+def _path_cost(cost, path, switch):
+    changes = sum(a != b for a, b in pairwise(path))
+    return sum(cost[t, column] for t, column in enumerate(path)) + switch * changes
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 4), st.floats(0, 1))
+def test_the_path_is_the_cheapest_of_all(seed, length, columns, switch):
+    cost = np.random.default_rng(seed).random((length, columns))
+    found = cheapest_path(cost, switch)
+    best = min(_path_cost(cost, path, switch) for path in product(range(columns), repeat=length))
+    assert abs(_path_cost(cost, found, switch) - best) < 1e-9
+
+
+def test_a_dear_switch_stays_and_a_free_one_follows_the_least_cost():
+    cost = np.random.default_rng(0).random((30, 6))
+    assert np.array_equal(cheapest_path(cost, 0.0), cost.argmin(1))
+    assert set(cheapest_path(cost, 1e3)) == {cost.sum(0).argmin()}
+
+
+def test_candidates_are_the_farthest_from_each_other():
+    random = np.random.default_rng(1)
+    shapes, usable = random.normal(size=(40, 6, 2)), np.arange(3, 40)
+    found = choose_candidates(shapes, usable, 7)
+    wanted = [max(usable, key=lambda t: np.ptp(shapes[t, :, 1]))]
+    while len(wanted) < 7:
+        wanted.append(
+            max(
+                usable,
+                key=lambda t: min(np.linalg.norm(shapes[t] - shapes[chosen]) for chosen in wanted),
+            )
+        )
+    assert found.tolist() == sorted(wanted)
+    assert choose_candidates(shapes, usable[:5], 7).tolist() == usable[:5].tolist()
+
+
+def test_a_clip_that_stands_still_gives_each_frame_once():
+    shapes = np.tile(_ellipse(0.1, 0.02), (50, 1, 1))
+    found = choose_candidates(shapes, np.arange(50), 32)
+    assert len(set(found)) == len(found) >= 1
+
+
+@pytest.mark.parametrize("highest", [0.0, 0.05])
+def test_equal_openings_show_themselves(highest):
+    heights = np.linspace(0, highest, 8)  # all equal: donors are as good, and no better
+    path = donor_path(_openings(heights, heights), 0.02, 0.01)
+    assert (path == 8).all()
+
+
+def test_a_mouth_opened_more_than_shown_takes_the_frame_that_shows_it():
+    own = [0.0] * 6 + [0.05] * 2
+    path = donor_path(_openings(own, [0.05] * 8), 0.02, 0.01)
+    assert set(path[:6]) <= {6, 7}
+    assert (path[:6] == path[0]).all()  # no flicker between two that are as good
+    assert (path == path[0]).all() or set(path[6:]) == {8}
+
+
+def test_a_turned_head_is_a_worse_donor():
+    openings = _openings([0.0, 0.04, 0.04], [0.04, 0.04, 0.04], [1, 2])
+    openings.turns[1] = [0, 0.8, 0]
+    assert donor_path(openings, 0.0, 0.0)[0] == 1
+
+
+def test_stretches_hold_the_height_to_the_largest():
+    own, wanted, index = [0.01, 0.05, 0.0], [0.05, 0.05, 0.02], np.array([[1, 0], [0, 2], [0, 1]])
+    openings = _openings(own, wanted)
+    largest, least = 1.5, 0.004
+    found = stretches(openings, index, largest, least)
+    heights = opening_heights(openings.own, 16)
+    goal = opening_heights(openings.wanted, 16)
+    for t, column in np.ndindex(3, 3):
+        donor = t if column == 0 else index[t, column - 1]
+        ratio = (goal[t] + least) / (heights[donor] + least)
+        wanted_slack = 1.0 if ratio <= largest else (1 - 1 / largest) / (1 - 1 / ratio)
+        assert abs(found[t, column] - wanted_slack) < 1e-6
+    assert found.min() > 0
+    assert found.max() == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 9), st.sampled_from([4, 5])
+)
+def test_weights_sum_to_one_and_do_not_jump(path, frames, own):
+    path = np.minimum(path, own)
+    index, weight = cross_fade(path, own, frames)
+    assert index.shape == (len(path), 2)
+    assert index.min() >= 0
+    assert index.max() < own
+    np.testing.assert_allclose(weight.sum(1), 1, atol=1e-6)
+    assert weight.min() >= 0
+    changes = np.flatnonzero(np.diff(path))
+    width = 2 * (max(frames, 1) // 2) + 1
+    if len(changes) <= 1:  # rarer than the fade: no more than two are mixed
+        dense = np.zeros((len(path), own + 1))
+        rows = np.arange(len(path))
+        dense[:, own] = weight[:, 0]
+        for column in range(2):
+            np.add.at(dense, (rows, index[:, column]), weight[:, column + 1])
+        assert np.abs(np.diff(dense, axis=0)).max(initial=0) <= 1 / width + 1e-6
+        far = [t for t in rows if all(abs(t - c - 0.5) > width / 2 for c in changes)]
+        assert np.array_equal(dense[far].argmax(1), path[far])
+        np.testing.assert_allclose(dense[far].max(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("own", [1, 2])
+def test_few_donors_are_enough(own):
+    index, weight = cross_fade(np.array([0, own, own, 0]), own, 3)
+    assert index.max() < own
+    np.testing.assert_allclose(weight.sum(1), 1)
