@@ -8,7 +8,8 @@ import pytest
 from spfem.corpus.synthetic.actors import cast_actors
 from spfem.corpus.synthetic.speech import SILENCE
 from spfem.face_units import FACE_UNIT_NAMES
-from spfem.reading.films import babble, film_person, mixed_motion, reader_cast, worsen_pictures
+from spfem.reading.films import film_person, reader_cast, worsen_pictures
+from spfem.reading.mixtures import babble, mixed_motion
 from spfem.scales import SCALES, load_scale
 from spfem.settings import FaceSettings, ReaderFilmSettings
 
