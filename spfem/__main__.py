@@ -7,7 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spfem.audit.command import add_audit_parser, run_audit
+from spfem.audit.command import (
+    add_audit_parser,
+    add_real_edits_parser,
+    run_audit,
+    run_real_edits,
+)
+from spfem.benchmarks.command import add_bench_parser, run_bench
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
@@ -161,20 +167,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_track_parser(commands)
     add_audit_parser(commands)
     add_weights_parser(commands)
-
-    bench = commands.add_parser(
-        "bench",
-        allow_abbrev=False,
-        help="time our steps against plain implementations of the released ones",
-    )
-    bench.add_argument(
-        "part",
-        choices=("correlation", "manipulator", "renderer", "edit", "explorer"),
-        help="what to time",
-    )
-    bench.add_argument("--only", metavar="NAME", help="one bench, for example spatial_step")
-    bench.add_argument("--figures", type=Path, default=Path("figures"), metavar="DIR")
-    bench.add_argument("--device", choices=DEVICES, default="auto")
+    add_real_edits_parser(commands)
+    add_bench_parser(commands)
     return parser
 
 
@@ -224,12 +218,6 @@ def _edit(arguments: argparse.Namespace) -> None:
         print(f"wrote {path}")
 
 
-def _bench(arguments: argparse.Namespace) -> None:
-    from spfem.benchmarks.run import bench_part
-
-    bench_part(arguments.part, arguments.figures, device=arguments.device, only=arguments.only)
-
-
 COMMANDS = {
     "reproduce": _reproduce,
     "edit": _edit,
@@ -245,7 +233,8 @@ COMMANDS = {
     "track": run_track,
     "audit": run_audit,
     "weights": run_weights,
-    "bench": _bench,
+    "real-edits": run_real_edits,
+    "bench": run_bench,
 }
 
 

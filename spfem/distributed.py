@@ -132,8 +132,11 @@ def share_learning(model: nn.Module, compare: Callable[..., Any]) -> Callable[..
         model: whose parameters learn, with equal weights in all processes.
         compare: what computes a loss from the model and draws the same in all processes.
     """
-    if process_count() == 1:
-        return compare
+    return compare if process_count() == 1 else average_gradients(model, compare)
+
+
+def average_gradients(model: nn.Module, compare: Callable[..., Any]) -> Callable[..., Any]:
+    """As `share_learning`, for any number of joined processes, one included."""
     from torch.nn.parallel import DistributedDataParallel
 
     for module in model.modules():

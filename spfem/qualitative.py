@@ -10,16 +10,30 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 
 from spfem.comparisons import CLOSE_UP, close_ups, edit_panels, face_square
 from spfem.corpus.protocol import Edit
+from spfem.corpus.video import read_video
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.track_file import FaceTrack
+from spfem.figures.grids import draw_grid
+from spfem.figures.style import new_figure
 from spfem.stages import make_faces
+from spfem.stages.moved_edits import make_moved_edits
 from spfem.workspace import Workspace
 
 BOX_WIDTH = 0.5  # of the close-up; a wide smile fits in
 BOX_HEIGHT = 0.28
+SHEET_ROW = 0.98  # inches, height of a row of the sheet
+MOVED_LOOKS = {
+    "copy": "source",
+    "ned_renderer_ned": "NED's renderer",
+    "ned": "moved",
+    "exact": "true units",
+    "truth": "truth",
+}
+"""Rows of the table of moved pixels that are looked at -> label."""
 
 
 def mouth_box(track: FaceTrack, moment: int, side: int = CLOSE_UP) -> tuple[int, int, int, int]:
@@ -89,3 +103,30 @@ def qualitative_rows(
             ]
         )
     return rows, names
+
+
+def moved_pixels_sheet(workspace: Workspace) -> Figure:
+    """Every edit of the table of moved pixels at the widest mouth of its source.
+
+    A column an emotion; for each source, `MOVED_LOOKS` under each other.
+
+    Raises:
+        CorpusError: if the corpus has no true counterparts.
+    """
+    made, faces = make_moved_edits(workspace), make_faces(workspace)
+    rows: list[list[np.ndarray]] = []
+    labels = []
+    for source in dict.fromkeys(edit.source for edit in made.edits):
+        moment = widest_mouth(faces[source])
+        looks: dict[str, list[np.ndarray]] = {row: [] for row in MOVED_LOOKS}
+        for edit in (edit for edit in made.edits if edit.source == source):
+            panels = {row: read_video(made.rows[row].video(edit)).frames[[moment]] for row in looks}
+            for row, clip in close_ups(workspace, edit, panels).items():
+                looks[row].append(clip[0])
+        rows += looks.values()
+        actor, _, _, number = source.split("/")
+        labels += [f"{actor} {number}: {title}" for title in MOVED_LOOKS.values()]
+    figure, axes = new_figure(height=0.4 + SHEET_ROW * len(rows))
+    emotions = list(dict.fromkeys(edit.emotion for edit in made.edits))
+    draw_grid(axes[0, 0], rows, row_labels=labels, column_labels=emotions)
+    return figure

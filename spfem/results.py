@@ -25,12 +25,19 @@ from spfem.evaluation.scores import (
     sample_face,
     score_clip,
 )
-from spfem.evaluation.shown import ShownClip, Sound
+from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
 from spfem.methods import METHODS as TRAINED
 from spfem.processes import run_jobs
-from spfem.stages import make_corpus, make_faces
-from spfem.stages.counterparts import make_counterparts, read_truth
-from spfem.stages.edits import MadeEdits, clips_by_key, make_edits, processes, protocol
+from spfem.stages import make_corpus, make_faces, make_persons
+from spfem.stages.counterparts import make_counterparts, read_truth, true_codes
+from spfem.stages.edits import (
+    MadeEdits,
+    clips_by_key,
+    edited_codes,
+    make_edits,
+    processes,
+    protocol,
+)
 from spfem.stages.lip_sync import lip_sync_file, load_lip_sync_meter
 from spfem.workspace import Workspace
 
@@ -47,6 +54,7 @@ SOURCES = (
     "evaluation/scores.py",
     "evaluation/shown.py",
     "pairing/mfcc.py",
+    "stages/counterparts.py",
 )
 
 
@@ -130,12 +138,33 @@ def _shown(job: _ActorJob, edit: Edit, source: ShownClip, truth: ShownClip | Non
     return truth if job.method == "truth" and truth is not None else source
 
 
+def _codes(job: _ActorJob) -> dict[Edit, EditedCodes]:
+    """The codes behind each edit beside the true ones, where both are known.
+
+    `truth` is a video of the corpus, and `random` shows another person: no codes of this edit.
+    """
+    workspace = job.workspace
+    clips, persons = clips_by_key(workspace), make_persons(workspace)
+    known = {e: true_codes(workspace, clips[e.source], e.emotion) for e in job.edits}
+    true = {edit: codes for edit, codes in known.items() if codes is not None}
+    if not true or job.method in ("truth", "random"):
+        return {}
+    shown = {edit: persons[edit.source].expression for edit in true}
+    if job.made is not None:
+        shown = edited_codes(workspace, job.method, job.seed, list(true))
+    return {
+        edit: EditedCodes(persons[edit.source].identity, shown[edit], codes)
+        for edit, codes in true.items()
+    }
+
+
 def _score_actor(job: _ActorJob) -> None:
     """Score and save the edits of one actor."""
     workspace, clips = job.workspace, clips_by_key(job.workspace)
     instruments = Instruments(
         job.classifier, load_identity(workspace), load_lip_sync_meter(workspace)
     )
+    codes = _codes(job)
     for key in sorted({edit.source for edit in job.edits}):
         clip, video = clips[key], read_video(clips[key].video)
         source = read_clip(workspace, clip)
@@ -156,6 +185,7 @@ def _score_actor(job: _ActorJob) -> None:
                 truth=truth,
                 instruments=instruments,
                 sound=None if video.audio is None else Sound(video.audio, video.fps),
+                codes=codes.get(edit),
                 seed=job.seed,
             )
             save_score(job.folder / f"{edit.name}.npz", score)

@@ -14,6 +14,7 @@ from spfem.settings import (
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
+    MovedPixelSettings,
     RendererSettings,
     Scale,
     SpatialSettings,
@@ -170,6 +171,7 @@ def _smoke() -> Scale:
             compared_pairs=6,
             defect_steps=2,
         ),
+        moved_pixels=MovedPixelSettings(actors=1, sources=1, emotions=2),
         ablations=AblationSettings(
             seeds=(0,),
             spatial_steps=1,

@@ -172,6 +172,10 @@ PROMISES = {
         "benchmarks/test_benchmarks.py::test_every_bench_runs_on_tiny_work "
         "benchmarks/test_benchmarks.py::test_the_command_writes_the_table"
     ),
+    "proves and times everything on a GPU": (
+        "gpu/test_rehearsal.py::test_the_whole_run_passes_on_a_processor "
+        "gpu/test_right.py::test_a_gpu_computes_what_the_processor_does"
+    ),
     # What the default run is, and is not
     "the true edit of every clip is known": (
         "corpus/synthetic/test_build.py::"

@@ -14,6 +14,7 @@ import pytest
 from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, InputError
+from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.figures.side_by_side import GAP
 from tests.conftest import ROOT
 
@@ -132,6 +133,22 @@ def test_main_results_have_every_cell(smoke):
     assert (errors["truth"] == 0).all()
     csim = table[table.metric == "csim"].set_index(["method", "emotion"]).value
     assert np.allclose(csim["copy"], 1)
+
+
+def test_moved_pixels_have_every_row_and_metric(smoke):
+    table = pd.read_csv(RESULTS / "tables" / "moved_pixels.csv")
+    assert list(table.columns) == ["row", "metric", "value", "ci_low", "ci_high", "edits"]
+    assert [*zip(table.row, table.metric, strict=True)] == [(r, m) for r in ROWS for m in METRICS]
+    measured = table[table.edits > 0]
+    assert (measured.ci_low <= measured.value).all()
+    assert (measured.value <= measured.ci_high).all()
+    values = table.set_index(["row", "metric"]).value
+    assert values["exact", "mesh_mouth_error"] == values["own", "mesh_mouth_error"] == 0
+    for kind in ("ned", "fitted"):  # no pictures, so the renderer makes no difference
+        ours, theirs = values[kind], values[f"ned_renderer_{kind}"]
+        assert ours["mesh_mouth_error"] == theirs["mesh_mouth_error"] > 0
+    assert values["own", "mouth_error"] < values["ned_renderer_own", "mouth_error"]
+    assert values["truth", "mouth_error"] < values["copy", "mouth_error"]
 
 
 def test_the_paper_check_judges_every_claim(smoke):

@@ -1,4 +1,4 @@
-"""The command `python -m spfem audit`: published result clips under our metrics."""
+"""The commands `audit` and `real-edits`: published results, and our own edits of real clips."""
 
 from __future__ import annotations
 
@@ -64,3 +64,59 @@ def run_audit(arguments: argparse.Namespace) -> None:
     for row in audit.problems.itertuples():
         print(f"left out: {row.clip} {row.panel}: {row.reason}")
     print(f"wrote {arguments.out}/audit_*.csv")
+
+
+def add_real_edits_parser(commands: Any) -> None:
+    """Add the command to the sub-parsers."""
+    parser = commands.add_parser(
+        "real-edits",
+        allow_abbrev=False,
+        help="edit every real clip of a folder to the emotions of its references, and measure",
+    )
+    parser.add_argument(
+        "clips", type=Path, metavar="DIR", help="folder with clips.csv, as of audit"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("figures/real_edits.csv"),
+        metavar="FILE.csv",
+        help="table of numbers (default: figures/real_edits.csv)",
+    )
+    parser.add_argument(
+        "--videos", type=Path, metavar="DIR", help="keep the edited clips here (default: nowhere)"
+    )
+    parser.add_argument("--models", type=Path, metavar="DIR", help="as of edit")
+    parser.add_argument("--renderer", choices=("moved", "ned"), help="as of edit")
+    parser.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="clips at a time (default: 2)"
+    )
+
+
+def run_real_edits(arguments: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises:
+        SettingsError: if `--processes` is below 1, or `--out` is no csv file.
+    """
+    from spfem.artifacts import writing
+    from spfem.audit.folder import read_published
+    from spfem.audit.real_edits import edit_real_clips, summarise
+    from spfem.errors import SettingsError
+
+    if arguments.processes < 1:
+        raise SettingsError(f"--processes must be 1 or more, found {arguments.processes}")
+    if arguments.out.suffix != ".csv":
+        raise SettingsError(f"--out {arguments.out} must end in .csv")
+    clips, problems = read_published(arguments.clips)
+    names = ("models", "renderer")
+    options = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    table, more = edit_real_clips(
+        clips, options=options, videos=arguments.videos, processes=arguments.processes
+    )
+    with writing(arguments.out) as aside:
+        table.to_csv(aside, index=False, lineterminator="\n")
+    print(summarise(table).round(3).to_string(index=False))
+    for problem in [*problems, *more]:
+        print(f"left out: {problem.clip} {problem.panel}: {problem.reason}")
+    print(f"wrote {arguments.out}")

@@ -86,3 +86,25 @@ def sharpness(faces: np.ndarray, masks: np.ndarray, usable: np.ndarray) -> float
         if inside.any():
             values.append(cv2.Laplacian(grey, cv2.CV_32F)[inside].std())
     return float(np.mean(values)) if values else float("nan")
+
+
+def frame_difference(faces: np.ndarray, masks: np.ndarray, usable: np.ndarray) -> float:
+    """Mean absolute step of the grey face from frame to frame, in grey levels.
+
+    Args as in `flicker`. Unlike it, this counts movement: a result that moves as much as its source
+    and keeps its detail changes as much.
+
+    Returns:
+        Mean over steps between two usable frames, of the pixels inside in both; NaN without one.
+    """
+    steps = []
+    for index in range(len(faces) - 1):
+        if not usable[index : index + 2].all():
+            continue
+        inside = (masks[index] > 127) & (masks[index + 1] > 127)
+        if inside.any():
+            before, after = (
+                cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in faces[index : index + 2]
+            )
+            steps.append(cv2.absdiff(before, after)[inside].mean())
+    return float(np.mean(steps)) if steps else float("nan")

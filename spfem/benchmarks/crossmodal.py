@@ -19,8 +19,6 @@ from spfem.correlation.crossmodal.batches import BatchDraw
 from spfem.correlation.crossmodal.joint import compare_joint
 from spfem.correlation.crossmodal.paired import distance_consistency_loss
 from spfem.correlation.crossmodal.single import compare_single, initial_encoder
-from spfem.pairing.dtw import align_sequences
-from spfem.pairing.mfcc import mfcc
 from spfem.settings import CrossModalSettings
 
 GROUPS = {"actors": 36, "emotions": 6}  # as released
@@ -146,6 +144,9 @@ def paired_term(
 
 def pairing(device: str, clip_seconds: float = 4.0, repeats: int = 9) -> list[Row]:
     """The row of cepstra and warping path of one pair of clips; always on the processor."""
+    from spfem.pairing.dtw import align_sequences
+    from spfem.pairing.mfcc import mfcc
+
     released = reference("pairing")
     a, b = (made_up_speech(clip_seconds, seed) for seed in (0, 1))
     seconds = median_seconds(

@@ -13,6 +13,7 @@ from spfem.benchmarks.made_up import EXPRESSIONS
 from spfem.benchmarks.table import Row
 from spfem.benchmarks.timing import median_seconds, reference
 from spfem.manipulator import ExpressionSpace, Manipulator, manipulate
+from spfem.manipulator.windows import gaussian_weights
 from spfem.settings import ManipulatorSettings
 
 
@@ -43,15 +44,17 @@ def manipulator_inference(
     style = torch.randn(
         manipulator.settings.style_size, generator=torch.Generator().manual_seed(1)
     ).to(device)
-    generator = manipulator.generator
+    generator, weights = manipulator.generator, gaussian_weights(window).float()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         released.write_codes(folder, expression.numpy())
         ways = {
             "reference": lambda: released.manipulate(
-                generator, style, expression=expression, length=window
+                generator, style, expression=expression, length=window, weights=weights
             ),
-            "reading": lambda: released.manipulate(generator, style, folder=folder, length=window),
+            "reading": lambda: released.manipulate(
+                generator, style, folder=folder, length=window, weights=weights
+            ),
             "ours": lambda: manipulate(expression, manipulator=manipulator, style=style),
         }
         gap = float((ways["reference"]() - ways["ours"]()).abs().max())

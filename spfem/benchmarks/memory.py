@@ -32,16 +32,17 @@ def peak_mib(way: str, device: str, image_size: int, pairs: int) -> float:
     # A small step first, so that libraries are loaded before the base line.
     small = made_up_images(1, 64, 0).to(device).requires_grad_()
     network.resnet50(small)[-1].sum().backward()
-    before = _peak_bytes(device, reset=True)
+    before = peak_bytes(device, reset=True)
     if way == "ours":
         loss = metric(generated, source)
     else:
         loss, _ = released.spatial_loss(plain, generated, source)
     loss.backward()
-    return (_peak_bytes(device) - before) / MIB
+    return (peak_bytes(device) - before) / MIB
 
 
-def _peak_bytes(device: str, *, reset: bool = False) -> int:
+def peak_bytes(device: str, *, reset: bool = False) -> int:
+    """Most memory that this process (of a GPU: torch) has held; `reset` starts anew on a GPU."""
     if torch.device(device).type == "cuda":
         if reset:
             torch.cuda.reset_peak_memory_stats(device)

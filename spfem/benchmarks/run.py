@@ -7,7 +7,16 @@ from pathlib import Path
 
 import torch
 
-from spfem.benchmarks import crossmodal, edit, explorer, manipulator, memory, renderer, spatial
+from spfem.benchmarks import (
+    crossmodal,
+    edit,
+    explorer,
+    manipulator,
+    memory,
+    moved,
+    renderer,
+    spatial,
+)
 from spfem.benchmarks.table import Row, merge_rows
 from spfem.errors import SettingsError
 from spfem.workspace import choose_device
@@ -31,6 +40,12 @@ PARTS: dict[str, dict[str, Bench]] = {
     "renderer": {
         "renderer_step": renderer.renderer_step,
         "renderer_inference": renderer.renderer_inference,
+    },
+    "moved": {
+        "moved_256": moved.moved_256,
+        "moved_1080p": moved.moved_1080p,
+        "moved_gradient": moved.moved_gradient,
+        "moved_memory": moved.moved_memory,
     },
     "edit": {"edit_demo": edit.edit_demo, "edit_paper": edit.edit_paper},
     "explorer": {"explorer_interactions": explorer.explorer_interactions},

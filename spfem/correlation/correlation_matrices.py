@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spfem.correlation.heads import normalise_channels
 from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
+from spfem.uploads import constant
 
 
 def correlation_entries(members: Tensor, keep: Tensor | None = None) -> Tensor:
@@ -52,6 +53,6 @@ def local_sets(features: Tensor, places: Tensor) -> Tensor:
     Returns:
         (B, C, P, 9), the place itself first.
     """
-    offsets = torch.tensor(((0, 0), *NEIGHBOUR_OFFSETS), device=places.device)
+    offsets = constant(((0, 0), *NEIGHBOUR_OFFSETS), places.device)
     around = places[:, None] + offsets  # (P, 9, 2)
     return features[:, :, around[..., 0], around[..., 1]]

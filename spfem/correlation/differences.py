@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import SettingsError, ShapeError
+from spfem.uploads import constant
 
 FRAME_PAIRS: tuple[str, ...] = ("adjacent", "all")
 
@@ -37,9 +38,15 @@ def paired_frames(frames: int, kind: str) -> tuple[list[int], list[int]]:
     return [i for i, _ in pairs], [j for _, j in pairs]
 
 
+def _pairs_on(values: Tensor, frames: int, kind: str) -> tuple[Tensor, Tensor]:
+    """`paired_frames` as index tensors (R,) where `values` are: lists would be sent every time."""
+    first, second = (tuple(side) for side in paired_frames(frames, kind))
+    return constant(first, values.device), constant(second, values.device)
+
+
 def pair_differences(features: Tensor) -> Tensor:
     """x_i - x_j of all pairs (N) of frames i < j: (B, N, C, S). Source: STCCL (last release)."""
-    first, second = paired_frames(features.shape[1], "all")
+    first, second = _pairs_on(features, features.shape[1], "all")
     return features[:, first] - features[:, second]
 
 
@@ -50,7 +57,7 @@ def adjacent_differences(features: Tensor) -> Tensor:
         >>> adjacent_differences(torch.tensor([0.0, 1.0, 3.0]).reshape(1, 3, 1, 1)).flatten()
         tensor([-1., -2.])
     """
-    first, second = paired_frames(features.shape[1], "adjacent")
+    first, second = _pairs_on(features, features.shape[1], "adjacent")
     return features[:, first] - features[:, second]
 
 
@@ -85,7 +92,7 @@ def held_pairs(held: Tensor, kind: str) -> Tensor:
         (B, R) bool.
     """
     by_branch = held if held.ndim == 3 else held[..., None]
-    first, second = paired_frames(held.shape[1] + 1, kind)
+    first, second = _pairs_on(held, held.shape[1] + 1, kind)
     moves = torch.cumsum(~by_branch, dim=1)
     moves = torch.cat([torch.zeros_like(moves[:, :1]), moves], dim=1)  # before each frame
     return (moves[:, first] == moves[:, second]).any(dim=2)

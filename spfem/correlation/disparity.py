@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
+from spfem.uploads import constant
 
 WEIGHT_THRESHOLD = 0.8  # of the sigmoid, reached at |d| = ln 4
 
@@ -27,7 +28,7 @@ def neighbour_disparities(features: Tensor, centres: Tensor) -> Tensor:
         [4.0, 3.0, 2.0, 1.0, -1.0, -2.0, -3.0, -4.0]
     """
     height, width = features.shape[2:]
-    offsets = torch.tensor(NEIGHBOUR_OFFSETS, device=centres.device)
+    offsets = constant(NEIGHBOUR_OFFSETS, centres.device)
     neighbours = centres[:, None] + offsets  # (P, 8, 2)
     rows, columns = neighbours[..., 0] % height, neighbours[..., 1] % width
     middle = features[:, :, centres[:, 0], centres[:, 1]]  # (B, C, P)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.sampling import sample_centres
+from spfem.uploads import upload
 
 
 def sample_places(
@@ -30,7 +31,7 @@ def sample_places(
         return sample_centres(height, width, count, generator=generator, device=device)
     drawn_on = device if generator is None else generator.device
     flat = torch.randint(height * width, (count,), generator=generator, device=drawn_on)
-    flat = flat.to(device)
+    flat = upload(flat, device)
     return torch.stack([flat // width, flat % width], dim=1)
 
 

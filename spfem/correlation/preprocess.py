@@ -8,6 +8,8 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from spfem.errors import ShapeError
+from spfem.late_checks import check_numbers
+from spfem.uploads import upload
 
 RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
 
@@ -26,7 +28,7 @@ def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -
         raise ShapeError(
             f"frames must be uint8 (B, H, W, 3) RGB, found {frames.dtype} {frames.shape}"
         )
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+    pixels = upload(np.ascontiguousarray(frames), device)
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
@@ -45,7 +47,8 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
         (B, 3, image_size, image_size), differentiable.
 
     Raises:
-        ShapeError: for another shape, type or range, or values that are not finite.
+        ShapeError: for another shape, type or range, or values that are not finite. On a GPU values
+            are looked at without waiting, see `spfem.late_checks`.
 
     Example:
         >>> prepare_images(torch.zeros(1, 3, 64, 48), 32).shape
@@ -59,15 +62,18 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
         )
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
         raise ShapeError(f"{name} must be (B, 3, H, W) RGB, found {tuple(images.shape)}")
-    low, high = torch.aminmax(images.detach())
-    extremes = torch.stack([low, high]).tolist()  # one transfer; NaN survives aminmax
-    if not np.isfinite(extremes).all():
-        raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
-    if extremes[0] < -1 - RANGE_TOLERANCE or extremes[1] > 1 + RANGE_TOLERANCE:
-        raise ShapeError(
-            f"{name} must lie in [-1, 1], found {extremes[0]:.3g} to {extremes[1]:.3g}; "
-            "scale pixel values v of 0..255 by v / 127.5 - 1"
-        )
+    extremes = torch.stack(torch.aminmax(images.detach()))  # NaN survives
+
+    def complain(found: list[float]) -> None:
+        if not np.isfinite(found).all():
+            raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
+        if found[0] < -1 - RANGE_TOLERANCE or found[1] > 1 + RANGE_TOLERANCE:
+            raise ShapeError(
+                f"{name} must lie in [-1, 1], found {found[0]:.3g} to {found[1]:.3g}; "
+                "scale pixel values v of 0..255 by v / 127.5 - 1"
+            )
+
+    check_numbers(extremes, complain, key=(name, tuple(images.shape)))
     if images.shape[2:] == (image_size, image_size):
         return images
     return functional.interpolate(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import ShapeError
+from spfem.uploads import upload
 
 NEIGHBOUR_OFFSETS: tuple[tuple[int, int], ...] = (
     (-1, -1),
@@ -80,5 +81,5 @@ def sample_centres(
         )
     drawn_on = device if generator is None else generator.device
     flat = torch.randperm(rows * columns, generator=generator, device=drawn_on)[:count]
-    flat = flat.to(device)
+    flat = upload(flat, device)
     return torch.stack([flat // columns + first_row, flat % columns + first_column], dim=1)

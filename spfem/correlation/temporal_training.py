@@ -28,6 +28,7 @@ from spfem.correlation.windows import WindowProvider, Windows
 from spfem.distributed import own_share
 from spfem.errors import SettingsError
 from spfem.settings import TemporalSettings
+from spfem.uploads import upload
 
 TEMPORAL_METRICS: dict[str, tuple[type[TemporalCoherence], str]] = {
     "temporal_vd": (TemporalCoherence, "vd"),
@@ -163,7 +164,7 @@ def window_tensors(
         )
         for frames in (windows.neutral, windows.emotion)
     )
-    return query, key, torch.from_numpy(windows.held).to(device)
+    return query, key, upload(windows.held, device)
 
 
 def _scores(compared: WindowComparison, settings: TemporalSettings) -> dict[str, float]:

@@ -126,7 +126,8 @@ def run_learning(
         SpfemError: if the loss stops being finite.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    on_gpu = all(parameter.is_cuda for parameter in parameters)
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=on_gpu or None)
     state_path = None if folder is None else folder / STATE_NAME
     first_step, curve = 0, list[dict[str, Any]]()
     if state_path is not None and state_path.exists():

@@ -59,6 +59,7 @@ def run_doctor(arguments: argparse.Namespace) -> None:
             file is broken.
     """
     from spfem.doctor.disk import disk_facts
+    from spfem.doctor.graphics import found_graphics, graphics_facts
     from spfem.doctor.licences import model_licence_facts, package_licence_facts
     from spfem.doctor.machine import (
         bundled_model_facts,
@@ -76,7 +77,7 @@ def run_doctor(arguments: argparse.Namespace) -> None:
         raise AssetError(f"{folder} (--files) is no folder; name the one with the optional files")
     wrong: list[str] = []
     for title, facts in (
-        ("machine", machine_facts()),
+        ("machine", [*machine_facts(), *graphics_facts(found_graphics())]),
         ("memory and disk (what a run on the embedded corpus keeps)", disk_facts(data)),
         ("packages that spfem asks for", package_facts()),
         ("all installed packages against constraints.txt", constraint_facts(project_folder())),

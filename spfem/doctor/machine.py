@@ -35,13 +35,9 @@ class Fact:
 
 
 def machine_facts() -> list[Fact]:
-    """Python, PyTorch, device, processor cores and how many of them are used."""
+    """Python, PyTorch, processor cores and how many of them are used."""
     import torch
 
-    device = "cpu (torch sees no GPU)"
-    if torch.cuda.is_available():
-        memory_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
-        device = f"cuda: {torch.cuda.get_device_name(0)}, {memory_gb:.0f} GB"
     asked = os.environ.get("OMP_NUM_THREADS")
     threads = f"{torch.get_num_threads()} threads of PyTorch"
     threads += f" (OMP_NUM_THREADS={asked})" if asked else ""
@@ -54,7 +50,6 @@ def machine_facts() -> list[Fact]:
             "" if fits else f"Python {oldest} to {newest} is needed; make the .venv with it",
         ),
         Fact("PyTorch", torch.__version__),
-        Fact("device", device),
         Fact("cores", f"{os.cpu_count()}, {threads}"),
     ]
 

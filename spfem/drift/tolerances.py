@@ -14,7 +14,9 @@ from fnmatch import fnmatchcase
 
 SMALLEST = 1e-6  # absolute; below it are rounding errors
 INTERVAL = ("ci_low", "ci_high")
-COUNTS = ("seeds", "clips", "moments", "windows", "pairs", "frames", "n", "steps", "parameters")
+COUNTS = (
+    "seeds", "clips", "edits", "moments", "windows", "pairs", "frames", "n", "steps", "parameters",
+)  # fmt: skip
 NOT_RESULTS = (
     "*seconds*", "*memory*", "device", "threads", "commit", "*_per_second", "*_a_second", "why",
 )  # fmt: skip

@@ -15,6 +15,7 @@ from spfem.face.landmark_sets import (
     UPPER_INNER_LIP,
     interocular_distance,
 )
+from spfem.head import load_head_model
 
 MOUTH = INNER_LIPS + OUTER_LIPS + LIP_RINGS
 STABLE = (*EYE_CORNERS, 168, 6, 197, 195, 5, 4, 1, 10, 109, 338, 67, 297, 127, 356, 234, 454)
@@ -56,6 +57,39 @@ def mouth_error(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
     moved = _move_onto(result, truth)
     distance = np.linalg.norm(moved - truth[:, MOUTH, :2], axis=-1).mean(axis=-1)
     return 100.0 * distance / interocular_distance(truth)
+
+
+def mesh_mouth_error(
+    identity: np.ndarray, expression: np.ndarray, true_expression: np.ndarray
+) -> np.ndarray:
+    """`mouth_error` of codes on the head mesh itself, seen from the front: no pictures, no tracker.
+
+    It tells what codes are worth apart from what a renderer and the tracking of its pictures add.
+
+    Args:
+        identity: (I,) of the person, the same for both.
+        expression: (T, E) face units of the edit.
+        true_expression: (T, E) the true face units of the same moments.
+
+    Returns:
+        (T,) percent of the true mesh's distance between the eyes.
+
+    Raises:
+        ShapeError: if the codes are not two (T, E) arrays of one shape that fit the mesh.
+    """
+    head = load_head_model()
+    units = len(head.expression_names)
+    if expression.shape != true_expression.shape or expression.shape[1:] != (units,):
+        raise ShapeError(
+            f"codes must be two (T, {units}) arrays of one shape; got {expression.shape} and "
+            f"{true_expression.shape}"
+        )
+    rest = head.landmarks(head.mean) + np.tensordot(
+        identity, head.landmarks(head.identity_basis), axes=1
+    )
+    moves = head.landmarks(head.expression_basis)
+    shown, true = (rest + np.tensordot(e, moves, axes=1) for e in (expression, true_expression))
+    return mouth_error(shown, true)
 
 
 def _move_onto(result: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
     "lse_offset": False,
     "identity_distance": False,
     "mouth_error": False,
+    "mesh_mouth_error": False,
     "mouth_correlation": True,
     "expression_error": False,
     "picture_error": False,

@@ -12,7 +12,7 @@ from spfem.errors import ShapeError
 from spfem.evaluation import emotion as emotions
 from spfem.evaluation import identity, mouth, pictures
 from spfem.evaluation.lip_sync.measure import LearnedLipSync, LipSyncMeter
-from spfem.evaluation.shown import ShownClip, Sound
+from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
 from spfem.methods import METHODS as TRAINED
 
 LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
@@ -25,6 +25,7 @@ CLIP_METRICS: Mapping[str, str] = {
     "lse_offset": LearnedLipSync.backbone,
     "identity_distance": identity.BACKBONE,
     "mouth_error": "mediapipe-478",
+    "mesh_mouth_error": "head-mesh",
     "mouth_correlation": "mediapipe-478",
     "expression_error": emotions.BACKBONE,
     "picture_error": "pixels",
@@ -138,6 +139,7 @@ def score_clip(
     truth: ShownClip | None,
     instruments: Instruments,
     sound: Sound | None = None,
+    codes: EditedCodes | None = None,
     seed: int = 0,
 ) -> ClipScore:
     """Score one method's result of one edit.
@@ -151,6 +153,8 @@ def score_clip(
             it are NaN).
         instruments: to measure with.
         sound: of the source, which the result keeps; without it LSE-D and LSE-C are NaN.
+        codes: behind the result; `None` where it was not made from codes, or the true ones are not
+            known (then the mouth error on the mesh is NaN).
         seed: of the method's training.
 
     Raises:
@@ -178,6 +182,9 @@ def score_clip(
         scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
     if truth is not None:
         scores |= _errors(shown, truth)
+    if codes is not None:
+        on_mesh = mouth.mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
+        scores["mesh_mouth_error"] = float(on_mesh.mean())
     named = ""
     if track.found.any():
         features = emotions.clip_features(track.expression, track.found)

@@ -51,6 +51,21 @@ class ShownClip:
 
 
 @dataclass(frozen=True)
+class EditedCodes:
+    """The codes behind an edit beside the true ones, for one identity.
+
+    Attributes:
+        identity: (I,) of the source's actor.
+        expression: (T, E) face units that the edit was made from.
+        true_expression: (T, E) face units of the true edit.
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    true_expression: np.ndarray
+
+
+@dataclass(frozen=True)
 class Sound:
     """Samples (A,) in [-1, 1] at 16 kHz, and the frames per second of the clip they belong to."""
 

@@ -28,6 +28,7 @@ METRIC_LABELS: Mapping[str, str] = {
     "csim": "CSIM ↑",
     "identity_distance": "identity distance ↓",
     "mouth_error": "mouth error ↓\n% of eye distance",
+    "mesh_mouth_error": "mouth error on the mesh ↓\n% of eye distance",
     "mouth_correlation": "mouth correlation ↑",
     "expression_error": "expression error ↓",
     "picture_error": "picture error ↓\ngrey levels",

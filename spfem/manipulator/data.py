@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
+from spfem.uploads import upload
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Windows:
         known = self._orders.get(role)
         if known is None or known[0] != epoch:
             order = np.random.default_rng((self.seed, role, epoch)).permutation(len(self))
-            known = self._orders[role] = (epoch, torch.from_numpy(order).to(self.clip.device))
+            known = self._orders[role] = (epoch, upload(order, self.clip.device))
         return known[1]
 
     def batch(self, step: int, role: int) -> WindowBatch:

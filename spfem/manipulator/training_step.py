@@ -14,6 +14,7 @@ from spfem.manipulator.model import Manipulator
 from spfem.manipulator.supervision import Edit, Guide, Retrieved
 from spfem.seeds import mix_seed
 from spfem.settings import ManipulatorSettings
+from spfem.uploads import upload
 
 SECOND_BETA = 0.99  # of Adam
 SOURCE, REFERENCE = 0, 1  # roles of the two loaders
@@ -107,7 +108,7 @@ class Trainer:
 
     def _draw(self, *shape: int) -> Tensor:
         """Normal random numbers, drawn on the CPU so that devices agree."""
-        return torch.randn(*shape, generator=self.random).to(self.manipulator.device)
+        return upload(torch.randn(*shape, generator=self.random), self.manipulator.device)
 
     def _blur(self, windows: Tensor) -> Tensor:
         """Add noise to what the discriminator sees."""

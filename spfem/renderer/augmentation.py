@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.uploads import upload
+
 
 def jitter_conditions(conditions: Tensor, amount: float, random: torch.Generator) -> Tensor:
     """Shift and scale each condition image of each frame on its own.
@@ -29,6 +31,8 @@ def jitter_conditions(conditions: Tensor, amount: float, random: torch.Generator
     transform = torch.zeros(len(images), 2, 3)
     transform[:, 0, 0] = transform[:, 1, 1] = 1 / (1 + draws[:, 0])
     transform[:, :, 2] = 2 * draws[:, 1:]  # the sampling grid spans [-1, 1]
-    grid = functional.affine_grid(transform.to(images), list(images.shape), align_corners=False)
+    grid = functional.affine_grid(
+        upload(transform, images.device).to(images.dtype), list(images.shape), align_corners=False
+    )
     moved = functional.grid_sample(images, grid, mode="nearest", align_corners=False)
     return torch.cat([moved.reshape(conditions[:, :, :-1].shape), conditions[:, :, -1:]], dim=2)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import ShapeError
+from spfem.uploads import upload
 
 TEXTURE_CHANNELS = slice(9, 12)
 
@@ -56,7 +57,7 @@ def stack_conditions(
 
 def to_network(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn uint8 pictures (..., S, S, C) into float32 (..., C, S, S) in [0, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    tensor = upload(np.ascontiguousarray(images), device)
     return tensor.movedim(-1, -3).float().div_(255)
 
 

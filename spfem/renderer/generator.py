@@ -181,6 +181,9 @@ class Generator(nn.Module):
 
     def _add_previous(self, features: Tensor, previous: Tensor) -> Tensor:
         known = previous.flatten(1).any(dim=1)
+        if previous.is_cuda:  # to ask it costs more than the branch
+            added = self.model_down_img(self._fold(previous.flatten(1, 2)))
+            return features + torch.where(known[:, None, None, None], added, 0)
         if not bool(known.any()):
             return features
         if bool(known.all()):

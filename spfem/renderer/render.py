@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from spfem.captured import Captured
 from spfem.errors import InputError, ShapeError
 from spfem.precision import autocast
 from spfem.renderer.conditions import to_network, to_pictures
@@ -16,6 +18,7 @@ from spfem.renderer.layout import cast_once
 from spfem.renderer.recurrence import generate_chunk
 
 CHUNK_FRAMES = 8
+CAPTURED_CHUNKS = 6  # to record a chunk costs about four of them
 
 
 @torch.inference_mode()
@@ -78,6 +81,11 @@ def _render_batch(
     settings = generator.settings
     with autocast(device, settings.precision):
         generator = cast_once(generator, settings.width)
+    chunk: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+    chunk = partial(generate_chunk, generator)
+    recorded: Captured | None = None
+    on_gpu = torch.device(device).type == "cuda"
+    capture = on_gpu and len(clips[0]) >= CAPTURED_CHUNKS * CHUNK_FRAMES
     for start in range(0, len(clips[0]), CHUNK_FRAMES):
         active = sum(len(clip) > start for clip in clips)
         index = np.arange(start - lead, min(start + CHUNK_FRAMES, len(clips[0])))
@@ -86,8 +94,16 @@ def _render_batch(
         )
         if previous is not None:
             previous = previous[:active]
+        seen = to_network(stacked, device)
         with autocast(device, settings.precision):
-            pictures, previous = generate_chunk(generator, to_network(stacked, device), previous)
+            if capture and seen.shape[:2] == (len(clips), lead + CHUNK_FRAMES):
+                if previous is None:
+                    previous = seen.new_zeros((len(clips), lead, 3, side, side))
+                if recorded is None:
+                    recorded = Captured(chunk, seen, previous)
+                pictures, previous = recorded(seen, previous)
+            else:
+                pictures, previous = chunk(seen, previous)
         for result, made in zip(results[:active], to_pictures(pictures), strict=True):
             count = min(len(result) - start, CHUNK_FRAMES)
             result[start : start + count] = made[:count]

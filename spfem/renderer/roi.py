@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import ShapeError
+from spfem.uploads import constant, upload
 
 
 def crop_around(images: Tensor, centres: Tensor, size: int) -> Tensor:
@@ -31,8 +32,9 @@ def crop_around(images: Tensor, centres: Tensor, size: int) -> Tensor:
     if centres.shape != (batch, 2):
         raise ShapeError(f"centres have shape {tuple(centres.shape)}; they must be ({batch}, 2)")
     half = size // 2
-    limits = torch.tensor([width - half, height - half], device=images.device)
-    corner = torch.minimum(centres.to(images.device).long().clamp(min=half), limits) - half
+    limits = constant((width - half, height - half), images.device)
+    corners = upload(centres, images.device).long().clamp(min=half)
+    corner = torch.minimum(corners, limits) - half
     steps = torch.arange(size, device=images.device)
     rows = (corner[:, 1:] + steps)[:, :, None]
     columns = (corner[:, :1] + steps)[:, None, :]

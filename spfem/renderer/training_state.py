@@ -43,7 +43,7 @@ class TrainingState:
         self.identity = digest({"settings": asdict(settings), "run": [seed, steps], "start": start})
         self.step = 0
         self.kept = time.monotonic()
-        self.sums: dict[str, list[float]] = {}
+        self.sums: dict[str, list[Tensor]] = {}
         self.own = list(renderer.generator.parameters())
         self.other = [
             parameter
@@ -76,11 +76,14 @@ class TrainingState:
     def record(self, step: int, terms: Mapping[str, Tensor], *, every: int) -> None:
         """Collect loss terms; a row of the curve is their mean over `every` steps."""
         for name, value in terms.items():
-            self.sums.setdefault(name, []).append(float(value.detach()))
+            self.sums.setdefault(name, []).append(value.detach())  # read when a row is due
         if (step + 1) % every == 0:
-            means = {name: sum(values) / len(values) for name, values in self.sums.items()}
+            means = {name: sum(values) / len(values) for name, values in self._numbers().items()}
             self.renderer.curve.append({"step": float(step + 1), **means})
             self.sums = {}
+
+    def _numbers(self) -> dict[str, list[float]]:
+        return {name: [float(value) for value in values] for name, values in self.sums.items()}
 
     def keep(self, step: int) -> None:
         """Write the state before `step` if the last write is long ago."""
@@ -96,7 +99,7 @@ class TrainingState:
             "identity": self.identity,
             "step": step,
             "curve": self.renderer.curve,
-            "sums": self.sums,
+            "sums": self._numbers(),
         }
         save_checkpoint(self.path, tensors, kind=STATE_KIND, facts=facts)
         self.kept = time.monotonic()
@@ -120,7 +123,7 @@ class TrainingState:
                 moments.setdefault(int(index), {})[moment] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.step = int(facts["step"])
-        self.sums = facts["sums"]
+        self.sums = {name: [torch.tensor(v) for v in vs] for name, vs in facts["sums"].items()}
         self.renderer.curve.extend(facts["curve"])
 
     def discard(self) -> None:

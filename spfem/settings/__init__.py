@@ -9,7 +9,8 @@ from spfem.settings.data import EMOTIONS, CorpusSettings, FaceSettings, PairingS
 from spfem.settings.lip_sync import LipSyncSettings
 from spfem.settings.metrics import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.settings.networks import ManipulatorSettings, RendererSettings
-from spfem.settings.scale import EvaluationSettings, Scale
+from spfem.settings.reading import ReaderFilmSettings, ReaderSettings, ReadSettings
+from spfem.settings.scale import EvaluationSettings, MovedPixelSettings, Scale
 from spfem.settings.supervision import SupervisionSettings
 
 __all__ = [
@@ -21,7 +22,11 @@ __all__ = [
     "FaceSettings",
     "LipSyncSettings",
     "ManipulatorSettings",
+    "MovedPixelSettings",
     "PairingSettings",
+    "ReadSettings",
+    "ReaderFilmSettings",
+    "ReaderSettings",
     "RendererSettings",
     "Scale",
     "SpatialSettings",

@@ -26,7 +26,6 @@ class MovedSettings:
     least_area: float = 0.65  # of an eye: source area per edited area, below which a donor begins
     largest_stretch: float = 1.5  # of the mouth's inside, edited height per shown height
     least_height: float = 0.004  # of a mouth, below which it counts as closed
-    own_advantage: float = 0.01  # of the frame itself over a donor
     landmark_reach: float = 0.022  # of a landmark's residual on the mesh
     iris_reach: float = 0.03
     largest_residual: float = 0.04  # of a landmark; beyond it the tracker erred

@@ -29,6 +29,15 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class MovedPixelSettings:
+    """Which edits show what moving the source's own pixels costs."""
+
+    actors: int = 2  # target actors, spread over their order
+    sources: int = 2  # neutral clips an actor, at most as many as are held back
+    emotions: int = 6  # wished ones, the first of `EMOTIONS` after neutral
+
+
+@dataclass(frozen=True)
 class Scale:
     """The settings of one run of the whole street."""
 
@@ -49,4 +58,5 @@ class Scale:
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    moved_pixels: MovedPixelSettings = field(default_factory=MovedPixelSettings)
     ablations: AblationSettings = field(default_factory=AblationSettings)

@@ -13,9 +13,10 @@ from spfem.corpus.clips import Clip
 from spfem.corpus.video import read_video
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
+from spfem.head import load_head_model
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
-from spfem.stages.data import make_corpus, make_faces
+from spfem.stages.data import make_corpus, make_faces, make_persons
 from spfem.stages.edits import TRACK_SOURCES, clips_by_key, processes, protocol
 from spfem.workspace import Workspace
 
@@ -91,3 +92,26 @@ def read_truth(
         return None
     track = FaceTrack.load(made.track_file(source.key, emotion))
     return read_video(source.counterpart(emotion)[0]).frames, track
+
+
+def true_codes(workspace: Workspace, source: Clip, emotion: str) -> np.ndarray | None:
+    """Codes (T, E) of the true edit of a clip, free of what a fit to its video would lose.
+
+    The clip's own tracked codes, moved by the difference of the face units that made both videos;
+    they leave [0, 1] where the fit is off. None where the corpus has no counterpart.
+    """
+    tracked = make_persons(workspace)[source.key].expression
+    if emotion == source.emotion:
+        return tracked if make_corpus(workspace).has_truth else None
+    video, truth = source.counterpart(emotion)
+    if not (video.exists() and truth.exists()):
+        return None
+    return (tracked + _head_units(truth) - _head_units(source.truth)).astype(np.float32)
+
+
+def _head_units(truth: Path) -> np.ndarray:
+    """Face units (T, E) that made a video, in the order of the head model."""
+    with np.load(truth) as arrays:
+        names = [str(name) for name in arrays["face_unit_names"]]
+        order = [names.index(name) for name in load_head_model().expression_names]
+        return np.asarray(arrays["face_units"][:, order], np.float32)

@@ -17,6 +17,7 @@ from spfem.face.stage import FaceStore, extract_actor_faces, extract_faces
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.pairing.index import PairIndex, pair_corpus
 from spfem.pairing.stand_ins import clocks_of_pairs, kinds_of_sound
+from spfem.reading.persons import read_persons
 from spfem.settings import EMOTIONS, PairingSettings
 from spfem.workspace import Workspace
 
@@ -67,16 +68,18 @@ def make_actor_faces(workspace: Workspace, actor: str) -> Mapping[str, str]:
 
 
 def make_persons(workspace: Workspace) -> PersonStore:
-    """The faces with codes that share one identity an actor, which edits need.
+    """The faces with codes as the reader reads them, one identity an actor, which edits need.
 
-    The identity comes from neutral clips, of targets only from those that may be learned from.
+    Identity and resting face come from neutral clips, of targets only from those that may be
+    learned from.
     """
     corpus, shaping = make_corpus(workspace), {}
     for actor, role in corpus.roles.items():
         clips = learning_clips(corpus, actor) if role == "target" else corpus.select(actor=actor)
         shaping[actor] = [clip.key for clip in clips if clip.emotion == EMOTIONS[0]]
-    folder = workspace.stage_folder("persons")
-    return fit_persons(make_faces(workspace), folder, workspace.scale.face, shaping)
+    face, folder = workspace.scale.face, workspace.stage_folder("persons")
+    fitted = fit_persons(make_faces(workspace), folder, face, shaping)
+    return read_persons(fitted, workspace.stage_folder("read_persons"), face, shaping)
 
 
 def make_pairs(workspace: Workspace) -> PairIndex:

@@ -162,24 +162,42 @@ def edited_frames(
     workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
 ) -> dict[Edit, np.ndarray]:
     """Frames (T, H, W, 3) of a trained method's edits of one actor."""
-    faces, clips = make_persons(workspace), clips_by_key(workspace)
+    codes = edited_codes(workspace, method, seed, edits)
+    return rendered_frames(workspace, method, seed, codes)
+
+
+def edited_codes(
+    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
+) -> dict[Edit, np.ndarray]:
+    """Codes (T, E) of a trained method's edits."""
+    faces = make_persons(workspace)
     manipulator = load_manipulator(make_manipulator(workspace, method, seed))
-    renderer = make_actor_renderer(workspace, edits[0].actor, method, seed).renderer
-    settings = renderer.settings
-    painter = ConditionPainter(load_head_model(), settings.image_size)
-    texture = person_texture(workspace, painter, edits[0].actor)
-    conditions = []
+    codes = {}
     for edit in edits:
-        track = faces[edit.source]
         wish = Wish(references=(faces[edit.reference].expression,))
-        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
-        source = ConditionSource(painter, track, texture)
-        conditions.append(source.conditions(moved))
+        source = faces[edit.source].expression
+        codes[edit] = edit_expression(manipulator, source, wish, anchored=ANCHORED, seed=seed)
+    return codes
+
+
+def rendered_frames(
+    workspace: Workspace, method: str, seed: int, codes: Mapping[Edit, np.ndarray]
+) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of one actor's sources with codes (T, E), by the method's renderer."""
+    faces, clips = make_persons(workspace), clips_by_key(workspace)
+    actor = next(iter(codes)).actor
+    renderer = make_actor_renderer(workspace, actor, method, seed).renderer
+    painter = ConditionPainter(load_head_model(), renderer.settings.image_size)
+    texture = person_texture(workspace, painter, actor)
+    conditions = [
+        ConditionSource(painter, faces[edit.source], texture).conditions(moved)
+        for edit, moved in codes.items()
+    ]
     pictures = render_clips(renderer.generator, conditions, device=workspace.device)
-    videos = {key: read_video(clips[key].video).frames for key in {e.source for e in edits}}
+    videos = {key: read_video(clips[key].video).frames for key in {e.source for e in codes}}
     return {
         edit: put_back(videos[edit.source], faces[edit.source], made, drawn[..., -1])
-        for edit, made, drawn in zip(edits, pictures, conditions, strict=True)
+        for edit, made, drawn in zip(codes, pictures, conditions, strict=True)
     }
 
 

@@ -8,15 +8,18 @@ all.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from spfem.correlation import SpatialCoherence, TemporalCoherence
 from spfem.errors import SettingsError
-from spfem.face.differentiable import ShapeRenderer
 from spfem.manipulator.supervision import Edit
 from spfem.seeds import mix_seed
+
+if TYPE_CHECKING:
+    from spfem.face.differentiable import ShapeRenderer
 
 Places = tuple[tuple[int, int], ...]
 """(window of the batch, frame of the window) of each head that is drawn."""

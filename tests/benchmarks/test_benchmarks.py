@@ -12,12 +12,15 @@ from spfem.benchmarks import (
     explorer,
     manipulator,
     memory,
+    moved,
     renderer,
     run,
     spatial,
     timing,
 )
+from spfem.benchmarks.command import PARTS
 from spfem.benchmarks.table import COLUMNS, Row, merge_rows
+from spfem.corpus.video import read_video
 from spfem.errors import CorpusError, SettingsError
 from spfem.settings import (
     CrossModalSettings,
@@ -150,6 +153,32 @@ def test_a_row_for_each_interaction_with_the_explorer():
     names = {row.bench.removeprefix("explorer_") for row in rows}
     assert {"click", "frame", "level", "metric", "weights", "probability", "threshold"} < names
     assert all(row.ours > 0 and "95th percentile" in row.work for row in rows)
+
+
+def test_the_command_offers_every_part():
+    assert set(run.PARTS) == set(PARTS)
+
+
+@pytest.mark.slow
+def test_moved_pixels_have_a_row_for_speed_gradient_and_memory():
+    (speed,) = moved.moved_256("cpu", face_pixels=70, frames=10, repeats=1)
+    assert speed.bench == "moved_256"
+    assert "10 frames of 128 x 128 with a face of 7" in speed.work
+    (gradient,) = moved.moved_gradient("cpu", frames=9, repeats=1)
+    assert gradient.ours > gradient.reference > 0
+    (peak,) = moved.moved_memory("cpu", face_pixels=70, frames=12)
+    assert 0 < peak.ours < peak.reference * 1.5
+
+
+@pytest.mark.slow
+def test_a_small_face_lies_in_the_middle_of_a_large_frame(tmp_path):
+    clip = moved.film_face(tmp_path, 70, 5, (200, 300))
+    assert clip.face_pixels == pytest.approx(70, rel=0.15)
+    frames = read_video(clip.video).frames
+    assert frames.shape == (5, 200, 300, 3)
+    centre = clip.track.landmarks[..., :2].mean((0, 1))
+    assert centre == pytest.approx([150, 100], abs=20)
+    assert clip.moved.shape == clip.track.expression.shape
 
 
 @pytest.mark.slow

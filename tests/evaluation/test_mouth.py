@@ -8,11 +8,13 @@ from spfem.evaluation.mouth import (
     MOUTH,
     STABLE,
     expression_error,
+    mesh_mouth_error,
     mouth_correlation,
     mouth_error,
     mouth_opening,
 )
 from spfem.face.landmark_sets import interocular_distance
+from spfem.head import load_head_model
 from tests.evaluation.made_up import make_landmarks
 
 
@@ -67,3 +69,36 @@ def test_other_shapes_are_refused(bad):
 def test_no_frames_are_refused():
     with pytest.raises(ShapeError, match="no frame"):
         mouth_error(make_landmarks()[:0], make_landmarks()[:0])
+
+
+def test_on_the_mesh_equal_codes_have_no_error_and_a_smile_its_own():
+    """Against landmarks read off whole meshes, vertex by vertex."""
+    head, random = load_head_model(), np.random.default_rng(0)
+    identity = random.normal(size=len(head.identity_basis)) * 0.3
+    true = random.uniform(0, 0.3, (3, len(head.expression_names)))
+    shown = true.copy()
+    shown[1:, head.expression_names.index("mouthSmileLeft")] += 0.6
+    slow = []
+    for codes, wanted in zip(shown, true, strict=True):
+        meshes = []
+        for units in (codes, wanted):
+            mesh = head.mean.astype(float).copy()
+            for weight, shape in zip(
+                [*identity, *units], [*head.identity_basis, *head.expression_basis], strict=True
+            ):
+                mesh += weight * shape
+            meshes.append(head.landmarks(mesh))
+        slow.append(mouth_error(meshes[0][None], meshes[1][None])[0])
+    found = mesh_mouth_error(identity, shown, true)
+    assert np.allclose(found, slow, atol=1e-3)
+    assert found[0] == pytest.approx(0, abs=1e-4)
+    assert found[1:].min() > 1
+
+
+def test_codes_on_the_mesh_that_do_not_fit_are_refused():
+    head = load_head_model()
+    identity, codes = np.zeros(len(head.identity_basis)), np.zeros((3, len(head.expression_names)))
+    with pytest.raises(ShapeError, match="one shape"):
+        mesh_mouth_error(identity, codes[:2], codes)
+    with pytest.raises(ShapeError, match="one shape"):
+        mesh_mouth_error(identity, codes[:, :9], codes[:, :9])

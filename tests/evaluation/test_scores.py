@@ -9,9 +9,11 @@ from spfem.corpus.protocol import Edit
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.lip_sync.score import LipSyncScore
+from spfem.evaluation.mouth import mesh_mouth_error
 from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
 from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
-from spfem.evaluation.shown import ShownClip, Sound
+from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
+from spfem.head import load_head_model
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_track, without_face
 
@@ -66,6 +68,20 @@ def test_truth_hits(frames, source, instruments):
     assert score.scores["emotion_accuracy"] == 1.0
     assert score.scores["expression_error"] == score.scores["picture_error"] == 0.0
     assert score.scores["mouth_correlation"] == pytest.approx(1.0)
+
+
+def test_codes_are_held_against_the_true_ones_on_the_mesh(frames, source, instruments):
+    shown = ShownClip(frames, make_track())
+    identity = np.zeros(len(load_head_model().identity_basis))
+    codes, true = np.zeros((6, 52)), np.full((6, 52), 0.1)
+    options = {"source": source, "truth": None, "instruments": instruments}
+    bare = score_clip(EDIT, "ned", shown, **options)
+    assert np.isnan(bare.scores["mesh_mouth_error"])
+    score = score_clip(EDIT, "ned", shown, codes=EditedCodes(identity, codes, true), **options)
+    wanted = mesh_mouth_error(identity, codes, true).mean()
+    assert score.scores["mesh_mouth_error"] == pytest.approx(wanted)
+    assert score.backbones["mesh_mouth_error"] == "head-mesh"
+    assert wanted > 0
 
 
 def test_without_a_face_nothing_is_made_up(frames, source, instruments):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 
-import cv2
 import numpy as np
 import torch
 
@@ -32,12 +31,18 @@ def read_window(paths):
 
 
 @torch.no_grad()
-def manipulate(generator, style, *, expression=None, folder=None, length=10):
-    """Edited (T, 51) of codes in memory, or of the files of `folder`."""
+def manipulate(generator, style, *, expression=None, folder=None, length=10, weights=None):
+    """Edited (T, 51) of codes in memory, or of the files of `folder`.
+
+    `weights` (length,) stand for OpenCV's Gaussian kernel where OpenCV is missing.
+    """
+    if weights is None:
+        import cv2
+
+        weights = torch.from_numpy(cv2.getGaussianKernel(length, -1)[:, 0]).float()
     paths = None if folder is None else sorted(folder.glob("*.pkl"))
     frames = len(expression) if paths is None else len(paths)
     windows = frames - length + 1
-    weights = torch.from_numpy(cv2.getGaussianKernel(length, -1)[:, 0]).float()
     style = style[None]
     edited = None
     first = last = None

@@ -25,6 +25,7 @@ from spfem.correlation.crossmodal.single import encode_rows
 from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
 from spfem.errors import CheckpointError
 from spfem.settings import CrossModalSettings
+from spfem.uploads import upload
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def compare_joint(
     runs = table.runs(np.concatenate([batch.source, batch.target]), 1 if alone else settings.frames)
     u_audio, v_audio = embed_runs(model, table, "audio", runs).chunk(2)
     u_visual, v_visual = embed_runs(model, table, model.visual, runs).chunk(2)
-    mask = None if batch.mask is None else batch.mask.to(u_audio.device)
+    mask = None if batch.mask is None else upload(batch.mask, u_audio.device)
 
     def pairing(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         return pair_loss(u, v, mode=settings.mode, temperature=settings.temperature, mask=mask)

@@ -22,6 +22,7 @@ from spfem.correlation.crossmodal.losses import ScaleLayer, paired_distances
 from spfem.correlation.metric import CoherenceMetric, refuse_swapped
 from spfem.correlation.preprocess import prepare_images
 from spfem.errors import SettingsError, ShapeError
+from spfem.late_checks import check_numbers
 from spfem.settings import CrossModalSettings
 
 Visual = Literal["expression", "image"]
@@ -165,8 +166,14 @@ class CrossModalCoherence(CoherenceMetric):
                 f"{windows.dtype} {tuple(windows.shape)}"
             )
         last = windows[:, -count:]
-        if dimensions == 3 and not torch.isfinite(last.detach()).all():
-            raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
+
+        def complain(found: list[float]) -> None:
+            if not all(found):
+                raise ShapeError(f"{name} holds values that are not finite (NaN or infinite)")
+
+        if dimensions == 3:
+            finite = torch.isfinite(last.detach()).all().reshape(1)
+            check_numbers(finite, complain, key=(name, tuple(windows.shape)))
         return last
 
     def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:

@@ -24,6 +24,7 @@ from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
 from spfem.errors import CorpusError, SettingsError
 from spfem.settings import CrossModalSettings
+from spfem.uploads import upload
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def frame_inputs(
     signals = table.signals[modality][rows]
     if modality == "image":
         return images_from_frames(signals, device)
-    return torch.from_numpy(signals).to(device).unsqueeze(1)
+    return upload(signals, device).unsqueeze(1)
 
 
 def encode_rows(
@@ -77,7 +78,7 @@ def encode_rows(
     """Features (N, C, ...) of `rows` (N,); a row that occurs several times is encoded once."""
     distinct, places = np.unique(rows, return_inverse=True)
     features = encoder.encode(frame_inputs(table, modality, distinct, device))
-    return features[torch.from_numpy(places.reshape(-1)).to(features.device)]
+    return features[upload(places.reshape(-1), features.device)]
 
 
 def compare_single(
@@ -88,7 +89,7 @@ def compare_single(
     rows = np.concatenate([batch.source, batch.target])
     embeddings = encoder.project(encode_rows(encoder, table, modality, rows, device))
     u, v = embeddings.chunk(2)
-    mask = None if batch.mask is None else batch.mask.to(device)
+    mask = None if batch.mask is None else upload(batch.mask, device)
     loss, _ = pair_loss(u, v, mode=settings.mode, temperature=settings.temperature, mask=mask)
     return Outcome(loss, lambda: _scores(u, v, settings))
 

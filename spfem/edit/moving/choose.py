@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LESS_OPEN = 4.0  # cost of a donor that is less open, per head unit
+OWN_FIRST = 1e-4  # advantage of the frame itself over a donor that is as good, head units
 TURNED = 0.1  # cost of a donor whose head is turned otherwise, per radian
 
 
@@ -66,7 +67,7 @@ class Openings:
     edge_count: int
 
 
-def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.ndarray:
+def donor_path(openings: Openings, switch: float, largest_stretch: float) -> np.ndarray:
     """For each frame what shows its opening (T,): a place in `candidates`, or K for the frame.
 
     Viterbi's path: looking like the edit against changing the donor.
@@ -74,7 +75,7 @@ def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.nd
     Args:
         openings: of the clip.
         switch: cost of a change, head units.
-        own_advantage: of the frame itself, head units.
+        largest_stretch: of the frame's own opening, up to which nothing else is looked for.
     """
     have, wanted = openings.own[openings.candidates], openings.wanted
     turns, count = openings.turns, openings.edge_count
@@ -82,9 +83,10 @@ def donor_path(openings: Openings, switch: float, own_advantage: float) -> np.nd
     heights = opening_heights(wanted, count)
     cost += LESS_OPEN * np.maximum(heights[:, None] - opening_heights(have, count), 0)
     cost += TURNED * np.linalg.norm(turns[:, None] - turns[openings.candidates], axis=-1)
-    own = np.sqrt(((wanted - openings.own) ** 2).sum(-1).mean(-1))
-    own += LESS_OPEN * np.maximum(heights - opening_heights(openings.own, count), 0)
-    return cheapest_path(np.concatenate([cost, own[:, None] - own_advantage], 1), switch)
+    # What the frame itself shows may be stretched; a donor of another shape would be as well.
+    lacking = heights - largest_stretch * opening_heights(openings.own, count)
+    itself = LESS_OPEN * np.maximum(lacking, 0) - OWN_FIRST
+    return cheapest_path(np.concatenate([cost, itself[:, None]], 1), switch)
 
 
 def stretches(openings: Openings, index: np.ndarray, largest: float, least: float) -> np.ndarray:

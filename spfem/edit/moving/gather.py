@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import torch
 
-from spfem.face.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Donors
+from spfem.renderer.moved.resample import spline_coefficients
 
 PADDING = 0.03  # head units around the opening's rim
 LEAST_PIXELS = 30  # of a region, from which its colour is believed
@@ -73,7 +74,7 @@ class OpeningGatherer:
                 margin = max(settings.unseen_margin * unit, 1.0)
                 shown[place] = np.clip(2 - outside / margin, 0, 1)
         return Donors(
-            torch.from_numpy(self.pictures).permute(0, 3, 1, 2).float(),
+            spline_coefficients(torch.from_numpy(self.pictures).permute(0, 3, 1, 2).float()),
             points,
             torch.from_numpy(shown)[:, None],
             torch.from_numpy(_palette(self.pictures, regions, layers, cores)),

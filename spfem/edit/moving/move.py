@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from spfem.edit.moving.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
 from spfem.edit.moving.choose import (
     Openings,
     choose_candidates,
@@ -22,7 +23,6 @@ from spfem.edit.moving.choose import (
 from spfem.edit.moving.gather import OpeningGatherer, cut_window
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.face.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
 from spfem.head import load_head_model
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
@@ -124,7 +124,7 @@ class ClipMover:
                 choose_candidates(shapes, usable, settings.donors),
                 len(EDGES[layer]),
             )
-            path = donor_path(openings, settings.donor_switch, settings.own_advantage)
+            path = donor_path(openings, settings.donor_switch, settings.largest_stretch)
             index, weight = cross_fade(path, len(openings.candidates), fade_frames)
             slack = stretches(openings, index, settings.largest_stretch, settings.least_height)
             frames = openings.candidates

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.edit.moving.light import FACING, NormalFinder, fit_light, shading_ratio
 from spfem.edit.moving.occlusion import SkinAppearance, neighbourhoods
-from spfem.face.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import SKIN
 
 FRAMES = 24  # looked at, evenly spread

@@ -11,7 +11,10 @@ from spfem.face.fit import FittedHead, fit_head
 from spfem.face.track import resting_landmarks
 from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
-from spfem.settings import FaceSettings
+from spfem.reading.evidence import gather_evidence, resting_face
+from spfem.reading.reader import FaceReader
+from spfem.reading.refit import expect_units, keep_unseen, refit_settings
+from spfem.settings import FaceSettings, ReadSettings
 
 PIECE_FRAMES = 512  # fitted at once; about 100 KB a frame
 MARGIN_FRAMES = 32  # more on either side, where the smoothing over time still reaches
@@ -53,6 +56,37 @@ def fit_clip(
         pieces.append([*(getattr(fitted, name)[kept] for name in _per_frame()), align[kept]])
     *codes, align = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return FittedHead(identity, *codes), align
+
+
+def read_clip(
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    reader: FaceReader,
+    read: ReadSettings | None = None,
+    *,
+    piece_frames: int = PIECE_FRAMES,
+) -> tuple[FittedHead, np.ndarray]:
+    """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
+
+    The alignment is that of `fit_clip`. The typical frame of the clip stands for the resting
+    face; how much of it is expression is what the reader has learned to judge.
+
+    Args:
+        head: the model.
+        tracked: landmarks and scores of T frames.
+        settings: of the fit.
+        reader: of the face units.
+        read: how much they count; default `ReadSettings()`.
+        piece_frames: frames that are fitted at once.
+    """
+    fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
+    evidence = gather_evidence(head, tracked, fitted)
+    units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
+    towards = refit_settings(settings, read or ReadSettings())
+    expected = expect_units(tracked, units, head)
+    refitted, _ = fit_clip(head, expected, towards, piece_frames=piece_frames)
+    return keep_unseen(refitted, units, head), align
 
 
 def _per_frame() -> list[str]:

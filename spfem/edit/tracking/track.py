@@ -12,18 +12,22 @@ from spfem.artifacts import file_digest, open_stage
 from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
-from spfem.edit.tracking.fit import fit_clip
+from spfem.edit.tracking.fit import read_clip
 from spfem.edit.tracking.follow import PersonFollower, SamePerson, looks_same, show_one_person
 from spfem.edit.tracking.gaps import bridge_gaps
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
 from spfem.head import load_head_model
-from spfem.settings import FaceSettings
+from spfem.reading.reader import WEIGHTS_PATH, FaceReader
+from spfem.settings import FaceSettings, ReadSettings
 
 FILE_NAME = "track.npz"
 SOURCES = (
     "edit/tracking",
     "face",
+    "reading/evidence.py",
+    "reading/reader.py",
+    "reading/refit.py",
     "head",
     "face_units.py",
     "corpus/video.py",
@@ -66,7 +70,7 @@ def track_video(
 
     small = track_landmarks(seen(), rate, name=str(path), task_file=settings.landmarker_file)
     tracked = _at_full_size(small, (facts.height, facts.width))
-    fitted, align = fit_clip(load_head_model(), tracked, settings)
+    fitted, align = read_clip(load_head_model(), tracked, settings, FaceReader.pretrained())
     shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path))
     return ClipTrack(
         fps=float(facts.fps),
@@ -102,9 +106,10 @@ def make_track(
     stage = open_stage(
         folder,
         "track of an own clip",
-        settings={**asdict(settings), "face": face},
+        settings={**asdict(settings), "face": face, "read": asdict(ReadSettings())},
         inputs={
             "clip": file_digest(path),
+            "reader": file_digest(WEIGHTS_PATH),
             "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
         },
         sources=SOURCES,

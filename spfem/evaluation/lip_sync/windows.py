@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.pairing.mfcc import mfcc
 
 FPS = 25
 SAMPLE_RATE = 16000  # hertz
@@ -40,6 +39,8 @@ def frames_at_25(count: int, fps: Fraction | float) -> np.ndarray:
 
 def sound_rows(audio: np.ndarray) -> np.ndarray:
     """Cepstra (N, 13) float32, 100 rows a second, of sound (A,) in [-1, 1] at 16 kHz."""
+    from spfem.pairing.mfcc import mfcc  # the network alone needs no SciPy
+
     scaled = np.asarray(audio, np.float64) * _INT16
     return mfcc(scaled, SAMPLE_RATE, 100, cepstra=CEPSTRA).astype(np.float32)
 

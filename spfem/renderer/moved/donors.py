@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spfem.renderer.moved.fill import fill_smoothly
+from spfem.renderer.moved.resample import look_up_spline
 from spfem.renderer.moved.view import MeshView, look_up, mean_inside, pixel_centres
 
 
@@ -18,13 +19,13 @@ class Donors:
     """Crops around one opening in K frames of the clip.
 
     Attributes:
-        pictures: (K, 3, h, w) colours in [0, 255].
+        splines: (K, 3, h + 4, w + 4) spline coefficients of the crops, colours in [0, 255].
         vertices: (K, U, 3) mesh as fitted to those frames, pixels of the crop.
         shown: (K, 1, h, w) in [0, 1], where the crop shows the inside of the opening.
         palette: (R, 3) colours of the mesh's regions, for what no frame shows.
     """
 
-    pictures: Tensor
+    splines: Tensor
     vertices: Tensor
     shown: Tensor
     palette: Tensor
@@ -135,7 +136,7 @@ def donor_colours(
     places = view.interpolate(donors.vertices[index, :, :2])
     target = elastic_places(places, skin, upper, slack, samples)
     return (
-        look_up(donors.pictures[index], target, "bicubic"),
+        look_up_spline(donors.splines[index], target),
         look_up(donors.shown[index], target),
     )
 

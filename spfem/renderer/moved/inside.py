@@ -17,6 +17,7 @@ from spfem.renderer.moved.field import (
     visible_skin,
 )
 from spfem.renderer.moved.fill import fill_smoothly
+from spfem.renderer.moved.resample import look_up_spline
 from spfem.renderer.moved.view import (
     MeshView,
     OpeningBox,
@@ -137,7 +138,7 @@ class BoxView:
 
 
 def draw_opening(
-    picture: Tensor,
+    spline: Tensor,
     part: BoxView,
     before: SourceView,
     edited: Tensor,
@@ -150,7 +151,7 @@ def draw_opening(
     is stretched between the lips (see `elastic_places`).
 
     Args:
-        picture: (B, 3, L, L) the source frames' windows.
+        spline: (B, 3, H + 4, W + 4) coefficients of the source frames' windows.
         part: the edited mesh in the box.
         before: the source mesh.
         edited: (B, U, 3) vertices in window pixels; may carry a gradient.
@@ -189,9 +190,9 @@ def draw_opening(
         inner_shift, skin_shift = transported(inner_shift, within), transported(skin_shift, edge)
         share = _carried(share, edge)
     return Opening(
-        look_up(picture, here + skin_shift, "bicubic"),
+        look_up_spline(spline, here + skin_shift),
         share,
-        look_up(picture, here + inner_shift, "bicubic"),
+        look_up_spline(spline, here + inner_shift),
         shown,
     )
 

@@ -14,11 +14,11 @@ from spfem.renderer.moved.donors import Choice, Donors, donor_colours, painted_c
 from spfem.renderer.moved.field import skin_field
 from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
+from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
 from spfem.renderer.moved.view import (
     MeshView,
     OpeningBox,
     Rasterise,
-    look_up,
     pixel_centres,
 )
 from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
@@ -117,7 +117,8 @@ class MovedRenderer(Module):
             field = field * (1 - held)
         size = (height, width)
         shift = _enlarged(field, size)
-        result = look_up(pictures, pixel_centres(size, pictures) + shift, "bicubic")
+        spline = spline_coefficients(pictures)
+        result = look_up_spline(spline, pixel_centres(size, pictures) + shift)
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
@@ -128,7 +129,7 @@ class MovedRenderer(Module):
             slack = None
             if choice is not None and not choice.whole:
                 slack = choice.slack[:, 0].view(-1, 1, 1, 1)
-            opening = draw_opening(pictures, part, seen, edited, slack, self.settings)
+            opening = draw_opening(spline, part, seen, edited, slack, self.settings)
             colours = opening.own
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)

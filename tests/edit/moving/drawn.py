@@ -10,7 +10,7 @@ import torch
 
 from spfem.corpus.synthetic.appearance import Appearance
 from spfem.corpus.synthetic.render import Canvas
-from spfem.face.anchoring import AnchoredCodes
+from spfem.edit.moving.anchoring import AnchoredCodes
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
 

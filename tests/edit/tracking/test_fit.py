@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.edit.tracking.fit import MARGIN_FRAMES, fit_clip
+from spfem.edit.tracking.fit import MARGIN_FRAMES, fit_clip, read_clip
 from spfem.face.fit import fit_head
 from spfem.head import load_head_model
+from spfem.reading.reader import FaceReader
 from spfem.settings import FaceSettings
 from tests.face.planted import planted_clip
 
@@ -38,3 +39,20 @@ def test_short_clips_are_those_of_the_face_stage(head):
     tracked = planted_clip(head, frames=20).tracked
     fitted, _ = fit_clip(head, tracked, SETTINGS)
     assert np.array_equal(fitted.expression, fit_head(head, tracked, SETTINGS).expression)
+
+
+def test_read_clips_keep_the_alignment_and_join_without_a_seam(head):
+    tracked = planted_clip(head, frames=2 * MARGIN_FRAMES + 40, noise=0.2).tracked
+    reader = FaceReader.pretrained()
+    _, align = fit_clip(head, tracked, SETTINGS)
+    whole, kept = read_clip(head, tracked, SETTINGS, reader)
+    assert np.array_equal(kept, align)
+    again, _ = read_clip(head, tracked, SETTINGS, reader)
+    assert np.array_equal(again.expression, whole.expression)
+    pieces, _ = read_clip(head, tracked, SETTINGS, reader, piece_frames=30)
+    assert pieces.expression.shape == whole.expression.shape
+    assert np.corrcoef(pieces.expression[:, 0], whole.expression[:, 0])[0, 1] > 0.98
+    difference = pieces.expression[:, 0] - whole.expression[:, 0]
+    assert np.abs(np.diff(difference))[[29, 59, 89]].max() < 0.03
+    assert whole.expression.min() >= 0
+    assert whole.expression.max() <= 1

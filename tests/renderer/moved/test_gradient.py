@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spfem.face.anchoring import AnchoredMesh
+from spfem.edit.moving.anchoring import AnchoredMesh
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
 from spfem.head.rasterise import rasterise

@@ -1,0 +1,165 @@
+"""What moving the source's own pixels costs, and what the codes that move them cost.
+
+Every row shows one and the same edits, made from other codes or by another renderer, so that the
+loss of pictures, of tracking and of codes can be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spfem.errors import ShapeError
+from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
+from spfem.evaluation.frechet import frechet_distance, frechet_draws
+from spfem.evaluation.frechet_of_edits import BLENDSHAPES, frechet_features
+from spfem.evaluation.resampling import interval_of, redraw_counts
+from spfem.evaluation.scores import ClipScore, FaceSample
+from spfem.settings import EMOTIONS, EvaluationSettings
+
+ROWS: Mapping[str, str] = {
+    "copy": "source as it is",
+    "own": "own codes",
+    "ned": "NED's codes",
+    "habit": "actor's habit",
+    "fitted": "fitted to the truth",
+    "exact": "true units",
+    "truth": "true edit",
+    "ned_renderer_own": "own codes",
+    "ned_renderer_ned": "NED's codes",
+    "ned_renderer_fitted": "fitted to the truth",
+}
+"""Rows -> what is shown: a video of the corpus, or the codes that the source is shown with.
+
+`habit` adds the mean difference of the actor's other clips to the source's codes, without a
+network; `fitted` is what a perfect manipulator would give, `exact` the difference of the units that
+made both videos. `copy` and `truth` are encoded and tracked again like all others. Rows of NED's
+renderer say so; the others move pixels.
+"""
+
+NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
+OWN_ROWS = ("own", "ned_renderer_own")
+"""Rows that show the source itself and are held against it; no emotion was wished."""
+
+METRICS = (
+    "mouth_error", "mesh_mouth_error", "emotion_accuracy", "fad", "detail_mouth", "detail_eyes",
+)  # fmt: skip
+COLUMNS = ("row", "metric", "value", "ci_low", "ci_high", "edits")
+OF_A_WISH = ("emotion_accuracy", "fad")  # metrics that need a wished emotion
+
+
+def moved_pixels_table(
+    scores: Sequence[ClipScore],
+    real: Sequence[FaceSample],
+    settings: EvaluationSettings,
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Assemble the table.
+
+    The value of a row is the mean over the emotions of the mean over their edits, as in
+    `main_results`. Intervals redraw source clips, all edits of a source together, since they are
+    alike; so they speak for these actors, who are too few to be redrawn.
+
+    Args:
+        scores: of all edits; `method` is the row, and `scores` hold `detail_mouth` and
+            `detail_eyes` beside what `score_clip` gives.
+        real: samples of real clips of the edited actors, all emotions, for the Fréchet distance.
+        settings: resamples and confidence.
+        seed: of the resampling.
+
+    Returns:
+        Rows with `COLUMNS`, in the order of `ROWS` and `METRICS`; `value` is NaN with `edits` 0
+        where there is nothing to measure: a wish in `OWN_ROWS`, codes behind `truth`.
+
+    Raises:
+        ShapeError: if a score is of no known row, or two are of the same row and edit.
+    """
+    unknown = sorted({score.method for score in scores} - set(ROWS))
+    if unknown:
+        raise ShapeError(f"rows are of {', '.join(ROWS)}; found {', '.join(unknown)}")
+    rows: list[dict[str, Any]] = []
+    for row in ROWS:
+        part = [score for score in scores if score.method == row]
+        if len({score.edit for score in part}) < len(part):
+            raise ShapeError(f"two scores of row {row!r} are of one edit; give each edit once")
+        if part:
+            rows += [
+                {"row": row, "metric": metric, **_measured(row, metric, part, real, settings, seed)}
+                for metric in METRICS
+            ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _measured(
+    row: str,
+    metric: str,
+    scores: Sequence[ClipScore],
+    real: Sequence[FaceSample],
+    settings: EvaluationSettings,
+    seed: int,
+) -> dict[str, Any]:
+    frechet = metric == "fad"
+    means: dict[str, Mean] = {}
+    if frechet and row not in OWN_ROWS:
+        means = _frechet_means(scores, real, settings, seed)
+    elif row not in OWN_ROWS or metric not in OF_A_WISH:
+        means = _clip_means(metric, scores, settings, seed)
+    if not means:
+        nothing = float("nan")
+        return {"value": nothing, "ci_low": nothing, "ci_high": nothing, "edits": 0}
+    mean = average_of(means)
+    interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
+    low = max(interval.low, 0.0) if frechet else interval.low
+    return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "edits": mean.clips}
+
+
+def _clip_means(
+    metric: str, scores: Sequence[ClipScore], settings: EvaluationSettings, seed: int
+) -> dict[str, Mean]:
+    sources = np.array([score.edit.source for score in scores])
+    counts = redraw_counts(sources, resamples=settings.resamples, seed=seed)
+    values = np.array([score.scores[metric] for score in scores], float)
+    return emotion_means(values, np.array([score.edit.emotion for score in scores]), counts)
+
+
+def _frechet_means(
+    scores: Sequence[ClipScore],
+    real: Sequence[FaceSample],
+    settings: EvaluationSettings,
+    seed: int,
+) -> dict[str, Mean]:
+    """By emotion, where every source shows a face in two frames or more."""
+    sources = sorted({score.edit.source for score in scores})
+    resamples = min(settings.resamples, settings.frechet_resamples)
+    counts = redraw_counts(np.array(sources), resamples=resamples, seed=seed)
+    means = {}
+    for emotion in EMOTIONS:
+        shown = {
+            score.edit.source: frechet_features(score.sample, BLENDSHAPES)
+            for score in scores
+            if score.edit.emotion == emotion
+        }
+        target = [frechet_features(one, BLENDSHAPES) for one in real if one.emotion == emotion]
+        if target and set(shown) == set(sources) and min(map(len, shown.values())) >= 2:
+            generated, pooled = [shown[source] for source in sources], np.concatenate(target)
+            value = frechet_distance(np.concatenate(generated), pooled)
+            means[emotion] = Mean(value, frechet_draws(generated, pooled, counts), len(sources))
+    return means
+
+
+def moved_pixels_layout(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is read: a line a row, a column a metric, intervals in brackets."""
+    lines = []
+    for row in dict.fromkeys(table.row):
+        part = table[table.row == row].set_index("metric")
+        line = {"row": row, "edits": str(part.edits.max())}
+        for metric in METRICS:
+            cell = part.loc[metric]
+            text = f"{cell.value:.2f} [{cell.ci_low:.2f}, {cell.ci_high:.2f}]"
+            line[metric] = text if cell.edits else "n/a"
+        lines.append(line)
+    return pd.DataFrame(lines)

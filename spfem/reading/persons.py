@@ -1,0 +1,186 @@
+"""Codes of a corpus as the reader sees them: one identity and one resting face an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.artifacts import file_digest, open_stage
+from spfem.face.fit import FittedHead
+from spfem.face.person import PersonStore, refit_head
+from spfem.face.stage import track_path
+from spfem.face.track_file import FaceTrack, load_fields, save_fields
+from spfem.face.tracker import TrackedFace
+from spfem.head import load_head_model
+from spfem.processes import run_jobs
+from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resting_face
+from spfem.reading.reader import WEIGHTS_PATH, FaceReader
+from spfem.reading.refit import fit_towards
+from spfem.settings import FaceSettings, ReadSettings
+
+SOURCES = (
+    "reading/persons.py", "reading/refit.py", "reading/evidence.py", "reading/reader.py",
+    "face/fit.py", "face/solve.py", "face/camera.py", "head",
+)  # fmt: skip
+PERSON_FILE = "person.npz"
+
+
+@dataclass(frozen=True)
+class KnownPerson:
+    """What the neutral clips of a person tell; float32.
+
+    Attributes:
+        shape: (I,) identity of the plain fit, from which offsets are taken.
+        identity: (I,) identity fitted with the read units, which codes have.
+        offsets: (2 L,) of the resting face, see `RestingFace`.
+        scores: (51,) of the resting face.
+    """
+
+    shape: np.ndarray
+    identity: np.ndarray
+    offsets: np.ndarray
+    scores: np.ndarray
+
+    @property
+    def resting(self) -> RestingFace:
+        """The resting face, seen in neutral clips."""
+        return RestingFace(self.offsets, self.scores, neutral=True)
+
+
+def read_persons(
+    persons: PersonStore,
+    folder: Path,
+    settings: FaceSettings,
+    shaping: Mapping[str, Sequence[str]],
+    *,
+    read: ReadSettings | None = None,
+    force: bool = False,
+) -> PersonStore:
+    """Read every clip of a corpus and fit it towards what was read, or take up where it stopped.
+
+    Not in the papers.
+
+    Args:
+        persons: codes that share one identity an actor.
+        folder: of this stage.
+        settings: of the face stage.
+        shaping: actor -> keys of the neutral clips that show the resting face. Clips without a
+            track do not count; if none is left, all clips of the actor do.
+        read: how much the read units count; default `ReadSettings()`.
+        force: read anew.
+    """
+    read = read or ReadSettings()
+    stage = open_stage(
+        folder,
+        "read persons",
+        settings={"face": asdict(replace(settings, processes=1)), "read": asdict(read)},
+        inputs={
+            "persons": persons.digest,
+            "reader": file_digest(WEIGHTS_PATH),
+            **{actor: ",".join(keys) for actor, keys in shaping.items()},
+        },
+        sources=SOURCES,
+        force=force,
+    )
+    store = PersonStore(persons.faces, folder, stage.digest)
+    if stage.complete:
+        return store
+    jobs = []
+    for actor in sorted({key.split("/")[0] for key in persons}):
+        keys = [key for key in persons if key.split("/")[0] == actor]
+        if any(not track_path(folder, key).exists() for key in keys):
+            known = [key for key in shaping.get(actor, ()) if key in persons] or keys
+            jobs.append((persons, actor, tuple(keys), tuple(known), settings, read, folder))
+    for _ in tqdm(run_jobs(_read_actor, jobs, settings.processes), total=len(jobs), desc="reading"):
+        pass
+    stage.finish(clips=len(persons))
+    return store
+
+
+def load_person(store: PersonStore, actor: str) -> KnownPerson:
+    """What `read_persons` found out about an actor.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    path = store.folder / actor / PERSON_FILE
+    stored = load_fields(KnownPerson, path, "knows no person", "read the persons anew")
+    return KnownPerson(**stored)
+
+
+def know_person(
+    clips: Sequence[FaceTrack], settings: FaceSettings, read: ReadSettings
+) -> KnownPerson:
+    """The identity and the resting face that the neutral clips of one person show.
+
+    Args:
+        clips: fitted with one identity.
+        settings: of the fit.
+        read: how much read units count.
+    """
+    head, evidence = load_head_model(), [_evidence(clip) for clip in clips]
+    resting = resting_face(evidence, [clip.found for clip in clips], neutral=True)
+    identities = [
+        fit_towards(head, _tracked(clip), _reader().read(seen, resting), settings, read).identity
+        for clip, seen in zip(clips, evidence, strict=True)
+    ]
+    mean = np.mean(identities, axis=0).astype(np.float32)
+    return KnownPerson(clips[0].identity, mean, resting.offsets, resting.scores)
+
+
+def read_track(
+    track: FaceTrack, person: KnownPerson, settings: FaceSettings, read: ReadSettings | None = None
+) -> FittedHead:
+    """The codes of a further clip of a known person.
+
+    Args:
+        track: of the clip, however it was fitted.
+        person: who it shows.
+        settings: of the fit.
+        read: how much read units count; default `ReadSettings()`.
+    """
+    plain = refit_head(track, person.shape, settings)
+    fitted = replace(track, **{f.name: getattr(plain, f.name) for f in fields(FittedHead)})
+    return _read_fitted(fitted, person, settings, read or ReadSettings())
+
+
+def _read_fitted(
+    track: FaceTrack, person: KnownPerson, settings: FaceSettings, read: ReadSettings
+) -> FittedHead:
+    """The same for a clip that was fitted with `person.shape`."""
+    units = _reader().read(_evidence(track), person.resting)
+    head, tracked = load_head_model(), _tracked(track)
+    return fit_towards(head, tracked, units, settings, read, identity=person.identity)
+
+
+@cache
+def _reader() -> FaceReader:
+    return FaceReader.pretrained()
+
+
+def _tracked(track: FaceTrack) -> TrackedFace:
+    return TrackedFace(**{field.name: getattr(track, field.name) for field in fields(TrackedFace)})
+
+
+def _evidence(track: FaceTrack) -> Evidence:
+    fitted = FittedHead(**{field.name: getattr(track, field.name) for field in fields(FittedHead)})
+    return gather_evidence(load_head_model(), _tracked(track), fitted)
+
+
+Job = tuple[
+    PersonStore, str, tuple[str, ...], tuple[str, ...], FaceSettings, ReadSettings, Path
+]  # fmt: skip
+"""Fitted tracks, actor, keys of all clips and of the neutral ones, settings, folder."""
+
+
+def _read_actor(job: Job) -> None:
+    persons, actor, keys, neutral, settings, read, folder = job
+    person = know_person([persons[key] for key in neutral], settings, read)
+    save_fields(person, folder / actor / PERSON_FILE)
+    for key in keys:
+        save_fields(_read_fitted(persons[key], person, settings, read), track_path(folder, key))

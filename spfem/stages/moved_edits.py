@@ -1,0 +1,256 @@
+"""The same edits from different codes, by moved pixels and by NED's renderer, tracked again.
+
+They tell what pictures, tracking and codes lose (`spfem.evaluation.moved_pixels`), so they need
+true counterparts, which recordings do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.artifacts import Stage, file_digest, open_stage, writing
+from spfem.corpus.protocol import Edit, edit_protocol
+from spfem.corpus.video import read_video, write_video
+from spfem.edit.moving.move import move_clip
+from spfem.errors import CorpusError
+from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
+from spfem.face.track import track_clip
+from spfem.face.track_file import FaceTrack
+from spfem.processes import run_jobs
+from spfem.settings import EMOTIONS, FaceSettings
+from spfem.stages.data import make_corpus, make_persons
+from spfem.stages.edit_track import EditTrack
+from spfem.stages.edits import (
+    SOURCES,
+    TRACK_SOURCES,
+    clips_by_key,
+    processes,
+    rendered_frames,
+)
+from spfem.stages.manipulators import make_manipulator
+from spfem.stages.moved_codes import METHOD, row_codes
+from spfem.stages.renderers import make_actor_renderer
+from spfem.workspace import Workspace
+
+UNMOVED = ("copy", "truth")  # rows that show a video of the corpus
+ONE_A_SOURCE = ("copy", *OWN_ROWS)  # rows whose video is the same for every wish
+FOLDER = "moved_pixels"
+UNMOVED_SOURCES = (*TRACK_SOURCES, "stages/moved_edits.py")
+MOVED_SOURCES = (
+    *SOURCES,
+    "edit/moving",
+    "settings/moved.py",
+    "stages/counterparts.py",
+    "stages/moved_codes.py",
+    "stages/moved_edits.py",
+)
+
+
+@dataclass(frozen=True)
+class MadeRow:
+    """Videos, tracks and codes of one row's edits.
+
+    Attributes:
+        row: one of `ROWS`.
+        folder: of the stage.
+        digest: of the stage.
+    """
+
+    row: str
+    folder: Path
+    digest: str
+
+    def name(self, edit: Edit) -> str:
+        """Name of an edit's files; edits that show the same share it."""
+        return edit.name.partition("-as-")[0] if self.row in ONE_A_SOURCE else edit.name
+
+    def video(self, edit: Edit) -> Path:
+        """The mp4 of an edit."""
+        return self.folder / f"{self.name(edit)}.mp4"
+
+    def codes_file(self, edit: Edit) -> Path:
+        """The file of the codes (T, E) that an edit was made from; `UNMOVED` rows have none."""
+        return self.folder / f"{self.name(edit)}-codes.npy"
+
+    def track_file(self, edit: Edit) -> Path:
+        """The file of the track of the mp4, written last."""
+        return self.folder / f"{self.name(edit)}-track.npz"
+
+
+@dataclass(frozen=True)
+class MovedEdits:
+    """What `make_moved_edits` made.
+
+    Attributes:
+        edits: that every row shows.
+        rows: by name.
+        true_tracks: folder of the tracks of the true counterparts.
+    """
+
+    edits: tuple[Edit, ...]
+    rows: Mapping[str, MadeRow]
+    true_tracks: Path
+
+    def true_track(self, edit: Edit) -> FaceTrack:
+        """Track of the true counterpart of an edit."""
+        return FaceTrack.load(_true_track_file(self.true_tracks, edit))
+
+
+def moved_edits(workspace: Workspace) -> tuple[Edit, ...]:
+    """Neutral sources of some target actors, each to several emotions, that have a true edit.
+
+    Actors are spread over their order, so that two of them are of both sexes. Empty where the
+    corpus has no truth.
+    """
+    settings, corpus = workspace.scale.moved_pixels, make_corpus(workspace)
+    if not corpus.has_truth:
+        return ()
+    clips = clips_by_key(workspace)
+    every = edit_protocol(corpus, sources_per_actor=settings.sources)
+    actors = sorted({edit.actor for edit in every})
+    chosen = {actors[n] for n in np.linspace(0, len(actors) - 1, settings.actors).astype(int)}
+    return tuple(
+        edit
+        for edit in every
+        if edit.setting == "intra"
+        and edit.actor in chosen
+        and edit.emotion in EMOTIONS[1 : 1 + settings.emotions]
+        and clips[edit.source].counterpart(edit.emotion)[0].exists()
+    )
+
+
+def make_moved_edits(workspace: Workspace) -> MovedEdits:
+    """Make what is missing of the videos of every row, and track the written files.
+
+    Raises:
+        CorpusError: if the corpus has no true counterparts.
+    """
+    edits = moved_edits(workspace)
+    if not edits:
+        raise CorpusError(
+            f"the corpus {workspace.corpus} has no true counterparts, which tell what moving "
+            "pixels loses; use the embedded corpus (--corpus synthetic)"
+        )
+    truths = _make_true_tracks(workspace, edits)
+    opened = {row: _open_row(workspace, row, edits, truths.digest) for row in ROWS}
+    rows = {row: MadeRow(row, stage.folder, stage.digest) for row, stage in opened.items()}
+    jobs = []
+    for made in rows.values():
+        files = {made.name(edit): edit for edit in reversed(edits)}  # the first edit of each
+        missing = [edit for edit in files.values() if not made.track_file(edit).exists()]
+        jobs += [
+            _RowJob(workspace, made, truths.folder, part)
+            for source in sorted({edit.source for edit in missing})
+            if (part := tuple(edit for edit in missing if edit.source == source))
+        ]
+    done = run_jobs(_make_part, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc="moved pixels", disable=not jobs):
+        pass
+    for stage in opened.values():
+        if not stage.complete:
+            stage.finish(edits=len(edits))
+    return MovedEdits(edits, rows, truths.folder)
+
+
+def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_tracks: str) -> Stage:
+    inputs = {"faces": make_persons(workspace).digest, "corpus": make_corpus(workspace).digest}
+    if row.endswith("fitted"):
+        inputs["true_tracks"] = true_tracks
+    if row in ("ned", f"{NED_RENDERER}ned"):
+        inputs["manipulator"] = file_digest(make_manipulator(workspace, METHOD))
+    if row.startswith(NED_RENDERER):
+        for actor in sorted({edit.actor for edit in edits}):
+            inputs[actor] = make_actor_renderer(workspace, actor, METHOD).digest
+    return open_stage(
+        workspace.stage_folder(FOLDER, row),
+        f"{FOLDER} {row}",
+        settings={
+            "face": replace(workspace.scale.face, processes=1),  # their number changes nothing
+            "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
+        },
+        inputs=inputs,
+        sources=UNMOVED_SOURCES if row in UNMOVED else MOVED_SOURCES,
+    )
+
+
+@dataclass(frozen=True)
+class _RowJob:
+    """The edits of one source in one row."""
+
+    workspace: Workspace
+    made: MadeRow
+    true_tracks: Path
+    edits: tuple[Edit, ...]
+
+
+def _make_part(job: _RowJob) -> None:
+    """Make the videos that are not there, and track the written files."""
+    workspace, made = job.workspace, job.made
+    clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
+    missing = [edit for edit in job.edits if not made.video(edit).exists()]
+    if missing:
+        for edit, frames in _frames(job, missing).items():
+            write_video(made.video(edit), frames, fps, audio_from=clips[edit.source].video)
+    for edit in job.edits:
+        track = track_clip(made.video(edit), workspace.scale.face)
+        EditTrack.of(track).save(made.track_file(edit))
+
+
+def _frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of edits of one source; the codes behind them are written."""
+    workspace, row = job.workspace, job.made.row
+    source = clips_by_key(workspace)[edits[0].source]
+    if row == "truth":
+        return {e: read_video(source.counterpart(e.emotion)[0]).frames for e in edits}
+    frames = read_video(source.video).frames
+    if row == "copy":
+        return dict.fromkeys(edits, frames)
+    tracks = {edit: _true_track_file(job.true_tracks, edit) for edit in edits}
+    codes = row_codes(workspace, row.removeprefix(NED_RENDERER), tracks)
+    for edit, moved in codes.items():
+        with writing(job.made.codes_file(edit)) as aside:
+            np.save(aside, moved)
+    if row.startswith(NED_RENDERER):
+        return rendered_frames(workspace, METHOD, 0, codes)
+    track, fps = make_persons(workspace)[source.key], float(make_corpus(workspace).fps)
+    return {edit: move_clip(frames, track, moved, fps=fps) for edit, moved in codes.items()}
+
+
+def _true_track_file(folder: Path, edit: Edit) -> Path:
+    return folder / f"{edit.name}.npz"
+
+
+def _make_true_tracks(workspace: Workspace, edits: tuple[Edit, ...]) -> Stage:
+    """Track the true counterpart of every edit, as it lies in the corpus."""
+    clips = clips_by_key(workspace)
+    stage = open_stage(
+        workspace.stage_folder(FOLDER, "true_tracks"),
+        f"{FOLDER} true tracks",
+        settings={
+            "face": replace(workspace.scale.face, processes=1),
+            "edits": [edit.name for edit in edits],
+        },
+        inputs={"corpus": make_corpus(workspace).digest},
+        sources=TRACK_SOURCES,
+    )
+    jobs = [
+        (clips[edit.source].counterpart(edit.emotion)[0], path, workspace.scale.face)
+        for edit in edits
+        if not (path := _true_track_file(stage.folder, edit)).exists()
+    ]
+    done = run_jobs(_track, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc="true edits", disable=not jobs):
+        pass
+    if not stage.complete:
+        stage.finish(clips=len(edits))
+    return stage
+
+
+def _track(job: tuple[Path, Path, FaceSettings]) -> None:
+    video, path, settings = job
+    track_clip(video, settings).save(path)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spfem.errors import InputError
+from spfem.face.person import fit_persons
+from spfem.face.stage import FaceStore, track_path
+from spfem.face.track_file import FaceTrack
+from spfem.reading import persons as module
+from spfem.reading.persons import load_person, read_persons, read_track
+from tests.reading.planted import FACE, planted_seen, planted_units
+
+KEYS = ("M001/neutral/001", "M001/happy/001")
+
+
+def track_of(head, units, identity, random) -> FaceTrack:
+    tracked, fitted = planted_seen(head, units, identity, random)
+    frames = len(units)
+    pictures = np.zeros((frames, 8, 8, 3), np.uint8)
+    return FaceTrack(
+        fps=25.0,
+        align=np.zeros((frames, 2, 3), np.float32),
+        faces=pictures,
+        masks=pictures[..., 0],
+        **vars(tracked),
+        **vars(fitted),
+    )
+
+
+@pytest.fixture(scope="module")
+def planted(head, tmp_path_factory):
+    """Fitted persons of two clips, true units of the second, and the folder to read into."""
+    folder = tmp_path_factory.mktemp("read")
+    random = np.random.default_rng(9)
+    identity = random.normal(0, 0.5, len(head.identity_basis)).astype(np.float32)
+    units = planted_units(head, 20, random, neutral=True), planted_units(head, 20, random)
+    for key, one in zip(KEYS, units, strict=True):
+        path = track_path(folder / "faces", key)
+        path.parent.mkdir(parents=True)
+        track_of(head, one, identity, random).save(path)
+    faces = FaceStore(folder / "faces", KEYS, {}, "digest")
+    shaping = {"M001": KEYS[:1]}
+    fitted = fit_persons(faces, folder / "persons", FACE, shaping)
+    return fitted, shaping, units[1], folder
+
+
+@pytest.fixture(autouse=True)
+def small_reader(monkeypatch, reader):
+    monkeypatch.setattr(module, "_reader", lambda: reader)
+
+
+def test_only_codes_change_and_the_identity_is_one(head, planted):
+    fitted, shaping, _, folder = planted
+    read = read_persons(fitted, folder / "read", FACE, shaping)
+    assert list(read) == list(fitted)
+    assert np.array_equal(read[KEYS[0]].identity, read[KEYS[1]].identity)
+    for key in KEYS:
+        for name in ("landmarks", "blendshapes", "align", "faces", "masks", "found"):
+            assert np.array_equal(getattr(read[key], name), getattr(fitted[key], name))
+    assert not np.array_equal(read[KEYS[1]].expression, fitted[KEYS[1]].expression)
+
+
+@pytest.mark.slow
+def test_read_clips_show_what_the_fit_loses(head, planted, good_reader, monkeypatch):
+    monkeypatch.setattr(module, "_reader", lambda: good_reader)
+    fitted, shaping, units, folder = planted
+    read = read_persons(fitted, folder / "well", FACE, shaping)
+    column = head.expression_names.index("browInnerUp")
+    true = units[:, column] - units[:, column].mean()
+    plain, shown = (
+        float(store[KEYS[1]].expression[:, column] @ true / (true @ true))
+        for store in (fitted, read)
+    )
+    assert plain < 0.5
+    assert shown > 0.7
+
+
+def test_a_second_call_reads_what_is_there(planted):
+    fitted, shaping, _, folder = planted
+    first = read_persons(fitted, folder / "read", FACE, shaping)
+    written = track_path(folder / "read", KEYS[0]).stat().st_mtime_ns
+    again = read_persons(fitted, folder / "read", FACE, shaping)
+    assert again.digest == first.digest != fitted.digest
+    assert track_path(folder / "read", KEYS[0]).stat().st_mtime_ns == written
+
+
+def test_a_further_clip_of_a_known_person_is_read_as_one_of_the_corpus(planted):
+    fitted, shaping, _, folder = planted
+    read = read_persons(fitted, folder / "read", FACE, shaping)
+    codes = read_track(fitted.faces[KEYS[1]], load_person(read, "M001"), FACE)
+    assert np.array_equal(codes.expression, read[KEYS[1]].expression)
+    assert np.array_equal(codes.reprojection_error, read[KEYS[1]].reprojection_error)
+    with pytest.raises(InputError, match="knows no person"):
+        load_person(read, "M002")

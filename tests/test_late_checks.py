@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from spfem import late_checks
+from spfem.correlation.preprocess import prepare_images
+from spfem.errors import ShapeError
+from spfem.late_checks import check_numbers
+
+
+class OnCard:
+    """Numbers of a pretended GPU; counts how often somebody waits for them."""
+
+    is_cuda = True
+    dtype, shape = torch.float32, (2,)
+
+    def __init__(self, *values):
+        self.values, self.waits = list(values), 0
+
+    def tolist(self):
+        self.waits += 1
+        return self.values
+
+
+class Host:
+    def copy_(self, numbers, non_blocking):
+        assert non_blocking
+        self.values = numbers.values
+
+    def tolist(self):
+        return self.values
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A pretended GPU: `done` says whether copies have arrived, `recording` whether a graph is."""
+    state = SimpleNamespace(done=False, recording=False)
+
+    class Event:
+        def record(self):
+            pass
+
+        def query(self):
+            return state.done
+
+    cuda = SimpleNamespace(is_current_stream_capturing=lambda: state.recording, Event=Event)
+    pretended = SimpleNamespace(cuda=cuda, empty=lambda *_, **__: Host())
+    monkeypatch.setattr(late_checks, "torch", pretended)
+    monkeypatch.setattr(late_checks, "_good", set())
+    late_checks._flying.clear()
+    yield state
+    late_checks._flying.clear()
+
+
+def complain(found):
+    if max(found) > 1:
+        raise ShapeError(f"found {max(found)}")
+
+
+def test_on_the_processor_numbers_are_read_at_once():
+    with pytest.raises(ShapeError, match="found 3"):
+        check_numbers(torch.tensor([0.0, 3.0]), complain, key=("a",))
+
+
+def test_the_first_numbers_of_a_key_are_waited_for(card):
+    for key in (("a",), ("b",)):
+        with pytest.raises(ShapeError, match="found 2"):
+            check_numbers(OnCard(0, 2), complain, key=key)
+    with pytest.raises(ShapeError, match="found 2"):  # a refused key is not known to be good
+        check_numbers(OnCard(0, 2), complain, key=("a",))
+
+
+def test_later_numbers_keep_nobody_waiting_and_are_refused_when_they_arrive(card):
+    first, second, third = OnCard(0, 1), OnCard(0, 2), OnCard(0, 1)
+    check_numbers(first, complain, key=("a",))
+    check_numbers(second, complain, key=("a",))
+    check_numbers(third, complain, key=("a",))
+    assert (first.waits, second.waits, third.waits) == (1, 0, 0)
+    card.done = True
+    with pytest.raises(ShapeError, match="found 2"):
+        check_numbers(OnCard(0, 1), complain, key=("a",))
+
+
+def test_nothing_is_read_while_a_graph_is_recorded(card):
+    card.recording = True
+    numbers = OnCard(0, 2)
+    check_numbers(numbers, complain, key=("a",))
+    assert numbers.waits == 0
+
+
+@pytest.mark.parametrize("value", [2.0, float("nan")])
+def test_wrong_images_are_refused_every_time_on_the_processor(value):
+    images = torch.zeros(1, 3, 8, 8)
+    prepare_images(images, 8)
+    images[0, 0, 0, 0] = value
+    for _ in range(2):
+        with pytest.raises(ShapeError):
+            prepare_images(images, 8)
