@@ -21,7 +21,7 @@ from spfem.head import load_head_model
 from tests.edit.made_up import save_models
 from tests.face.planted import planted_clip
 
-SIZE = (720, 960)  # 2 MB a frame
+SIZE = (360, 480)  # 0.5 MB a frame
 CYCLE = 16  # frames after which the planted head repeats
 
 

@@ -19,10 +19,10 @@ from tests.edit.moving.drawn import draw_clip, units
 
 SIDE, STEP, LOOKS = 128, 0.03, 6
 UNITS = {
-    "browInnerUp": 0.12,
-    "mouthSmileLeft": 0.15,
-    "mouthFrownLeft": 0.15,
-    "noseSneerLeft": 0.12,
+    "browInnerUp": 0.1,
+    "mouthSmileLeft": 0.25,
+    "mouthFrownLeft": 0.25,
+    "noseSneerLeft": 0.1,
     "jawOpen": 0.25,
     "mouthPucker": 0.25,
     "mouthClose": 0.25,
