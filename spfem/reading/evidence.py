@@ -40,7 +40,7 @@ class Evidence:
         return len(self.scores)
 
     def part(self, index: slice | np.ndarray) -> Evidence:
-        """Some of the frames."""
+        """Some of the frames, by a slice or indices (N,)."""
         return Evidence(self.offsets[index], self.scores[index], self.rotation[index])
 
 

@@ -79,6 +79,9 @@ def read_clip(
         reader: of the face units.
         read: how much they count; default `ReadSettings()`.
         piece_frames: frames that are fitted at once.
+
+    Returns:
+        Codes of the frames, and (T, 2, 3) frame pixels to aligned pixels.
     """
     fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
     evidence = gather_evidence(head, tracked, fitted)

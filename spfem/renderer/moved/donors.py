@@ -56,7 +56,7 @@ class Choice:
 
     @classmethod
     def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> Choice:
-        """From arrays of the same shapes."""
+        """From arrays (T, 2), (T, 3) and (T, 3)."""
         used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
         tensors = (torch.from_numpy(array) for array in (index, weight, slack))
         return cls(*tensors, used, bool((slack >= 1).all()))
