@@ -57,6 +57,29 @@ def keep_blinks(expression: np.ndarray, source: np.ndarray, names: Sequence[str]
     return kept
 
 
+def hold_at_edges(
+    source: torch.Tensor, edited: torch.Tensor, height: int, width: int
+) -> torch.Tensor:
+    """Edited vertices (B, U, 3) that bring nothing into the frame that lies beyond its edges.
+
+    What is cut off by an edge keeps its place across that edge, and the shift grows from there
+    within twice the largest one, so that nothing folds and no border pixel is drawn out.
+
+    Args:
+        source: (B, U, 3) vertices as fitted, frame pixels.
+        edited: (B, U, 3) likewise.
+        height: of the frame, pixels.
+        width: of the frame, pixels.
+    """
+    shift = (edited - source)[..., :2]
+    size = source.new_tensor([width, height])
+    inward = torch.minimum(source[..., :2], size - source[..., :2])
+    largest = shift.abs().amax(1, keepdim=True)
+    share = (inward / (2 * largest).clamp(min=1e-6)).clamp(0, 1)
+    held = torch.where(share < 1, source[..., :2] + shift * share, edited[..., :2])
+    return torch.cat([held, edited[..., 2:]], -1)
+
+
 class ClipMover:
     """Redraws one clip.
 
@@ -189,6 +212,7 @@ class ClipMover:
         corrections = self.mesh.corrections(part)
         source = self.mesh.vertices(part, part.expression, corrections)
         edited = self.mesh.vertices(part, self.expression[index], corrections)
+        edited = hold_at_edges(source, edited, *frames[0].shape[:2])
         surface = self.skin.surface(frames, source.numpy(), edited.numpy())
         unit = float(part.scale.mean())
         low, width, height = self._window(source, edited, unit)
