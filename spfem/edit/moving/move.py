@@ -62,8 +62,8 @@ def hold_at_edges(
 ) -> torch.Tensor:
     """Edited vertices (B, U, 3) that bring nothing into the frame that lies beyond its edges.
 
-    What is cut off by an edge keeps its place across that edge, and the shift grows from there
-    within twice the largest one, so that nothing folds and no border pixel is drawn out.
+    A shift away from an edge begins with nothing on it and grows to the whole within twice the
+    largest one, so that nothing folds and no border pixel is drawn out.
 
     Args:
         source: (B, U, 3) vertices as fitted, frame pixels.
@@ -73,7 +73,7 @@ def hold_at_edges(
     """
     shift = (edited - source)[..., :2]
     size = source.new_tensor([width, height])
-    inward = torch.minimum(source[..., :2], size - source[..., :2])
+    inward = torch.where(shift > 0, source[..., :2], size - source[..., :2])
     largest = shift.abs().amax(1, keepdim=True)
     share = (inward / (2 * largest).clamp(min=1e-6)).clamp(0, 1)
     held = torch.where(share < 1, source[..., :2] + shift * share, edited[..., :2])
