@@ -24,6 +24,8 @@ from benchmarks.moved_scene import (
     MovedScene,
 )
 from spfem.errors import InputError
+from spfem.renderer.moved.resample import look_up_spline
+from spfem.renderer.moved.view import pixel_centres
 
 FRAMES = (10, 12)  # of the clip, drawn together
 MOST_BYTES = 10_000_000
@@ -81,7 +83,7 @@ def _scene(renderer: Any, arguments: tuple[Any, ...], rasters: list[Any]) -> Mov
             continue
         used, places = torch.unique(choice.index, return_inverse=True)
         for part in DONOR_PARTS:
-            value = getattr(kept, part)
+            value = _crops(kept) if part == "pictures" else getattr(kept, part)
             tensors[f"donor_{layer}_{part}"] = value if part == "palette" else value[used]
         for part in CHOICE_PARTS:
             tensors[f"choice_{layer}_{part}"] = places if part == "index" else getattr(choice, part)
@@ -91,6 +93,13 @@ def _scene(renderer: Any, arguments: tuple[Any, ...], rasters: list[Any]) -> Mov
     plain = {name: value.detach().clone().cpu() for name, value in tensors.items()}
     shown = tuple((box.layer, box.corners, box.height, box.width) for box in boxes)
     return MovedScene(plain, float(unit), shown)
+
+
+def _crops(donors: Any) -> Tensor:
+    """Pictures (K, 3, h, w) of donors, which keep spline coefficients: values at pixel centres."""
+    height, width = donors.shown.shape[-2:]
+    centres = pixel_centres((height, width), donors.shown)
+    return look_up_spline(donors.splines, centres.expand(len(donors.splines), -1, -1, -1))
 
 
 def main() -> None:

@@ -33,6 +33,15 @@ class ReplayedRaster:
     depth: Tensor
 
 
+def _donors(given: Mapping[str, Tensor], layer: int) -> Any:
+    """Donors of an opening, from crops as pictures."""
+    from spfem.renderer.moved import Donors
+    from spfem.renderer.moved.resample import spline_coefficients
+
+    crops, *others = (given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)
+    return Donors(spline_coefficients(crops), *others)
+
+
 class Replay:
     """Gives recorded rasters in the order of the calls, on the grid that is asked for."""
 
@@ -85,7 +94,7 @@ class MovedScene:
             given: tensors with this scene's names, on any device.
             replay: of the rasters; default those of `given`, from the first on.
         """
-        from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
+        from spfem.renderer.moved import Choice, MovedRenderer, OpeningBox, Surface
 
         rasters = replay or rasters_of(given, self.raster_count)
         triangles, layers, regions, upper = (given[name] for name in MESH_PARTS)
@@ -94,7 +103,7 @@ class MovedScene:
         boxes = [OpeningBox(*box) for box in self.boxes]
         donors = {
             layer: (
-                Donors(*(given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)),
+                _donors(given, layer),
                 Choice.of(
                     *(given[f"choice_{layer}_{part}"].cpu().numpy() for part in CHOICE_PARTS)
                 ).to(given["pictures"].device),
