@@ -20,7 +20,8 @@ from spfem.edit.moving.choose import (
     opening_shapes,
     stretches,
 )
-from spfem.edit.moving.gather import OpeningGatherer, cut_window
+from spfem.edit.moving.edges import cut_window, hold_at_edges, laid_back
+from spfem.edit.moving.gather import OpeningGatherer
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head import load_head_model
@@ -55,29 +56,6 @@ def keep_blinks(expression: np.ndarray, source: np.ndarray, names: Sequence[str]
         wider = np.maximum(expression[:, wide] - source[:, wide], 0)
         kept[:, wide] -= wider * np.clip(source[:, blink], 0, 1)
     return kept
-
-
-def hold_at_edges(
-    source: torch.Tensor, edited: torch.Tensor, height: int, width: int
-) -> torch.Tensor:
-    """Edited vertices (B, U, 3) that bring nothing into the frame that lies beyond its edges.
-
-    A shift away from an edge begins with nothing on it and grows to the whole within twice the
-    largest one, so that nothing folds and no border pixel is drawn out.
-
-    Args:
-        source: (B, U, 3) vertices as fitted, frame pixels.
-        edited: (B, U, 3) likewise.
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-    """
-    shift = (edited - source)[..., :2]
-    size = source.new_tensor([width, height])
-    inward = torch.where(shift > 0, source[..., :2], size - source[..., :2])
-    largest = shift.abs().amax(1, keepdim=True)
-    share = (inward / (2 * largest).clamp(min=1e-6)).clamp(0, 1)
-    held = torch.where(share < 1, source[..., :2] + shift * share, edited[..., :2])
-    return torch.cat([held, edited[..., 2:]], -1)
 
 
 class ClipMover:
@@ -274,19 +252,6 @@ class ClipMover:
             return None
         corners = np.clip(low, 0, [width - wide, height - high])
         return OpeningBox(layer, tuple((int(x), int(y)) for x, y in corners), high, wide)
-
-
-def laid_back(frame: np.ndarray, window: np.ndarray, x: int, y: int) -> np.ndarray:
-    """The frame (H, W, 3) with a window (h, w, 3) at x, y, which may lie partly outside."""
-    high, wide = frame.shape[:2]
-    height, width = window.shape[:2]
-    top, left = max(y, 0), max(x, 0)
-    bottom, right = min(y + height, high), min(x + width, wide)
-    if bottom <= top or right <= left:
-        return frame
-    made = frame.copy()
-    made[top:bottom, left:right] = window[top - y : bottom - y, left - x : right - x]
-    return made
 
 
 def move_clip(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfem.edit.moving.anchoring import AnchoredMesh
-from spfem.edit.moving.gather import OpeningGatherer, cut_window
+from spfem.edit.moving.edges import cut_window
+from spfem.edit.moving.gather import OpeningGatherer
 from spfem.edit.moving.skin import SkinGatherer, colours_at
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN, UPPER_TEETH

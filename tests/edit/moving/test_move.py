@@ -9,14 +9,8 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from spfem.edit.moving.move import (
-    BATCH_FRAMES,
-    ClipMover,
-    hold_at_edges,
-    keep_blinks,
-    laid_back,
-    move_clip,
-)
+from spfem.edit.moving.edges import hold_at_edges, laid_back
+from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, keep_blinks, move_clip
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS
 from spfem.head import load_head_model
