@@ -104,14 +104,31 @@ PROMISES = {
         "edit/test_video.py::test_frames_in_which_the_face_is_gone_stay"
     ),
     "as does every pixel outside the face": (
+        "edit/moving/test_move.py::test_bytes_beyond_the_reach_of_the_face_stay "
         "edit/test_pictures.py::test_background_stays_bit_for_bit_outside_the_mask"
     ),
     "`--compare` adds a video of source and result": (
         "edit/test_comparison.py::test_comparison_has_every_panel_every_frame_and_the_sound"
     ),
-    "The manipulator comes with the package": (
+    "equal codes give the frame itself": (
+        "edit/moving/test_move.py::test_equal_codes_give_the_very_frames "
+        "edit/moving/test_move.py::test_the_edit_looks_as_the_corpus_draws_it"
+    ),
+    "or from another frame of the clip that is as open": (
+        "edit/moving/test_move.py::"
+        "test_a_mouth_opened_more_than_shown_takes_another_frame_of_the_clip"
+    ),
+    "what is held before it": "edit/moving/test_move.py::test_a_hand_before_the_face_stays",
+    "`--emotion neutral` takes an expression off": (
+        "edit/test_video.py::test_no_run_is_needed_and_an_expression_can_be_taken_off"
+    ),
+    "All models come with the package": (
+        "edit/test_video.py::test_no_run_is_needed_and_an_expression_can_be_taken_off "
         "edit/test_models.py::test_without_models_the_shipped_manipulator_is_taken "
         "edit/test_video.py::test_missing_and_foreign_models_are_named"
+    ),
+    "`--renderer ned` draws with NED's neural renderer instead": (
+        "edit/test_video.py::test_neds_renderer_is_adapted_and_goes_on_after_a_kill"
     ),
     "another emotion of the same clip takes seconds": (
         "edit/test_video.py::test_a_second_edit_only_renders"
@@ -244,7 +261,6 @@ NO_TEST = {
     "Speech-preserving facial expression manipulation, reproduced end to end": "the title",
     "Rows: the source, NED's edit": "a caption; what the rows are is written into the picture",
     "`run_all.sh --scale smoke` takes about ten minutes": "a time; every run prints its seconds",
-    "about a minute on two cores": "a time, in figures/benchmarks.csv",
     "Departures from the papers and defects": "docstrings; a person must judge them",
     "No published user study, ArcFace or SyncNet number is ours": "about what was not done",
     "Edit faces only with the consent": "asked of the reader",

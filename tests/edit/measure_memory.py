@@ -1,7 +1,7 @@
 """Edit a made-up clip of a given length and print the largest resident memory, in KB.
 
 Run in a process of its own: `python -m tests.edit.measure_memory FOLDER FRAMES`. The tracker is
-planted, the sample is bounded at 16 frames; decoding, rendering, blending and encoding are real.
+planted; decoding, gathering, moving and encoding are real.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from spfem.head import load_head_model
 from tests.edit.made_up import save_models
 from tests.face.planted import planted_clip
 
-SIZE = (720, 960)  # 2 MB a frame
+SIZE = (360, 480)  # 0.5 MB a frame
 CYCLE = 16  # frames after which the planted head repeats
 
 
@@ -41,10 +41,6 @@ def main(folder: Path, count: int) -> None:
     track.track_landmarks = planted_track
     track.show_one_person = lambda frames, *_: frames
     track.LONGEST_SIDE = 10_000
-    from spfem.edit import adapt, sample
-
-    adapt.LARGEST_FACE_SIZE = {"cpu": 64}
-    sample.SAMPLE_FRAMES = sample.COLOUR_FRAMES = 16
     clip = folder / f"{count}.mp4"
     picture = np.full((*SIZE, 3), 120, np.uint8)
     write_video(clip, (picture for _ in range(count)), 25)

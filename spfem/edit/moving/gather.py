@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.moving.edges import cut_window
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.rasterise import rasterise
 from spfem.renderer.moved import Donors
@@ -79,16 +80,6 @@ class OpeningGatherer:
             torch.from_numpy(shown)[:, None],
             torch.from_numpy(_palette(self.pictures, regions, layers, cores)),
         )
-
-
-def cut_window(frame: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
-    """The window (height, width, 3) of a frame (H, W, 3) at x, y; its border is repeated beyond."""
-    high, wide = frame.shape[:2]
-    if x >= 0 and y >= 0 and x + width <= wide and y + height <= high:
-        return frame[y : y + height, x : x + width]
-    rows = np.clip(np.arange(y, y + height), 0, high - 1)
-    columns = np.clip(np.arange(x, x + width), 0, wide - 1)
-    return frame[rows[:, None], columns]
 
 
 def _palette(

@@ -20,7 +20,8 @@ from spfem.edit.moving.choose import (
     opening_shapes,
     stretches,
 )
-from spfem.edit.moving.gather import OpeningGatherer, cut_window
+from spfem.edit.moving.edges import cut_window, hold_at_edges, laid_back
+from spfem.edit.moving.gather import OpeningGatherer
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head import load_head_model
@@ -189,6 +190,7 @@ class ClipMover:
         corrections = self.mesh.corrections(part)
         source = self.mesh.vertices(part, part.expression, corrections)
         edited = self.mesh.vertices(part, self.expression[index], corrections)
+        edited = hold_at_edges(source, edited, *frames[0].shape[:2])
         surface = self.skin.surface(frames, source.numpy(), edited.numpy())
         unit = float(part.scale.mean())
         low, width, height = self._window(source, edited, unit)
@@ -250,19 +252,6 @@ class ClipMover:
             return None
         corners = np.clip(low, 0, [width - wide, height - high])
         return OpeningBox(layer, tuple((int(x), int(y)) for x, y in corners), high, wide)
-
-
-def laid_back(frame: np.ndarray, window: np.ndarray, x: int, y: int) -> np.ndarray:
-    """The frame (H, W, 3) with a window (h, w, 3) at x, y, which may lie partly outside."""
-    high, wide = frame.shape[:2]
-    height, width = window.shape[:2]
-    top, left = max(y, 0), max(x, 0)
-    bottom, right = min(y + height, high), min(x + width, wide)
-    if bottom <= top or right <= left:
-        return frame
-    made = frame.copy()
-    made[top:bottom, left:right] = window[top - y : bottom - y, left - x : right - x]
-    return made
 
 
 def move_clip(

@@ -56,15 +56,21 @@ class Choice:
 
     @classmethod
     def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> Choice:
-        """From arrays of the same shapes."""
+        """From arrays (T, 2), (T, 3) and (T, 3)."""
         used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
-        tensors = (torch.from_numpy(array) for array in (index, weight, slack))
-        return cls(*tensors, used, bool((slack >= 1).all()))
+        whole = bool((slack >= 1).all())
+        first, second, third = (torch.from_numpy(array) for array in (index, weight, slack))
+        return cls(first, second, third, used, whole)
 
     def to(self, device: torch.device | str) -> Choice:
         """The same on another device."""
-        tensors = (value.to(device) for value in (self.index, self.weight, self.slack))
-        return Choice(*tensors, self.used, self.whole)
+        return Choice(
+            self.index.to(device),
+            self.weight.to(device),
+            self.slack.to(device),
+            self.used,
+            self.whole,
+        )
 
 
 def continued(values: Tensor, known: Tensor, samples: int) -> tuple[Tensor, Tensor]:

@@ -86,13 +86,13 @@ def test_a_clip_that_stands_still_gives_each_frame_once():
 @pytest.mark.parametrize("highest", [0.0, 0.05])
 def test_equal_openings_show_themselves(highest):
     heights = np.linspace(0, highest, 8)  # all equal: donors are as good, and no better
-    path = donor_path(_openings(heights, heights), 0.02, 0.01)
+    path = donor_path(_openings(heights, heights), 0.02, 1.5)
     assert (path == 8).all()
 
 
 def test_a_mouth_opened_more_than_shown_takes_the_frame_that_shows_it():
     own = [0.0] * 6 + [0.05] * 2
-    path = donor_path(_openings(own, [0.05] * 8), 0.02, 0.01)
+    path = donor_path(_openings(own, [0.05] * 8), 0.02, 1.5)
     assert set(path[:6]) <= {6, 7}
     assert (path[:6] == path[0]).all()  # no flicker between two that are as good
     assert (path == path[0]).all() or set(path[6:]) == {8}
@@ -101,7 +101,7 @@ def test_a_mouth_opened_more_than_shown_takes_the_frame_that_shows_it():
 def test_a_turned_head_is_a_worse_donor():
     openings = _openings([0.0, 0.04, 0.04], [0.04, 0.04, 0.04], [1, 2])
     openings.turns[1] = [0, 0.8, 0]
-    assert donor_path(openings, 0.0, 0.0)[0] == 1
+    assert donor_path(openings, 0.0, 1.5)[0] == 1
 
 
 def test_stretches_hold_the_height_to_the_largest():

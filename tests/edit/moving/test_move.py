@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import distance_transform_edt
 
-from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, keep_blinks, laid_back, move_clip
+from spfem.edit.moving.edges import hold_at_edges, laid_back
+from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, keep_blinks, move_clip
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS
 from spfem.head import load_head_model
@@ -184,6 +186,39 @@ def test_faces_beyond_the_frame_and_from_the_side_are_not_smeared(words):
     assert _error(made, true.frames) <= _error(clip.frames, true.frames) + 0.05
     if words == {"centre": (1.6, 0.5)}:
         assert np.array_equal(made, clip.frames)
+
+
+def test_an_edge_that_cuts_the_mouth_off_is_not_drawn_out():
+    """A smile lifts lips above the lower edge; what was below it is not known."""
+    clip = speaking(2, scale=2.2)
+    expression, made = _moved(clip, **SMILE)
+    rows = slice(SIZE - 16, SIZE)
+    along = np.abs(np.diff(made[:, rows].astype(int), axis=1)).mean()
+    before = np.abs(np.diff(clip.frames[:, rows].astype(int), axis=1)).mean()
+    assert along > 0.8 * before  # streaks have no detail along them
+    true = draw_clip(expression, scale=2.2)
+    part = (slice(SIZE - 24, SIZE), slice(None))
+    assert _error(made, true.frames, part) < 0.9 * _error(clip.frames, true.frames, part)
+
+
+def test_vertices_are_held_at_the_edges_and_nowhere_else():
+    random = np.random.default_rng(0)
+    source = torch.from_numpy(random.uniform(-20, 120, (3, 400, 3)))
+    edited = source + torch.from_numpy(random.uniform(-5, 5, source.shape))
+    held = hold_at_edges(source, edited, 80, 100)
+    away = torch.tensor([100.0, 80.0]) - source[..., :2]
+    inward = torch.where((edited > source)[..., :2], source[..., :2], away)
+    assert torch.equal(held[..., :2][inward < 0], source[..., :2][inward < 0])
+    assert torch.equal(held[..., :2][inward > 10], edited[..., :2][inward > 10])
+    assert torch.equal(held[..., 2], edited[..., 2])
+    assert torch.equal(hold_at_edges(source, source, 80, 100), source)
+    line = torch.zeros(1, 500, 3)
+    line[0, :, 0] = torch.linspace(-5, 105, 500)
+    for shift in (-6.0, 6.0):
+        moved = hold_at_edges(line, line + torch.tensor([shift, 0, 0]), 80, 100)[0, :, 0]
+        assert (moved.diff() > 0).all()  # nothing folds
+        assert (moved[line[0, :, 0] <= 0] <= 0).all()  # nothing comes in
+        assert (moved[line[0, :, 0] >= 100] >= 100).all()
 
 
 def test_eyes_that_never_open_and_a_mouth_that_never_does():

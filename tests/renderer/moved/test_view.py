@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spfem.head.rasterise import Raster
 from spfem.renderer.moved import OpeningBox
+from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
 from spfem.renderer.moved.view import MeshView, look_up, mean_inside, pixel_centres, smooth_step
 from spfem.settings.moved import MOUTH, SKIN_LAYER
 
@@ -88,7 +89,9 @@ def test_looking_up_is_what_a_loop_does_with_the_border_repeated(mode):
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_looking_up_pixel_centres_gives_the_bytes_of_a_picture(height, width):
     picture = torch.randint(0, 256, (1, 1, height, width)).float()
-    again = look_up(picture, pixel_centres((height, width), picture), "bicubic")
+    places = pixel_centres((height, width), picture)
+    assert torch.equal(look_up(picture, places).round(), picture)
+    again = look_up_spline(spline_coefficients(picture), places)
     assert torch.equal(again.round(), picture)
 
 
