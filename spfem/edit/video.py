@@ -6,7 +6,6 @@ from pathlib import Path
 
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
-from spfem.corpus.video import probe_video, stream_frames, write_video
 from spfem.edit.adapt import adapt_renderer, choose_face_size, sample_texture
 from spfem.edit.comparison import write_comparison
 from spfem.edit.models import load_models
@@ -18,6 +17,8 @@ from spfem.edit.tracking.track import MadeTrack, make_track
 from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
 from spfem.workspace import choose_device
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from spfem.artifacts import file_digest
-from spfem.corpus.audio import decode_audio
-from spfem.corpus.media import in_seconds, open_media
-from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.tracking.track import make_track
 from spfem.errors import InputError
 from spfem.explore.alignment import align_waveforms
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.face.align import align_faces
+from spfem.media.audio import decode_audio
+from spfem.media.files import in_seconds, open_media
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames
 from spfem.settings import FaceSettings, PairingSettings
 
 ACTOR, SENTENCE = "own", "own sentence"

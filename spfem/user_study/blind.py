@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from spfem.artifacts import writing
-from spfem.corpus.media import open_media
-from spfem.corpus.video import probe_video, read_video, write_video
+from spfem.media.files import open_media
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, write_video
 
 
 def copy_blinded(source: Path, target: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from spfem.__main__ import main
 from spfem.artifacts import RECORD_NAME
-from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, FaceNotFoundError, InputError
-from tests.corpus.test_video import audio_bytes
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, write_video
 from tests.edit.made_up import save_models, speaking_frames, write_clip
+from tests.media.test_video import audio_bytes
 
 COUNT = 14
 

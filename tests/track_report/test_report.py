@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.corpus.video import read_video
 from spfem.errors import InputError
+from spfem.media.video import read_video
 from spfem.settings import FaceSettings
 from spfem.track_report.report import clip_names, find_videos, in_words, report_tracks
 from tests.edit.made_up import speaking_frames, write_clip

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spfem.__main__ import main
-from spfem.corpus.video import read_video
 from spfem.errors import InputError
+from spfem.media.video import read_video
 from spfem.settings.study import StudySettings
 from spfem.user_study.clips import find_clips
 from spfem.user_study.make import make_study

@@ -11,8 +11,9 @@ from pathlib import Path
 from spfem.corpus.clips import ROLES
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.recordings.found import EMOTION_OF, FoundClip, FoundClips
-from spfem.corpus.recordings.walk import VIDEO_SUFFIXES, FolderContent, compose, suffix_of
+from spfem.corpus.recordings.walk import FolderContent, compose
 from spfem.errors import CorpusError
+from spfem.media.names import VIDEO_SUFFIXES, suffix_of
 from spfem.settings import EMOTIONS
 
 TABLE_NAME = "clips.csv"

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from spfem.artifacts import file_digest, open_stage
-from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.fit import fit_clip
@@ -18,6 +17,8 @@ from spfem.edit.tracking.gaps import bridge_gaps
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
 from spfem.head import load_head_model
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames
 from spfem.settings import FaceSettings
 
 FILE_NAME = "track.npz"
@@ -26,8 +27,7 @@ SOURCES = (
     "face",
     "head",
     "face_units.py",
-    "corpus/video.py",
-    "corpus/media.py",
+    "media",
     "evaluation/identity.py",
 )
 

@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from spfem.corpus.video import stream_frames, write_video
 from spfem.edit.tracking.track import track_video
+from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
 

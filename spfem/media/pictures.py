@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spfem.errors import InputError
+from spfem.media.names import PICTURE_SUFFIXES, suffix_of
 
 PICTURES_FPS = 30  # pictures carry no rate; those of the papers are frames of MEAD
-_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -22,7 +22,7 @@ def picture_paths(folder: Path) -> list[Path]:
     paths = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and path.stem.isdecimal()
+        if suffix_of(path.name) in PICTURE_SUFFIXES and path.stem.isdecimal()
     ]
     if not paths:
         raise InputError(f"{folder} holds no numbered picture such as 000001.png")
