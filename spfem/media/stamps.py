@@ -20,6 +20,7 @@ STANDARD_RATES = tuple(
 )  # fmt: skip
 REGULAR = (Fraction(1, 2), Fraction(3, 2))  # of the median step: neither doubled nor a hole
 HEADER_AGREES = 0.005  # share by which a header may differ from the stamps and still be right
+COUNTED_SHARE = 0.3  # of the steps that are one frame of the header's rate
 STANDARD_NEAR = 0.01  # share within which jittering stamps mean a standard rate
 FASTEST = 1000  # frames per second; more is a clock in milliseconds, not a rate
 HOLE = 0.75  # of a frame later than the next slot: a frame is missing, and not merely late
@@ -29,7 +30,8 @@ def frame_rate(stamps: Sequence[Fraction], header: Fraction | None = None) -> Fr
     """The rate that the stamps of a clip's frames mean.
 
     It is that of the median step. Where all steps are equal this is exact. Else the steps near
-    the median are averaged, and the header's rate or a standard rate is taken if it is near.
+    the median are averaged, and the header's rate or a standard rate is taken if it is near. A
+    header that many steps obey to the letter is right where frames were dropped between them.
 
     Args:
         stamps: seconds at which frames are shown, ascending.
@@ -47,6 +49,10 @@ def frame_rate(stamps: Sequence[Fraction], header: Fraction | None = None) -> Fr
     usable = header if header and 0 < header <= FASTEST else None
     if not steps:
         return usable
+    if usable and sum(abs(step * usable - 1) <= HEADER_AGREES for step in steps) >= (
+        len(steps) * COUNTED_SHARE
+    ):
+        return usable  # a counter of frames, of which some were dropped
     middle = median(steps)
     regular = [step for step in steps if REGULAR[0] * middle <= step <= REGULAR[1] * middle]
     found = len(regular) / sum(regular, Fraction(0))
