@@ -138,6 +138,12 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
+    edit.add_argument(
+        "--quality",
+        choices=("normal", "lossless"),
+        default="normal",
+        help="lossless: every pixel as it was made, for further work (default: normal)",
+    )
     edit.add_argument("--method", choices=METHODS, default="ned+asccl", help="default: ned+asccl")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
@@ -208,6 +214,7 @@ def _edit(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             device=arguments.device,
             without_sound=arguments.without_sound,
+            lossless=arguments.quality == "lossless",
         )
     )
     for path in filter(None, (result.out, result.comparison)):

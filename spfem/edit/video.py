@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from spfem.artifacts import file_digest
@@ -17,6 +18,7 @@ from spfem.edit.tracking.track import MadeTrack, make_track
 from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
+from spfem.media.losses import check_result
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
@@ -28,8 +30,9 @@ OWN_FOLDER = "own"  # below the models: tracks and adapted renderers of own clip
 def edit_video(request: EditRequest) -> EditResult:
     """Edit one video of any length; the result appears whole, or not at all.
 
-    The frame rate is the clip's own (the mean, where it varies), the sound is copied packet by
-    packet, and the file says in its metadata that it is manipulated. Frames without the face stay
+    The frame rate is the clip's own, its sound tracks are copied packet by packet, and the file
+    says in its metadata that it is manipulated, and what of the source it lacks. That all can be
+    written is tried before the work. Frames without the face stay
     as they are. Track and adapted renderer are kept, so that a second edit of the clip only
     renders, and a killed one continues.
 
@@ -39,11 +42,14 @@ def edit_video(request: EditRequest) -> EditResult:
         CheckpointError: if the models are not there yet.
     """
     request.check()
+    facts = probe_video(request.clip)
+    losses = check_result(request.clip, facts, request.out)
+    for loss in losses:
+        print(f"the result will lack: {loss}", file=sys.stderr)
     device = choose_device(request.device)
     models = load_models(request, device)
     settings = FaceSettings(face_size=models.base.renderer.settings.image_size)
     window = models.manipulator.settings.window_frames
-    facts = probe_video(request.clip)
     if not facts.has_audio and not request.without_sound:
         raise InputError(
             f"{request.clip} has no sound, so there is no speech to preserve; give the original "
@@ -82,7 +88,9 @@ def edit_video(request: EditRequest) -> EditResult:
         show_frames(frames, "rendering", len(track)),
         facts.fps,
         audio_from=request.clip if facts.has_audio else None,
-        comment=request.describe(),
+        comment=request.describe(losses),
+        colour=facts.colour.as_written(),
+        lossless=request.lossless,
     )
     comparison = request.comparison if request.compare else None
     if comparison is not None:
