@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +20,12 @@ from spfem.report.command import add_report_parser, run_report
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
 from spfem.stage_command import add_stage_parser, run_stage
+from spfem.stopping import Stopped, drop_output, say_stopped, stopping_raises
 from spfem.track_report.command import add_track_parser, run_track
 from spfem.user_study.command import add_study_parser, run_study
 from spfem.workspace import DEVICES
+
+BROKEN_PIPE = 13  # SIGPIPE, which Windows does not name
 
 
 def _parameter(text: str) -> tuple[str, str]:
@@ -246,10 +250,23 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; errors that spfem expects become one line and exit status 1."""
+    """Run one command; errors that spfem expects become one line and exit status 1.
+
+    A command that a signal ends gives 128 and the number of the signal, as shells do; one whose
+    output nobody reads any more ends without a word.
+    """
     arguments = build_parser().parse_args(words)
     try:
-        COMMANDS[arguments.command](arguments)
+        with stopping_raises():
+            COMMANDS[arguments.command](arguments)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return say_stopped(signal.SIGINT)
+    except Stopped as stopped:
+        return say_stopped(stopped.number)
+    except BrokenPipeError:
+        drop_output()
+        return 128 + BROKEN_PIPE
     except SpfemError as error:
         print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

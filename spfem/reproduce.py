@@ -13,7 +13,7 @@ from spfem.artifacts import digest, file_digest, source_digest, write_json
 from spfem.corpus.choice import choose_corpus
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError, SpfemError
-from spfem.executed_notebook import freeze_notebook
+from spfem.executed_notebook import freeze_notebook, own_kernel
 from spfem.manifest import RUNS_FOLDER, merge_manifest
 from spfem.notebook_page import captions_of_run, write_notebook_page
 from spfem.project import project_folder
@@ -127,14 +127,15 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     root = project_folder()
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(
-            path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
-            str(aside),
-            parameters=dict(parameters),
-            cwd=str(root),
-            execution_timeout=CELL_TIMEOUT_SECONDS,
-            kernel_name="python3",
-        )
+        with own_kernel() as kernel:
+            papermill.execute_notebook(
+                path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
+                str(aside),
+                parameters=dict(parameters),
+                cwd=str(root),
+                execution_timeout=CELL_TIMEOUT_SECONDS,
+                kernel_name=kernel,
+            )
     except DeadKernelError as error:
         aside.replace(failed)
         raise SpfemError(

@@ -20,7 +20,7 @@ from spfem.errors import InputError
 from spfem.media.files import open_media
 from spfem.media.names import suffix_of
 from spfem.media.pictures import PICTURES_FPS, picture_paths
-from spfem.media.probe import probe_video, sound_tracks
+from spfem.media.probe import moving_streams, probe_video, sound_tracks
 
 THREADS = min(16, 4 * (os.cpu_count() or 1))  # they mostly wait for the disk
 EDGE_BYTES = 1 << 16
@@ -122,7 +122,11 @@ def _video_facts(content: FolderContent, name: str) -> tuple[Fraction, float, fl
         frames = folder.last - folder.first + 1
         _refuse_short(frames / PICTURES_FPS)
         return Fraction(PICTURES_FPS), frames / PICTURES_FPS, None
-    facts = probe_video(content.locate(name))
+    path = content.locate(name)
+    with open_media(path) as container:
+        if not moving_streams(container):
+            raise _UnusableError("no video track", "give a video file")
+    facts = probe_video(path)
     seconds = facts.seconds or 0.0
     _refuse_short(seconds)
     sound = None if facts.sound is None else facts.sound.seconds or seconds
