@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spfem.errors import InputError, SpfemError
+from spfem.errors import ArtifactError, AssetError, InputError, SpfemError
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.media.names import VIDEO_SUFFIXES, is_ignored, suffix_of
@@ -132,8 +132,13 @@ def _report_one(job: _Job) -> dict[str, Any]:
         row["cpu_ms_per_frame"] = 1000 * processor / len(track)
         if job.overlay is not None:
             write_overlay(job.overlay, stream_frames(job.path), track, audio_from=job.path)
+    except (ArtifactError, AssetError):  # no fault of the clip
+        raise
     except SpfemError as error:
         return {"clip": job.name, "problem": str(error)}
+    except Exception as error:  # damaged files raise whatever their reader stumbles over
+        reason = " ".join(str(error).split())
+        return {"clip": job.name, "problem": f"{job.path} cannot be used ({reason})"}
     return row
 
 
