@@ -21,7 +21,7 @@ STANDARD_RATES = tuple(
 REGULAR = (Fraction(1, 2), Fraction(3, 2))  # of the median step: neither doubled nor a hole
 HEADER_AGREES = 0.005  # share by which a header may differ from the stamps and still be right
 COUNTED_SHARE = 0.3  # of the steps that are one frame of the header's rate
-STANDARD_NEAR = 0.01  # share within which jittering stamps mean a standard rate
+EXACT = 1e-4  # share by which rounding may move a rate; 30 and 29.97 are ten times as far apart
 FASTEST = 1000  # frames per second; more is a clock in milliseconds, not a rate
 HOLE = 0.75  # of a frame later than the next slot: a frame is missing, and not merely late
 
@@ -30,8 +30,8 @@ def frame_rate(stamps: Sequence[Fraction], header: Fraction | None = None) -> Fr
     """The rate that the stamps of a clip's frames mean.
 
     It is that of the median step. Where all steps are equal this is exact. Else the steps near
-    the median are averaged, and the header's rate or a standard rate is taken if it is near. A
-    header that many steps obey to the letter is right where frames were dropped between them.
+    the median are averaged, and the header's rate, or a standard one that the jitter allows, is
+    taken. A header that many steps obey to the letter is right where frames were dropped.
 
     Args:
         stamps: seconds at which frames are shown, ascending.
@@ -46,26 +46,34 @@ def frame_rate(stamps: Sequence[Fraction], header: Fraction | None = None) -> Fr
     """
     steps = [after - before for before, after in pairwise(stamps)]
     steps = [step for step in steps if step > 0]
-    usable = header if header and 0 < header <= FASTEST else None
+    said = _snap(header) if header and 0 < header <= FASTEST else None
     if not steps:
-        return usable
-    if usable and sum(abs(step * usable - 1) <= HEADER_AGREES for step in steps) >= (
-        len(steps) * COUNTED_SHARE
-    ):
-        return usable  # a counter of frames, of which some were dropped
+        return said
+    counted = [step for step in steps if said and abs(step * said - 1) <= HEADER_AGREES]
+    if said and len(counted) >= COUNTED_SHARE * len(steps):
+        return said  # a counter of frames, of which some were dropped
     middle = median(steps)
     regular = [step for step in steps if REGULAR[0] * middle <= step <= REGULAR[1] * middle]
-    found = len(regular) / sum(regular, Fraction(0))
+    span = sum(regular, Fraction(0))
+    found = len(regular) / span
+    if found > FASTEST:
+        return said
     if min(regular) == max(regular):
-        return found if found <= FASTEST else usable
-    for rate in [usable] if usable else []:
-        if abs(rate / found - 1) <= HEADER_AGREES:
-            return rate
-    nearest = min(STANDARD_RATES, key=lambda rate: abs(rate / found - 1))
-    if abs(nearest / found - 1) <= STANDARD_NEAR:
-        return nearest
-    found = found.limit_denominator(1001)
-    return found if 0 < found <= FASTEST else usable
+        return _snap(found)
+    if said and abs(said / found - 1) <= HEADER_AGREES:
+        return said
+    jitter = max(abs(step - middle) for step in regular)
+    unsure = max(EXACT, 2 * float(jitter / span))
+    near = [rate for rate in STANDARD_RATES if abs(rate / found - 1) <= unsure]
+    if near:  # cameras of browsers count whole frames a second
+        return min(near, key=lambda rate: (rate.denominator > 1, abs(rate / found - 1)))
+    return found.limit_denominator(1001)
+
+
+def _snap(rate: Fraction) -> Fraction:
+    """The standard rate that a rate means which is rounded, else the rate."""
+    nearest = min(STANDARD_RATES, key=lambda one: abs(one / rate - 1))
+    return nearest if abs(nearest / rate - 1) <= EXACT else rate
 
 
 def frame_slots(times: Iterable[Fraction], fps: Fraction) -> Iterator[int]:
