@@ -110,8 +110,9 @@ def probe_video(path: Path | str) -> VideoFacts:
         header = stream.average_rate or stream.guessed_rate
         stamps, tracks = _steady_stamps(container, stream), sound_tracks(container)
         promised = promised_frames(stream)
-        first = first_frame(container, stream, path)
-        start = in_seconds(first.pts, stream.time_base)
+        first, invented = first_frame(container, stream, path)
+        begun = in_seconds(first.pts, stream.time_base)
+        start = begun - invented
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         others = tuple(
             other.type for other in container.streams if other.type not in ("video", "audio")
@@ -121,11 +122,11 @@ def probe_video(path: Path | str) -> VideoFacts:
         scanned, lengths = scan_packets(path)
         stamps = scanned if stamps is None else stamps
         tracks = [_with_length(track, lengths) for track in tracks]
-    stamps = [stamp for stamp in stamps if stamp >= start] or [start]
+    stamps = [stamp for stamp in stamps if stamp >= begun] or [begun]
     fps = frame_rate(stamps, header)
     if fps is None:
         raise InputError(f"{path} does not say its frame rate; convert it to mp4")
-    slots = round((stamps[-1] - start) * fps) + 1
+    slots = round((stamps[-1] - begun) * fps) + 1
     frames = promised if exact else max(slots, len(stamps))
     orientation = orientation_of(first)
     size = square_size(first.width, first.height, aspect if aspect > 0 else Fraction(1))
@@ -168,19 +169,31 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def first_frame(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+def first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[av.VideoFrame, Fraction]:
     """The first frame that can be decoded; what comes before a key frame cannot.
+
+    Returns:
+        The frame, and the seconds by which its stamp is later than when it is shown: AVI has no
+        stamps of pictures, and those that FFmpeg invents are late by the decoder's delay.
 
     Raises:
         InputError: if there is none.
     """
+    key: int | None = None
     for packet in container.demux(stream):
+        if packet.is_keyframe and packet.dts is not None:
+            key = packet.dts
         try:
             frames = packet.decode() if packet.size or packet.dts is None else []
         except av.error.InvalidDataError:
             continue
         if frames:
-            return frames[0]
+            late = 0
+            if container.format.name == "avi" and key is not None:
+                late = max(0, (frames[0].pts or 0) - key)
+            return frames[0], in_seconds(late, stream.time_base)
     raise InputError(f"{path} {NOTHING_DECODED}")
 
 

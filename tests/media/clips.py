@@ -69,12 +69,16 @@ def write_clip(
     stamps = range(len(frames)) if stamps is None else stamps
     with av.open(str(path), "w", options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=30, options={"bf": "0"} | (options or {}))
-        stream.height, stream.width = frames[0].shape[:2]
+        first = frames[0]
+        known = isinstance(first, av.VideoFrame)
+        stream.height, stream.width = (first.height, first.width) if known else first.shape[:2]
         stream.pix_fmt = pix_fmt
         stream.time_base = stream.codec_context.time_base = time_base
         if prepare is not None:
             prepare(stream)
         tracks = [add_sound(container, sound_codec, rate, len(samples)) for samples in sounds]
+        for track in tracks:
+            track.bit_rate = 96_000
         for stamp, image in zip(stamps, frames, strict=True):
             frame = (
                 image
@@ -99,6 +103,34 @@ def remux(source, target, keep):
             ):
                 continue
             packet.stream = streams[packet.stream_index]
+            new.mux(packet)
+    return target
+
+
+def change_codec(path, target, parts, kind):
+    """Copy a clip with the packets of one stream from several encoders, one after the other.
+
+    Args:
+        path: of a clip that has both streams.
+        target: Matroska or AVI file.
+        parts: lists of packets, in their order, that replace those of the stream.
+        kind: of the stream, `video` or `audio`.
+    """
+    with av.open(str(path)) as old, av.open(str(target), "w") as new:
+        streams = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        spare = iter([packet for part in parts for packet in part])
+        for packet in old.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == kind:
+                other = next(spare, None)
+                if other is None:
+                    continue
+                other.pts, other.dts, other.time_base = packet.pts, packet.dts, packet.time_base
+                packet, index = other, packet.stream_index
+                packet.stream = streams[index]
+            else:
+                packet.stream = streams[packet.stream_index]
             new.mux(packet)
     return target
 
