@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -63,6 +64,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
             _refuse_other_kinds(path, container.format.name)
             yield container
     except PermissionError:
+        if os.access(path, os.R_OK):  # it names other files, which are not opened
+            raise _other_kind(path) from None
         raise InputError(f"{path} cannot be read (permission denied)") from None
     except av.FFmpegError as error:
         raise damaged(path, error.strerror) from None
@@ -73,10 +76,14 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 def _refuse_other_kinds(path: Path, kind: str) -> None:
     names = kind.split(",")
     if any(name in (*NOT_MEDIA, *SUBTITLES) or name.endswith(NOT_MEDIA_ENDINGS) for name in names):
-        raise InputError(
-            f"{path} is a picture, a text or a list, and no video or audio file; give a recording, "
-            "such as an mp4 file"
-        )
+        raise _other_kind(path)
+
+
+def _other_kind(path: Path) -> InputError:
+    return InputError(
+        f"{path} is a picture, a text or a list, and no video or audio file; give a recording, "
+        "such as an mp4 file"
+    )
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import random
 
@@ -75,6 +77,32 @@ def test_interval_covers_people_that_differ(folder, key):
     assert row.share == 0.5
     naive = 1.96 * np.sqrt(0.25 / row.comparisons)
     assert row.ci_high - row.ci_low > 4 * naive
+
+
+@pytest.mark.parametrize("form", ["mark", "semicolons", "tabs and capitals", "utf-16"])
+def test_answers_that_a_spreadsheet_saved_again_are_read(folder, key, form):
+    record = answers_of(1, key, best_of(METHODS))
+    write_answers(folder / "in" / "1.csv", record)
+    plain = _read(folder)
+    path = folder / "in" / "1.csv"
+    text = path.read_text("utf-8")
+    rows = list(csv.reader(io.StringIO(text)))
+    if form == "mark":
+        path.write_text(text, encoding="utf-8-sig")
+    else:
+        saved = io.StringIO()
+        mark = ";" if form == "semicolons" else "\t"
+        place = rows[0].index("seconds")
+        for row in rows[1:]:
+            row[place] = row[place].replace(".", ",")
+            if form == "tabs and capitals":
+                row[rows[0].index("repeat")] = row[rows[0].index("repeat")].upper()
+        csv.writer(saved, delimiter=mark, lineterminator="\r\n").writerows(rows)
+        coding = "utf-16" if form == "utf-16" else "utf-8-sig"
+        path.write_bytes(saved.getvalue().encode(coding))
+    tables = _read(folder)
+    assert tables["problems"].empty
+    pd.testing.assert_frame_equal(tables["preferences"], plain["preferences"])
 
 
 def test_failed_checks_are_named_and_left_out(folder, key):

@@ -11,7 +11,7 @@ from spfem.evaluation.identity import CHIP_SIZE, SAME_PERSON_DISTANCE, embed_chi
 
 SMALL = 6  # pixels, side of a chip of which only colours are left
 COLOUR_WEIGHT = 0.01  # distance of descriptors that one grey level counts for
-UNLIKE = 0.5  # distance with colours, from which on it is another
+UNLIKE = 0.45  # distance with colours, from which on it is another
 
 
 def looks_same(known: list[np.ndarray], chip: np.ndarray) -> bool:
