@@ -100,5 +100,5 @@ def test_lists_open_nothing_that_they_name(tmp_path):
     inner = write_clip(tmp_path / "inner.ts", flash_frames(4, 1))
     outer = tmp_path / "list.m3u8"
     outer.write_text(f"#EXTM3U\n#EXTINF:1,\n{inner.name}\n#EXT-X-ENDLIST\n")
-    with pytest.raises(InputError, match="no video or audio file|not a readable media file"):
+    with pytest.raises(InputError, match=r"no video or audio file|not a readable media file"):
         probe_video(outer)

@@ -130,7 +130,7 @@ def test_videos_that_mp4_cannot_hold_are_encoded_anew(tmp_path):
             tmp_path / "in" / method / "take-as-happy.webm",
             frames,
             codec="libvpx",
-            sounds=[clicks(0.4, [0.2])],
+            sounds=[clicks(0.4, [0.2], 48000)],
             sound_codec="libopus",
             rate=48000,
             options={"auto-alt-ref": "0"},
