@@ -11,6 +11,7 @@ from spfem.edit.tracking.track import track_video
 from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
+from tests.edit.made_up import speaking_frames
 
 REAL = ROOT.parent / "shared" / "real"
 LENGTH = 10
@@ -28,3 +29,25 @@ def test_a_cut_to_another_real_person_is_no_reason_to_edit_them(tmp_path):
     assert track.found[: LENGTH - 1].all()
     assert not track.shown[LENGTH : 2 * LENGTH].any()
     assert track.found[2 * LENGTH + 1 :].all()
+
+
+def test_a_cut_to_another_drawn_head_in_the_same_place_is_not_edited(tmp_path):
+    one, other = speaking_frames(12), speaking_frames(8, african=0.5)
+    path = tmp_path / "cut.mp4"
+    write_video(path, np.concatenate([one, other, one]), 25)
+    track = track_video(path, FaceSettings(face_size=64))
+    assert track.shown[:12].all()
+    assert not track.shown[12:20].any()
+    assert track.shown[21:].all()
+
+
+def test_a_small_face_in_a_large_frame_is_found(tmp_path):
+    face = speaking_frames(3, 300)
+    frames = np.pad(face, ((0, 0), (1300, 560), (2900, 640), (0, 0)), mode="edge")
+    path = tmp_path / "far.mp4"
+    write_video(path, frames, 25)
+    track = track_video(path, FaceSettings(face_size=64))
+    assert track.frame_size == (2160, 3840)
+    assert track.found.all()
+    middle = track.landmarks[..., :2].mean((0, 1))
+    assert np.abs(middle - (3050, 1450)).max() < 60
