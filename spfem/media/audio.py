@@ -10,14 +10,21 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.format import Flags
 
 from spfem.errors import InputError, ShapeError
 from spfem.media.files import in_seconds, open_media, write_media
-from spfem.media.probe import VideoFacts, moving_streams, probe_video, sound_tracks
+from spfem.media.probe import (
+    SoundTrack,
+    VideoFacts,
+    audio_stream,
+    moving_streams,
+    probe_video,
+    sound_tracks,
+)
 
 AUDIO_BITRATE = 96_000  # bits per second
 JITTER_SECONDS = Fraction(1, 50)  # by which stamps may differ from the samples counted so far
+FREE_CLOCK = 512  # FFmpeg's flag of formats whose stamps start anywhere
 LONGEST_HOLE_SECONDS = 600  # between two blocks of sound; more is a broken clock
 
 
@@ -28,8 +35,8 @@ def frame_channels(frame: av.AudioFrame) -> np.ndarray:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype == np.uint8:
         return (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    if samples.dtype.kind == "i":
+        return (samples / 2.0 ** (8 * samples.dtype.itemsize - 1)).astype(np.float32)
     return samples.astype(np.float32, copy=False)
 
 
@@ -90,15 +97,20 @@ def decoded_frames(container: InputContainer, stream: AudioStream) -> Iterator[a
 
 
 def _mono(
-    container: InputContainer, index: int, start: Fraction, sample_rate: int | None, path: Path
+    container: InputContainer,
+    track: SoundTrack,
+    start: Fraction,
+    sample_rate: int | None,
+    path: Path,
 ) -> tuple[np.ndarray, int] | None:
     """Mono samples (A,) of the stream from `start`, and their rate; None without a sample.
 
     Channels are averaged (FFmpeg's own down-mix would amplify them). Sound before `start` is
     dropped, a late start is silence.
     """
-    stream = container.streams[index]
-    rate, blocks, place = stream.rate, [], 0
+    stream = audio_stream(container, track)
+    rate, place = stream.rate, 0
+    blocks: list[np.ndarray] = []
     for at, block in placed_blocks(decoded_frames(container, stream), start, path):
         place = place if blocks else at
         blocks.append(block.mean(0))
@@ -134,7 +146,7 @@ def sound_beside(
     if facts.sound is None:
         return None
     with open_media(path) as container:
-        return _mono(container, facts.sound.index, facts.start, sample_rate, path)
+        return _mono(container, facts.sound, facts.start, sample_rate, path)
 
 
 def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
@@ -150,13 +162,13 @@ def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
     with open_media(path) as container:
         tracks = [track for track in sound_tracks(container) if track.decodable]
         video = bool(moving_streams(container))
-        free_clock = bool(container.format.flags & Flags.ts_discont.value)
+        free_clock = bool(int(container.format.flags) & FREE_CLOCK)
         start = Fraction(0)
         if tracks and free_clock:
-            stream = container.streams[tracks[0].index]
+            stream = audio_stream(container, tracks[0])
             start = in_seconds(stream.start_time, stream.time_base)
         if tracks and not video:
-            decoded = _mono(container, tracks[0].index, start, sample_rate, path)
+            decoded = _mono(container, tracks[0], start, sample_rate, path)
         else:
             decoded = None
     if tracks and video:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.stream import Stream
 
 from spfem.media.audio import (
     add_audio_stream,
@@ -24,7 +24,7 @@ from spfem.media.audio import (
     placed_blocks,
 )
 from spfem.media.files import in_seconds, open_media
-from spfem.media.probe import SoundTrack, probe_video
+from spfem.media.probe import SoundTrack, audio_stream, probe_video
 
 TimedPacket = tuple[Fraction, av.Packet]
 BLOCK_SECONDS = 0.5
@@ -78,7 +78,7 @@ def _copied(
     container: OutputContainer, path: Path, track: SoundTrack, start: Fraction
 ) -> Iterator[TimedPacket]:
     with open_media(path) as source:
-        old = source.streams[track.index]
+        old = audio_stream(source, track)
         new = container.add_stream_from_template(old)
         _name_language(new, track)
         shift = round(start / old.time_base) if old.time_base else 0
@@ -107,7 +107,7 @@ def _transcoded(
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
     position: int | None = None
     with open_media(path) as source:
-        frames = decoded_frames(source, source.streams[track.index])
+        frames = decoded_frames(source, audio_stream(source, track))
         for place, block in chain(placed_blocks(frames, start, path), [(0, None)]):
             if position is None:
                 position = round(Fraction(place, track.rate) * rate)
@@ -129,6 +129,6 @@ def _frame(block: np.ndarray, layout: str, rate: int) -> av.AudioFrame:
     return frame
 
 
-def _name_language(stream: AudioStream, track: SoundTrack) -> None:
+def _name_language(stream: Stream, track: SoundTrack) -> None:
     if track.language:
         stream.metadata["language"] = track.language

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideData
 
 _MIRROR = np.array([[-1, 0], [0, 1]])
 _TURN = np.array([[0, -1], [1, 0]])  # a quarter counter-clockwise, of row vectors (x, y)
@@ -36,7 +39,7 @@ ALL = tuple(Orientation(turns, mirrored) for mirrored in (False, True) for turns
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """What a decoded frame says of itself; other angles are rounded to a quarter turn."""
-    for data in frame.side_data:
+    for data in cast("Iterable[SideData]", frame.side_data):
         if data.type.name == "DISPLAYMATRIX":
             return nearest_orientation(np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
     return UPRIGHT

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.audio.stream import AudioStream
@@ -19,6 +20,9 @@ from spfem.media.files import in_seconds, open_media
 from spfem.media.orientation import UPRIGHT, Orientation, orientation_of
 from spfem.media.pictures import PICTURES_FPS, count_pictures, stream_pictures
 from spfem.media.stamps import frame_rate
+
+if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
 
 NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
 
@@ -249,8 +253,13 @@ def sound_tracks(container: InputContainer) -> list[SoundTrack]:
     return [_sound_track(stream) for stream in container.streams.audio]
 
 
+def audio_stream(container: InputContainer, track: SoundTrack) -> AudioStream:
+    """The stream of a sound track in an open file."""
+    return next(one for one in container.streams.audio if one.index == track.index)
+
+
 def _sound_track(stream: AudioStream) -> SoundTrack:
-    context = stream.codec_context
+    context = cast("AudioCodecContext | None", stream.codec_context)
     language = stream.metadata.get("language", "")
     language = "" if language == "und" else language
     seconds = float(in_seconds(stream.duration, stream.time_base)) or None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, tee
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -236,7 +237,7 @@ def _add_video_stream(
     lossless: bool,
 ) -> VideoStream:
     codec, options = ("libx264rgb", LOSSLESS_ENCODER) if lossless else ("libx264", ENCODER)
-    stream = container.add_stream(codec, rate=fps, options=options)
+    stream = cast("VideoStream", container.add_stream(codec, rate=fps, options=options))
     stream.height, stream.width = shape[:2]
     stream.pix_fmt = "rgb24" if lossless else "yuv420p"
     stream.codec_context.time_base = 1 / fps

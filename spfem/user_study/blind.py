@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -47,14 +48,15 @@ def _copy_streams(old: InputContainer, stream: VideoStream, target: Path, source
     with write_media(target) as new:
         video = new.add_stream_from_template(stream)
         video.metadata.clear()
-        shift = round(probe_video(source).start / stream.time_base)
+        unit = stream.time_base or Fraction(1)
+        shift = round(probe_video(source).start / unit)
         sound = copied_packets(new, source)
         waiting = next(sound, None)
         for packet in old.demux(stream):
-            if packet.dts is None:
+            if packet.dts is None or packet.pts is None:
                 continue
+            seconds = (packet.dts - shift) * unit
             packet.dts, packet.pts = packet.dts - shift, packet.pts - shift
-            seconds = packet.dts * stream.time_base
             packet.stream = video
             while waiting is not None and waiting[0] <= seconds:
                 new.mux(waiting[1])

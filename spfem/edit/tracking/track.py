@@ -12,8 +12,9 @@ from spfem.artifacts import file_digest, open_stage
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.fit import fit_clip
-from spfem.edit.tracking.follow import PersonFollower, SamePerson, looks_same, show_one_person
+from spfem.edit.tracking.follow import PersonFollower, SamePerson, show_one_person
 from spfem.edit.tracking.gaps import bridge_gaps
+from spfem.edit.tracking.likeness import looks_same
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.edit.tracking.small_faces import find_small_faces
 from spfem.errors import FaceNotFoundError
