@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -19,44 +17,10 @@ from spfem.media.colour import PLAIN, Colour, colour_of, square_size
 from spfem.media.files import in_seconds, open_media
 from spfem.media.orientation import UPRIGHT, Orientation, orientation_of
 from spfem.media.pictures import PICTURES_FPS, count_pictures, stream_pictures
+from spfem.media.sound_tracks import SoundTrack, sound_tracks, with_length
 from spfem.media.stamps import frame_rate
 
-if TYPE_CHECKING:
-    from av.audio.codeccontext import AudioCodecContext
-
 NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
-
-
-@dataclass(frozen=True)
-class SoundTrack:
-    """One sound track of a file.
-
-    Attributes:
-        index: of its stream.
-        codec: FFmpeg's name, empty if it knows none.
-        rate: samples a second; 0 if it cannot be decoded.
-        channels: 0 if it cannot be decoded.
-        seconds: length, where header or packets tell.
-        language: as the file says it, or empty.
-    """
-
-    index: int
-    codec: str
-    rate: int
-    channels: int
-    seconds: float | None
-    language: str = ""
-
-    @property
-    def decodable(self) -> bool:
-        """Whether there is a decoder, and the track has samples."""
-        return self.rate > 0 and self.channels > 0
-
-    @property
-    def title(self) -> str:
-        """Words for messages."""
-        kind = self.codec or "unknown codec"
-        return f"{kind}, {self.language}" if self.language else kind
 
 
 @dataclass(frozen=True)
@@ -125,7 +89,7 @@ def probe_video(path: Path | str) -> VideoFacts:
     if stamps is None or any(track.seconds is None for track in tracks):
         scanned, lengths = scan_packets(path)
         stamps = scanned if stamps is None else stamps
-        tracks = [_with_length(track, lengths) for track in tracks]
+        tracks = [with_length(track, lengths) for track in tracks]
     stamps = [stamp for stamp in stamps if stamp >= begun] or [begun]
     fps = frame_rate(stamps, header)
     if fps is None:
@@ -246,34 +210,3 @@ def scan_packets(path: Path) -> tuple[list[Fraction], dict[int, float]]:
                 known[:] = [min(known[0], time), max(known[1], end)]
     lengths = {index: float(last - first) for index, (first, last) in edges.items()}
     return sorted(stamps), lengths
-
-
-def sound_tracks(container: InputContainer) -> list[SoundTrack]:
-    """The sound tracks of an open file."""
-    return [_sound_track(stream) for stream in container.streams.audio]
-
-
-def audio_stream(container: InputContainer, track: SoundTrack) -> AudioStream:
-    """The stream of a sound track in an open file."""
-    return next(one for one in container.streams.audio if one.index == track.index)
-
-
-def _sound_track(stream: AudioStream) -> SoundTrack:
-    context = cast("AudioCodecContext | None", stream.codec_context)
-    language = stream.metadata.get("language", "")
-    language = "" if language == "und" else language
-    seconds = float(in_seconds(stream.duration, stream.time_base)) or None
-    if context is None:
-        return SoundTrack(stream.index, "", 0, 0, seconds, language)
-    return SoundTrack(
-        stream.index, context.name, context.rate or 0, context.channels or 0, seconds, language
-    )
-
-
-def _with_length(track: SoundTrack, lengths: dict[int, float]) -> SoundTrack:
-    if track.seconds is not None:
-        return track
-    return SoundTrack(
-        track.index, track.codec, track.rate, track.channels, lengths.get(track.index),
-        track.language,
-    )  # fmt: skip

@@ -20,7 +20,8 @@ from spfem.errors import InputError
 from spfem.media.files import open_media
 from spfem.media.names import suffix_of
 from spfem.media.pictures import PICTURES_FPS, picture_paths
-from spfem.media.probe import moving_streams, probe_video, sound_tracks
+from spfem.media.probe import moving_streams, probe_video
+from spfem.media.sound_tracks import sound_tracks
 
 THREADS = min(16, 4 * (os.cpu_count() or 1))  # they mostly wait for the disk
 EDGE_BYTES = 1 << 16
