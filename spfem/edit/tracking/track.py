@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -67,6 +68,12 @@ def track_video(
         if area is None:
             raise
         tracked, lost = _follow(path, facts, settings, face, same_person, area)
+    if lost:
+        print(
+            f"{path}: {len(lost)} of {len(tracked.found)} frames may show somebody else and stay "
+            f"as they are, the first is frame {lost[0]}",
+            file=sys.stderr,
+        )
     fitted, align = fit_clip(load_head_model(), tracked, settings)
     shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path), lost)
     return ClipTrack(

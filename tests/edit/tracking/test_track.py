@@ -31,7 +31,7 @@ def test_a_cut_to_another_real_person_is_no_reason_to_edit_them(tmp_path):
     assert track.found[2 * LENGTH + 1 :].all()
 
 
-def test_a_cut_to_another_drawn_head_in_the_same_place_is_not_edited(tmp_path):
+def test_a_cut_to_another_drawn_head_in_the_same_place_is_not_edited(tmp_path, capfd):
     one, other = speaking_frames(12), speaking_frames(8, african=0.5)
     path = tmp_path / "cut.mp4"
     write_video(path, np.concatenate([one, other, one]), 25)
@@ -39,6 +39,10 @@ def test_a_cut_to_another_drawn_head_in_the_same_place_is_not_edited(tmp_path):
     assert track.shown[:12].all()
     assert not track.shown[12:20].any()
     assert track.shown[21:].all()
+    said = capfd.readouterr().err
+    assert (
+        "8 of 32 frames may show somebody else and stay as they are, the first is frame 12" in said
+    )
 
 
 def test_a_small_face_in_a_large_frame_is_found(tmp_path):
