@@ -38,10 +38,10 @@ def record_scene(run: Path) -> MovedScene:
         InputError: if the run has none.
     """
     from spfem.corpus.corpus_list import read_list
-    from spfem.corpus.video import read_video
     from spfem.edit.moving.move import ClipMover
     from spfem.face.stage import track_path
     from spfem.face.track_file import FaceTrack
+    from spfem.media.video import read_video
 
     corpus = read_list(run / "corpus" / "corpus.json")
     for clip in corpus.clips:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,25 +18,21 @@ from spfem.benchmarks.command import add_bench_parser, run_bench
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
-from spfem.errors import SettingsError, SpfemError
+from spfem.errors import SpfemError
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
 from spfem.ned_folders.command import add_ned_parsers, export_ned, import_ned
 from spfem.report.command import add_report_parser, run_report
-from spfem.scales import SCALES
+from spfem.reproduce_command import add_reproduce_parser, run_reproduce
 from spfem.settings import EMOTIONS
 from spfem.stage_command import add_stage_parser, run_stage
+from spfem.stopping import Stopped, drop_output, say_stopped, stopping_raises
 from spfem.track_report.command import add_track_parser, run_track
 from spfem.user_study.command import add_study_parser, run_study
 from spfem.weights.command import add_weights_parser, run_weights
 from spfem.workspace import DEVICES
 
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
+BROKEN_PIPE = 13  # SIGPIPE, which Windows does not name
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,61 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m spfem", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    run = commands.add_parser(
-        "reproduce",
-        prog="run_all.sh",
-        allow_abbrev=False,
-        help="regenerate every table and figure (what run_all.sh calls)",
-        description="Regenerate every table and figure by running the numbered notebooks.",
-    )
-    run.add_argument(
-        "--scale",
-        choices=SCALES,
-        default="demo",
-        help="smoke: does it run; demo: minutes on two cores (default); full: three seeds; "
-        "paper: paper-size networks",
-    )
-    run.add_argument(
-        "--corpus",
-        default="synthetic",
-        metavar="CORPUS",
-        help="synthetic (default); mead or ravdess, with the recordings below --data; or a folder "
-        "with MEAD, RAVDESS or own clips listed in its clips.csv",
-    )
-    run.add_argument(
-        "--data",
-        type=Path,
-        default=Path("data"),
-        metavar="DIR",
-        help="folder of generated data, and of mead/ or ravdess/ (default: data)",
-    )
-    run.add_argument(
-        "--figures",
-        type=Path,
-        default=Path("figures"),
-        metavar="DIR",
-        help="folder of results (default: figures)",
-    )
-    run.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
-    run.add_argument("--only", metavar="NN", help="run only the notebook of this number")
-    run.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
-    run.add_argument("--force", action="store_true", help="run notebooks even if unchanged")
-    run.add_argument(
-        "--ablations",
-        action="store_true",
-        help="also make the ablation tables (at full scale about 45 minutes more on two cores; a "
-        "killed run goes on where it was)",
-    )
-    run.add_argument(
-        "-p",
-        "--parameter",
-        type=_parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter for the notebooks; may be repeated",
-    )
-
+    add_reproduce_parser(commands)
     edit = commands.add_parser(
         "edit",
         allow_abbrev=False,
@@ -152,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument(
         "--without-sound", action="store_true", help="accept a clip that has no sound"
     )
+    edit.add_argument(
+        "--quality",
+        choices=("normal", "lossless"),
+        default="normal",
+        help="lossless: every pixel as it was made, for further work (default: normal)",
+    )
     edit.add_argument("--method", choices=METHODS, default="ned", help="default: ned")
     edit.add_argument("--seed", type=int, default=0)
     edit.add_argument("--device", choices=DEVICES, default="auto")
@@ -170,27 +119,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_real_edits_parser(commands)
     add_bench_parser(commands)
     return parser
-
-
-def _reproduce(arguments: argparse.Namespace) -> None:
-    from spfem.reproduce import RunSettings, reproduce
-
-    if arguments.only and arguments.start:
-        raise SettingsError("--only and --from exclude each other; give one of them")
-    reproduce(
-        RunSettings(
-            scale=arguments.scale,
-            corpus=arguments.corpus,
-            data=arguments.data,
-            figures=arguments.figures,
-            device=arguments.device,
-            only=arguments.only,
-            start=arguments.start,
-            force=arguments.force,
-            parameters=tuple(arguments.parameter),
-            ablations=arguments.ablations,
-        )
-    )
 
 
 def _edit(arguments: argparse.Namespace) -> None:
@@ -212,6 +140,7 @@ def _edit(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             device=arguments.device,
             without_sound=arguments.without_sound,
+            lossless=arguments.quality == "lossless",
         )
     )
     for path in filter(None, (result.out, result.comparison)):
@@ -219,7 +148,7 @@ def _edit(arguments: argparse.Namespace) -> None:
 
 
 COMMANDS = {
-    "reproduce": _reproduce,
+    "reproduce": run_reproduce,
     "edit": _edit,
     "corpus": run_corpus,
     "stage": run_stage,
@@ -239,10 +168,23 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; errors that spfem expects become one line and exit status 1."""
+    """Run one command; errors that spfem expects become one line and exit status 1.
+
+    A command that a signal ends gives 128 and the number of the signal, as shells do; one whose
+    output nobody reads any more ends without a word.
+    """
     arguments = build_parser().parse_args(words)
     try:
-        COMMANDS[arguments.command](arguments)
+        with stopping_raises():
+            COMMANDS[arguments.command](arguments)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return say_stopped(signal.SIGINT)
+    except Stopped as stopped:
+        return say_stopped(stopped.number)
+    except BrokenPipeError:
+        drop_output()
+        return 128 + BROKEN_PIPE
     except SpfemError as error:
         print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -123,11 +123,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, kind: str = "lock", notice: str = "") -> Iterator[None]:
     """Keep other processes, also of machines that share the disk, out of a block about `folder`.
 
-    For short blocks that open or finish a stage on which several jobs work at once. The lock ends
-    with the process that holds it, so a killed job blocks nobody.
+    The lock ends with the process that holds it, so a killed job blocks nobody.
+
+    Args:
+        folder: that the block is about.
+        kind: of the lock; `lock` is for short blocks that open or finish a stage on which several
+            jobs work at once.
+        notice: printed if another process is in its block, which is waited for.
     """
     try:
         import fcntl
@@ -135,8 +140,13 @@ def alone(folder: Path) -> Iterator[None]:
         yield
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with folder.with_name(f".{folder.name}.{kind}").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if notice:
+                print(notice, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

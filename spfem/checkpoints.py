@@ -63,9 +63,10 @@ def load_checkpoint(
         with safe_open(str(path), framework="pt", device=str(device)) as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())
         raise CheckpointError(
-            f"checkpoint {path} is damaged or no safetensors file ({error}); make it again, or "
+            f"checkpoint {path} is damaged or no safetensors file ({reason}); make it again, or "
             "read a released file with `python -m spfem import-checkpoint`"
         ) from error
     found = metadata.get("kind", "unknown")
@@ -73,7 +74,7 @@ def load_checkpoint(
         raise CheckpointError(f"checkpoint {path} holds {found!r}, wanted {kind!r}")
     try:
         return tensors, json.loads(metadata["facts"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {path} lost its settings; make it again") from error
 
 

@@ -1,9 +1,14 @@
-"""Executed notebooks as records to read: pictures in place of widgets, which need a kernel."""
+"""Executed notebooks: run in our own Python; as records to read, with pictures for widgets."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from spfem.artifacts import writing
@@ -13,7 +18,32 @@ if TYPE_CHECKING:
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+KERNEL = "python3"  # as notebooks name it
 LIVE_NOTE = "Controls to turn: open this notebook in JupyterLab and run it."
+
+
+@contextmanager
+def own_kernel() -> Iterator[str]:
+    """Give the name of a Jupyter kernel that is the Python which runs this code, and no other.
+
+    Machines may have a kernel of the usual name that starts another Python. Within the block ours
+    is found before it.
+    """
+    with TemporaryDirectory(prefix="spfem-kernel-") as folder:
+        words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        kernel = {"argv": words, "display_name": "Python 3", "language": "python"}
+        path = Path(folder) / "kernels" / KERNEL / "kernel.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(kernel), encoding="utf-8")
+        before = os.environ.get("JUPYTER_PATH")
+        os.environ["JUPYTER_PATH"] = folder if not before else folder + os.pathsep + before
+        try:
+            yield KERNEL
+        finally:
+            if before is None:
+                del os.environ["JUPYTER_PATH"]
+            else:
+                os.environ["JUPYTER_PATH"] = before
 
 
 def freeze_notebook(path: Path) -> None:

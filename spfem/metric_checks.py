@@ -11,7 +11,6 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import file_digest, writing
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video
 from spfem.errors import CorpusError
 from spfem.evaluation.degradations import PlantedClip, degradation_table, score_degradations
 from spfem.evaluation.random_clips import frames_to_length
@@ -19,6 +18,7 @@ from spfem.evaluation.score_files import load_score, save_score
 from spfem.evaluation.scores import sample_face
 from spfem.evaluation.shown import ShownClip, Sound
 from spfem.face.track_file import FaceTrack
+from spfem.media.video import read_video
 from spfem.processes import run_jobs
 from spfem.real_samples import real_samples
 from spfem.results import load_identity, load_instruments, open_score_stage, read_clip

@@ -11,13 +11,13 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import digest
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video
 from spfem.evaluation.detail import REGIONS, detail_ratio
 from spfem.evaluation.emotion import EmotionClassifier
 from spfem.evaluation.moved_pixels import OWN_ROWS, moved_pixels_table
 from spfem.evaluation.score_files import load_score, save_score
 from spfem.evaluation.scores import ClipScore, Instruments, sample_face, score_clip
 from spfem.evaluation.shown import EditedCodes, ShownClip
+from spfem.media.video import read_video
 from spfem.processes import run_jobs
 from spfem.real_samples import real_samples
 from spfem.results import emotion_classifier, load_identity, open_score_stage, read_clip

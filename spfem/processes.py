@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection
 from typing import TypeVar
 
 from spfem.errors import SpfemError
@@ -29,7 +33,8 @@ def run_jobs(
     few jobs are worked off here, since starting a process takes seconds.
 
     When a process dies (most often the system ended it for want of memory), the jobs under way
-    are tried again, one at a time, and the others go on. So a job may begin twice.
+    are tried again, one at a time, and the others go on. So a job may begin twice. No process
+    outlives the one that started it, whatever ends that.
 
     Args:
         work: a function of a module, called with one job.
@@ -57,7 +62,7 @@ def _run_until_death(
 ) -> Generator[tuple[Job, Answer], None, list[Job]]:
     """Work off `waiting`; when a process dies, return the jobs that were under way."""
     running: dict[Future[Answer], Job] = {}
-    with _open_pool(min(processes, len(waiting))) as pool:
+    with _open_pool(min(processes, len(waiting))) as pool, _ended_when_stopped():
         try:
             while waiting or running:
                 # No more than can run, so that few jobs are suspected of a death.
@@ -69,15 +74,16 @@ def _run_until_death(
                     yield running.pop(future), answer
         except BrokenProcessPool:
             return list(running.values())
-        finally:
+        except Exception:
             pool.shutdown(cancel_futures=True)
+            raise
     return []
 
 
 def _run_alone(
     work: Callable[[Job], Answer], job: Job, answer_death: Callable[[Job], Answer] | None
 ) -> Answer:
-    with _open_pool(1) as pool:
+    with _open_pool(1) as pool, _ended_when_stopped():
         try:
             return pool.submit(work, job).result()
         except BrokenProcessPool:
@@ -89,9 +95,43 @@ def _run_alone(
             return answer_death(job)
 
 
+@contextmanager
+def _ended_when_stopped() -> Iterator[None]:
+    """End the processes that the block started, without waiting, when it is stopped from outside.
+
+    That is by Ctrl-C, by a signal, or by who closes the iterator; errors of jobs wait for others.
+    """
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - before:
+            process.kill()
+        raise
+
+
 def _open_pool(processes: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare)
+    return ProcessPoolExecutor(
+        processes, mp_context=context, initializer=_begin, initargs=(_prepare,)
+    )
+
+
+def _begin(prepare: Callable[[], None]) -> None:
+    """Start a process of a pool: it ends with its parent, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent ends us
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        watch = threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True)
+        watch.start()
+    prepare()
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def _prepare() -> None:

@@ -9,7 +9,6 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
-from spfem.corpus.video import read_video
 from spfem.evaluation.arcface import load_arcface
 from spfem.evaluation.identity import DlibIdentity
 from spfem.evaluation.score_files import load_sample, save_sample
@@ -17,6 +16,7 @@ from spfem.evaluation.scores import FaceSample, sample_face
 from spfem.evaluation.shown import ShownClip
 from spfem.face.stage import track_path
 from spfem.face.track_file import FaceTrack
+from spfem.media.video import read_video
 from spfem.processes import run_jobs
 from spfem.results import open_score_stage
 from spfem.stages import make_corpus, make_faces

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spfem.artifacts import digest, file_digest, source_digest, write_json
-from spfem.corpus.choice import choose_corpus
+from spfem.artifacts import alone, digest, file_digest, source_digest, write_json
+from spfem.corpus.choice import CorpusChoice, choose_corpus
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError, SpfemError
-from spfem.executed_notebook import freeze_notebook
+from spfem.executed_notebook import freeze_notebook, own_kernel
 from spfem.manifest import RUNS_FOLDER, merge_manifest
 from spfem.notebook_page import captions_of_run, write_notebook_page
 from spfem.project import project_folder
@@ -127,14 +127,15 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     root = project_folder()
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(
-            path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
-            str(aside),
-            parameters=dict(parameters),
-            cwd=str(root),
-            execution_timeout=CELL_TIMEOUT_SECONDS,
-            kernel_name="python3",
-        )
+        with own_kernel() as kernel:
+            papermill.execute_notebook(
+                path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
+                str(aside),
+                parameters=dict(parameters),
+                cwd=str(root),
+                execution_timeout=CELL_TIMEOUT_SECONDS,
+                kernel_name=kernel,
+            )
     except DeadKernelError as error:
         aside.replace(failed)
         raise SpfemError(
@@ -157,6 +158,8 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
 def reproduce(settings: RunSettings) -> None:
     """Run the notebooks that are asked for, print what was made and where.
 
+    Two runs of one corpus and scale wait for each other; others work side by side.
+
     Raises:
         SettingsError: for an unknown value, before anything runs.
         SpfemError: when a notebook fails; the message says how to go on.
@@ -176,7 +179,21 @@ def reproduce(settings: RunSettings) -> None:
         **{name: _parse(value) for name, value in settings.parameters},
     }
     _check_parameters(chosen, parameters)
-    results = root / settings.figures / f"{corpus.name}-{settings.scale}"
+    run = f"{corpus.name}-{settings.scale}"
+    notice = f"another run makes {run}; this one begins when it ends"
+    with alone(root / settings.data / run, kind="run", notice=notice):
+        _run(settings, notebooks, chosen, parameters, root / settings.figures / run, corpus)
+
+
+def _run(
+    settings: RunSettings,
+    notebooks: Sequence[Path],
+    chosen: Sequence[Path],
+    parameters: Mapping[str, Any],
+    results: Path,
+    corpus: CorpusChoice,
+) -> None:
+    root = project_folder()
     started = time.perf_counter()
     base = digest(
         [
@@ -201,7 +218,7 @@ def reproduce(settings: RunSettings) -> None:
         print(f"{label} ...", flush=True)
         begun = time.perf_counter()
         executed = results / "notebooks" / path.name
-        _execute(path, executed, parameters | _own_parameters(path, settings))
+        _execute(path, executed, {**parameters, **_own_parameters(path, settings)})
         print(f"{label}: {time.perf_counter() - begun:.0f} s", flush=True)
         run = results / RUNS_FOLDER / f"{path.stem}.json"
         files = json.loads(run.read_text("utf-8"))["files"] if run.exists() else []

@@ -12,7 +12,6 @@ from tqdm.auto import tqdm
 from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video
 from spfem.evaluation.arcface import load_arcface
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.identity import DlibIdentity, IdentityNetwork
@@ -26,6 +25,7 @@ from spfem.evaluation.scores import (
     score_clip,
 )
 from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
+from spfem.media.video import read_video
 from spfem.methods import METHODS as TRAINED
 from spfem.processes import run_jobs
 from spfem.stages import make_corpus, make_faces, make_persons

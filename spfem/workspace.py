@@ -126,7 +126,7 @@ class Workspace:
         caption: str = "",
     ) -> None:
         """Save frames (H, W, 3) as `videos/<name>.mp4` with the sound of a file, and note it."""
-        from spfem.corpus.video import write_video
+        from spfem.media.video import write_video
 
         path = self.figures / "videos" / f"{name}.mp4"
         write_video(path, frames, fps, audio_from=audio_from, comment=comment)

@@ -134,8 +134,8 @@ PROMISES = {
         "edit/test_video.py::test_a_second_edit_only_renders"
     ),
     "Sound is copied bit by bit": (
-        "corpus/test_video.py::test_copied_sound_is_bit_exact_and_in_place "
-        "corpus/test_mux.py::test_sound_that_mp4_cannot_hold_is_encoded_in_place "
+        "media/test_video.py::test_copied_sound_is_bit_exact_and_in_place "
+        "media/test_mux.py::test_sound_that_mp4_cannot_hold_is_encoded_in_place "
         f"{SMOKE}test_edit_keeps_rate_length_and_sound"
     ),
     "says in its metadata that it is manipulated, and how": (

@@ -192,3 +192,24 @@ def test_alone_keeps_other_processes_out(tmp_path):
     for job in jobs:
         job.join()
     assert (tmp_path / "count").read_text() == "60"
+
+
+def _hold(folder, moment):
+    with alone(folder, kind="run"):
+        moment.set()
+        time.sleep(0.3)
+        folder.with_name("done").touch()
+
+
+def test_who_waits_for_another_process_says_so(tmp_path, capsys):
+    context = multiprocessing.get_context("fork")
+    moment = context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "run", moment))
+    other.start()
+    assert moment.wait(10)
+    with alone(tmp_path / "run"):  # another kind of lock
+        assert not (tmp_path / "done").exists()
+    with alone(tmp_path / "run", kind="run", notice="waiting for the other"):
+        assert (tmp_path / "done").exists()
+    other.join()
+    assert capsys.readouterr().out == "waiting for the other\n"

@@ -17,8 +17,8 @@ from spfem.comparisons import (
     save_comparison,
 )
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video, write_video
 from spfem.errors import ShapeError
+from spfem.media.video import read_video, write_video
 from spfem.workspace import open_workspace
 from tests.evaluation.made_up import make_scores
 

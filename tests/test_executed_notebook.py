@@ -1,7 +1,11 @@
+import json
+import os
+import sys
+
 import nbformat
 import pytest
 
-from spfem.executed_notebook import LIVE_NOTE, WIDGET, WIDGET_STATE, freeze_notebook
+from spfem.executed_notebook import LIVE_NOTE, WIDGET, WIDGET_STATE, freeze_notebook, own_kernel
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
@@ -72,3 +76,21 @@ def test_what_has_no_widget_stays_byte_for_byte(notebook):
     before = notebook.read_bytes()
     freeze_notebook(notebook)
     assert notebook.read_bytes() == before
+
+
+def test_another_kernel_of_the_usual_name_is_not_taken(tmp_path, monkeypatch):
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    foreign = tmp_path / "kernels" / "python3" / "kernel.json"
+    foreign.parent.mkdir(parents=True)
+    words = ["/usr/bin/other-python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    foreign.write_text(json.dumps({"argv": words, "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert KernelSpecManager().get_kernel_spec("python3").argv[0] == "/usr/bin/other-python"
+    with own_kernel() as name:
+        assert KernelSpecManager().get_kernel_spec(name).argv[0] == sys.executable
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path)
+    monkeypatch.delenv("JUPYTER_PATH")
+    with own_kernel():
+        pass
+    assert "JUPYTER_PATH" not in os.environ

@@ -1,11 +1,15 @@
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from spfem.errors import SpfemError
 from spfem.processes import run_jobs
+from tests.conftest import ROOT
 
 
 def nothing():
@@ -78,3 +82,73 @@ def test_a_death_without_an_answer_is_an_error_that_names_the_job():
 def test_a_job_that_dies_once_is_tried_again_alone(tmp_path):
     answers = dict(run_jobs(die_in_company, [(1, tmp_path), (2, tmp_path)], 2))
     assert answers == {(1, tmp_path): 1, (2, tmp_path): 2}
+
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from spfem import processes, stopping
+
+folder = Path(sys.argv[1])
+
+def nothing():
+    pass
+
+def sleep(number):
+    (folder / f"{number}.{os.getpid()}").touch()
+    time.sleep(60)
+
+def work():
+    try:
+        with stopping.stopping_raises():
+            list(processes.run_jobs(sleep, [1, 2], 2))
+    except KeyboardInterrupt:
+        return stopping.say_stopped(2)
+    except stopping.Stopped as stopped:
+        return stopping.say_stopped(stopped.number)
+
+if __name__ == "__main__":
+    processes._prepare = nothing
+    sys.exit(work())
+"""
+
+
+def _lives(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def _wait(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_no_process_outlives_its_parent(tmp_path, name):
+    script, folder = tmp_path / "parent.py", tmp_path / "jobs"
+    script.write_text(PARENT)
+    folder.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, script, folder],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert _wait(lambda: len(list(folder.iterdir())) == 2, 60)
+    workers = [int(path.suffix[1:]) for path in folder.iterdir()]
+    assert all(map(_lives, workers))
+    parent.send_signal(signal.Signals[name])
+    said = parent.communicate(timeout=5)[1]  # returns only when nobody holds the pipe any more
+    assert _wait(lambda: not any(map(_lives, workers)), 5)
+    if name == "SIGKILL":
+        assert parent.returncode == -signal.SIGKILL
+    else:
+        word = "Ctrl-C" if name == "SIGINT" else name
+        assert said.splitlines()[-1].startswith(f"spfem: stopped by {word}; run the same command")
+        assert parent.returncode == 128 + signal.Signals[name]

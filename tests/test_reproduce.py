@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 
 import nbformat
 import pytest
@@ -171,3 +173,28 @@ def test_only_the_notebook_of_ablations_is_told_to_make_them(project, monkeypatc
         keys[wanted] = {p.stem: json.loads(p.read_text())["key"] for p in done.glob("*.json")}
     changed = {stem for stem in keys[True] if keys[True][stem] != keys[False][stem]}
     assert changed == {"14_ablations"}
+
+
+def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, monkeypatch, capsys):
+    running, most = [], []
+
+    def note(path, executed, parameters):
+        running.append(path)
+        most.append(len(running))
+        time.sleep(0.2)
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        executed.write_text("")
+        executed.with_suffix(".html").write_text("")
+        running.pop()
+
+    monkeypatch.setattr(module, "_execute", note)
+    runs = [
+        threading.Thread(target=reproduce, args=(_settings(project, force=True),)) for _ in range(2)
+    ]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert most == [1, 1]
+    said = capsys.readouterr().out
+    assert said.count("another run makes synthetic-smoke; this one begins when it ends") == 1

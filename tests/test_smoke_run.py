@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, InputError
 from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.figures.side_by_side import GAP
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, write_video
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

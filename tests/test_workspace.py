@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from spfem.corpus.video import read_video, write_video
 from spfem.errors import SettingsError
 from spfem.figures.style import new_figure
 from spfem.manifest import merge_manifest
+from spfem.media.video import read_video, write_video
 from spfem.workspace import choose_device, open_workspace
 
 

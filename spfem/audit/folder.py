@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import pandas as pd
 
 from spfem.errors import InputError
 from spfem.settings import EMOTIONS
+from spfem.spreadsheet import find_delimiter, read_text
 
 LIST_NAME = "clips.csv"
 SOURCE, REFERENCE = "source", "reference"
@@ -87,7 +90,10 @@ def _read_list(folder: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} is missing; {HOW_TO}")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = read_text(path)
+        table = pd.read_csv(
+            io.StringIO(text), dtype=str, keep_default_na=False, sep=find_delimiter(text)
+        )
     except (OSError, ValueError, UnicodeError) as error:
         raise InputError(f"{path} cannot be read as a table ({error}); {HOW_TO}") from error
     if missing := {"clip", "panels"} - set(table.columns):
@@ -122,7 +128,10 @@ def _read_clip(folder: Path, row: Mapping[str, str]) -> tuple[PublishedClip | No
 
 
 def _inside(path: Path, folder: Path) -> bool:
+    """Whether the path as written stays in the folder; links that the owner made may lead out."""
+    written = Path(os.path.normpath(path))
     try:
-        return path.resolve().is_relative_to(folder.resolve())
+        path.resolve()
     except (OSError, RuntimeError, ValueError):  # loops of links, names with a zero byte
         return False
+    return written.is_relative_to(os.path.normpath(folder))

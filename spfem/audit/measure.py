@@ -20,7 +20,7 @@ from spfem.audit.folder import REFERENCE, SOURCE, Problem, PublishedClip
 from spfem.audit.lips import follow_source
 from spfem.audit.panels import Panel, open_panel
 from spfem.audit.timing import Alignment, Curve, align_panels, sample_at
-from spfem.errors import SpfemError
+from spfem.errors import AssetError, SpfemError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features
 from spfem.evaluation.identity import cosine_identity, evenly_spaced, identity_distance
 from spfem.settings.audit import AuditSettings
@@ -64,8 +64,13 @@ def measure_clip(job: MeasureJob) -> MeasuredClip:
     for name, path in clip.videos.items():
         try:
             panels[name] = open_panel(path, settings.face_size)
+        except AssetError:  # no fault of the clip
+            raise
         except SpfemError as error:
             problems.append(Problem(clip.name, name, str(error)))
+        except Exception as error:  # damaged files raise whatever their reader stumbles over
+            reason = " ".join(str(error).split())
+            problems.append(Problem(clip.name, name, f"{path} cannot be used ({reason})"))
     if SOURCE not in panels:
         return MeasuredClip(clip, [], problems)
     methods = [name for name in clip.methods if name in panels]

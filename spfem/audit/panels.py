@@ -10,12 +10,12 @@ import numpy as np
 from spfem.audit.sound import lips_against_sound, loudness
 from spfem.audit.steadiness import flicker, not_held, sharpness, upper_face
 from spfem.audit.timing import Curve
-from spfem.corpus.video import read_video
 from spfem.errors import FaceNotFoundError
 from spfem.evaluation.identity import identity_embeddings
 from spfem.evaluation.mouth import mouth_opening
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
+from spfem.media.video import read_video
 from spfem.settings import FaceSettings
 
 NOSE_TIP = 1

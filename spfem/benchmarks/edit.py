@@ -16,12 +16,12 @@ from spfem.benchmarks.table import Row
 from spfem.benchmarks.timing import Step, median_seconds, reference
 from spfem.chain import ConditionSource, put_back
 from spfem.corpus.synthetic.build import film_take, plan_takes
-from spfem.corpus.video import read_video, write_video
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
 from spfem.face.track import track_clip
 from spfem.head import load_head_model
 from spfem.manipulator import manipulate
+from spfem.media.video import read_video, write_video
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.generator import Generator
 from spfem.renderer.render import render_clips

@@ -20,13 +20,13 @@ from spfem.benchmarks.timing import median_seconds
 from spfem.chain import ConditionSource, put_back
 from spfem.corpus.synthetic.build import film_take, plan_takes
 from spfem.corpus.synthetic.emotions import EMOTION_UNITS
-from spfem.corpus.video import read_video, stream_frames, write_video
 from spfem.edit.moving.move import ClipMover
 from spfem.errors import SpfemError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
+from spfem.media.video import read_video, stream_frames, write_video
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.render import render_clips
 from spfem.scales import load_scale

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import probe_video, stream_frames, write_video
 from spfem.edit.progress import show_frames
 from spfem.figures.side_by_side import side_by_side
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames, write_video
 
 LARGEST_HEIGHT = 480  # pixels of a panel
 

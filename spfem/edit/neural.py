@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import stream_frames
 from spfem.edit.adapt import adapt_renderer, choose_face_size, sample_texture
 from spfem.edit.pictures import EditPlan, edited_frames, sample_shift
 from spfem.edit.sample import sample_faces
 from spfem.edit.tracking.track import MadeTrack
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
+from spfem.media.video import stream_frames
 from spfem.renderer.stage import MadeRenderer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class EditRequest:
         anchored: move the expression by the difference that the target style makes, which own
             videos need, since their codes are offset from those of the training corpus.
         without_sound: accept a clip that has no sound.
+        lossless: write every pixel of the result as it was made; larger, for further work.
     """
 
     clip: Path
@@ -59,6 +61,7 @@ class EditRequest:
     device: str = "auto"
     anchored: bool = True
     without_sound: bool = False
+    lossless: bool = False
 
     @property
     def comparison(self) -> Path:
@@ -90,20 +93,24 @@ class EditRequest:
             raise InputError(
                 f"{self.out}: results are mp4 files; give another name, to end in .mp4"
             )
+        for source in (self.clip, self.reference):
+            if source is not None and source.is_dir():
+                raise InputError(f"{source} is a folder; give one video file")
         written = [self.out, self.comparison] if self.compare else [self.out]
         for source in (self.clip, self.reference):
             if source is not None and source.resolve() in [path.resolve() for path in written]:
                 raise InputError(f"{source} would be overwritten; give another name for the result")
 
-    def describe(self) -> str:
-        """Text for the metadata of the result: that it is manipulated, and how."""
+    def describe(self, losses: Sequence[str] = ()) -> str:
+        """Text for the metadata of the result: that it is manipulated, how, and what it lacks."""
         wish = f"emotion {self.emotion}"
         if self.reference is not None:
             wish = f"expression style of {self.reference.name}"
+        lacking = f"; of its source it lacks: {', '.join(losses)}" if losses else ""
         return (
             "manipulated video: the facial expression was changed with spfem "
             f"{__version__} (method {self.method}, {wish}, intensity {self.intensity:g}, "
-            f"renderer {self.renderer})"
+            f"renderer {self.renderer}){lacking}"
         )
 
 

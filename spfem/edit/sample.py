@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import stream_frames
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.face.align import align_faces
 from spfem.face.conditions import ConditionPainter
 from spfem.face.track_file import FaceTrack
+from spfem.media.video import stream_frames
 
 SAMPLE_FRAMES = 300  # to learn from; about 0.8 MB each at 192 pixels with their conditions
 STRETCH_FRAMES = 50  # consecutive frames, since the renderer learns from sequences

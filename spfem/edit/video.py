@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
-from spfem.corpus.video import probe_video, stream_frames, write_video
 from spfem.edit.comparison import write_comparison
 from spfem.edit.models import load_base_renderer, load_edit_manipulator
 from spfem.edit.moving.move import ClipMover
@@ -15,6 +15,9 @@ from spfem.edit.progress import show_frames
 from spfem.edit.request import EditRequest, EditResult
 from spfem.edit.tracking.track import MadeTrack, make_track
 from spfem.errors import InputError
+from spfem.media.losses import check_result
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames, write_video
 from spfem.project import project_folder
 from spfem.settings import FaceSettings
 from spfem.workspace import choose_device
@@ -25,10 +28,11 @@ OWN_FOLDER = "own"
 def edit_video(request: EditRequest) -> EditResult:
     """Edit one video of any length; the result appears whole, or not at all.
 
-    The frame rate is the clip's own (the mean, where it varies), the sound is copied packet by
-    packet, and the file says in its metadata that it is manipulated. Frames without the face stay
-    as they are. The track is kept (with NED's renderer, the adapted renderer too), so that a
-    second edit of the clip only draws, and a killed one continues.
+    The frame rate is the clip's own, its sound tracks are copied packet by packet, and the file
+    says in its metadata that it is manipulated, and what of the source it lacks. That all can be
+    written is tried before the work. Frames without the face stay as they are. The track is kept
+    (with NED's renderer, the adapted renderer too), so that a second edit of the clip only draws,
+    and a killed one continues.
 
     Raises:
         InputError: for a video that cannot be read, is too short or shows no face, or a request
@@ -36,6 +40,10 @@ def edit_video(request: EditRequest) -> EditResult:
         CheckpointError: if models are asked for that are not there.
     """
     request.check()
+    facts = probe_video(request.clip)
+    losses = check_result(request.clip, facts, request.out)
+    for loss in losses:
+        print(f"the result will lack: {loss}", file=sys.stderr)
     device = choose_device(request.device)
     manipulator = load_edit_manipulator(request.models, request.method, request.seed)
     base = None
@@ -43,7 +51,6 @@ def edit_video(request: EditRequest) -> EditResult:
         base = load_base_renderer(request.models, request.seed, device)
     settings = FaceSettings()
     window = manipulator.settings.window_frames
-    facts = probe_video(request.clip)
     if not facts.has_audio and not request.without_sound:
         raise InputError(
             f"{request.clip} has no sound, so there is no speech to preserve; give the original "
@@ -73,7 +80,9 @@ def edit_video(request: EditRequest) -> EditResult:
         show_frames(frames, "drawing", len(track)),
         facts.fps,
         audio_from=request.clip if facts.has_audio else None,
-        comment=request.describe(),
+        comment=request.describe(losses),
+        colour=facts.colour.as_written(),
+        lossless=request.lossless,
     )
     comparison = request.comparison if request.compare else None
     if comparison is not None:

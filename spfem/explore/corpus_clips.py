@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spfem.corpus.audio import read_audio
 from spfem.corpus.clips import Clip, Corpus
 from spfem.explore.alignment import align_waveforms, doubt
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.explore.recent import Recent
 from spfem.face.track_file import FaceTrack
+from spfem.media.audio import read_audio
 from spfem.pairing.index import PairIndex
 from spfem.settings import EMOTIONS, PairingSettings
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from spfem.artifacts import file_digest
-from spfem.corpus.audio import decode_audio
-from spfem.corpus.media import in_seconds, open_media
-from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.tracking.track import make_track
 from spfem.errors import InputError
 from spfem.explore.alignment import align_waveforms
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.face.align import align_faces
+from spfem.media.audio import sound_beside
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames
 from spfem.settings import FaceSettings, PairingSettings
 
 ACTOR, SENTENCE = "own", "own sentence"
@@ -95,11 +95,7 @@ def _read(path: Path, name: str, keep: Path, face_size: int, sample_rate: int) -
     track = make_track(folder, path, FaceSettings(face_size=face_size)).track
     if len(track) < SHORTEST_FRAMES:
         raise _too_short(path, len(track))
-    with open_media(path) as container:
-        video = container.streams.video[0]
-        decoded = decode_audio(
-            container, sample_rate, in_seconds(video.start_time, video.time_base)
-        )
+    decoded = sound_beside(path, probe_video(path), sample_rate)
     if decoded is None or not decoded[0].any():
         raise InputError(f"{path} is silent; the clips are aligned by their sound")
     return ExploredClip(

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from spfem.corpus.clips import Clip
-from spfem.corpus.video import probe_video
 from spfem.errors import CorpusError, InputError
+from spfem.media.probe import probe_video
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 
@@ -141,8 +141,8 @@ def _measure(job: tuple[Clip, Path, FaceSettings]) -> tuple[float, int, int] | N
 
 def _warm_up(video: Path, settings: FaceSettings) -> None:
     """Load and compile what all clips share."""
-    from spfem.corpus.video import stream_frames
     from spfem.face.track import track_clip
+    from spfem.media.video import stream_frames
 
     frames = [frame for _, frame in zip(range(WARM_FRAMES), stream_frames(video), strict=False)]
     track_clip(np.stack(frames), settings)

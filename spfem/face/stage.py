@@ -25,9 +25,7 @@ SOURCES = (
     "face",
     "head",
     "face_units.py",
-    "corpus/video.py",
-    "corpus/media.py",
-    "corpus/replay.py",
+    "media",
 )
 NAMED_REASONS = 10  # damaged clips that a warning names
 
@@ -195,8 +193,8 @@ def _warn(damaged: Mapping[str, str], clips: int) -> None:
 
 def _track_one(job: Job) -> str:
     """Track one clip into its file; gives why it cannot be used, or an empty reason."""
-    from spfem.corpus.audio import read_audio
     from spfem.face.track import track_clip
+    from spfem.media.audio import read_audio
 
     clip, path, settings = job
     try:

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spfem.corpus.replay import ReplayedFrames
-from spfem.corpus.video import probe_video
 from spfem.face.align import align_faces, alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import ConditionPainter, HeadCodes, aligned_vertices
@@ -19,6 +17,8 @@ from spfem.face.mask import face_masks
 from spfem.face.track_file import FaceTrack
 from spfem.face.tracker import track_landmarks
 from spfem.head import HeadModel, load_head_model
+from spfem.media.probe import probe_video
+from spfem.media.replay import ReplayedFrames
 from spfem.settings import FaceSettings
 
 MASKED_FRAMES = 32  # drawn at a time; the rasteriser needs 16 bytes a pixel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,9 +94,10 @@ def load_fields(
     try:
         with np.load(path) as stored:
             values = {field.name: stored[field.name] for field in fields(kind)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} {complaint} ({error}); {advice}") from error
-    values = {name: value if value.ndim else value.item() for name, value in values.items()}
-    if "frame_size" in values:
-        values["frame_size"] = tuple(int(side) for side in values["frame_size"])
+        values = {name: value if value.ndim else value.item() for name, value in values.items()}
+        if "frame_size" in values:
+            values["frame_size"] = tuple(int(side) for side in values["frame_size"])
+    except Exception as error:  # damaged archives raise whatever the reader stumbles over
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} {complaint} ({reason}); {advice}") from error
     return values

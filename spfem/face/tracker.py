@@ -15,6 +15,8 @@ import numpy as np
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
 
 LANDMARK_COUNT = 478
+LARGE_SIDE = 1280  # pixels, of frames in which a face may be too small for the detector
+SMALL_FACE = ", or crop the frames to it if it is smaller than a tenth of their width"
 BLENDSHAPE_NAMES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
     "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight",
@@ -132,6 +134,7 @@ def track_landmarks(
     if not found.any():
         raise FaceNotFoundError(
             f"{name}: no face in any of {len(rows)} frames; give a clip of one face"
+            + (SMALL_FACE if max(size) >= LARGE_SIDE else "")
         )
     seen = [row for row in rows if row is not None]
     return TrackedFace(

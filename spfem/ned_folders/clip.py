@@ -227,6 +227,7 @@ def load_clip(path: Path) -> NedClip:
             arrays=values,
         )
     except Exception as error:  # damaged archives raise whatever the reader stumbles over
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{path} holds no clip of a NED folder ({error}); import the folder again"
+            f"{path} holds no clip of a NED folder ({reason}); import the folder again"
         ) from error

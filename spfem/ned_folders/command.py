@@ -207,7 +207,7 @@ def _imported(folder: Path) -> Iterator[ClipToWrite]:
 def _to_write(
     arguments: argparse.Namespace, name: str, video: Path, track: FaceTrack, deca: Deca | None
 ) -> ClipToWrite:
-    from spfem.corpus.video import read_video, stream_frames
+    from spfem.media.video import read_video, stream_frames
     from spfem.ned_folders.from_track import ned_clip_of_track
     from spfem.ned_folders.write import ClipToWrite
 

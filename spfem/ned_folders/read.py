@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import probe_video
 from spfem.errors import InputError
 from spfem.flame.codes import read_released_codes
+from spfem.media.probe import probe_video
 from spfem.ned_folders.boxes import FRAME_INFO, VideoInfo, read_boxes, read_frame_info
 from spfem.ned_folders.clip import CODES, MASKS, PICTURES, TABLE_ROWS, TABLES, NedClip
 from spfem.ned_folders.frames import list_frames, read_picture, read_table

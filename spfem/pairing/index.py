@@ -12,10 +12,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.artifacts import Stage, file_digest, open_stage, write_json, writing
-from spfem.corpus.audio import read_audio
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.video import probe_video
 from spfem.errors import ArtifactError, CorpusError, InputError
+from spfem.media.audio import read_audio
+from spfem.media.probe import probe_video
 from spfem.pairing.dtw import align_sequences
 from spfem.pairing.features import alignment_features
 from spfem.pairing.released_paths import fit_to_clips, read_released_paths, released_couples
@@ -25,7 +25,7 @@ PATHS_NAME = "aligned_path.json"
 PAIRS_NAME = "pairs.json"
 _SOURCES = (
     *(f"pairing/{name}.py" for name in ("dtw", "features", "index", "mfcc", "released_paths")),
-    *(f"corpus/{name}.py" for name in ("audio", "media", "video")),
+    "media",
 )
 
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from spfem.corpus.audio import read_audio
 from spfem.corpus.clips import Corpus
+from spfem.media.audio import read_audio
 from spfem.pairing.features import alignment_features
 from spfem.pairing.index import PairIndex
 from spfem.settings import PairingSettings

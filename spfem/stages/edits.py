@@ -16,11 +16,11 @@ from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.chain import ConditionSource, Wish, edit_expression, put_back
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit, edit_protocol
-from spfem.corpus.video import read_video, write_video
 from spfem.face.conditions import ConditionPainter
 from spfem.face.track import track_clip
 from spfem.head import load_head_model
 from spfem.manipulator import load_manipulator
+from spfem.media.video import read_video, write_video
 from spfem.processes import run_jobs
 from spfem.renderer.render import render_clips
 from spfem.stages.data import make_corpus, make_faces, make_persons
@@ -30,7 +30,7 @@ from spfem.stages.renderer_supervision import ANCHORED
 from spfem.stages.renderers import make_actor_renderer, person_texture
 from spfem.workspace import Workspace
 
-TRACK_SOURCES = ("face", "head", "corpus/video.py", "corpus/media.py", "stages/edit_track.py")
+TRACK_SOURCES = ("face", "head", "media", "stages/edit_track.py")
 SOURCES = (
     *TRACK_SOURCES,
     "chain.py",

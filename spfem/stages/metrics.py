@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from spfem.corpus.audio import read_audio
 from spfem.correlation import SpatialCoherence
 from spfem.correlation.crossmodal.bank import AudioBank
 from spfem.correlation.crossmodal.bank_stage import measure_banks
@@ -18,6 +17,7 @@ from spfem.correlation.learn_temporal import learn_temporal
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.correlation.temporal_training import TEMPORAL_METRICS, formulated, metric_class
 from spfem.errors import SettingsError
+from spfem.media.audio import read_audio
 from spfem.settings import CrossModalSettings
 from spfem.stages.data import make_corpus, make_faces, make_pairs, manipulator_clips
 from spfem.stages.progress import show_progress

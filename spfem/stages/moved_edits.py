@@ -15,12 +15,12 @@ from tqdm.auto import tqdm
 
 from spfem.artifacts import Stage, file_digest, open_stage, writing
 from spfem.corpus.protocol import Edit, edit_protocol
-from spfem.corpus.video import read_video, write_video
 from spfem.edit.moving.move import move_clip
 from spfem.errors import CorpusError
 from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
+from spfem.media.video import read_video, write_video
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, FaceSettings
 from spfem.stages.data import make_corpus, make_persons

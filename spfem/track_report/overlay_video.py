@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spfem.corpus.video import write_video
 from spfem.face.landmark_sets import interocular_distance
 from spfem.face.overlay import overlay
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
+from spfem.media.video import write_video
 from spfem.track_report.quality import track_quality
 
 SMALLEST_HEIGHT = 480  # pixels; smaller frames are enlarged until their caption can be read

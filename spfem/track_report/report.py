@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spfem.corpus.video import stream_frames
-from spfem.errors import InputError, SpfemError
+from spfem.errors import ArtifactError, AssetError, InputError, SpfemError
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
+from spfem.media.names import VIDEO_SUFFIXES, is_ignored, suffix_of
+from spfem.media.video import stream_frames
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 from spfem.track_report.overlay_video import write_overlay
 from spfem.track_report.quality import track_quality
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 AIMS = {"found": 0.99, "error_median": 3.0, "frames_per_second": 40.0}
 """What a good recording reaches: share of frames at least, percent at most, rate at least."""
 
@@ -43,7 +43,8 @@ class _Job:
 def find_videos(places: Iterable[Path]) -> list[Path]:
     """Video files among files and, at any depth, in folders, in a fixed order.
 
-    Files that are named are taken whatever their suffix. Linked folders are not entered.
+    Files that are named are taken whatever their suffix; in folders, hidden files and those of
+    other suffixes are passed over, and linked folders are not entered.
 
     Raises:
         InputError: if a place does not exist, or no video is found.
@@ -53,13 +54,17 @@ def find_videos(places: Iterable[Path]) -> list[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; give clips or folders of clips")
         if place.is_dir():
-            files = (path for path in place.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-            found += sorted(path for path in files if not path.is_dir())
+            found += sorted(path for path in place.rglob("*") if _is_clip(path, place))
         else:
             found.append(place)
     if not found:
         raise InputError("no video was found; give clips, or folders that hold some")
     return list(dict.fromkeys(found))
+
+
+def _is_clip(path: Path, place: Path) -> bool:
+    passed_over = any(is_ignored(part) for part in path.relative_to(place).parts)
+    return suffix_of(path.name) in VIDEO_SUFFIXES and not passed_over and not path.is_dir()
 
 
 def track_row(name: str, track: FaceTrack) -> dict[str, Any]:
@@ -127,8 +132,13 @@ def _report_one(job: _Job) -> dict[str, Any]:
         row["cpu_ms_per_frame"] = 1000 * processor / len(track)
         if job.overlay is not None:
             write_overlay(job.overlay, stream_frames(job.path), track, audio_from=job.path)
+    except (ArtifactError, AssetError):  # no fault of the clip
+        raise
     except SpfemError as error:
         return {"clip": job.name, "problem": str(error)}
+    except Exception as error:  # damaged files raise whatever their reader stumbles over
+        reason = " ".join(str(error).split())
+        return {"clip": job.name, "problem": f"{job.path} cannot be used ({reason})"}
     return row
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import re
@@ -13,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from spfem.errors import InputError
+from spfem.media.names import is_ignored, suffix_of
 from spfem.settings.study import StudySettings
+from spfem.spreadsheet import parse_rows, read_text
 
 FORMAT = "spfem user study answers 1"
 PARTICIPANT = re.compile(r"[0-9a-f]{12}")
@@ -94,8 +95,12 @@ def read_key(path: Path) -> dict[str, Any]:
 def _files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob("*.json")) + sorted(path.glob("*.csv")) if path.is_dir() else []
-        found += inside if path.is_dir() else [path]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [one for one in sorted(path.iterdir()) if not is_ignored(one.name)]
+        for suffix in (".json", ".csv"):
+            found += [one for one in inside if suffix_of(one.name) == suffix]
     return found
 
 
@@ -105,8 +110,8 @@ def _participant(path: Path, key: Mapping[str, Any], settings: StudySettings) ->
     if path.stat().st_size > settings.largest_file_bytes:
         raise InputError(f"larger than {settings.largest_file_bytes} bytes")
     try:
-        text = path.read_text("utf-8")
-        record = _from_csv(text) if path.suffix == ".csv" else json.loads(text)
+        text = read_text(path)
+        record = _from_csv(text) if suffix_of(path.name) == ".csv" else json.loads(text)
     except (ValueError, KeyError, RecursionError, csv.Error) as error:
         raise InputError(f"not readable ({type(error).__name__})") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
@@ -154,7 +159,7 @@ def _from_csv(text: str) -> dict[str, Any]:
     """The record of the JSON twin; skipped comparisons leave no row."""
     record: dict[str, Any] = {"answers": []}
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in csv.DictReader(io.StringIO(text), strict=True):
+    for row in parse_rows(text, strict=True):
         for name in ("format", "study", "participant", "consent", "finished"):
             if record.setdefault(name, row[name]) != row[name]:
                 raise InputError(f"rows of different {name} in one file")
@@ -162,8 +167,8 @@ def _from_csv(text: str) -> dict[str, Any]:
         if row["question"] in answer["choices"]:
             raise InputError("a question is answered twice")
         answer["choices"][row["question"]] = row["choice"]
-        answer["seconds"] = float(row["seconds"])
+        answer["seconds"] = float(row["seconds"].replace(",", "."))  # as some countries write it
     for answer in found.values():
-        answer["repeat"] = {"true": True, "false": False}[answer["repeat"]]
+        answer["repeat"] = {"true": True, "false": False}[answer["repeat"].lower()]
         record["answers"].append(answer)
     return record

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spfem.errors import InputError
+from spfem.media.names import VIDEO_SUFFIXES, is_ignored, suffix_of
 from spfem.settings import EMOTIONS
 
-SUFFIXES = (".mp4", ".webm", ".m4v")
 SOURCE, REFERENCE = "source", "reference"
 EDIT = re.compile(r"(?:intra|cross)-(?P<actor>\w+)-(?P<emotion>\w+)-(?P<number>\d+)-as-\w+")
 WANTED = re.compile(rf"-as-({'|'.join(EMOTIONS)})$")
@@ -93,7 +93,11 @@ def _first_seed(folder: Path) -> Path:
 
 
 def _videos(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*")) if path.suffix in SUFFIXES}
+    return {
+        path.stem: path
+        for path in sorted(folder.glob("*"))
+        if suffix_of(path.name) in VIDEO_SUFFIXES and not is_ignored(path.name) and path.is_file()
+    }
 
 
 def _sources_of_run(words: Sequence[str], names: set[str]) -> dict[str, Path]:

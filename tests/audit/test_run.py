@@ -19,6 +19,7 @@ from spfem.audit.words import (
 from spfem.errors import InputError
 from spfem.settings.audit import AuditSettings
 from tests.edit.made_up import speaking_frames, write_clip
+from tests.media.test_sound_tracks import changing_sound
 
 FRAMES = 44
 SETTINGS = AuditSettings(identity_frames=2, resamples=100, face_size=96)
@@ -46,7 +47,8 @@ def audit(tmp_path_factory):
     write_clip(folder / "one" / "empty.mp4", np.zeros((20, 64, 64, 3), np.uint8), 30)
     write_clip(folder / "two" / "source.mp4", np.zeros((20, 64, 64, 3), np.uint8))
     write_clip(folder / "two" / "ned.mp4", source[:20])
-    rows = ["clip,emotion_in_name,panels", "one,happy,source|ned|ours|cut|empty|gone"]
+    changing_sound(folder / "one").rename(folder / "one" / "odd.mp4")
+    rows = ["clip,emotion_in_name,panels", "one,happy,source|ned|ours|cut|empty|gone|odd"]
     (folder / "clips.csv").write_text("\n".join([*rows, "two,sad,source|ned"]))
     clips, problems = read_published(folder)
     return audit_clips(clips, SETTINGS, problems=problems)
@@ -57,6 +59,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_measured(audit):
     assert "missing" in problems["one", "gone"]
     assert "cut.mp4" in problems["one", "cut"]
     assert "no face" in problems["one", "empty"]
+    assert "sound changes" in problems["one", "odd"]
     assert "no face" in problems["two", "source"]
     assert list(audit.measures.panel) == ["source", "ned", "ours"]
 

@@ -20,8 +20,8 @@ from spfem.benchmarks import (
 )
 from spfem.benchmarks.command import PARTS
 from spfem.benchmarks.table import COLUMNS, Row, merge_rows
-from spfem.corpus.video import read_video
 from spfem.errors import CorpusError, SettingsError
+from spfem.media.video import read_video
 from spfem.settings import (
     CrossModalSettings,
     ManipulatorSettings,

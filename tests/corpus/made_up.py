@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.audio import write_audio
-from spfem.corpus.video import read_video, write_video
+from spfem.media.audio import write_audio
+from spfem.media.video import read_video, write_video
 from spfem.settings import EMOTIONS
 
 RATE = 16000

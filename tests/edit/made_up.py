@@ -10,12 +10,12 @@ import torch
 
 from spfem.corpus.synthetic.appearance import Appearance
 from spfem.corpus.synthetic.render import portrait
-from spfem.corpus.video import write_video
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, Manipulator
 from spfem.manipulator.checkpoint import save_manipulator
 from spfem.manipulator.stage import CHECKPOINT_NAME
+from spfem.media.video import write_video
 from spfem.renderer.checkpoint import new_renderer, save_renderer
 from spfem.renderer.stage import FILE_NAME
 from spfem.settings import ManipulatorSettings

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import write_video
 from spfem.edit import EditRequest, edit_video
 from spfem.edit.tracking import track
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
+from spfem.media.video import write_video
 from tests.edit.made_up import save_models
 from tests.face.planted import planted_clip
 

@@ -5,10 +5,11 @@ from itertools import islice
 
 import numpy as np
 
-from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit.comparison import in_step, write_comparison
-from tests.corpus.test_video import audio_bytes, moving_frames
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, write_video
 from tests.edit.made_up import write_clip
+from tests.media.test_video import audio_bytes, moving_frames
 
 
 def test_a_video_of_another_rate_is_shown_in_time_and_held():

@@ -11,12 +11,17 @@ import pytest
 
 from spfem.__main__ import main
 from spfem.artifacts import RECORD_NAME
-from spfem.corpus.video import probe_video, read_video, write_video
 from spfem.edit import EditRequest, edit_video
-from spfem.errors import CheckpointError, FaceNotFoundError, InputError
+from spfem.errors import ArtifactError, CheckpointError, FaceNotFoundError, InputError
 from spfem.head import load_head_model
-from tests.corpus.test_video import audio_bytes
+from spfem.media.losses import list_losses
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, write_video
 from tests.edit.made_up import save_models, speaking_frames, write_clip
+from tests.media.clips import clicks
+from tests.media.clips import write_clip as write_media_clip
+from tests.media.test_sound_tracks import without_decoder
+from tests.media.test_video import audio_bytes
 
 COUNT = 14
 
@@ -150,6 +155,37 @@ def test_the_command_line_names_what_it_wrote(clip, models, edited, tmp_path, ca
         assert "emotion fear, intensity 0.3" in container.metadata["comment"]
     assert main([*map(str, words[:4]), "--out", str(clip), "--models", str(models)]) == 1
     assert "would be overwritten" in capsys.readouterr().err
+
+
+def test_a_lossless_result_keeps_every_pixel_outside_the_face(clip, models, edited, tmp_path):
+    result = edit(clip, tmp_path, models, lossless=True)
+    before, after = read_video(clip).frames, read_video(result.out).frames
+    same = (before == after).all(-1)
+    assert same[:, :20].all()
+    assert same[:, :, :20].all()
+    assert 0.02 < (~same).mean() < 0.6
+
+
+def test_what_cannot_be_written_fails_before_the_work(clip, tmp_path):
+    (tmp_path / "file").write_text("x")
+    request = EditRequest(clip, tmp_path / "file" / "out.mp4", emotion="sad", models=tmp_path)
+    with pytest.raises(ArtifactError, match="cannot be written"):  # and no word of the models
+        edit_video(request)
+
+
+def test_what_the_result_will_lack_is_said_before_and_stands_in_it(heads, models, tmp_path, capfd):
+    path = tmp_path / "two.mkv"
+    sounds = [clicks(0.4, [0.1]), clicks(0.4, [0.2])]
+    write_media_clip(path, heads, sounds=sounds, sound_codec="pcm_s16le")
+    without_decoder(path)
+    with pytest.raises(CheckpointError):
+        edit(path, tmp_path, tmp_path / "nowhere")
+    said = capfd.readouterr().err
+    assert "the result will lack: sound track 1 (unknown codec: no decoder)" in said
+    request = EditRequest(path, tmp_path / "out.mp4", emotion="sad")
+    losses = list_losses(probe_video(path))
+    assert len(losses) == 2
+    assert f"of its source it lacks: {', '.join(losses)}" in request.describe(losses)
 
 
 def test_zero_intensity_is_the_source(clip, models, edited, tmp_path):

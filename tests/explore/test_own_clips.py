@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.corpus.video import write_video
 from spfem.errors import FaceNotFoundError, InputError, SettingsError
 from spfem.explore.open import explore_corpus
 from spfem.explore.own_clips import OwnClips
+from spfem.media.video import write_video
 from spfem.settings import PairingSettings
 
 

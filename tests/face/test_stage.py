@@ -15,10 +15,10 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.synthetic.render import portrait
-from spfem.corpus.video import write_video
 from spfem.errors import AssetError, CorpusError, SettingsError
 from spfem.face.stage import extract_actor_faces, extract_faces, track_path
 from spfem.face.track import track_clip
+from spfem.media.video import write_video
 from spfem.settings import FaceSettings
 from tests.face.dying import die_on_the_last, prepare_nothing
 

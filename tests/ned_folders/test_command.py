@@ -5,9 +5,9 @@ from spfem.__main__ import main
 from spfem.artifacts import write_json
 from spfem.corpus.clips import Clip
 from spfem.corpus.corpus_list import save_corpus
-from spfem.corpus.video import write_video
 from spfem.face.stage import track_path
 from spfem.head import load_head_model
+from spfem.media.video import write_video
 from spfem.ned_folders.clip import load_clip
 from spfem.ned_folders.codes_files import person_codes, write_person_codes
 from spfem.ned_folders.write import ClipToWrite, new_folder, write_ned_folder

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from spfem.corpus.video import write_video
 from spfem.errors import InputError
+from spfem.media.video import write_video
 from spfem.ned_folders.read import open_ned_folder, read_clips
 from spfem.ned_folders.write import NOTE_NAME, ClipToWrite, new_folder, write_ned_folder
 from tests.ned_folders.made_up import ALL, assert_same_clip, make_clip

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.corpus.audio import write_audio
 from spfem.corpus.clips import Clip
 from spfem.corpus.corpus_list import save_corpus
 from spfem.corpus.synthetic.sentences import SHARED, sentences_of
 from spfem.corpus.synthetic.speech import actor_voice, speak, speech_clock, speech_style
-from spfem.corpus.video import write_video
 from spfem.errors import ArtifactError, CorpusError, SettingsError, ShapeError
+from spfem.media.audio import write_audio
+from spfem.media.video import write_video
 from spfem.pairing.dtw import align_sequences
 from spfem.pairing.features import alignment_features
 from spfem.pairing.index import pair_corpus

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spfem.corpus.audio import write_audio
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.published_protocol import load_protocol
-from spfem.corpus.video import write_video
 from spfem.errors import InputError
+from spfem.media.audio import write_audio
+from spfem.media.video import write_video
 from spfem.pairing.compare import compare_pairings, summarise_comparison
 from spfem.pairing.index import pair_corpus
 from spfem.pairing.released_paths import FPS, fit_to_clips, read_released_paths

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from spfem.corpus.video import write_video
 from spfem.evaluation.tables import save_table
+from spfem.media.video import write_video
 
 CODE = 'workspace.save_table(t, "zeta")\nworkspace.save_figure(f, "alpha")\nsave(f"face_{actor}")'
 

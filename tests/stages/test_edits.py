@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video, write_video
 from spfem.errors import InputError
+from spfem.media.video import read_video, write_video
 from spfem.scales import load_scale
 from spfem.stages import edits
 from spfem.stages.edit_track import EditTrack

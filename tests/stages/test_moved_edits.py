@@ -11,10 +11,10 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import Edit
-from spfem.corpus.video import read_video, write_video
 from spfem.errors import CorpusError
 from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
 from spfem.head import load_head_model
+from spfem.media.video import read_video, write_video
 from spfem.scales import load_scale
 from spfem.stages import counterparts, moved_codes, moved_edits
 from spfem.stages.edit_track import EditTrack

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spfem.corpus.audio import write_audio
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.video import write_video
+from spfem.media.audio import write_audio
+from spfem.media.video import write_video
 from spfem.settings import PairingSettings
 from spfem.stages import released_pairs
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.corpus.video import read_video
 from spfem.errors import InputError
+from spfem.media.video import read_video
 from spfem.settings import FaceSettings
 from spfem.track_report.report import clip_names, find_videos, in_words, report_tracks
 from tests.edit.made_up import speaking_frames, write_clip
+from tests.media.test_sound_tracks import changing_pictures
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,8 @@ def folder(tmp_path_factory):
     write_clip(root / "a" / "own clip é.mp4", speaking_frames(12, 160))
     write_clip(root / "b" / "empty.mp4", np.zeros((6, 64, 64, 3), np.uint8))
     (root / "b" / "cut.mp4").write_bytes(b"no video")
+    changing_pictures(root / "b").rename(root / "b" / "growing.mkv")
+    (root / "b" / "whole.mkv").unlink()
     (root / "b" / "notes.txt").write_text("not a clip")
     return root
 
@@ -30,11 +33,12 @@ def made(folder):
 
 def test_one_row_a_clip_and_problems_named(made):
     report, _ = made
-    assert sorted(report["clip"]) == ["a-own clip é", "b-cut", "b-empty"]
+    assert sorted(report["clip"]) == ["a-own clip é", "b-cut", "b-empty", "b-growing"]
     rows = report.set_index("clip")
     assert rows.problem["a-own clip é"] == ""
     assert "no face" in rows.problem["b-empty"]
     assert "cut.mp4" in rows.problem["b-cut"]
+    assert "picture changes from 64 x 48 to 64 x 96" in rows.problem["b-growing"]
     good = rows.loc["a-own clip é"]
     assert good.found == 1.0
     assert 0 < good.error_median < 6
@@ -56,7 +60,7 @@ def test_overlay_has_every_frame_with_a_caption(made):
 def test_words_count_what_was_seen(made):
     report, _ = made
     text = in_words(report, 2)
-    assert text.startswith("1 of 3 clips, 12 frames: a face in 100.00%")
+    assert text.startswith("1 of 4 clips, 12 frames: a face in 100.00%")
     assert "could be tracked" in in_words(report[report.problem != ""], 2)
 
 

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 
-from spfem.corpus.video import write_video
+from spfem.media.video import write_video
 from spfem.user_study.answers import FORMAT
 
 CLIPS = ("intra-M1-neutral-001-as-happy", "intra-M1-neutral-002-as-fear")

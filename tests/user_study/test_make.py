@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from spfem.__main__ import main
-from spfem.corpus.video import read_video
 from spfem.errors import InputError
+from spfem.media.video import read_video
 from spfem.settings.study import StudySettings
 from spfem.user_study.clips import find_clips
 from spfem.user_study.make import make_study
+from tests.media.clips import clicks, flash_frames, offset_milliseconds, write_clip
 from tests.user_study.study_folder import CLIPS, METHODS, write_clips
 
 
@@ -119,3 +120,28 @@ def test_damaged_video_leaves_no_half_study(clips, tmp_path):
     with pytest.raises(InputError, match="not a readable media file"):
         make_study([str(broken)], tmp_path / "out")
     assert not (tmp_path / "out" / "page").exists()
+
+
+def test_videos_that_mp4_cannot_hold_are_encoded_anew(tmp_path):
+    frames = flash_frames(12, 6)
+    for method in ("one", "two"):
+        (tmp_path / "in" / method).mkdir(parents=True)
+        write_clip(
+            tmp_path / "in" / method / "take-as-happy.webm",
+            frames,
+            codec="libvpx",
+            sounds=[clicks(0.4, [0.2], 48000)],
+            sound_codec="libopus",
+            rate=48000,
+            options={"auto-alt-ref": "0"},
+        )
+    page, _ = make_study([str(tmp_path / "in")], tmp_path / "study")
+    videos = sorted((page.parent / "videos").iterdir())
+    assert len(videos) >= 2
+    for path in videos:
+        video = read_video(path)
+        assert len(video.frames) == 12
+        assert video.audio is not None
+    copied = [p for p in videos if read_video(p).frames.std() > 40]
+    assert copied
+    assert abs(offset_milliseconds(copied[0])) < 15

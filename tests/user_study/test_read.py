@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import random
 
@@ -75,6 +77,39 @@ def test_interval_covers_people_that_differ(folder, key):
     assert row.share == 0.5
     naive = 1.96 * np.sqrt(0.25 / row.comparisons)
     assert row.ci_high - row.ci_low > 4 * naive
+
+
+def _as_csv(record):
+    """Rows as the page saves them."""
+    names = ("format", "study", "participant", "consent", "finished")
+    rows = [[*names, "trial", "repeat", "left", "right", "question", "choice", "seconds"]]
+    for one in record["answers"]:
+        for question, choice in one["choices"].items():
+            given = [one["trial"], str(one["repeat"]).lower(), one["left"], one["right"]]
+            rows.append([*(record[n] for n in names), *given, question, choice, one["seconds"]])
+    return [list(map(str, row)) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("mark", "coding", "capitals"),
+    [(",", "utf-8", False), (",", "utf-8-sig", True), (";", "utf-8-sig", False),
+     ("\t", "utf-16", True)],
+)  # fmt: skip
+def test_answers_that_a_spreadsheet_saved_again_are_read(folder, key, mark, coding, capitals):
+    record = answers_of(1, key, best_of(METHODS))
+    write_answers(folder / "in" / "1.json", record)
+    plain = _read(folder)
+    (folder / "in" / "1.json").unlink()
+    rows = _as_csv(record)
+    for row in rows[1:]:
+        row[6] = row[6].upper() if capitals else row[6]
+        row[-1] = row[-1].replace(".", ",") if mark == ";" else row[-1]
+    saved = io.StringIO()
+    csv.writer(saved, delimiter=mark, lineterminator="\r\n").writerows(rows)
+    (folder / "in" / "1.CSV").write_bytes(saved.getvalue().encode(coding))
+    tables = _read(folder)
+    assert tables["problems"].empty
+    pd.testing.assert_frame_equal(tables["preferences"], plain["preferences"])
 
 
 def test_failed_checks_are_named_and_left_out(folder, key):

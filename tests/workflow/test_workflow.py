@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from spfem.corpus.synthetic.render import portrait
-from spfem.corpus.video import write_video
 from spfem.head import load_head_model
+from spfem.media.video import write_video
 
 ROOT = Path(__file__).parents[2]
 

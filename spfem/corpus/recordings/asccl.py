@@ -8,7 +8,8 @@ from spfem.corpus.damage import DamagedClip
 from spfem.corpus.published_protocol import load_protocol
 from spfem.corpus.recordings.found import FoundClips
 from spfem.corpus.recordings.mead import actor_of, clip_of, numbers_of
-from spfem.corpus.recordings.walk import AUDIO_SUFFIXES, FolderContent, suffix_of
+from spfem.corpus.recordings.walk import FolderContent
+from spfem.media.names import AUDIO_SUFFIXES, suffix_of
 
 _FRAMES = re.compile(
     r"(?P<person>.*/)?(?P<kind>img|align_img)/(?P<emotion>[a-z]+)/(?P<number>[^/]+)$"

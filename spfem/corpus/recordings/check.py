@@ -1,4 +1,4 @@
-"""Whether the clips of recordings can be used: a cheap look at every file, nothing is decoded."""
+"""Whether the clips of recordings can be used: a cheap look, one frame a file is decoded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from spfem.corpus.damage import DamagedClip
-from spfem.corpus.media import in_seconds, open_media
-from spfem.corpus.pictures import PICTURES_FPS, picture_paths
 from spfem.corpus.recordings.boxes import MP4_SUFFIXES, why_cut_off
 from spfem.corpus.recordings.found import FoundClip
-from spfem.corpus.recordings.walk import FolderContent, FoundFile, suffix_of
+from spfem.corpus.recordings.walk import FolderContent, FoundFile
 from spfem.errors import InputError
+from spfem.media.files import open_media
+from spfem.media.names import suffix_of
+from spfem.media.pictures import PICTURES_FPS, picture_paths
+from spfem.media.probe import moving_streams, probe_video
+from spfem.media.sound_tracks import sound_tracks
 
 THREADS = min(16, 4 * (os.cpu_count() or 1))  # they mostly wait for the disk
 EDGE_BYTES = 1 << 16
@@ -120,21 +123,15 @@ def _video_facts(content: FolderContent, name: str) -> tuple[Fraction, float, fl
         frames = folder.last - folder.first + 1
         _refuse_short(frames / PICTURES_FPS)
         return Fraction(PICTURES_FPS), frames / PICTURES_FPS, None
-    with open_media(content.locate(name)) as container:
-        if not container.streams.video:
+    path = content.locate(name)
+    with open_media(path) as container:
+        if not moving_streams(container):
             raise _UnusableError("no video track", "give a video file")
-        stream = container.streams.video[0]
-        fps = stream.average_rate or stream.guessed_rate
-        if not fps:
-            raise _UnusableError("no frame rate", "its header does not say it; convert it to mp4")
-        seconds = float(in_seconds(stream.duration, stream.time_base))
-        seconds = seconds or stream.frames / float(fps) or (container.duration or 0) / 1e6
-        sound = None
-        if container.streams.audio:
-            audio = container.streams.audio[0]
-            sound = float(in_seconds(audio.duration, audio.time_base)) or seconds
+    facts = probe_video(path)
+    seconds = facts.seconds or 0.0
     _refuse_short(seconds)
-    return Fraction(fps), seconds, sound
+    sound = None if facts.sound is None else facts.sound.seconds or seconds
+    return facts.fps, seconds, sound
 
 
 def _refuse_short(seconds: float) -> None:
@@ -144,11 +141,8 @@ def _refuse_short(seconds: float) -> None:
 
 def _sound_seconds(path: Path) -> float | None:
     with open_media(path) as container:
-        if not container.streams.audio:
-            return None
-        audio = container.streams.audio[0]
-        seconds = float(in_seconds(audio.duration, audio.time_base))
-        return seconds or (container.duration or 0) / 1e6
+        tracks = [track for track in sound_tracks(container) if track.decodable]
+        return tracks[0].seconds or (container.duration or 0) / 1e6 if tracks else None
 
 
 def _compare(clip: FoundClip, seconds: float, sound: float | None) -> DamagedClip | None:

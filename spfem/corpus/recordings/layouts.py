@@ -11,8 +11,9 @@ from spfem.corpus.recordings.listed import find_listed
 from spfem.corpus.recordings.mead import find_mead
 from spfem.corpus.recordings.ravdess import find_ravdess
 from spfem.corpus.recordings.table import COLUMNS, TABLE_NAME, find_listed_in_table
-from spfem.corpus.recordings.walk import VIDEO_SUFFIXES, FolderContent, suffix_of
+from spfem.corpus.recordings.walk import FolderContent
 from spfem.errors import CorpusError
+from spfem.media.names import VIDEO_SUFFIXES, suffix_of
 
 BY_NAMES: Mapping[str, Callable[[FolderContent], FoundClips]] = {
     "mead": find_mead,

@@ -12,7 +12,7 @@ from spfem.corpus.recordings.survey import survey_content
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import CorpusError, SettingsError
 
-SOURCES = ("corpus/recordings", "corpus/clips.py", "corpus/corpus_list.py", "corpus/media.py")
+SOURCES = ("corpus/recordings", "corpus/clips.py", "corpus/corpus_list.py", "media")
 
 
 def list_recordings(root: Path, folder: Path) -> Corpus:

@@ -8,12 +8,8 @@ from collections.abc import Iterable, Mapping
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.published_protocol import PublishedProtocol, load_protocol
 from spfem.corpus.recordings.found import FoundClip, FoundClips
-from spfem.corpus.recordings.walk import (
-    AUDIO_SUFFIXES,
-    VIDEO_SUFFIXES,
-    FolderContent,
-    suffix_of,
-)
+from spfem.corpus.recordings.walk import FolderContent
+from spfem.media.names import AUDIO_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 
 _PLACE = r"(?P<emotion>[a-z]+)/level_(?P<level>\d)/(?P<number>[^/]+)\.(?P<suffix>\w+)$"
 _VIDEO = re.compile(r"(?P<person>.*/)?(?P<view>[a-z]+(?:_\d+)?)/" + _PLACE)

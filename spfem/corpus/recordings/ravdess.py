@@ -10,12 +10,8 @@ import re
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.published_protocol import load_protocol
 from spfem.corpus.recordings.found import FoundClip, FoundClips
-from spfem.corpus.recordings.walk import (
-    AUDIO_SUFFIXES,
-    VIDEO_SUFFIXES,
-    FolderContent,
-    suffix_of,
-)
+from spfem.corpus.recordings.walk import FolderContent
+from spfem.media.names import AUDIO_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 
 SPEECH = "01"
 WITH_SOUND, VIDEO_ONLY, AUDIO_ONLY = "01", "02", "03"

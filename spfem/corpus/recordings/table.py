@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,11 @@ from pathlib import Path
 from spfem.corpus.clips import ROLES
 from spfem.corpus.damage import DamagedClip
 from spfem.corpus.recordings.found import EMOTION_OF, FoundClip, FoundClips
-from spfem.corpus.recordings.walk import VIDEO_SUFFIXES, FolderContent, compose, suffix_of
+from spfem.corpus.recordings.walk import FolderContent, compose
 from spfem.errors import CorpusError
+from spfem.media.names import VIDEO_SUFFIXES, suffix_of
 from spfem.settings import EMOTIONS
+from spfem.spreadsheet import parse_rows, read_text
 
 TABLE_NAME = "clips.csv"
 COLUMNS = ("clip", "actor", "emotion", "sentence", "path")
@@ -59,11 +60,8 @@ def find_listed_in_table(content: FolderContent) -> FoundClips:
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark at the start
-        head = text.partition("\n")[0]
-        mark = max(",;\t", key=head.count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = parse_rows(read_text(path))
+    except (OSError, UnicodeError, csv.Error) as error:
         raise CorpusError(
             f"{path} cannot be read as a table ({error}); save it as UTF-8 with commas"
         ) from None
@@ -112,7 +110,7 @@ def _inside(text: str, content: FolderContent) -> str:
     """Name of a file in the corpus from a path in the table."""
     path = os.path.normpath(text.replace("\\", "/"))
     if os.path.isabs(path):
-        path = os.path.relpath(path, content.root.resolve())
+        path = _below(path, content.root)
     if path.startswith(".."):
         raise _BadRowError(
             "path outside", f"{text} leaves the corpus; move or link the file into it"
@@ -120,3 +118,11 @@ def _inside(text: str, content: FolderContent) -> str:
     if path not in content.files and path not in content.pictures:
         raise _BadRowError("missing", f"{text} is not there; correct the path or copy the file")
     return path
+
+
+def _below(path: str, root: Path) -> str:
+    """An absolute path relative to the root, where either may be written through links."""
+    for one, other in ((Path(path), root.absolute()), (Path(path).resolve(), root.resolve())):
+        if one.is_relative_to(other):
+            return one.relative_to(other).as_posix()
+    return os.path.relpath(path, root.absolute())

@@ -12,12 +12,13 @@ from pathlib import Path
 from spfem.artifacts import digest
 from spfem.corpus.damage import DamagedClip
 from spfem.errors import CorpusError
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".flv", ".wmv")
-AUDIO_SUFFIXES = (".m4a", ".wav", ".aac", ".mp3", ".flac", ".ogg", ".opus")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
-IGNORED_SUFFIXES = (".part", ".crdownload", ".tmp")
+from spfem.media.names import (
+    AUDIO_SUFFIXES,
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    is_ignored,
+    suffix_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,6 @@ def compose(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def suffix_of(name: str) -> str:
-    """Suffix of a path in small letters, with the dot."""
-    return os.path.splitext(name)[1].lower()
-
-
 def walk_folder(root: Path) -> FolderContent:
     """Look at every file once. Links are followed, real folders first, each folder only once.
 
@@ -134,10 +130,10 @@ def _note(
     real: deque[str],
     linked: deque[str],
 ) -> None:
-    name, lower = entry.name, entry.name.lower()
+    name = entry.name
     path = f"{folder}/{name}" if folder else name
     suffix = suffix_of(name)
-    if name.startswith(".") or lower in IGNORED_NAMES or suffix in IGNORED_SUFFIXES:
+    if is_ignored(name):
         content.ignored += 1
         return
     if any("\udc80" <= letter <= "\udcff" for letter in name):

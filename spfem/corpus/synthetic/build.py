@@ -10,7 +10,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.artifacts import digest, file_digest, open_stage
-from spfem.corpus.audio import write_audio
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.corpus_list import open_corpus, save_corpus
 from spfem.corpus.synthetic.actors import Actor, cast_actors
@@ -24,20 +23,17 @@ from spfem.corpus.synthetic.truth import (
     save_arrays,
     speech_truth,
 )
-from spfem.corpus.video import write_video
 from spfem.head import load_head_model
 from spfem.head.landmarks import EMBEDDING_PATH
+from spfem.media.audio import write_audio
+from spfem.media.video import write_video
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 
 CORPUS_NAME = "synthetic"
 SOURCES = (
     "corpus/synthetic",
-    "corpus/audio.py",
-    "corpus/encoding.py",
-    "corpus/media.py",
-    "corpus/mux.py",
-    "corpus/video.py",
+    "media",
     "head",
     "face_units.py",
 )

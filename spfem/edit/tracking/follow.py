@@ -1,4 +1,4 @@
-"""Follow one person through a clip: choose a face once, never jump to another."""
+"""Follow one person through a clip: choose a face once, then let identity decide."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from spfem.edit.tracking.likeness import looks_same, small_chip
 from spfem.edit.tracking.people import FindFaces
 from spfem.errors import InputError
-from spfem.evaluation.identity import SAME_PERSON_DISTANCE, embed_chips, face_chips
+from spfem.evaluation.identity import face_chips
 
 NEAR = 0.5  # of the face's size: how far a face moves between two frames
 GROWTH = 1.6  # of its size between two frames
+CLOSE = 1.5  # of its size: another face that near may be taken for it
 PATIENCE = 5  # frames without the face, after which who comes back must prove it
 CUT_STEP = 25.0  # grey levels; frames that differ more in the mean are a cut
 THUMBNAIL = (32, 18)  # pixels on which cuts are looked for
-REMEMBERED = 5  # looks at the person
-LOOK_EVERY = 25  # frames between two of them
-RECHECK = 12  # frames until a stranger is looked at again
+FACE_STEP, DARK_FACE_STEP = 0.03, 0.75  # of its brightness, grey levels: a face that changes more
+REMEMBERED = 9  # looks at the person
+FIRST_LOOKS, LOOK_EVERY = (0, 3, 6, 12), 25  # frames with the person between two of them
+RECHECK = 6  # frames until a stranger is looked at again
 HIDDEN_MARGIN, KEPT_MARGIN = 0.35, 0.25  # of the size, around a face
 
 SamePerson = Callable[[list[np.ndarray], np.ndarray], bool]
@@ -61,18 +64,22 @@ class Box:
         return slice(low[1], min(high[1], len(frame))), slice(low[0], min(high[0], frame.shape[1]))
 
 
-def looks_same(known: list[np.ndarray], chip: np.ndarray) -> bool:
-    """Whether a face chip (150, 150, 3) shows the person of the known chips, by dlib."""
-    rows = embed_chips(np.stack([*known, chip]))
-    return bool(np.linalg.norm(rows[:-1] - rows[-1], axis=-1).min() < SAME_PERSON_DISTANCE)
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody else: where, in which frame this was last found out, and the last look."""
+
+    box: Box
+    checked: int
+    face: np.ndarray
 
 
 class PersonFollower:
     """Tells in every frame which of its faces is the person.
 
     The person is chosen in the first frame with faces. From frame to frame it is whoever is where
-    the person was. After a cut, a jump or a longer absence a face must look like the person
-    (distance of dlib's descriptors under 0.6), else it is a stranger.
+    the person was, as long as nothing speaks against it. Whoever it may be must look like the
+    person (see `looks_same`) after a cut, a jump or an absence of more than five frames, when the
+    face itself changes at once, when another face is near, and from time to time.
 
     Args:
         wanted: number of the face from left to right, from 1; None for the largest.
@@ -86,9 +93,19 @@ class PersonFollower:
         self.absent = 0
         self.cut = False
         self.frame = -1
+        self.seen = 0  # frames with the person
+        self.lost: list[int] = []  # frames that may show anybody
         self.chips: list[np.ndarray] = []
-        self.strangers: list[tuple[Box, int]] = []  # with the frame of the last look
+        self.strangers: list[Stranger] = []
         self.thumbnail: np.ndarray | None = None
+        self.last_face: np.ndarray | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody in the last frame can be the person without a proof."""
+        if self.box is None or not self.absent:
+            return False
+        return self.cut or self.absent > PATIENCE or bool(self.strangers)
 
     def choose(self, frame: np.ndarray, faces: list[np.ndarray]) -> int | None:
         """Index of the person among the faces (478, 3) of the next frame (H, W, 3), or None.
@@ -102,11 +119,16 @@ class PersonFollower:
         found = self._first(boxes) if self.box is None else self._again(frame, faces, boxes)
         if found is None:
             self.absent += 1
+            if self.is_lost:
+                self.lost.append(self.frame)
             return None
         self.box, self.absent, self.cut = boxes[found], 0, False
-        self.strangers = [entry for entry in self.strangers if not entry[0].near(self.box, 1)]
-        if len(self.chips) < REMEMBERED and self.frame >= LOOK_EVERY * len(self.chips):
-            self.chips.append(_chip(frame, faces[found]))
+        self.strangers = [one for one in self.strangers if not one.box.near(self.box, 1)]
+        chip = _chip(frame, faces[found])
+        self.last_face = small_chip(chip)
+        if self.seen in FIRST_LOOKS or self.seen % LOOK_EVERY == 0:
+            self.chips = [*self.chips[-REMEMBERED + 1 :], chip]
+        self.seen += 1
         return found
 
     def _notice_cut(self, frame: np.ndarray) -> None:
@@ -132,25 +154,43 @@ class PersonFollower:
         last = self.box
         order = np.argsort([np.linalg.norm(box.centre - last.centre) for box in boxes])
         trusted = self.absent <= PATIENCE and not self.cut
-        strangers: list[tuple[Box, int]] = []
+        strangers: list[Stranger] = []
         for index in map(int, order):
-            known = self._as_stranger(boxes[index])
-            if trusted and known is None and boxes[index].near(last, self.absent + 1):
+            box, chip = boxes[index], _chip(frame, faces[index])
+            known = next((one for one in self.strangers if box.near(one.box, 1)), None)
+            follows = trusted and known is None and box.near(last, self.absent + 1)
+            if follows and not self._is_doubtful(index, chip, boxes):
                 return index
-            if known is None or self.frame - known >= RECHECK:
-                if self.same_person(self.chips, _chip(frame, faces[index])):
+            checked = self.frame if known is None else known.checked
+            if known is None or self.frame - checked >= RECHECK or _differ(known.face, chip):
+                if self.same_person(self.chips, chip):
                     return index
-                known = self.frame
-            strangers.append((boxes[index], known))
+                checked = self.frame
+            strangers.append(Stranger(box, checked, small_chip(chip)))
         self.strangers = strangers
         return None
 
-    def _as_stranger(self, box: Box) -> int | None:
-        return next((seen for other, seen in self.strangers if box.near(other, 1)), None)
+    def _is_doubtful(self, index: int, chip: np.ndarray, boxes: list[Box]) -> bool:
+        """Whether a face where the person was may be another's all the same."""
+        box = boxes[index]
+        company = any(
+            other is not box
+            and not box.holds(other.centre)  # the same face, seen twice
+            and np.linalg.norm(other.centre - box.centre) < CLOSE * box.size
+            for other in boxes
+        )
+        assert self.last_face is not None
+        return company or self.seen % LOOK_EVERY == 0 or _differ(self.last_face, chip)
 
 
 def _chip(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return face_chips(frame[None], landmarks[None])[0]
+
+
+def _differ(before: np.ndarray, chip: np.ndarray) -> bool:
+    """Whether a face chip differs from the last look (6, 6, 3) by more than speech can move it."""
+    step = np.abs(small_chip(chip) - before).mean()
+    return bool(step > max(DARK_FACE_STEP, FACE_STEP * before.mean()))
 
 
 def hide_others(frame: np.ndarray, faces: list[np.ndarray], kept: int | None) -> np.ndarray:
@@ -173,7 +213,11 @@ def hide_others(frame: np.ndarray, faces: list[np.ndarray], kept: int | None) ->
 def show_one_person(
     frames: Iterable[np.ndarray], find_faces: FindFaces, follower: PersonFollower
 ) -> Iterator[np.ndarray]:
-    """Frames (H, W, 3) where only the followed person has a face; others are painted over."""
+    """Frames (H, W, 3) where only the followed person has a face; others are painted over.
+
+    A frame in which the person is lost, and which may show anybody, is grey.
+    """
     for frame in frames:
         faces = find_faces(frame)
-        yield hide_others(frame, faces, follower.choose(frame, faces))
+        found = follower.choose(frame, faces)
+        yield np.full_like(frame, 128) if follower.is_lost else hide_others(frame, faces, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import cv2
 import numpy as np
@@ -24,7 +24,11 @@ def short_gaps(found: np.ndarray, longest: int = LONGEST_GAP) -> list[tuple[int,
 
 
 def bridge_gaps(
-    found: np.ndarray, align: np.ndarray, face_size: int, frames: Iterable[np.ndarray]
+    found: np.ndarray,
+    align: np.ndarray,
+    face_size: int,
+    frames: Iterable[np.ndarray],
+    lost: Collection[int] = (),
 ) -> np.ndarray:
     """Frames to edit (T,) bool: those found, and short gaps in which the face is still there.
 
@@ -32,15 +36,17 @@ def bridge_gaps(
     flicker. In a gap of up to five frames the landmarks are interpolated, so the face, if it is
     there, lies in the interpolated square: a crop that resembles (correlation 0.75) that of the
     frame before or after the gap is edited. A hand before the face, a black frame, or a cut is
-    not. Longer gaps stay as they are.
+    not. Longer gaps stay as they are, and so do frames in which the person was lost: another's
+    face in the same place resembles it, too.
 
     Args:
         found: (T,) bool.
         align: (T, 2, 3) frame pixels to aligned pixels, interpolated where not found.
         face_size: side of the aligned square, pixels.
         frames: the T frames (H, W, 3) uint8; only read if there is a short gap.
+        lost: indices of frames that may show somebody else.
     """
-    gaps = short_gaps(found)
+    gaps = [gap for gap in short_gaps(found) if not set(range(*gap)) <= set(lost)]
     if not gaps:
         return found
     wanted = {frame for start, stop in gaps for frame in range(start - 1, stop + 1)}
@@ -52,10 +58,9 @@ def bridge_gaps(
     shown = found.copy()
     for start, stop in gaps:
         for frame in range(start, stop):
-            shown[frame] = (
-                max(float((crops[frame] * crops[end]).mean()) for end in (start - 1, stop))
-                > LIKENESS
-            )
+            ends = (crops[start - 1], crops[stop])
+            likeness = max(float((crops[frame] * end).mean()) for end in ends)
+            shown[frame] = frame not in lost and likeness > LIKENESS
     return shown
 
 

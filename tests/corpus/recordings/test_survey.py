@@ -8,8 +8,8 @@ import pytest
 
 from spfem.corpus.clips import Corpus
 from spfem.corpus.recordings.survey import WITHOUT_ROLE, most_common_rate, survey_folder
-from spfem.corpus.video import read_video
 from spfem.errors import CorpusError
+from spfem.media.video import read_video
 from spfem.settings import EMOTIONS
 from tests.corpus.made_up import (
     RATE,

@@ -103,4 +103,14 @@ def test_tables_that_cannot_be_used(folder):
     with pytest.raises(CorpusError, match="no column"):
         find(folder)
     with pytest.raises(CorpusError, match="cannot be read as a table"):
-        find(folder, "ü", encoding="utf-16")
+        find(folder, "ü", encoding="latin-1")
+
+
+def test_paths_that_are_written_through_a_link_lie_in_the_corpus(folder, tmp_path_factory):
+    link = tmp_path_factory.mktemp("elsewhere") / "linked"
+    link.symlink_to(folder)
+    rows = [f"one,A,sad,x,{link / 'a.mp4'}", f"two,A,sad,y,{folder / 'a.mp4'}"]
+    for root in (link, folder):
+        found = find(root, *rows)
+        assert [clip.video for clip in found.clips] == ["a.mp4", "a.mp4"]
+        assert not found.damaged

@@ -7,8 +7,8 @@ import pytest
 
 from spfem.corpus.synthetic import build
 from spfem.corpus.synthetic.build import build_synthetic_corpus
-from spfem.corpus.video import probe_video
 from spfem.errors import ArtifactError, SettingsError
+from spfem.media.probe import probe_video
 from spfem.settings import EMOTIONS, CorpusSettings
 
 SETTINGS = CorpusSettings(

@@ -59,8 +59,17 @@ def test_the_largest_face_or_the_one_that_is_wished_from_the_left():
 def test_people_who_pass_each_other_are_not_confused_by_their_order():
     scenes = [(100, [face(40 + 5 * t, 60), face(160 - 5 * t, 60, 30)]) for t in range(8)]
     scenes += [(100, faces[::-1]) for _, faces in scenes[7:]]
-    chosen = follow(scenes)
-    assert chosen == [*range(40, 80, 5), 75]
+    judge = Judge(*[True] * 9)
+    assert follow(scenes, judge) == [*range(40, 80, 5), 75]
+    assert judge.asked == 2  # while the two are near each other
+
+
+def test_whoever_is_near_must_be_the_person():
+    apart = (100, [face(40, 60), face(160, 60, 30)])
+    near = (100, [face(60, 60), face(90, 60, 38)])
+    judge = Judge(False, True)  # the nearest is not, the other one is
+    assert follow([apart, near], judge) == [40, 90]
+    assert judge.asked == 2
 
 
 def test_a_short_absence_needs_no_proof_and_a_long_one_does():
@@ -73,12 +82,34 @@ def test_a_short_absence_needs_no_proof_and_a_long_one_does():
     assert judge.asked == 1
 
 
-def test_a_stranger_in_the_same_place_after_a_cut_is_left_alone():
-    here, cut = (100, [face(50, 60)]), (200, [face(52, 60)])
-    judge = Judge(False, False, True)
-    chosen = follow([here, here, *[cut] * 15, here], judge)
-    assert chosen == [50, 50, *[None] * 15, 50]
-    assert judge.asked == 3  # after the cut, once more while the stranger stays, after the cut back
+@pytest.mark.parametrize("other", [200, 110, 104])
+def test_a_stranger_in_the_same_place_is_left_alone_however_small_the_cut(other):
+    here, cut = (100, [face(50, 60)]), (other, [face(52, 60)])
+    judge = Judge(False, False, False, True)
+    chosen = follow([here, here, *[cut] * 15, here, here], judge)
+    assert chosen == [50, 50, *[None] * 15, 50, 50]
+    assert judge.asked == 4  # after the cut, twice more while the stranger stays, at the cut back
+
+
+def test_cuts_in_the_dark_are_seen():
+    judge = Judge(False)
+    assert follow([(8, [face(50, 60)]), (9, [face(50, 60)])], judge) == [50, None]
+
+
+def test_a_cut_within_one_person_goes_on_and_time_passes():
+    judge = Judge(*[True] * 4)
+    scenes = [(100 if t < 30 else 180, [face(50, 60)]) for t in range(60)]
+    assert follow(scenes, judge) == [50] * 60
+    assert judge.asked == 3  # at the cut, and every 25 frames
+
+
+def test_frames_of_strangers_are_grey_and_those_of_a_missed_face_are_not():
+    follower = PersonFollower(None, "clip", Judge(False))
+    scenes = [(100, [face(50, 60)]), (100, []), (160, [face(50, 60)]), (160, [])]
+    found = iter([faces for _, faces in scenes])
+    shown = list(show_one_person([frame(g) for g, _ in scenes], lambda _: next(found), follower))
+    assert [one.mean() for one in shown] == [100, 100, 128, 128]
+    assert follower.lost == [2, 3]
 
 
 def test_only_another_face_is_no_reason_to_jump():

@@ -36,6 +36,14 @@ def test_a_gap_is_bridged_only_where_the_face_is_still_seen():
     assert shown[found].all()
 
 
+def test_a_gap_in_which_the_person_was_lost_is_not_bridged_however_alike():
+    frames = [_scene(np.random.default_rng(0))] * 8
+    found = np.array([1, 1, 0, 1, 1, 0, 0, 1], bool)
+    align = np.tile(np.array([[1.0, 0, -20], [0, 1.0, -10]], np.float32), (8, 1, 1))
+    shown = bridge_gaps(found, align, SIZE, frames, lost=[2, 5])
+    assert shown.tolist() == [True, True, False, True, True, False, True, True]
+
+
 def test_long_gaps_stay_and_cost_no_look_at_the_frames():
     found = np.array([1, 0, 0, 0, 0, 0, 0, 1], bool)
 

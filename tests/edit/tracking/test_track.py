@@ -7,12 +7,13 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from spfem.corpus.video import stream_frames, write_video
 from spfem.edit.tracking import track as module
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.track import make_track, track_video
+from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
+from tests.edit.made_up import speaking_frames
 
 REAL = ROOT.parent / "shared" / "real"
 LENGTH = 10
@@ -57,3 +58,29 @@ def test_another_reader_tracks_a_clip_anew(tmp_path, monkeypatch):
     reader.write_bytes(b"another")
     assert make_track(tmp_path / "track", clip, FaceSettings()).digest != first.digest
     assert len(done) == 2
+
+
+def test_a_cut_to_another_drawn_head_in_the_same_place_is_not_edited(tmp_path, capfd):
+    one, other = speaking_frames(12), speaking_frames(8, african=0.5)
+    path = tmp_path / "cut.mp4"
+    write_video(path, np.concatenate([one, other, one]), 25)
+    track = track_video(path, FaceSettings(face_size=64))
+    assert track.shown[:12].all()
+    assert not track.shown[12:20].any()
+    assert track.shown[21:].all()
+    said = capfd.readouterr().err
+    assert (
+        "8 of 32 frames may show somebody else and stay as they are, the first is frame 12" in said
+    )
+
+
+def test_a_small_face_in_a_large_frame_is_found(tmp_path):
+    face = speaking_frames(3, 300)
+    frames = np.pad(face, ((0, 0), (1300, 560), (2900, 640), (0, 0)), mode="edge")
+    path = tmp_path / "far.mp4"
+    write_video(path, frames, 25)
+    track = track_video(path, FaceSettings(face_size=64))
+    assert track.frame_size == (2160, 3840)
+    assert track.found.all()
+    middle = track.landmarks[..., :2].mean((0, 1))
+    assert np.abs(middle - (3050, 1450)).max() < 60

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.video import stream_frames
 from spfem.errors import InputError
+from spfem.media.video import stream_frames
 
 HELD_BYTES = 2**30  # 172 frames of 1920 x 1080, 5461 of 256 x 256
 MOST_FRAMES = 4500  # three minutes at 25 frames per second

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from spfem.corpus.audio import read_audio, write_audio
-from spfem.corpus.video import read_video
 from spfem.errors import InputError, ShapeError
+from spfem.media.audio import read_audio, write_audio
+from spfem.media.video import read_video
 
 
 def chirp(seconds=1.0, sample_rate=16000):

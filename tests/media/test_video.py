@@ -8,10 +8,11 @@ import av
 import numpy as np
 import pytest
 
-from spfem.corpus import media
-from spfem.corpus.audio import read_audio
-from spfem.corpus.video import probe_video, read_video, stream_frames, write_video
 from spfem.errors import ArtifactError, InputError, ShapeError
+from spfem.media import files
+from spfem.media.audio import read_audio
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video, stream_frames, write_video
 
 
 def moving_frames(count=12, height=48, width=64):
@@ -205,6 +206,6 @@ def test_unwritable_place(tmp_path):
     (tmp_path / "file").write_text("x")
     with (
         pytest.raises(ArtifactError, match="cannot be written"),
-        media.write_media(tmp_path / "file" / "a.mp4"),
+        files.write_media(tmp_path / "file" / "a.mp4"),
     ):
         pass

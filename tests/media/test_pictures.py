@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from spfem.corpus.pictures import count_pictures, picture_paths
-from spfem.corpus.video import probe_video, read_video
 from spfem.errors import InputError
+from spfem.media.pictures import count_pictures, picture_paths
+from spfem.media.probe import probe_video
+from spfem.media.video import read_video
 
 
 def paint(folder, *numbers, size=8):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from spfem.errors import InputError
+from spfem.media.names import PICTURE_SUFFIXES, suffix_of
 
 PICTURES_FPS = 30  # pictures carry no rate; those of the papers are frames of MEAD
-_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -22,7 +22,7 @@ def picture_paths(folder: Path) -> list[Path]:
     paths = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and path.stem.isdecimal()
+        if suffix_of(path.name) in PICTURE_SUFFIXES and path.stem.isdecimal()
     ]
     if not paths:
         raise InputError(f"{folder} holds no numbered picture such as 000001.png")
@@ -45,21 +45,24 @@ def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
     Raises:
         InputError: if there is no picture, one cannot be read, or sizes differ.
     """
-    import cv2
-
     number, frame = None, None
     for path in picture_paths(folder):
         while frame is not None and number is not None and number + 1 < int(path.stem):
             yield frame
             number += 1
-        image = (
-            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-            if path.stat().st_size
-            else None
-        )
+        image = _decode(path)
         if image is None:
             raise InputError(f"{path} is not a readable picture; copy it again")
         if frame is not None and image.shape != frame.shape:
             raise InputError(f"{path} has another size than the pictures before it")
         number, frame = int(path.stem), image[..., ::-1].copy()
         yield frame
+
+
+def _decode(path: Path) -> np.ndarray | None:
+    import cv2
+
+    try:
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # empty, or larger than anything sensible
+        return None

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from spfem.corpus.video import read_video, write_video
-from tests.corpus.test_video import audio_bytes, moving_frames
+from spfem.media.video import read_video, write_video
+from tests.media.test_video import audio_bytes, moving_frames
 
 RATE = 16000
 

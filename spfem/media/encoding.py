@@ -14,6 +14,7 @@ ENCODER = {
     "bf": "0",
     "x264-params": "mbtree=0:rc-lookahead=0",
 }
+LOSSLESS_ENCODER = ENCODER | {"crf": "0"}
 
 
 def even_frame(frame: np.ndarray) -> np.ndarray:

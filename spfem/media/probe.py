@@ -1,0 +1,212 @@
+"""What a video file is: found once, and carried to all that read it and to what is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from spfem.errors import InputError
+from spfem.media.colour import PLAIN, Colour, colour_of, square_size
+from spfem.media.files import in_seconds, open_media
+from spfem.media.orientation import UPRIGHT, Orientation, orientation_of
+from spfem.media.pictures import PICTURES_FPS, count_pictures, stream_pictures
+from spfem.media.sound_tracks import SoundTrack, sound_tracks, with_length
+from spfem.media.stamps import frame_rate
+
+NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a video is; sizes in pixels as it is to be seen: upright, with square pixels.
+
+    Attributes:
+        width, height: of the pictures.
+        fps: frames per second, from the stamps.
+        frames: that the file has, as far as packets tell; held ones of dropped frames included.
+        has_audio: whether some sound track can be decoded.
+        seconds: from the first frame shown to the end of the last.
+        start: seconds of the file's clock at which the first frame is shown. Everything in the
+            package that has a time counts from there.
+        pixel_aspect: width by height of a stored pixel.
+        orientation: of the stored picture.
+        colour: of the stored picture.
+        sounds: all sound tracks, in the order of the file.
+        others: kinds of other tracks, such as `subtitle`.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    frames: int | None
+    has_audio: bool
+    seconds: float | None
+    start: Fraction = Fraction(0)
+    pixel_aspect: Fraction = Fraction(1)
+    orientation: Orientation = UPRIGHT
+    colour: Colour = PLAIN
+    sounds: tuple[SoundTrack, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> SoundTrack | None:
+        """The track that is listened to: the first that can be decoded."""
+        return next((track for track in self.sounds if track.decodable), None)
+
+
+def probe_video(path: Path | str) -> VideoFacts:
+    """Look at header, stamps and first frame of a video, or at a folder of numbered pictures.
+
+    Raises:
+        InputError: if the file is missing, empty, damaged or holds no video.
+    """
+    path = Path(path)
+    if path.is_dir():
+        height, width = next(stream_pictures(path)).shape[:2]
+        count = count_pictures(path)
+        rate = Fraction(PICTURES_FPS)
+        return VideoFacts(width, height, rate, count, False, count / PICTURES_FPS)
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        header = stream.average_rate or stream.guessed_rate
+        stamps, tracks = _steady_stamps(container, stream), sound_tracks(container)
+        promised = promised_frames(stream)
+        first, invented = first_frame(container, stream, path)
+        begun = in_seconds(first.pts, stream.time_base)
+        start = begun - invented
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        others = tuple(
+            other.type for other in container.streams if other.type not in ("video", "audio")
+        )
+    exact = stamps is not None
+    if stamps is None or any(track.seconds is None for track in tracks):
+        scanned, lengths = scan_packets(path)
+        stamps = scanned if stamps is None else stamps
+        tracks = [with_length(track, lengths) for track in tracks]
+    stamps = [stamp for stamp in stamps if stamp >= begun] or [begun]
+    fps = frame_rate(stamps, header)
+    if fps is None:
+        raise InputError(f"{path} does not say its frame rate; convert it to mp4")
+    slots = round((stamps[-1] - begun) * fps) + 1
+    frames = promised if exact else max(slots, len(stamps))
+    orientation = orientation_of(first)
+    size = square_size(first.width, first.height, aspect if aspect > 0 else Fraction(1))
+    width, height = size[::-1] if orientation.turns % 2 else size
+    return VideoFacts(
+        width=width,
+        height=height,
+        fps=fps,
+        frames=frames,
+        has_audio=any(track.decodable for track in tracks),
+        seconds=float(frames / fps),
+        start=start,
+        pixel_aspect=aspect if aspect > 0 else Fraction(1),
+        orientation=orientation,
+        colour=colour_of(first),
+        sounds=tuple(tracks),
+        others=others,
+    )
+
+
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """Video streams of an open file without cover pictures."""
+    streams = container.streams.video
+    return [stream for stream in streams if Disposition.attached_pic not in stream.disposition]
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The video of an open file; a cover picture of a sound file is none.
+
+    Raises:
+        InputError: if there is none, or no decoder for it.
+    """
+    streams = moving_streams(container)
+    if not streams:
+        raise InputError(f"{path} has no video track; give a video file")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise InputError(f"{path}: its video has no decoder here; convert it to H.264 mp4")
+    stream.thread_type = "SLICE"  # frame threads add latency and memory, not speed, on two cores
+    return stream
+
+
+def first_frame(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> tuple[av.VideoFrame, Fraction]:
+    """The first frame that can be decoded; what comes before a key frame cannot.
+
+    Returns:
+        The frame, and the seconds by which its stamp is later than when it is shown: AVI has no
+        stamps of pictures, and those that FFmpeg invents are late by the decoder's delay.
+
+    Raises:
+        InputError: if there is none.
+    """
+    key: int | None = None
+    for packet in container.demux(stream):
+        if packet.is_keyframe and packet.dts is not None:
+            key = packet.dts
+        try:
+            frames = packet.decode() if packet.size or packet.dts is None else []
+        except av.error.InvalidDataError:
+            continue
+        if frames:
+            late = 0
+            if container.format.name == "avi" and key is not None:
+                late = max(0, (frames[0].pts or 0) - key)
+            return frames[0], in_seconds(late, stream.time_base)
+    raise InputError(f"{path} {NOTHING_DECODED}")
+
+
+def promised_frames(stream: VideoStream) -> int:
+    """Frames that the header promises; 0 if it does not say. Edit lists may hide some."""
+    if not stream.frames or not stream.duration or not stream.average_rate:
+        return stream.frames
+    shown = round(in_seconds(stream.duration, stream.time_base) * stream.average_rate)
+    return min(stream.frames, shown)
+
+
+def _steady_stamps(container: InputContainer, stream: VideoStream) -> list[Fraction] | None:
+    """Stamps from the index of an mp4 file, where all steps are equal; else None."""
+    count = stream.frames
+    if "mp4" not in container.format.name or not count or not stream.duration:
+        return None
+    ticks = sorted(entry.timestamp for entry in stream.index_entries)
+    steps = {after - before for before, after in pairwise(ticks)}
+    if len(ticks) != count or len(steps) > 1 or stream.time_base is None:
+        return None
+    start = stream.start_time or 0
+    step = steps.pop() if steps else 0
+    return [in_seconds(start + step * place, stream.time_base) for place in range(count)]
+
+
+def scan_packets(path: Path) -> tuple[list[Fraction], dict[int, float]]:
+    """Stamps of all video packets, ascending, and the length of each sound track in seconds.
+
+    Nothing is decoded. The list ends where a damaged file ends.
+    """
+    stamps: list[Fraction] = []
+    edges: dict[int, list[Fraction]] = {}
+    with open_media(path) as container:
+        video = video_stream(container, path)
+        wanted = [video, *container.streams.audio]
+        for packet in container.demux(wanted):
+            ticks = packet.dts if packet.pts is None else packet.pts
+            if ticks is None or packet.is_discard:
+                continue
+            time = in_seconds(ticks, packet.time_base)
+            if packet.stream_index == video.index:
+                stamps.append(time)
+            else:
+                end = time + in_seconds(packet.duration, packet.time_base)
+                known = edges.setdefault(packet.stream_index, [time, end])
+                known[:] = [min(known[0], time), max(known[1], end)]
+    lengths = {index: float(last - first) for index, (first, last) in edges.items()}
+    return sorted(stamps), lengths

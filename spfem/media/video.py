@@ -1,0 +1,247 @@
+"""Read and write video clips: RGB frames, frame rate and sound in sync."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, tee
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from spfem.errors import InputError, ShapeError
+from spfem.media.audio import sound_beside
+from spfem.media.colour import PLAIN, RGB, Colour, from_rgb, tag, to_rgb
+from spfem.media.encoding import ENCODER, LOSSLESS_ENCODER, even_frame
+from spfem.media.files import damaged, in_seconds, open_media, write_media
+from spfem.media.mux import TimedPacket, copied_packets, encoded_packets
+from spfem.media.pictures import stream_pictures
+from spfem.media.probe import (
+    NOTHING_DECODED,
+    VideoFacts,
+    probe_video,
+    promised_frames,
+    video_stream,
+)
+from spfem.media.stamps import frame_slots
+
+MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
+LONGEST_HOLE_SECONDS = 120  # between two frames; more is a broken clock
+
+
+@dataclass(frozen=True)
+class Video:
+    """A whole clip in memory.
+
+    Attributes:
+        frames: uint8 (T, H, W, 3) RGB, upright, square pixels, at a constant rate.
+        fps: frames per second.
+        audio: float32 (A,) mono in [-1, 1]; sample 0 sounds with frame 0; None without sound.
+        sample_rate: of `audio` in hertz; None without sound.
+        path: the file.
+    """
+
+    frames: np.ndarray
+    fps: Fraction
+    audio: np.ndarray | None
+    sample_rate: int | None
+    path: Path
+
+
+def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
+    """Yield the frames of a video one by one, uint8 (H, W, 3) RGB, at a constant rate.
+
+    They are upright and unmirrored, with square pixels, in the colours that the file says; high
+    dynamic range is tone-mapped. Dropped frames are held, as players do. A folder of numbered
+    pictures counts as a video, see `spfem.media.pictures`.
+
+    Raises:
+        InputError: if the file is missing, empty, damaged, truncated or holds no video, or its
+            picture size changes.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield from stream_pictures(path)
+        return
+    facts = probe_video(path)
+    for frame in _at_constant_rate(_timed_frames(path, facts), facts.fps):
+        pixels = to_rgb(frame, facts.colour, facts.pixel_aspect)
+        yield facts.orientation.upright(pixels)
+
+
+def _timed_frames(path: Path, facts: VideoFacts) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """Decoded frames with the seconds at which they are shown; the file's end is looked at."""
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        count, time, size = 0, facts.start, (0, 0)
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise damaged(path, f"a packet is cut off after {count} frames")
+            for frame in _frames_of(packet, begun=count > 0):
+                before, size = (size, time), (frame.width, frame.height)
+                if frame.pts is None:
+                    time = facts.start + count / facts.fps
+                else:
+                    time = in_seconds(frame.pts, stream.time_base)
+                if count:
+                    _check_change(path, count, before, (size, time))
+                yield time, frame
+                count += 1
+        if not count:
+            raise InputError(f"{path} {NOTHING_DECODED}")
+        # A dropped frame of an AVI file counts in its header and has no picture: it is held.
+        shown = max(count, round((time - facts.start) * facts.fps) + 1)
+        promised = promised_frames(stream)
+        if shown + MISSING_FRAMES < promised:
+            raise damaged(path, f"{count} of {promised} frames can be decoded")
+
+
+def _frames_of(packet: av.Packet, *, begun: bool) -> list[av.VideoFrame]:
+    if not packet.size and packet.dts is not None:  # a dropped frame, which would end the decoder
+        return []
+    try:
+        return packet.decode()
+    except av.error.InvalidDataError:
+        if begun:
+            raise
+        return []  # before the first key frame
+
+
+def _check_change(
+    path: Path,
+    count: int,
+    before: tuple[tuple[int, int], Fraction],
+    now: tuple[tuple[int, int], Fraction],
+) -> None:
+    if before[0] != now[0]:
+        (width, height), (new_width, new_height) = before[0], now[0]
+        raise InputError(
+            f"{path}: the picture changes from {width} x {height} to {new_width} x {new_height} "
+            f"at frame {count}; cut it there, or convert it to one size"
+        )
+    if now[1] - before[1] > LONGEST_HOLE_SECONDS:
+        hole = float(now[1] - before[1])
+        raise damaged(path, f"{hole:.0f} s without a frame after frame {count - 1}")
+
+
+def _at_constant_rate(
+    timed: Iterable[tuple[Fraction, av.VideoFrame]], fps: Fraction
+) -> Iterator[av.VideoFrame]:
+    """Show each frame until the next begins, so that a variable frame rate stays in sync."""
+    first, second = tee(timed)
+    slots = frame_slots((time for time, _ in first), fps)
+    held: av.VideoFrame | None = None
+    shown = 0
+    for slot, (_, frame) in zip(slots, second, strict=True):
+        while held is not None and shown < slot:
+            yield held
+            shown += 1
+        held = frame
+    if held is not None:
+        yield held
+
+
+def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
+    """Read a whole clip with its sound.
+
+    Args:
+        path: video file in any format that FFmpeg knows.
+        sample_rate: wanted rate of the sound in hertz; None keeps the file's own.
+
+    Raises:
+        InputError: if the file is missing, empty, damaged, truncated or holds no video.
+    """
+    path = Path(path)
+    frames = np.stack(list(stream_frames(path)))
+    facts = probe_video(path)
+    decoded = sound_beside(path, facts, sample_rate) if facts.has_audio else None
+    audio, rate = decoded if decoded is not None else (None, None)
+    return Video(frames, facts.fps, audio, rate, path)
+
+
+def write_video(
+    path: Path | str,
+    frames: Iterable[np.ndarray],
+    fps: Fraction | int,
+    *,
+    audio: np.ndarray | None = None,
+    sample_rate: int | None = None,
+    audio_from: Path | str | None = None,
+    comment: str | None = None,
+    colour: Colour = PLAIN,
+    lossless: bool = False,
+) -> None:
+    """Write an H.264 mp4 file, whole or not at all.
+
+    Args:
+        path: where to write.
+        frames: uint8 (H, W, 3) RGB each; odd sizes are padded by one edge row or column.
+        fps: frames per second.
+        audio: float (A,) mono in [-1, 1], encoded as AAC; needs `sample_rate`.
+        sample_rate: of `audio`, in hertz.
+        audio_from: copy all sound tracks of this file instead, packet by packet, as they lie to
+            its video; a file without sound gives a video without sound.
+        comment: text for the file's metadata.
+        colour: what the file's numbers are to mean; default: BT.601, limited range.
+        lossless: keep every pixel of the frames; larger files, which not every player shows.
+
+    Raises:
+        ShapeError: if there is no frame, or frames or audio have a wrong shape or type.
+        InputError: if `audio_from` cannot be read.
+        ArtifactError: if the file cannot be encoded or written.
+    """
+    if audio is not None and (sample_rate is None or audio_from is not None):
+        raise ShapeError("audio needs sample_rate, and excludes audio_from")
+    iterator = (even_frame(np.asarray(frame)) for frame in frames)
+    first = next(iterator, None)
+    if first is None:
+        raise ShapeError(f"there is no frame to write to {path}")
+    with write_media(Path(path), comment) as container:
+        stream = _add_video_stream(container, first.shape, Fraction(fps), colour, lossless)
+        sound: Iterator[TimedPacket] = iter(())
+        if audio is not None and sample_rate is not None:
+            sound = encoded_packets(container, audio, sample_rate)
+        elif audio_from is not None:
+            sound = copied_packets(container, Path(audio_from))
+        waiting = next(sound, None)
+        for index, image in enumerate(chain([first], iterator)):
+            if image.shape != first.shape:
+                raise ShapeError(f"frame {index} is {image.shape}, the first is {first.shape}")
+            frame = (
+                av.VideoFrame.from_ndarray(image, format="rgb24")
+                if lossless
+                else from_rgb(image, colour)
+            )
+            frame.pts = index
+            frame.time_base = 1 / Fraction(fps)
+            container.mux(stream.encode(frame))
+            while waiting is not None and waiting[0] * Fraction(fps) <= index:
+                container.mux(waiting[1])
+                waiting = next(sound, None)
+        container.mux(stream.encode(None))
+        while waiting is not None:
+            container.mux(waiting[1])
+            waiting = next(sound, None)
+
+
+def _add_video_stream(
+    container: OutputContainer,
+    shape: tuple[int, ...],
+    fps: Fraction,
+    colour: Colour,
+    lossless: bool,
+) -> VideoStream:
+    codec, options = ("libx264rgb", LOSSLESS_ENCODER) if lossless else ("libx264", ENCODER)
+    stream = cast("VideoStream", container.add_stream(codec, rate=fps, options=options))
+    stream.height, stream.width = shape[:2]
+    stream.pix_fmt = "rgb24" if lossless else "yuv420p"
+    stream.codec_context.time_base = 1 / fps
+    if lossless:
+        colour = Colour(RGB, colour.primaries, colour.transfer, full_range=True)
+    tag(stream.codec_context, colour)
+    return stream
