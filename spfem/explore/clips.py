@@ -1,14 +1,19 @@
-"""The clips that the explorer looks at, and what a source of clips offers."""
+"""Two clips of the same words as the explorer looks at them, and where clips come from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
+from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.errors import ShapeError
+from spfem.pairing.dtw import align_sequences
+from spfem.pairing.features import alignment_features
+from spfem.settings import PairingSettings
+
+USUAL_SHARE = 4  # of the clip: how far away the other moment is, if nothing speaks against it
 
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
@@ -40,19 +45,16 @@ class ExploredClip:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be looked at."""
-        faces = self.faces
-        if faces.ndim != 4 or faces.shape[1] != faces.shape[2] or faces.shape[3] != 3:
-            raise ShapeError(f"faces of {self.title!r} must be (T, S, S, 3), found {faces.shape}")
-        if faces.dtype != np.uint8 or not len(faces):
+        shape, kind = self.faces.shape, self.faces.dtype
+        square = self.faces.ndim == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
+        if not square or kind != np.uint8:
             raise ShapeError(
-                f"faces of {self.title!r} must be uint8 and at least one, found {faces.dtype} "
-                f"{faces.shape}"
+                f"faces of {self.title!r} must be uint8 (T, S, S, 3), found {kind} {shape}"
             )
         for name, values in (("visemes", self.visemes), ("expression", self.expression)):
-            if values is not None and len(values) != len(faces):
+            if values is not None and len(values) != shape[0]:
                 raise ShapeError(
-                    f"{name} of {self.title!r} must be as many as its {len(faces)} frames, found "
-                    f"{len(values)}"
+                    f"{name} of {self.title!r}: {shape[0]} are wanted, found {len(values)}"
                 )
 
 
@@ -61,8 +63,8 @@ class ExploredPair:
     """Two clips of the same words.
 
     Attributes:
-        first: the clip that a place is chosen on.
-        second: the clip that it is compared with.
+        first: the clip of T frames that a place is chosen on.
+        second: the clip of U frames that it is compared with.
         path: (N, 2) frames of the first and of the second clip that say the same, in order.
         remark: what a reader should know of the pair, such as that its sounds hardly fit.
 
@@ -77,14 +79,12 @@ class ExploredPair:
 
     def __post_init__(self) -> None:
         """Refuse a path that leaves the clips."""
-        lengths = (len(self.first.faces), len(self.second.faces))
-        path = self.path
+        lengths, path = (len(self.first.faces), len(self.second.faces)), self.path
         if path.ndim != 2 or path.shape[1] != 2 or not len(path):
             raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")
         if path.min() < 0 or (path.max(axis=0) >= lengths).any():
             raise ShapeError(
-                f"the path runs to frames {tuple(path.max(axis=0))}, but the clips have "
-                f"{lengths[0]} and {lengths[1]} frames"
+                f"the path runs to frames {path.max(axis=0).tolist()}, but the clips have {lengths}"
             )
 
     def matched_frame(self, frame: int) -> int:
@@ -96,18 +96,60 @@ class ExploredPair:
         found = self.path[distance == distance.min(), 1]
         return int(found[len(found) // 2])
 
+    def says_something_else(self, frame: int) -> np.ndarray:
+        """(U,) bool, frames of the second clip that are far from the matched one and say otherwise.
 
-class ClipSource(Protocol):
-    """Where clips come from; each pair is read when it is asked for."""
+        Visemes count where they are known; else the distance in time alone.
+        """
+        matched = self.matched_frame(frame)
+        others = np.abs(np.arange(len(self.second.faces)) - matched) >= MOMENT_GAP_FRAMES
+        if self.first.visemes is not None and self.second.visemes is not None:
+            said = (self.first.visemes[frame], self.second.visemes[matched])
+            others &= ~np.isin(self.second.visemes, said)
+        return others
 
-    def actors(self) -> Sequence[str]:
-        """Who speaks."""
+    def other_frame(self, frame: int) -> int:
+        """Frame of the second clip that says something else, about a quarter of the clip away."""
+        matched, length = self.matched_frame(frame), len(self.second.faces)
+        others = np.flatnonzero(self.says_something_else(frame))
+        if not len(others):  # a clip too short or one viseme throughout: the farther end
+            return length - 1 if matched < length / 2 else 0
+        wanted = max(MOMENT_GAP_FRAMES, length // USUAL_SHARE)
+        return int(others[np.abs(np.abs(others - matched) - wanted).argmin()])
 
-    def sentences(self, actor: str) -> Sequence[str]:
-        """What an actor says in at least two emotions."""
 
-    def emotions(self, actor: str, sentence: str) -> Sequence[str]:
-        """Emotions in which an actor says a sentence."""
+@dataclass(frozen=True)
+class ClipSource:
+    """Where clips come from.
 
-    def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        """The clips in two emotions."""
+    Attributes:
+        spoken: emotions in which an actor says a sentence, by (actor, sentence).
+        read_pair: reads a pair, from (actor, sentence, first emotion, second emotion).
+    """
+
+    spoken: Mapping[tuple[str, str], tuple[str, ...]]
+    read_pair: Callable[[str, str, str, str], ExploredPair]
+
+
+def align_waveforms(
+    first: ExploredClip, second: ExploredClip, settings: PairingSettings
+) -> ExploredPair:
+    """Pair two clips by dynamic time warping of their sound, as the pairing stage does.
+
+    Clips may have different frame rates. A clip with itself gives the diagonal.
+    """
+    features = [alignment_features(clip.waveform, clip.fps, settings) for clip in (first, second)]
+    alignment = align_sequences(features[0], features[1])
+    inside = (alignment.path < (len(first.faces), len(second.faces))).all(axis=1)
+    remark = doubt_cost(alignment.normalised_cost, settings)
+    return ExploredPair(first, second, alignment.path[inside], remark)
+
+
+def doubt_cost(cost: float, settings: PairingSettings) -> str:
+    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
+    if settings.trusts(cost):
+        return ""
+    return (
+        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
+        "do both clips say the same words?"
+    )

@@ -1,4 +1,4 @@
-"""Open the explorer on a workspace, or on the user's own clips."""
+"""Open the explorer on a workspace, with two own clips beside its corpus if there are any."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from spfem import stages
+from spfem.artifacts import RECORD_NAME
+from spfem.correlation.learn import frame_pairs_of_role
+from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.untrained import untrained_metric
 from spfem.errors import SettingsError
 from spfem.explore.clips import ClipSource
-from spfem.explore.corpus_clips import CorpusClips
-from spfem.explore.explorer import OWN_CLIPS, CorrelationExplorer
-from spfem.explore.own_clips import OwnClips
-from spfem.explore.workspace_metrics import workspace_metrics
+from spfem.explore.corpus_clips import corpus_clips
+from spfem.explore.explorer import CorrelationExplorer, MetricLoader
+from spfem.explore.own_clips import own_clips
 from spfem.workspace import Workspace
 
+SEED = 0
 OWN_FOLDER = "own"  # of tracks, which edits of own clips use as well
 
 
@@ -38,42 +42,49 @@ def explore_corpus(
         raise SettingsError(
             "own_first and own_second belong together: give two clips of the same words, or none"
         )
-    corpus = CorpusClips(
-        stages.make_corpus(workspace),
-        stages.make_faces(workspace),
-        stages.make_pairs(workspace),
-        workspace.scale.pairing,
+    scale = workspace.scale
+    corpus, faces = stages.make_corpus(workspace), stages.make_faces(workspace)
+    source = corpus_clips(corpus, faces, stages.make_pairs(workspace), scale.pairing)
+
+    def open_own(first: Path, second: Path) -> ClipSource:
+        keep = workspace.stage_folder(OWN_FOLDER)
+        return own_clips(first, second, keep, scale.face.face_size, scale.pairing)
+
+    explorer = CorrelationExplorer(
+        {workspace.corpus: source}, _metrics(workspace), open_own_clips=open_own
     )
-    explorer = _open({workspace.corpus: corpus}, workspace)
     if own_first:
         explorer.load_own_clips(Path(own_first), Path(own_second))
     return explorer
 
 
-def explore_files(
-    first: Path | str, second: Path | str, workspace: Workspace
-) -> CorrelationExplorer:
-    """Explore two own video files with the metrics of a workspace.
+def _metrics(workspace: Workspace) -> dict[str, MetricLoader]:
+    """Loaders of the spatial metric, learned if it is missing, and of those that are learned."""
+    load = partial(stages.load_spatial_metric, workspace, SEED)
+    loaders: dict[str, MetricLoader] = {
+        "raw": load,
+        "spatial_before": partial(_untrained, workspace),
+        "spatial": load,
+        "spatial_speech": partial(load, speech=True),
+        "audio_visual": partial(stages.load_cross_modal_metric, workspace, "expression", SEED),
+    }
+    for name in ("temporal_vd", "temporal_cm"):
+        loaders[name] = partial(stages.load_temporal_metric, workspace, name, SEED)
+    learned = {"audio_visual": ("cross_modal", "expression", "joint")}
 
-    Args:
-        first: a video with sound, of one face.
-        second: the same words in another emotion; any size and frame rate.
-        workspace: whose metrics; keeps the tracks of the clips.
+    def there(name: str) -> bool:
+        folder = workspace.stage_folder(*learned.get(name, (name,)), f"seed{SEED}")
+        return any(folder.glob("*.safetensors")) and (folder / RECORD_NAME).exists()
 
-    Raises:
-        FaceNotFoundError: if a file shows no face.
-        InputError: if a file cannot be read, has no sound, is too short or too long.
-    """
-    return _open({OWN_CLIPS: _own_clips(workspace, Path(first), Path(second))}, workspace)
+    always = ("raw", "spatial_before", "spatial")
+    return {name: loader for name, loader in loaders.items() if name in always or there(name)}
 
 
-def _open(sources: dict[str, ClipSource], workspace: Workspace) -> CorrelationExplorer:
-    return CorrelationExplorer(
-        sources, workspace_metrics(workspace), open_own_clips=partial(_own_clips, workspace)
+def _untrained(workspace: Workspace) -> SpatialCoherence:
+    """The spatial metric as its learning starts, with statistics of the frames it learns from."""
+    corpus = stages.make_corpus(workspace)
+    frames = frame_pairs_of_role(
+        stages.make_faces(workspace), stages.make_pairs(workspace), corpus.roles, "train"
     )
-
-
-def _own_clips(workspace: Workspace, first: Path, second: Path) -> OwnClips:
-    scale = workspace.scale
-    folder = workspace.stage_folder(OWN_FOLDER)
-    return OwnClips(first, second, folder, scale.face.face_size, scale.pairing)
+    settings = workspace.scale.spatial
+    return untrained_metric(frames, settings, seed=SEED, device=workspace.device).supervise()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ from spfem.artifacts import file_digest
 from spfem.corpus.audio import decode_audio
 from spfem.corpus.media import in_seconds, open_media
 from spfem.corpus.video import probe_video, stream_frames
+from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.edit.tracking.track import make_track
 from spfem.errors import InputError
-from spfem.explore.alignment import align_waveforms
-from spfem.explore.clips import ExploredClip, ExploredPair
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, align_waveforms
 from spfem.face.align import align_faces
 from spfem.settings import FaceSettings, PairingSettings
 
@@ -22,7 +21,9 @@ ACTOR, SENTENCE = "own", "own sentence"
 SHORTEST_FRAMES, LONGEST_SECONDS = 10, 30
 
 
-class OwnClips:
+def own_clips(
+    first: Path, second: Path, keep: Path, face_size: int, settings: PairingSettings
+) -> ClipSource:
     """Two video files of one person who says the same twice; their names stand for emotions.
 
     Args:
@@ -36,37 +37,23 @@ class OwnClips:
         FaceNotFoundError: if a file shows no face.
         InputError: if a file cannot be read, has no sound, is too short or too long.
     """
+    paths = [Path(path).expanduser() for path in (first, second)]
+    for path in paths:  # what is wrong with either is said before the tracking begins
+        _check(path)
+    names = [path.stem for path in paths]
+    if names[0] == names[1]:
+        names = [f"{names[0]} (first)", f"{names[1]} (second)"]
+    clips = {
+        name: _read(path, name, keep, face_size, settings.sample_rate)
+        for name, path in zip(names, paths, strict=True)
+    }
+    crowd = " ".join(filter(None, map(_several_faces, paths)))
 
-    def __init__(
-        self, first: Path, second: Path, keep: Path, face_size: int, settings: PairingSettings
-    ) -> None:
-        paths = [Path(path).expanduser() for path in (first, second)]
-        for path in paths:  # what is wrong with either is said before the tracking begins
-            _check(path)
-        names = [path.stem for path in paths]
-        if names[0] == names[1]:
-            names = [f"{names[0]} (first)", f"{names[1]} (second)"]
-        self._clips = {
-            name: _read(path, name, keep, face_size, settings.sample_rate)
-            for name, path in zip(names, paths, strict=True)
-        }
-        self.settings = settings
+    def read_pair(actor: str, sentence: str, one: str, other: str) -> ExploredPair:
+        pair = align_waveforms(clips[one], clips[other], settings)
+        return ExploredPair(pair.first, pair.second, pair.path, f"{pair.remark} {crowd}".strip())
 
-    def actors(self) -> Sequence[str]:
-        """One, whoever it is."""
-        return (ACTOR,)
-
-    def sentences(self, actor: str) -> Sequence[str]:
-        """One, whatever it is."""
-        return (SENTENCE,)
-
-    def emotions(self, actor: str, sentence: str) -> Sequence[str]:
-        """The names of the files."""
-        return tuple(self._clips)
-
-    def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        """The clips, aligned by their sound."""
-        return align_waveforms(self._clips[first], self._clips[second], self.settings)
+    return ClipSource({(ACTOR, SENTENCE): tuple(clips)}, read_pair)
 
 
 def _check(path: Path) -> None:
@@ -77,24 +64,28 @@ def _check(path: Path) -> None:
         )
     if facts.seconds is not None and facts.seconds > LONGEST_SECONDS:
         raise InputError(
-            f"{path} lasts {facts.seconds:.0f} s; the explorer keeps features of every frame: cut "
-            f"the clip to one sentence, at most {LONGEST_SECONDS} s"
+            f"{path} lasts {facts.seconds:.0f} s; the explorer keeps descriptors of every frame: "
+            f"cut the clip to one sentence, at most {LONGEST_SECONDS} s"
         )
-    if facts.frames is not None and facts.frames < SHORTEST_FRAMES:
-        raise _too_short(path, facts.frames)
+    _check_length(path, facts.frames)
 
 
-def _too_short(path: Path, frames: int) -> InputError:
-    return InputError(
-        f"{path} has {frames} frames; give a clip of at least {SHORTEST_FRAMES} frames"
-    )
+def _check_length(path: Path, frames: int | None) -> None:
+    if frames is not None and frames < SHORTEST_FRAMES:
+        raise InputError(f"{path} has {frames} frames; give a clip of at least {SHORTEST_FRAMES}")
+
+
+def _several_faces(path: Path) -> str:
+    """A sentence on whose face is explored, if the first frame shows several."""
+    with open_face_finder(FASTEST_RATE, None) as find_faces:
+        found = len(find_faces(shrink_frame(next(iter(stream_frames(path))))))
+    return f"{path.name} shows {found} faces; the largest is explored." if found > 1 else ""
 
 
 def _read(path: Path, name: str, keep: Path, face_size: int, sample_rate: int) -> ExploredClip:
     folder = keep / file_digest(path) / "track"
     track = make_track(folder, path, FaceSettings(face_size=face_size)).track
-    if len(track) < SHORTEST_FRAMES:
-        raise _too_short(path, len(track))
+    _check_length(path, len(track))
     with open_media(path) as container:
         video = container.streams.video[0]
         decoded = decode_audio(
