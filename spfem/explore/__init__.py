@@ -4,7 +4,7 @@ from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.explorer import METRIC_TITLES, Choice, CorrelationExplorer
 from spfem.explore.open import explore_corpus
 from spfem.explore.page import write_page
-from spfem.explore.view import View, draw_view, view_place
+from spfem.explore.view import View, view_place
 
 __all__ = [
     "METRIC_TITLES",
@@ -14,7 +14,6 @@ __all__ = [
     "ExploredClip",
     "ExploredPair",
     "View",
-    "draw_view",
     "explore_corpus",
     "view_place",
     "write_page",

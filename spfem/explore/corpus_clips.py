@@ -13,7 +13,7 @@ from spfem.explore.clips import (
     ClipSource,
     ExploredClip,
     ExploredPair,
-    align_waveforms,
+    align_clips,
     doubt_cost,
 )
 from spfem.face.track_file import FaceTrack
@@ -56,7 +56,7 @@ def corpus_clips(
         keys = (clips[0].key, clips[1].key)
         known = paths.get(keys) or paths.get(keys[::-1])
         if known is None:
-            return align_waveforms(shown[0], shown[1], settings)
+            return align_clips(shown[0], shown[1], settings)
         path = known.path if known.source == keys[0] else known.path[:, ::-1]
         remark = doubt_cost(known.normalised_cost, settings)
         return ExploredPair(shown[0], shown[1], np.asarray(path), remark)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.metric import CoherenceMetric
 from spfem.errors import SettingsError
+from spfem.evaluation.moment_distances import moment_distances
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
-from spfem.explore.describe import describe_clip
 from spfem.explore.packets import Packet, clip_packet, pair_packet, places_packet
-from spfem.explore.sound import pair_distances
 from spfem.settings import EMOTIONS
 
 if TYPE_CHECKING:
@@ -72,25 +70,23 @@ class CorrelationExplorer:
     ) -> None:
         if not sources or not metrics or set(metrics) - set(METRIC_TITLES):
             raise SettingsError(
-                "an explorer needs a source of clips, and metrics by names of "
-                f"{', '.join(METRIC_TITLES)}; found {len(sources)} sources and "
-                f"{', '.join(metrics) or 'no metric'}"
+                f"an explorer needs clips, and metrics by names of {', '.join(METRIC_TITLES)}; "
+                f"found {len(sources)} sources and {', '.join(metrics) or 'no metric'}"
             )
         self.sources, self._loaders, self._open = dict(sources), dict(metrics), open_own_clips
         self._loaded: dict[MetricLoader, CoherenceMetric] = {}  # raw and learned share a network
         self._pairs: dict[Choice, ExploredPair] = {}
-        self.choice = Choice("", "", "", "", "")
+        self.choice = Choice(next(iter(self.sources)), "", "", "", "")
         self.choose()
 
     def options(self, choice: Choice) -> dict[str, list[str]]:
         """What each field of a choice may be, given those before it."""
-        spoken = self.sources[choice.source].spoken
-        sentences = [said for actor, said in spoken if actor == choice.actor]
+        spoken = self.sources[choice.source].spoken if choice.source in self.sources else {}
         emotions = list(spoken.get((choice.actor, choice.sentence), ()))
         return {
             "source": list(self.sources),
             "actor": list(dict.fromkeys(actor for actor, _ in spoken)),
-            "sentence": sentences,
+            "sentence": [said for actor, said in spoken if actor == choice.actor],
             "first": emotions,
             "second": emotions,
         }
@@ -102,20 +98,16 @@ class CorrelationExplorer:
             SettingsError: if what was asked for does not exist.
         """
         wanted = self.choice._replace(**changes)
-        for name in Choice._fields:
-            if name == "source" and wanted.source not in self.sources and name not in changes:
-                wanted = wanted._replace(source=next(iter(self.sources)))
-            known = wanted.source in self.sources
-            offered = self.options(wanted)[name] if known else list(self.sources)
-            if getattr(wanted, name) in offered:
-                continue
-            if name in changes:
+        for name, usual in zip(Choice._fields, ("", "", "", EMOTIONS[0], "happy"), strict=True):
+            offered, value = self.options(wanted)[name], getattr(wanted, name)
+            if value not in offered and name in changes:
                 raise SettingsError(
-                    f"{name} {changes[name]!r} is not there; choose one of {', '.join(offered)}"
+                    f"{name} {value!r} is not there; choose one of {', '.join(offered)}"
                 )
-            others = [value for value in offered if value != wanted.first] or offered
-            usual = {"first": EMOTIONS[0], "second": "happy"}.get(name, "")
-            wanted = wanted._replace(**{name: usual if usual in others else others[0]})
+            moved = name == "second" and wanted.first != self.choice.first and name not in changes
+            if value not in offered or (moved and value == wanted.first):
+                others = [each for each in offered if each != wanted.first] or offered
+                wanted = wanted._replace(**{name: usual if usual in others else others[0]})
         self.choice = wanted
         return wanted
 
@@ -130,7 +122,7 @@ class CorrelationExplorer:
         if self._open is None:
             raise SettingsError("this explorer was made without a way to open own clips")
         self.sources[OWN_CLIPS] = self._open(first, second)
-        self._pairs = {key: pair for key, pair in self._pairs.items() if key.source != OWN_CLIPS}
+        self._pairs.clear()
         return self.choose(source=OWN_CLIPS)
 
     @property
@@ -140,17 +132,21 @@ class CorrelationExplorer:
 
     def metrics(self) -> tuple[str, ...]:
         """Metrics that the chosen clips allow, in the order of `METRIC_TITLES`."""
-        seen = all(c.expression is not None for c in (self.pair.first, self.pair.second))
-        return tuple(m for m in METRIC_TITLES if m in self._loaders and (seen or m != WITHOUT_PLACES))
+        blind = any(clip.expression is None for clip in (self.pair.first, self.pair.second))
+        offered = set(self._loaders) - ({WITHOUT_PLACES} if blind else set())
+        return tuple(name for name in METRIC_TITLES if name in offered)
+
+    def level_count(self, metric: str) -> int:
+        """Levels of a metric with places."""
+        return len(self._metric(metric).resnet50.widths)  # type: ignore[attr-defined]
 
     def packet(self, ask: Sequence[Any], code_type: type = np.int16) -> Packet:
-        """What a page asks for.
+        """What a page asks for: what, then the words of a choice, or of a clip, then the details.
 
         Args:
-            ask: `("pair", *choice)`, `("distances", *choice)`, or of one clip
-                `("clip", source, actor, sentence, emotion)` or the same with a metric and a level
-                behind `"places"`.
-            code_type: see `describe_clip`.
+            ask: `("pair", *choice)`, `("distances", *choice)`, or of one clip (source, actor,
+                sentence, emotion) `("clip", *clip)` or `("places", *clip, metric, level)`.
+            code_type: see `places_packet`.
 
         Raises:
             SettingsError: if there is no such thing.
@@ -158,23 +154,17 @@ class CorrelationExplorer:
         """
         kind, *names = ask
         if kind == "pair":
-            return pair_packet(
-                self._pair(Choice(*names)), {m: METRIC_TITLES[m] for m in self.metrics()}
-            )
+            titles = {name: METRIC_TITLES[name] for name in self.metrics()}
+            return pair_packet(self._pair(Choice(*names)), titles)
         if kind == "distances":
-            metric = self._metric(WITHOUT_PLACES)
-            assert isinstance(metric, CrossModalCoherence)
-            sound, expression = pair_distances(metric, self._pair(Choice(*names)))
-            return Packet({}, {"sound": sound, "moments": expression})
+            pair, metric = self._pair(Choice(*names)), self._metric(WITHOUT_PLACES)
+            found = moment_distances(metric, pair.first, pair.second, pair.path)  # type: ignore[arg-type]
+            return Packet({}, dict(zip(("sound", "moments"), found, strict=True)))
         clip = self._clip(*names[:4])
         if kind == "clip":
             return clip_packet(clip)
-        name, level = names[4:]
-        model = self._metric(name)
-        count = len(model.resnet50.widths)
-        level = min(int(level), count - 1)
-        described = describe_clip(model, clip, level, raw=name == RAW, code_type=code_type)
-        return places_packet(described, level, count)
+        model, raw = self._metric(names[4]), names[4] == RAW
+        return places_packet(model, clip, names[5], raw=raw, code_type=code_type)  # type: ignore[arg-type]
 
     def _pair(self, choice: Choice) -> ExploredPair:
         if choice not in self._pairs:

@@ -13,7 +13,7 @@ from spfem.corpus.video import probe_video, stream_frames
 from spfem.edit.tracking.people import FASTEST_RATE, open_face_finder, shrink_frame
 from spfem.edit.tracking.track import make_track
 from spfem.errors import InputError
-from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, align_waveforms
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, align_clips
 from spfem.face.align import align_faces
 from spfem.settings import FaceSettings, PairingSettings
 
@@ -50,7 +50,7 @@ def own_clips(
     crowd = " ".join(filter(None, map(_several_faces, paths)))
 
     def read_pair(actor: str, sentence: str, one: str, other: str) -> ExploredPair:
-        pair = align_waveforms(clips[one], clips[other], settings)
+        pair = align_clips(clips[one], clips[other], settings)
         return ExploredPair(pair.first, pair.second, pair.path, f"{pair.remark} {crowd}".strip())
 
     return ClipSource({(ACTOR, SENTENCE): tuple(clips)}, read_pair)

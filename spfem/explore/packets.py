@@ -1,28 +1,42 @@
-"""What the explorer's page is sent: headers and plain arrays, without a metric behind them."""
+"""What the browser is sent: headers and plain arrays, without a metric behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import matplotlib as mpl
 import numpy as np
+import torch
+from torch import Tensor
 
+from spfem.correlation.maps import feature_maps, weights_of_features
+from spfem.correlation.place_descriptors import describe_places
+from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.similarity import MOMENT_GAP_FRAMES
+from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.temporal import TemporalCoherence
+from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
-from spfem.explore.describe import PlaceCodes
 from spfem.figures.matrices import MATRIX_COLOURS
 from spfem.figures.style import SIMILARITY_COLOURS, WEIGHT_COLOURS
+from spfem.pairing.moments import matched_frames, other_frames, says_something_else
 
+COLOURS = {"similar": SIMILARITY_COLOURS, "weight": WEIGHT_COLOURS, "time": MATRIX_COLOURS}
 STRIP_COLUMNS = 16  # faces in a row of the strip
 LARGEST_FACE = 128  # pixels; larger faces are shrunk for the strip
 JPEG_QUALITY = 90
+BATCH_FRAMES = 16
+KEPT_CLIPS = 6  # with their feature maps; 35 frames of 96 pixels take 38 MB
+MOST_BYTES = 128_000_000  # of descriptors: more would burden a browser
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A header of plain values and arrays by name."""
+    """A header of plain values, and arrays by name."""
 
     header: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
@@ -38,7 +52,7 @@ class Packet:
 
 
 def clip_packet(clip: ExploredClip) -> Packet:
-    """Faces as one strip (JPEG), sound (A,) int16, and the names of a clip."""
+    """Faces as one strip (JPEG), sound (A,) int16, and the facts of a clip."""
     count, side = len(clip.faces), min(clip.faces.shape[1], LARGEST_FACE)
     strip = np.zeros((-(-count // STRIP_COLUMNS) * side, STRIP_COLUMNS * side, 3), np.uint8)
     for number, face in enumerate(clip.faces):
@@ -46,17 +60,9 @@ def clip_packet(clip: ExploredClip) -> Packet:
         small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
         strip[top : top + side, left : left + side] = small[..., ::-1]
     jpeg = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-    header = {
-        "title": clip.title,
-        "emotion": clip.emotion,
-        "frames": count,
-        "fps": clip.fps,
-        "side": side,
-        "columns": STRIP_COLUMNS,
-        "sample_rate": clip.sample_rate,
-        "visemes": clip.visemes,
-    }
     sound = np.rint(np.clip(clip.waveform, -1, 1) * np.iinfo(np.int16).max).astype(np.int16)
+    facts = {name: getattr(clip, name) for name in ("emotion", "fps", "sample_rate", "visemes")}
+    header = {**facts, "frames": count, "side": side, "columns": STRIP_COLUMNS}
     return Packet(header, {"faces": jpeg.ravel(), "sound": sound})
 
 
@@ -66,30 +72,75 @@ def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
     `path` (N, 2), `matched` and `other` (T,) frames, `elsewhere` (T, U) where something else is
     said.
     """
-    frames = range(len(pair.first.faces))
-    moments = {
+    first, second = pair.first, pair.second
+    known = first.visemes is not None and second.visemes is not None
+    visemes = (first.visemes, second.visemes) if known else None
+    matched = matched_frames(pair.path, len(first.faces))
+    elsewhere = says_something_else(matched, len(second.faces), MOMENT_GAP_FRAMES, visemes)  # type: ignore[arg-type]
+    arrays = {
         "path": pair.path.astype(np.int32),
-        "matched": np.array([pair.matched_frame(frame) for frame in frames], np.int32),
-        "other": np.array([pair.other_frame(frame) for frame in frames], np.int32),
-        "elsewhere": np.array([pair.says_something_else(frame) for frame in frames], np.uint8),
+        "matched": matched,
+        "other": other_frames(matched, elsewhere, MOMENT_GAP_FRAMES),
+        "elsewhere": elsewhere.astype(np.uint8),
     }
-    scales = (("similar", SIMILARITY_COLOURS), ("weight", WEIGHT_COLOURS), ("time", MATRIX_COLOURS))
-    colours = {
-        f"{name}_colours": (mpl.colormaps[scale](np.arange(256))[:, :3] * 255).astype(np.uint8)
-        for name, scale in scales
-    }
-    return Packet({"remark": pair.remark, "metrics": dict(metrics)}, {**moments, **colours})
+    for name, scale in COLOURS.items():
+        shades = mpl.colormaps[scale](np.arange(256))[:, :3]
+        arrays[f"{name}_colours"] = (shades * 255).astype(np.uint8)
+    return Packet({"remark": pair.remark, "metrics": dict(metrics)}, arrays)
 
 
-def places_packet(described: PlaceCodes, level: int, level_count: int) -> Packet:
-    """Codes of places, and weights in [1, 2) as (weight - 1) 255."""
-    header = {
-        "level": level,
-        "levels": level_count,
-        "shape": list(described.shape),
-        "scale": described.scale,
-    }
-    arrays = {"codes": described.codes}
-    if described.weights is not None:
-        arrays["weights"] = np.rint((described.weights - 1) * 255).astype(np.uint8)
+def places_packet(
+    model: SpatialCoherence | TemporalCoherence,
+    clip: ExploredClip,
+    level: int,
+    *,
+    raw: bool = False,
+    code_type: type = np.int16,
+) -> Packet:
+    """Descriptors of P places of T frames, as whole numbers `codes` (T, P, D) times `scale`.
+
+    Places run along the rows of the (H, W) map, without its border: P = (H - 2) (W - 2). Of
+    spatial metrics `weights` (T, P) are disparity weights w in [1, 2), as 255 (w - 1).
+
+    Args:
+        model: the metric, in evaluation mode.
+        clip: what is described.
+        level: 0 is the finest; beyond the last it is the last.
+        raw: leave the learned heads of a spatial metric out.
+        code_type: int16; or int8, which moves similarities by about 0.001, at most by 0.01.
+
+    Raises:
+        ShapeError: if the clip is too short for the metric, or too long for a browser.
+    """
+    features = _clip_features(model, clip)
+    level = min(level, len(features) - 1)
+    maps, parts = features[level], []
+    for frames in torch.arange(len(maps), device=maps.device).split(BATCH_FRAMES):
+        places = describe_places(model, maps, level, frames, raw=raw).flatten(2)
+        parts.append(places.transpose(1, 2).cpu().numpy())
+        size = places[0].numel() * len(maps) * np.dtype(code_type).itemsize
+        if size > MOST_BYTES:
+            raise ShapeError(
+                f"level {level} of {clip.title!r} takes {size // 10**6} MB, more than a browser "
+                f"is given ({MOST_BYTES // 10**6} MB); choose a coarser level or a shorter clip"
+            )
+    values = np.concatenate(parts)
+    scale = max(float(np.abs(values).max()), 1e-6) / np.iinfo(code_type).max
+    arrays: dict[str, np.ndarray] = {"codes": np.rint(values / scale).astype(code_type)}
+    if not isinstance(model, TemporalCoherence):
+        weights = weights_of_features(maps)[:, 1:-1, 1:-1].reshape(values.shape[:2])
+        arrays["weights"] = np.rint((weights - 1) * 255).astype(np.uint8)
+    shape = list(maps.shape[2:])
+    header = {"level": level, "levels": len(features), "shape": shape, "scale": scale}
     return Packet(header, arrays)
+
+
+@lru_cache(KEPT_CLIPS)
+def _clip_features(model: SpatialCoherence, clip: ExploredClip) -> list[Tensor]:
+    """Feature maps (T, C, H, W) of all levels, on the model's device."""
+    device = next(model.parameters()).device
+    batches = (
+        feature_maps(model, images_from_frames(clip.faces[start : start + BATCH_FRAMES], device))
+        for start in range(0, len(clip.faces), BATCH_FRAMES)
+    )
+    return [torch.cat(level).contiguous() for level in zip(*batches, strict=True)]

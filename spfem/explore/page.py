@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from spfem.artifacts import writing
-from spfem.errors import InputError, SpfemError
-from spfem.explore.explorer import METRIC_TITLES, WITHOUT_PLACES, CorrelationExplorer
+from spfem.errors import InputError
+from spfem.explore.explorer import WITHOUT_PLACES, CorrelationExplorer
 from spfem.explore.module import module_text, style_text
-from spfem.explore.view import draw_view, view_place
+from spfem.explore.view import view_place
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_BYTES = 8_000_000
-LEVELS = (2, 1)  # in the order in which they are taken in while there is room
-FIRST = ("spatial", "spatial_before")  # of the metrics, for the same reason
+FIRST_LEVEL = 1
+FIRST_METRICS = ("spatial", "spatial_before")
+LEVELS = (2, 1, 0)  # in the order in which they are taken in, after the first, while there is room
 
 
 def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = MOST_BYTES) -> Path:
@@ -40,7 +41,7 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
     from jinja2 import Environment, StrictUndefined
 
     choice, picture = explorer.choice, io.BytesIO()
-    draw_view(view_place(explorer)).savefig(picture, dpi=110)
+    view_place(explorer).draw().savefig(picture, dpi=110)
     packets: list[dict[str, str]] = []
     left = most_bytes - len(module_text()) - len(style_text()) - 2 * len(picture.getvalue())
     for number, asks in enumerate(_wishes(explorer)):
@@ -50,6 +51,7 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
             packets, left = packets + made, left - size
         elif number < 2:
             raise InputError(f"the clips of {path} take more than {most_bytes} bytes; cut them")
+    choices = json.dumps([choice, (*choice[:3], choice.second, choice.first)])
     text = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         TEMPLATE.read_text("utf-8")
     ).render(
@@ -59,7 +61,7 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
         picture=b64encode(picture.getvalue()).decode(),
         alt="A chosen place of a face, and how similar every place of other faces is to it.",
         packets=packets,
-        choices=json.dumps([choice, (*choice[:3], choice.second, choice.first)]).replace("<", "\\u003c"),
+        choices=choices.replace("<", "\\u003c"),  # nothing ends the script
     )  # fmt: skip
     with writing(path) as aside:
         aside.write_text(text, encoding="utf-8")
@@ -71,13 +73,14 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
     choice = explorer.choice
     back = choice._replace(first=choice.second, second=choice.first)
     clips = [(*choice[:3], emotion) for emotion in dict.fromkeys(choice[3:])]
-    names = [m for m in (*FIRST, *METRIC_TITLES) if m in explorer.metrics()]
+    names = explorer.metrics()
     yield [("pair", *choice), ("pair", *back), *(("clip", *clip) for clip in clips)]
-    for level in LEVELS:
-        for name in dict.fromkeys(names):
-            if name != WITHOUT_PLACES:
-                yield [("places", *clip, name, level) for clip in clips]
-        if WITHOUT_PLACES in names and level == LEVELS[0]:
+    places = [(name, FIRST_LEVEL) for name in FIRST_METRICS if name in names]
+    places += [(name, level) for level in LEVELS for name in names if name != WITHOUT_PLACES]
+    for number, (name, level) in enumerate(dict.fromkeys(places)):
+        if level < explorer.level_count(name):
+            yield [("places", *clip, name, level) for clip in clips]
+        if number == 0 and WITHOUT_PLACES in names:
             yield [("distances", *choice), ("distances", *back)]
 
 
@@ -87,5 +90,5 @@ def _packed(explorer: CorrelationExplorer, ask: Sequence[Any]) -> dict[str, str]
     return {
         "ask": json.dumps(ask, separators=(",", ":"), ensure_ascii=False),
         "header": json.dumps(header, ensure_ascii=False),
-        "body": b64encode(zlib.compress(b"".join(parts), 9)).decode(),
+        "body": b64encode(zlib.compress(b"".join(parts))).decode(),
     }

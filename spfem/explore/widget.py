@@ -40,7 +40,7 @@ class LiveView(anywidget.AnyWidget):
 
     _esm = module_text()
     _css = style_text()
-    choice = traitlets.List().tag(sync=True)
+    choice = traitlets.List(traitlets.Unicode()).tag(sync=True)
     link = traitlets.Unicode().tag(sync=True)
 
 

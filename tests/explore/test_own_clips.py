@@ -6,7 +6,7 @@ import pytest
 from spfem.corpus.video import write_video
 from spfem.errors import FaceNotFoundError, InputError, SettingsError
 from spfem.explore.open import explore_corpus
-from spfem.explore.own_clips import OwnClips
+from spfem.explore.own_clips import own_clips
 from spfem.settings import PairingSettings
 
 
@@ -19,7 +19,7 @@ def written(path, frames, fps=25, sound=True):
 
 
 def opened(tmp_path, first, second):
-    return OwnClips(first, second, tmp_path / "own", 96, PairingSettings())
+    return own_clips(first, second, tmp_path / "own", 96, PairingSettings())
 
 
 def test_what_is_wrong_with_a_file_is_said_before_the_tracking(tmp_path):

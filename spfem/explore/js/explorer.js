@@ -1,6 +1,7 @@
 // The explorer: one state, changed by what a reader does, drawn once for each frame of the screen.
 
 import { packetsOfKernel, packetsOfPage } from "./packets.js";
+import { placeOn } from "./similarity.js";
 import { FIRST, WITHOUT_PLACES, clamp, fromLink, settle, short, toLink, viewOf } from "./view.js";
 import { inside, outline, paintCurve, paintFace, paintMatrix, paintScale, paintSounds } from "./paint.js";
 import { build, fillList, setRange } from "./controls.js";
@@ -9,6 +10,7 @@ import { saveNumbers, savePicture } from "./export.js";
 
 const KEPT_PACKETS = 60;
 const SLOW_MILLISECONDS = 200; // after which a reader is told to wait
+const LEVELS = [1, 2, 0, 3]; // in the order in which they are wished for
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const NOTES = { chosen: "chosen place", within: "within this face", matched: "● same moment", mismatched: "■ other moment" };
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -71,6 +73,9 @@ class Explorer {
       found.clips = await both((...clip) => this.fetchClip(...clip));
       if (!(state.metric in metrics)) state.metric = FIRST.metric in metrics ? FIRST.metric : Object.keys(metrics)[0];
       if (!(state.compare in metrics)) state.compare = "";
+      const has = (metric, level) => !metric || this.packets.has(["places", ...choice.slice(0, 4), metric, level]);
+      const held = [state.level, ...LEVELS].find((level) => has(state.metric, level) && has(state.compare, level));
+      state.level = held ?? state.level; // a page need not have all
       const sides = (metric) => both((...clip) => this.fetch("places", ...clip, metric, state.level));
       if (state.metric === WITHOUT_PLACES) {
         found.distances = await this.fetch("distances", ...choice);
@@ -90,6 +95,8 @@ class Explorer {
     } finally {
       clearTimeout(waiting);
     }
+    if (turn !== this.asked) return;
+    this.turn = turn;
     if (!this.parts) return;
     this.fillLists();
     this.schedule();
@@ -122,8 +129,9 @@ class Explorer {
       this.change({ frame: Math.floor(right * Math.max(first, second) * this.found.clips[0].fps) });
     });
     panels.chosen.onkeydown = (event) => this.step(event, (down, right) => {
-      const { place, shape } = this.view;
-      if (place) this.change({ down: (place.row + down + 0.5) / shape[0], right: (place.column + right + 0.5) / shape[1] });
+      if (!this.found.sides) return;
+      const { shape } = this.found.sides[0], { row, column } = placeOn(shape, this.state.down, this.state.right);
+      this.change({ down: clamp((row + down + 0.5) / shape[0], 0, 1), right: clamp((column + right + 0.5) / shape[1], 0, 1) });
     });
     panels.matrix.onkeydown = (event) => this.step(event, (down, right) => (
       this.change({ frame: Math.max(this.state.frame + down, 0), offset: this.state.offset + right }, right !== 0)));
@@ -171,9 +179,9 @@ class Explorer {
 
   fillLists() {
     const { parts: { controls }, choice, choices, found: { pair, sides }, packets, state } = this;
-    const lacks = (metric, level) => !packets.has(metric === WITHOUT_PLACES ? ["distances", ...choice]
-      : ["places", ...choice.slice(0, 4), metric, level]);
-    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title, lacks(name, state.level)]);
+    const lacks = (metric, level) => !packets.has(["places", ...choice.slice(0, 4), metric, level]);
+    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title,
+      name === WITHOUT_PLACES ? !packets.has(["distances", ...choice]) : LEVELS.every((level) => lacks(name, level))]);
     fillList(controls.metric, metrics, state.metric);
     fillList(controls.compare, [["", "nothing"], ...metrics.filter(([name]) => name !== WITHOUT_PLACES)], state.compare);
     if (sides) fillList(controls.level, Array.from({ length: sides[0].levels }, (_, n) => [n, n, lacks(state.metric, n)]), state.level);

@@ -67,6 +67,7 @@ export function viewOf(state, found) {
     view.moments = overTime(...sides, view.place.index);
     if (state.weights) view.weights = weightMap(sides[0], state.frame);
     if (compared) view.compared = mapsOf(state, compared, view.frames);
+    if (compared) view.limits = view.compared.limits = [view.limits[0], Math.max(view.limits[1], view.compared.limits[1])];
   }
   view.ends = distances ? [0, endsOf([...view.moments, ...view.sound])[1]] : endsOf(view.moments);
   view.text = words(state, view, pair, clips);
