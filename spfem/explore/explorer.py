@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from spfem.correlation.metric import CoherenceMetric
 from spfem.errors import SettingsError
 from spfem.evaluation.moment_distances import moment_distances
@@ -140,13 +138,12 @@ class CorrelationExplorer:
         """Levels of a metric with places."""
         return len(self._metric(metric).resnet50.widths)  # type: ignore[attr-defined]
 
-    def packet(self, ask: Sequence[Any], code_type: type = np.int16) -> Packet:
+    def packet(self, ask: Sequence[Any]) -> Packet:
         """What a page asks for: what, then the words of a choice, or of a clip, then the details.
 
         Args:
             ask: `("pair", *choice)`, `("distances", *choice)`, or of one clip (source, actor,
                 sentence, emotion) `("clip", *clip)` or `("places", *clip, metric, level)`.
-            code_type: see `places_packet`.
 
         Raises:
             SettingsError: if there is no such thing.
@@ -164,7 +161,7 @@ class CorrelationExplorer:
         if kind == "clip":
             return clip_packet(clip)
         model, raw = self._metric(names[4]), names[4] == RAW
-        return places_packet(model, clip, names[5], raw=raw, code_type=code_type)  # type: ignore[arg-type]
+        return places_packet(model, clip, names[5], raw=raw)  # type: ignore[arg-type]
 
     def _pair(self, choice: Choice) -> ExploredPair:
         if choice not in self._pairs:

@@ -31,6 +31,7 @@ LARGEST_FACE = 128  # pixels; larger faces are shrunk for the strip
 JPEG_QUALITY = 90
 BATCH_FRAMES = 16
 KEPT_CLIPS = 6  # with their feature maps; 35 frames of 96 pixels take 38 MB
+CODE_TYPE = np.int16
 MOST_BYTES = 128_000_000  # of descriptors: more would burden a browser
 
 
@@ -95,7 +96,6 @@ def places_packet(
     level: int,
     *,
     raw: bool = False,
-    code_type: type = np.int16,
 ) -> Packet:
     """Descriptors of P places of T frames, as whole numbers `codes` (T, P, D) times `scale`.
 
@@ -107,7 +107,6 @@ def places_packet(
         clip: what is described.
         level: 0 is the finest; beyond the last it is the last.
         raw: leave the learned heads of a spatial metric out.
-        code_type: int16; or int8, which moves similarities by about 0.001, at most by 0.01.
 
     Raises:
         ShapeError: if the clip is too short for the metric, or too long for a browser.
@@ -118,21 +117,27 @@ def places_packet(
     for frames in torch.arange(len(maps), device=maps.device).split(BATCH_FRAMES):
         places = describe_places(model, maps, level, frames, raw=raw).flatten(2)
         parts.append(places.transpose(1, 2).cpu().numpy())
-        size = places[0].numel() * len(maps) * np.dtype(code_type).itemsize
+        size = places[0].numel() * len(maps) * CODE_TYPE().nbytes
         if size > MOST_BYTES:
             raise ShapeError(
                 f"level {level} of {clip.title!r} takes {size // 10**6} MB, more than a browser "
                 f"is given ({MOST_BYTES // 10**6} MB); choose a coarser level or a shorter clip"
             )
     values = np.concatenate(parts)
-    scale = max(float(np.abs(values).max()), 1e-6) / np.iinfo(code_type).max
-    arrays: dict[str, np.ndarray] = {"codes": np.rint(values / scale).astype(code_type)}
+    codes, scale = round_values(values, CODE_TYPE)
+    arrays = {"codes": codes}
     if not isinstance(model, TemporalCoherence):
         weights = weights_of_features(maps)[:, 1:-1, 1:-1].reshape(values.shape[:2])
         arrays["weights"] = np.rint((weights - 1) * 255).astype(np.uint8)
     shape = list(maps.shape[2:])
     header = {"level": level, "levels": len(features), "shape": shape, "scale": scale}
     return Packet(header, arrays)
+
+
+def round_values(values: np.ndarray, kind: type) -> tuple[np.ndarray, float]:
+    """Whole numbers of a type, and what they are to be multiplied with."""
+    scale = max(float(np.abs(values).max()), 1e-6) / np.iinfo(kind).max
+    return np.rint(values / scale).astype(kind), scale
 
 
 @lru_cache(KEPT_CLIPS)

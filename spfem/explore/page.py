@@ -14,14 +14,15 @@ import numpy as np
 
 from spfem.artifacts import writing
 from spfem.errors import InputError
-from spfem.explore.explorer import WITHOUT_PLACES, CorrelationExplorer
+from spfem.explore.explorer import METRIC_TITLES, RAW, WITHOUT_PLACES, CorrelationExplorer
 from spfem.explore.module import module_text, style_text
+from spfem.explore.packets import Packet, round_values
 from spfem.explore.view import view_place
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_BYTES = 8_000_000
 FIRST_LEVEL = 1
-FIRST_METRICS = ("spatial", "spatial_before")
+MOST_MOVED = 0.004  # of similarities, by leaving numbers out; rounding moves them as much
 LEVELS = (2, 1, 0)  # in the order in which they are taken in, after the first, while there is room
 
 
@@ -45,7 +46,10 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
     packets: list[dict[str, str]] = []
     left = most_bytes - len(module_text()) - len(style_text()) - 2 * len(picture.getvalue())
     for number, asks in enumerate(_wishes(explorer)):
-        made = [_packed(explorer, ask) for ask in asks]
+        found = [explorer.packet(ask) for ask in asks]
+        if asks[0][0] == "places":
+            found = _compact(found)
+        made = [_packed(ask, packet) for ask, packet in zip(asks, found, strict=True)]
         size = sum(len(part) for packet in made for part in packet.values())
         if size <= left:
             packets, left = packets + made, left - size
@@ -75,8 +79,12 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
     clips = [(*choice[:3], emotion) for emotion in dict.fromkeys(choice[3:])]
     names = explorer.metrics()
     yield [("pair", *choice), ("pair", *back), *(("clip", *clip) for clip in clips)]
-    places = [(name, FIRST_LEVEL) for name in FIRST_METRICS if name in names]
-    places += [(name, level) for level in LEVELS for name in names if name != WITHOUT_PLACES]
+    compared = [
+        name for name in METRIC_TITLES if name in names and name not in (RAW, WITHOUT_PLACES)
+    ]
+    compared += [RAW] if RAW in names else []  # needs most room
+    first = "spatial" if "spatial" in compared else compared[0]
+    places = [(first, FIRST_LEVEL), *((name, level) for level in LEVELS for name in compared)]
     for number, (name, level) in enumerate(dict.fromkeys(places)):
         if level < explorer.level_count(name):
             yield [("places", *clip, name, level) for clip in clips]
@@ -84,9 +92,28 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
             yield [("distances", *choice), ("distances", *back)]
 
 
-def _packed(explorer: CorrelationExplorer, ask: Sequence[Any]) -> dict[str, str]:
-    header, parts = explorer.packet(ask, np.int8).to_wire()
-    header = {**header, "bytes": [len(part) for part in parts]}
+def _compact(sides: list[Packet]) -> list[Packet]:
+    """Descriptors in the fewest numbers that move no product by more than `MOST_MOVED`, as bytes.
+
+    What is left out of a descriptor has at most that squared length. A rotation spreads the rest
+    over all numbers, so that bytes are enough.
+    """
+    values = [side.arrays["codes"] * side.header["scale"] for side in sides]
+    rows = np.concatenate([side.reshape(-1, side.shape[2]) for side in values])
+    axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1]  # the strongest first
+    left_out = (rows**2).sum(1, keepdims=True) - np.cumsum((rows @ axes) ** 2, axis=1)
+    size = int((left_out.max(axis=0) > MOST_MOVED).sum()) + 1
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
+    basis, made = axes[:, :size] @ turn, []
+    for side, described in zip(sides, values, strict=True):
+        codes, scale = round_values(described @ basis, np.int8)
+        made.append(Packet({**side.header, "scale": scale}, {**side.arrays, "codes": codes}))
+    return made
+
+
+def _packed(ask: Sequence[Any], packet: Packet) -> dict[str, str]:
+    header, parts = packet.to_wire()
+    header["bytes"] = [len(part) for part in parts]
     return {
         "ask": json.dumps(ask, separators=(",", ":"), ensure_ascii=False),
         "header": json.dumps(header, ensure_ascii=False),

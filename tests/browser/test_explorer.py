@@ -29,7 +29,7 @@ def notebook(lab, tab, artefacts):
     book.cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
     nbformat.write(book, folder / f"{artefacts.name}.ipynb")
     sent = []
-    tab.on("websocket", lambda socket: socket.on("framesent", sent.append))
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     notebook = NotebookTab(tab, address, f"{artefacts.name}.ipynb")
     notebook.sent = sent
     notebook.run_all()

@@ -215,7 +215,9 @@ def test_keys_alone_reach_and_move_everything_and_focus_leaves_again(opened):
     assert [word for word in seen if word in controls] == controls
     assert seen.index("offset") < seen.index("chosen") < seen.index("matrix")
     tab.keyboard.press("Tab")
-    assert not tab.evaluate("document.querySelector('.spfem-explorer').contains(document.activeElement)")
+    assert not tab.evaluate(
+        "document.querySelector('.spfem-explorer').contains(document.activeElement)"
+    )
 
 
 def test_playing_moves_the_frame_and_the_words_wait(opened):

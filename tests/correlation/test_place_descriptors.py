@@ -45,9 +45,7 @@ def test_products_of_windows_are_what_the_temporal_metric_compares(metrics, imag
     model = metrics[name]
     maps = [feature_maps(model, each)[0] for each in images]
     frames = [torch.arange(len(each)) for each in maps]
-    described = [
-        describe_places(model, each, 0, at) for each, at in zip(maps, frames, strict=True)
-    ]
+    described = [describe_places(model, each, 0, at) for each, at in zip(maps, frames, strict=True)]
 
     def window(side, frame):
         start = min(max(frame - 2, 0), len(maps[side]) - 5)

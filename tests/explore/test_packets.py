@@ -11,6 +11,7 @@ from spfem.correlation.preprocess import images_from_frames
 from spfem.errors import ShapeError
 from spfem.explore import packets, view_place
 from spfem.explore.packets import clip_packet, pair_packet, places_packet
+from spfem.explore.page import _compact
 from tests.explore.made_up import made_clip, made_explorer, made_metrics, made_source
 
 EXACT, ROUNDED = 2e-4, 0.01  # of similarities, by 16 and 8 bits a number
@@ -23,10 +24,13 @@ def metrics():
 
 @pytest.mark.parametrize("level", [0, 1])
 @pytest.mark.parametrize("raw", [True, False])
-@pytest.mark.parametrize(("kind", "most"), [(np.int16, EXACT), (np.int8, ROUNDED)])
-def test_codes_give_the_correlation_map(metrics, level, raw, kind, most):
+@pytest.mark.parametrize(("compact", "most"), [(False, EXACT), (True, ROUNDED)])
+def test_codes_give_the_correlation_map(metrics, level, raw, compact, most):
     model, clips = metrics["spatial"], (made_clip("neutral"), made_clip("happy"))
-    sides = [places_packet(model, clip, level, raw=raw, code_type=kind) for clip in clips]
+    sides = [places_packet(model, clip, level, raw=raw) for clip in clips]
+    if compact:  # as on a page
+        sides = _compact(sides)
+        assert {side.arrays["codes"].dtype.name for side in sides} == {"int8"}
     first, second = (side.arrays["codes"] * side.header["scale"] for side in sides)
     height, width = sides[0].header["shape"]
     random = np.random.default_rng(level)

@@ -32,7 +32,9 @@ def test_both_hosts_have_one_module(explorer, tmp_path):
             assert FILES.index(file) < FILES.index(path.stem), "used before it is there"
             offered = (FOLDER / f"{file}.js").read_text()
             for name in imported.split(", "):
-                assert re.search(rf"^export (async )?(const|function|class) {name}\b", offered, re.M), name
+                assert re.search(
+                    rf"^export (async )?(const|function|class) {name}\b", offered, re.M
+                ), name
 
 
 def test_a_page_fits_is_the_same_each_time_and_asks_nobody(explorer, tmp_path):

@@ -23,9 +23,7 @@ def test_the_other_moment_says_something_else_where_there_is_one(rows, columns, 
     others = other_frames(matched, elsewhere, GAP)
     for frame, (same, other) in enumerate(zip(matched, others, strict=True)):
         said = {visemes[0][frame], visemes[1][same]}
-        wanted = [
-            u for u in range(columns) if abs(u - same) >= GAP and visemes[1][u] not in said
-        ]
+        wanted = [u for u in range(columns) if abs(u - same) >= GAP and visemes[1][u] not in said]
         assert np.flatnonzero(elsewhere[frame]).tolist() == wanted
         assert other in (wanted or [0, columns - 1])
 
