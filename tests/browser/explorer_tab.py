@@ -1,24 +1,10 @@
-"""The live view of the explorer, on a page or in a notebook's output: what a reader does and sees."""
+"""The live view of the explorer, on a page or in a notebook: what a reader does and sees."""
 
 from __future__ import annotations
 
 import csv
 
 import numpy as np
-
-# Seconds from an event of the reader to the moment after the next frame was painted.
-WATCH = """() => {
-  const watch = window.explorerWatch = {times: []};
-  for (const kind of ['keydown', 'pointerdown', 'pointermove', 'change', 'input', 'click'])
-    document.addEventListener(kind, ({timeStamp, buttons}) => {
-      if (kind === 'pointermove' && !buttons) return;
-      requestAnimationFrame(() => {
-        const channel = new MessageChannel();
-        channel.port1.onmessage = () => watch.times.push((performance.now() - timeStamp) / 1000);
-        channel.port2.postMessage(null);
-      });
-    }, true);
-}"""
 
 
 class ExplorerTab:

@@ -80,11 +80,12 @@ def test_clicks_are_answered_by_the_browser_and_lists_by_the_kernel(notebook, ta
 
 def test_narrow_and_dark(notebook, tab, artefacts):
     explorer = ExplorerTab(tab)
+    tab.set_default_timeout(20_000)
     tab.set_viewport_size({"width": 900, "height": 1200})
     tab.locator(".lm-MenuBar-itemLabel", has_text="Settings").first.click()
-    tab.get_by_text("Theme", exact=True).hover()
-    tab.get_by_text("JupyterLab Dark", exact=True).click()
-    tab.wait_for_selector("body[data-jp-theme-light='false']")
+    tab.locator(".lm-Menu-item", has_text="Theme").first.click()
+    tab.locator(".lm-Menu-item", has_text="JupyterLab Dark").first.click()
+    tab.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
     look = "getComputedStyle(document.querySelector('.spfem-explorer'))"
     assert tab.evaluate(f"{look}.color") != "rgb(27, 31, 36)"
     explorer.click("chosen", 0.5, 0.5)

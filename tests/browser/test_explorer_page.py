@@ -81,7 +81,7 @@ def np_frame(frame):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_numbers_of_the_page_are_those_of_the_metric(opened, metrics, name, tmp_path):
-    random = np.random.default_rng(METRICS.index(name))
+    random, spread = np.random.default_rng(METRICS.index(name)), []
     opened.pick("metric", name)
     for level in ("1", "0"):
         opened.pick("level", level)
@@ -102,6 +102,7 @@ def test_numbers_of_the_page_are_those_of_the_metric(opened, metrics, name, tmp_
             found = as_map(panels[panel], shape)
             assert np.array_equal(np.isnan(found), np.isnan(wanted))
             assert np.nanmax(np.abs(found - wanted)) < TOLERANCE
+            spread.append(np.nanmax(wanted) - np.nanmin(wanted))
         t, u, v = view["frames"]
         over_time = panels["over_time"]
         assert over_time[t, u] == pytest.approx(panels["matched"][place], abs=1e-4)
@@ -111,6 +112,7 @@ def test_numbers_of_the_page_are_those_of_the_metric(opened, metrics, name, tmp_
             here = panels[panel][place]
             assert float(value) == pytest.approx(here, abs=0.006)
             assert int(rank) == 1 + sum(each > here for each in panels[panel].values())
+    assert max(spread) > 10 * TOLERANCE, "all places are alike: nothing was tested"
 
 
 def test_every_control_changes_the_view_and_the_link_restores_it(opened, metrics, artefacts):

@@ -66,6 +66,10 @@ def made_metrics():
         TemporalCoherence(replace(TEMPORAL, formulation=formulation)).supervise()
         for formulation in ("vd", "cm")
     )
+    for metric in (spatial, before, vd, cm):  # else all places are alike before learning
+        for layer in metric.mlp:
+            if isinstance(layer, torch.nn.Linear):
+                layer.bias.data.zero_()
     cross = initial_joint(CROSS_MODAL, "expression", 0).supervise()
     return {
         "raw": spatial,

@@ -25,7 +25,7 @@ def ask(widget, *words):
 def test_the_kernel_answers_with_a_packet(widget):
     content, buffers = ask(widget, "pair", *widget.explorer.choice)
     assert content["id"] == 7
-    assert [each["name"] for each in content["header"]["arrays"]][0] == "path"
+    assert content["header"]["arrays"][0]["name"] == "path"
     assert len(buffers) == len(content["header"]["arrays"])
     assert widget.live.link == "#level=0"
 
