@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,3 +62,16 @@ def describe_places(
     else:
         places = correlation_entries(described)
     return places.unflatten(2, (maps.shape[2] - 2, maps.shape[3] - 2))
+
+
+def fewest_axes(rows: np.ndarray, most_moved: float) -> np.ndarray:
+    """Axes (D, K) on which no inner product of `rows` (N, D) moves by more than `most_moved`.
+
+    What is left out of a row has at most that squared length. The axes are turned at random, the
+    same way each time, which spreads a row over all K numbers, so that it may be rounded well.
+    """
+    axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1]  # the strongest first
+    left_out = (rows**2).sum(1, keepdims=True) - np.cumsum((rows @ axes) ** 2, axis=1)
+    size = min(int((left_out.max(axis=0) > most_moved).sum()) + 1, rows.shape[1])
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
+    return axes[:, :size] @ turn

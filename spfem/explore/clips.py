@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.pairing.moments import SoundingFrames, align_waveforms
+from spfem.pairing.moments import SoundingFrames, align_waveforms, doubt_alignment
 from spfem.settings import PairingSettings
 
 
@@ -43,15 +43,12 @@ class ExploredClip:
         """Refuse what cannot be looked at."""
         shape, kind = self.faces.shape, self.faces.dtype
         square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
+        name = repr(self.title)
         if not square or kind != np.uint8:
-            raise ShapeError(
-                f"faces of {self.title!r} must be uint8 (T, S, S, 3), found {kind} {shape}"
-            )
-        for name, values in (("visemes", self.visemes), ("expression", self.expression)):
-            if values is not None and len(values) != shape[0]:
-                raise ShapeError(
-                    f"{name} of {self.title!r}: {shape[0]} are wanted, found {len(values)}"
-                )
+            raise ShapeError(f"faces of {name} must be uint8 (T, S, S, 3), found {kind} {shape}")
+        for what, rows in (("visemes", self.visemes), ("expression", self.expression)):
+            if rows is not None and len(rows) != shape[0]:
+                raise ShapeError(f"{what} of {name}: {shape[0]} are wanted, found {len(rows)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +83,7 @@ class ExploredPair:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """Emotions by (actor, sentence), and a function that reads two clips.
-
-    It is called with actor, sentence, first and second emotion.
-    """
+    """Emotions by (actor, sentence), and what reads two: of actor, sentence and two emotions."""
 
     spoken: Mapping[tuple[str, str], tuple[str, ...]]
     read_pair: Callable[[str, str, str, str], ExploredPair]
@@ -101,13 +95,4 @@ def align_clips(
     """Pair two clips by their sound."""
     sides = [SoundingFrames(clip.waveform, len(clip.faces), clip.fps) for clip in (first, second)]
     path, cost = align_waveforms(sides[0], sides[1], settings)
-    return ExploredPair(first, second, path, doubt_cost(cost, settings))
-
-
-def doubt_cost(cost: float, settings: PairingSettings) -> str:
-    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
-    words = (
-        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
-        "do both clips say the same words?"
-    )
-    return "" if settings.trusts(cost) else words
+    return ExploredPair(first, second, path, doubt_alignment(cost, settings))

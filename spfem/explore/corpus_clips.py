@@ -9,15 +9,10 @@ import numpy as np
 
 from spfem.corpus.audio import read_audio
 from spfem.corpus.clips import Clip, Corpus
-from spfem.explore.clips import (
-    ClipSource,
-    ExploredClip,
-    ExploredPair,
-    align_clips,
-    doubt_cost,
-)
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, align_clips
 from spfem.face.track_file import FaceTrack
 from spfem.pairing.index import PairIndex
+from spfem.pairing.moments import doubt_alignment
 from spfem.settings import EMOTIONS, PairingSettings
 
 SHOWN_ROLES = ("held_out", "target")  # actors whom no metric has learned from
@@ -56,10 +51,10 @@ def corpus_clips(
         keys = (clips[0].key, clips[1].key)
         known = paths.get(keys) or paths.get(keys[::-1])
         if known is None:
-            return align_clips(shown[0], shown[1], settings)
+            return align_clips(*shown, settings)
         path = known.path if known.source == keys[0] else known.path[:, ::-1]
-        remark = doubt_cost(known.normalised_cost, settings)
-        return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
+        remark = doubt_alignment(known.normalised_cost, settings)
+        return ExploredPair(*shown, np.asarray(path), remark)
 
     spoken = {key: tuple(e for e in EMOTIONS if e in told[key]) for key in unseen or told}
     return ClipSource(spoken, read_pair)

@@ -8,15 +8,14 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_name("js")
 FILES = ("packets", "similarity", "view", "paint", "controls", "sound", "export", "explorer")
-IMPORT = re.compile(r"^import .+;\n", re.MULTILINE)
+NOT_HERE = re.compile(r"^(import .+;\n|export (?!default))", re.MULTILINE)
 
 
 @cache
 def module_text() -> str:
     """Its files in one, in the order of use; imports of each other go, names are unique."""
-    texts = [(FOLDER / f"{name}.js").read_text("utf-8") for name in FILES]
-    plain = [re.sub(r"^export (?!default)", "", IMPORT.sub("", text), flags=re.M) for text in texts]
-    return "\n".join(plain)
+    texts = ((FOLDER / f"{name}.js").read_text("utf-8") for name in FILES)
+    return "\n".join(NOT_HERE.sub("", text) for text in texts)
 
 
 @cache

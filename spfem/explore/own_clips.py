@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def own_clips(
 
     def read_pair(actor: str, sentence: str, one: str, other: str) -> ExploredPair:
         pair = align_clips(clips[one], clips[other], settings)
-        return ExploredPair(pair.first, pair.second, pair.path, f"{pair.remark} {crowd}".strip())
+        return replace(pair, remark=f"{pair.remark} {crowd}".strip())
 
     return ClipSource({(ACTOR, SENTENCE): tuple(clips)}, read_pair)
 
@@ -59,13 +60,11 @@ def own_clips(
 def _check(path: Path) -> None:
     facts = probe_video(path)
     if not facts.has_audio:
+        raise InputError(f"{path} has no sound, by which clips are aligned; give the original")
+    if (facts.seconds or 0) > LONGEST_SECONDS:
         raise InputError(
-            f"{path} has no sound, by which the clips are aligned; give the original recording"
-        )
-    if facts.seconds is not None and facts.seconds > LONGEST_SECONDS:
-        raise InputError(
-            f"{path} lasts {facts.seconds:.0f} s; the explorer keeps descriptors of every frame: "
-            f"cut the clip to one sentence, at most {LONGEST_SECONDS} s"
+            f"{path} lasts {facts.seconds:.0f} s; cut it to one sentence, at most "
+            f"{LONGEST_SECONDS} s: a browser keeps descriptors of every frame"
         )
     _check_length(path, facts.frames)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
@@ -22,13 +21,13 @@ from spfem.correlation.temporal import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.figures.matrices import MATRIX_COLOURS
+from spfem.figures.strip import pictures_as_jpeg
 from spfem.figures.style import SIMILARITY_COLOURS, WEIGHT_COLOURS
 from spfem.pairing.moments import matched_frames, other_frames, says_something_else
 
 COLOURS = {"similar": SIMILARITY_COLOURS, "weight": WEIGHT_COLOURS, "time": MATRIX_COLOURS}
 STRIP_COLUMNS = 16  # faces in a row of the strip
 LARGEST_FACE = 128  # pixels; larger faces are shrunk for the strip
-JPEG_QUALITY = 90
 BATCH_FRAMES = 16
 KEPT_CLIPS = 6  # with their feature maps; 35 frames of 96 pixels take 38 MB
 CODE_TYPE = np.int16
@@ -54,17 +53,12 @@ class Packet:
 
 def clip_packet(clip: ExploredClip) -> Packet:
     """Faces as one strip (JPEG), sound (A,) int16, and the facts of a clip."""
-    count, side = len(clip.faces), min(clip.faces.shape[1], LARGEST_FACE)
-    strip = np.zeros((-(-count // STRIP_COLUMNS) * side, STRIP_COLUMNS * side, 3), np.uint8)
-    for number, face in enumerate(clip.faces):
-        top, left = (side * n for n in divmod(number, STRIP_COLUMNS))
-        small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
-        strip[top : top + side, left : left + side] = small[..., ::-1]
-    jpeg = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    side = min(clip.faces.shape[1], LARGEST_FACE)
+    jpeg = np.frombuffer(pictures_as_jpeg(clip.faces, side, STRIP_COLUMNS), np.uint8)
     sound = np.rint(np.clip(clip.waveform, -1, 1) * np.iinfo(np.int16).max).astype(np.int16)
     facts = {name: getattr(clip, name) for name in ("emotion", "fps", "sample_rate", "visemes")}
-    header = {**facts, "frames": count, "side": side, "columns": STRIP_COLUMNS}
-    return Packet(header, {"faces": jpeg.ravel(), "sound": sound})
+    header = {**facts, "frames": len(clip.faces), "side": side, "columns": STRIP_COLUMNS}
+    return Packet(header, {"faces": jpeg, "sound": sound})
 
 
 def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
@@ -74,8 +68,8 @@ def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
     said.
     """
     first, second = pair.first, pair.second
-    known = first.visemes is not None and second.visemes is not None
-    visemes = (first.visemes, second.visemes) if known else None
+    said = (first.visemes, second.visemes)
+    visemes = None if None in said else said
     matched = matched_frames(pair.path, len(first.faces))
     elsewhere = says_something_else(matched, len(second.faces), MOMENT_GAP_FRAMES, visemes)  # type: ignore[arg-type]
     arrays = {

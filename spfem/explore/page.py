@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from spfem.artifacts import writing
+from spfem.correlation.place_descriptors import fewest_axes
 from spfem.errors import InputError
 from spfem.explore.explorer import METRIC_TITLES, RAW, WITHOUT_PLACES, CorrelationExplorer
 from spfem.explore.module import module_text, style_text
@@ -29,12 +30,7 @@ LEVELS = (2, 1, 0)  # in the order in which they are taken in, after the first, 
 def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = MOST_BYTES) -> Path:
     """Write the chosen clips with as many metrics and levels as the size allows.
 
-    Descriptors are rounded to bytes. The same explorer gives the same bytes.
-
-    Args:
-        explorer: whose clips and metrics.
-        path: of the page.
-        most_bytes: of the file.
+    Descriptors are rounded to bytes. The same explorer gives the same page.
 
     Raises:
         InputError: if not even the clips and one metric fit.
@@ -56,17 +52,15 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
         elif number < 2:
             raise InputError(f"the clips of {path} take more than {most_bytes} bytes; cut them")
     choices = json.dumps([choice, (*choice[:3], choice.second, choice.first)])
-    text = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        TEMPLATE.read_text("utf-8")
-    ).render(
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    text = environment.from_string(TEMPLATE.read_text("utf-8")).render(
         title=f"Explorer: {choice.actor}, {choice.sentence}, {choice.first} and {choice.second}",
         style=style_text(),
         module=module_text(),
         picture=b64encode(picture.getvalue()).decode(),
-        alt="A chosen place of a face, and how similar every place of other faces is to it.",
         packets=packets,
         choices=choices.replace("<", "\\u003c"),  # nothing ends the script
-    )  # fmt: skip
+    )
     with writing(path) as aside:
         aside.write_text(text, encoding="utf-8")
     return path
@@ -79,10 +73,8 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
     clips = [(*choice[:3], emotion) for emotion in dict.fromkeys(choice[3:])]
     names = explorer.metrics()
     yield [("pair", *choice), ("pair", *back), *(("clip", *clip) for clip in clips)]
-    compared = [
-        name for name in METRIC_TITLES if name in names and name not in (RAW, WITHOUT_PLACES)
-    ]
-    compared += [RAW] if RAW in names else []  # needs most room
+    order = (*(name for name in METRIC_TITLES if name != RAW), RAW)  # raw needs most room
+    compared = [name for name in order if name in names and name != WITHOUT_PLACES]
     first = "spatial" if "spatial" in compared else compared[0]
     places = [(first, FIRST_LEVEL), *((name, level) for level in LEVELS for name in compared)]
     for number, (name, level) in enumerate(dict.fromkeys(places)):
@@ -93,20 +85,12 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
 
 
 def _compact(sides: list[Packet]) -> list[Packet]:
-    """Descriptors in the fewest numbers that move no product by more than `MOST_MOVED`, as bytes.
-
-    What is left out of a descriptor has at most that squared length. A rotation spreads the rest
-    over all numbers, so that bytes are enough.
-    """
+    """Descriptors of both clips in as few numbers as `MOST_MOVED` allows, as bytes."""
     values = [side.arrays["codes"] * side.header["scale"] for side in sides]
     rows = np.concatenate([side.reshape(-1, side.shape[2]) for side in values])
-    axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1]  # the strongest first
-    left_out = (rows**2).sum(1, keepdims=True) - np.cumsum((rows @ axes) ** 2, axis=1)
-    size = int((left_out.max(axis=0) > MOST_MOVED).sum()) + 1
-    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
-    basis, made = axes[:, :size] @ turn, []
+    axes, made = fewest_axes(rows, MOST_MOVED), []
     for side, described in zip(sides, values, strict=True):
-        codes, scale = round_values(described @ basis, np.int8)
+        codes, scale = round_values(described @ axes, np.int8)
         made.append(Packet({**side.header, "scale": scale}, {**side.arrays, "codes": codes}))
     return made
 

@@ -50,11 +50,7 @@ class ExplorerWidget(ipywidgets.VBox):
     Parts have the CSS classes `spfem-explorer-<name>`.
 
     Attributes:
-        explorer: the one shown.
-        lists: one for each field of `Choice`.
-        own: paths of two own files.
-        load: reads them.
-        message: what went wrong, or what is being done.
+        lists: one for each field of the choice.
         live: the view.
     """
 

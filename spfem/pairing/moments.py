@@ -35,6 +35,15 @@ def align_waveforms(
     return found.path[(found.path < (first.frames, second.frames)).all(1)], found.normalised_cost
 
 
+def doubt_alignment(cost: float, settings: PairingSettings) -> str:
+    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
+    words = (
+        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
+        "do both clips say the same words?"
+    )
+    return "" if settings.trusts(cost) else words
+
+
 def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
     """(T,) frames of the second clip that say what the T = `count` of the first say.
 
