@@ -157,9 +157,12 @@ def _open_page(page: Path) -> Iterator[Page]:
 
 def _interactions(tab: Page, random: np.random.Generator) -> dict[str, Callable[[int], Any]]:
     """What a reader does, by name; each call with another number is another picture."""
-    boxes = {
+    boxes: dict[str, Any] = {
         name: tab.locator(f"canvas.{name}").bounding_box() or {} for name in ("chosen", "matrix")
     }
+
+    offered = tab.locator("[data-name='level'] option:not([disabled])").all()
+    levels = [option.get_attribute("value") or "" for option in offered]
 
     def at(panel: str, right: float, down: float) -> tuple[float, float]:
         box = boxes[panel]
@@ -194,7 +197,7 @@ def _interactions(tab: Page, random: np.random.Generator) -> dict[str, Callable[
         "other_moment": lambda turn: tab.mouse.click(*anywhere("matrix")),
         "frame": slide("frame", lambda turn: turn % 30),
         "metric": pick("metric", ("spatial_before", "spatial")),
-        "level": pick("level", ("2", "1")),
+        "level": pick("level", (levels[-1], levels[0])),
         "compare": pick("compare", ("spatial_before", "")),
         "weights": lambda turn: tab.locator("[data-name='weights']").click(),
         "probability": lambda turn: tab.locator("[data-name='probability']").click(),

@@ -51,10 +51,10 @@ def corpus_clips(
         keys = (clips[0].key, clips[1].key)
         known = paths.get(keys) or paths.get(keys[::-1])
         if known is None:
-            return align_clips(*shown, settings)
+            return align_clips(shown[0], shown[1], settings)
         path = known.path if known.source == keys[0] else known.path[:, ::-1]
         remark = doubt_alignment(known.normalised_cost, settings)
-        return ExploredPair(*shown, np.asarray(path), remark)
+        return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
 
     spoken = {key: tuple(e for e in EMOTIONS if e in told[key]) for key in unseen or told}
     return ClipSource(spoken, read_pair)

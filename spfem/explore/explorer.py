@@ -12,6 +12,7 @@ from spfem.evaluation.moment_distances import moment_distances
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.packets import Packet, clip_packet, pair_packet, places_packet
 from spfem.settings import EMOTIONS
+from spfem.stages.metric_loaders import MetricLoader
 
 if TYPE_CHECKING:
     from spfem.explore.widget import ExplorerWidget
@@ -30,7 +31,6 @@ METRIC_TITLES: dict[str, str] = {
 RAW, WITHOUT_PLACES = "raw", "audio_visual"
 OWN_CLIPS = "own clips"
 KEPT_PAIRS = 8
-MetricLoader = Callable[[], CoherenceMetric]
 
 
 class Choice(NamedTuple):
@@ -44,16 +44,12 @@ class Choice(NamedTuple):
 
 
 class CorrelationExplorer:
-    """Pairs of clips and the metrics that compare them.
+    """Pairs of clips and the metrics that compare them; `choice` is what is looked at.
 
     Args:
         sources: of clips, by name.
-        metrics: functions that load a metric in evaluation mode, by keys of `METRIC_TITLES`;
-            called when the metric is first looked at.
+        metrics: functions that load a metric in evaluation mode, by keys of `METRIC_TITLES`.
         open_own_clips: makes a source of two video files; without it there are no own clips.
-
-    Attributes:
-        choice: the clips that are looked at; changed by `choose`.
 
     Raises:
         SettingsError: if there is no source or metric, or a metric has another name.
@@ -136,10 +132,10 @@ class CorrelationExplorer:
 
     def level_count(self, metric: str) -> int:
         """Levels of a metric with places."""
-        return len(self._metric(metric).resnet50.widths)  # type: ignore[attr-defined]
+        return len(self._metric(metric).resnet50.widths)  # type: ignore
 
     def packet(self, ask: Sequence[Any]) -> Packet:
-        """What a page asks for: what, then the words of a choice, or of a clip, then the details.
+        """What a browser asks for.
 
         Args:
             ask: `("pair", *choice)`, `("distances", *choice)`, or of one clip (source, actor,

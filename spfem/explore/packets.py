@@ -129,7 +129,7 @@ def places_packet(
 
 
 def round_values(values: np.ndarray, kind: type) -> tuple[np.ndarray, float]:
-    """Whole numbers of a type, and what they are to be multiplied with."""
+    """Whole numbers for `values` (N, ...), and what they are to be multiplied with."""
     scale = max(float(np.abs(values).max()), 1e-6) / np.iinfo(kind).max
     return np.rint(values / scale).astype(kind), scale
 

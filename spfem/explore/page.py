@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,30 @@ from spfem.artifacts import writing
 from spfem.correlation.place_descriptors import fewest_axes
 from spfem.errors import InputError
 from spfem.explore.explorer import METRIC_TITLES, RAW, WITHOUT_PLACES, CorrelationExplorer
-from spfem.explore.module import module_text, style_text
 from spfem.explore.packets import Packet, round_values
 from spfem.explore.view import view_place
 
 TEMPLATE = Path(__file__).with_name("page.html")
+MODULE = Path(__file__).with_name("js")
+FILES = ("packets", "similarity", "view", "paint", "controls", "sound", "export", "explorer")
+NOT_JOINED = re.compile(r"^(import .+;\n|export (?!default))", re.MULTILINE)
 MOST_BYTES = 8_000_000
 FIRST_LEVEL = 1
 MOST_MOVED = 0.004  # of similarities, by leaving numbers out; rounding moves them as much
 LEVELS = (2, 1, 0)  # in the order in which they are taken in, after the first, while there is room
+
+
+@cache
+def module_text() -> str:
+    """The module of page and notebook: its files in one, in the order of use; names are unique."""
+    texts = ((MODULE / f"{name}.js").read_text("utf-8") for name in FILES)
+    return "\n".join(NOT_JOINED.sub("", text) for text in texts)
+
+
+@cache
+def style_text() -> str:
+    """How it looks, in light and dark."""
+    return (MODULE / "explorer.css").read_text("utf-8")
 
 
 def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = MOST_BYTES) -> Path:

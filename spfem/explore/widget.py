@@ -11,8 +11,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from spfem.explore.explorer import Choice
-from spfem.explore.module import module_text, style_text
+from spfem.explore.page import module_text, style_text
 
 if TYPE_CHECKING:
     from spfem.explore.explorer import CorrelationExplorer
@@ -30,9 +29,7 @@ TIPS = {
     "first": "emotion of the first clip, on which a place is chosen",
     "second": "emotion of the clip that is compared with it",
 }
-# A field tells its text once, when it is left: letter by letter, a button pressed right after the
-# last one would overtake them.
-WHOLE = {"continuous_update": False, "layout": {"width": "auto", "flex": "1 1 180px"}}
+NARROW, WIDE = ({"width": "auto", "flex": f"1 1 {width}px"} for width in (150, 180))
 
 
 class LiveView(anywidget.AnyWidget):
@@ -60,17 +57,18 @@ class ExplorerWidget(ipywidgets.VBox):
         self.live = LiveView(choice=list(explorer.choice), link=view)
         self.live.on_msg(self._answer)
         self.lists = {
-            name: ipywidgets.Dropdown(
-                description=name, tooltip=tip, layout={"width": "auto", "flex": "1 1 150px"}
-            )
+            name: ipywidgets.Dropdown(description=name, tooltip=tip, layout=NARROW)
             for name, tip in TIPS.items()
         }
+        # A field tells its text once, when it is left: letter by letter, a button pressed right
+        # after the last one would overtake them.
         self.own = [
             ipywidgets.Text(
-                description=f"own {name}", tooltip=f"path of your {name} clip, with sound", **WHOLE
+                description=f"own {name}", tooltip=f"path of your {name} clip, with sound",
+                continuous_update=False, layout=WIDE,
             )
             for name in ("first", "second")
-        ]
+        ]  # fmt: skip
         self.load = ipywidgets.Button(description="load", tooltip="track, align and show both")
         self._bring_up()
         for name, control in self.lists.items():
@@ -87,32 +85,30 @@ class ExplorerWidget(ipywidgets.VBox):
     def _answer(self, _: Any, message: dict[str, Any], __: Any) -> None:
         try:
             header, parts = self.explorer.packet(message["ask"]).to_wire()
-            answer: dict[str, Any] = {"header": header}
-        # Of any kind: a notebook would hide it in the browser's log.
-        except Exception as error:
-            answer, parts = {"error": f"{type(error).__name__}: {error}"}, []
-        self.live.send({"id": message["id"], **answer}, parts)
+            self.live.send({"id": message["id"], "header": header}, parts)
+        except Exception as error:  # of any kind: a notebook would hide it in the browser's log
+            self.live.send({"id": message["id"], "error": f"{type(error).__name__}: {error}"}, [])
 
     def _on_list(self, name: str, value: str | None) -> None:
         if not self._setting and value is not None:
-            self._try(lambda: self.explorer.choose(**{name: value}), "")
+            self._try(lambda: self.explorer.choose(**{name: value}))
 
     def _load_own_clips(self) -> None:
         paths = [Path(field.value.strip()).expanduser() for field in self.own]
-        words = "tracking the faces of both clips, which takes about as long as they last …"
-        self._try(lambda: self.explorer.load_own_clips(*paths), words)
+        self.message.value = "tracking both faces, which takes about as long as the clips last …"
+        self._try(lambda: self.explorer.load_own_clips(*paths))
 
-    def _try(self, act: Callable[[], Choice], words: str) -> None:
+    def _try(self, act: Callable[[], object]) -> None:
         """Choose clips and show them; a failure is told, and undone."""
-        before, self.message.value = self.explorer.choice, words
+        before, told = self.explorer.choice, ""
         try:
             act()
             self.live.choice = list(self.explorer.choice)
-            self.message.value = ""
         except Exception as error:
             self.explorer.choice = before
-            told = html.escape(f"{type(error).__name__}: {error}")
-            self.message.value = f'<span style="color: #d55e00">{told}</span>'
+            words = html.escape(f"{type(error).__name__}: {error}")
+            told = f'<span style="color: #d55e00">{words}</span>'
+        self.message.value = told
         self._bring_up()
 
     def _bring_up(self) -> None:
@@ -125,5 +121,4 @@ class ExplorerWidget(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Where no kernel runs, the page stands in: beside the executed notebook, by a link."""
-        data: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/html": WITHOUT_KERNEL}
+        return {**super()._repr_mimebundle_(**kwargs), "text/html": WITHOUT_KERNEL}

@@ -6,7 +6,8 @@ import pytest
 
 from spfem.errors import InputError
 from spfem.explore import write_page
-from spfem.explore.module import FILES, FOLDER, module_text
+from spfem.explore.page import FILES, module_text
+from spfem.explore.page import MODULE as FOLDER
 from spfem.explore.widget import LiveView
 from tests.explore.made_up import made_explorer
 
