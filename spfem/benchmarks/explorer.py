@@ -40,10 +40,11 @@ FRAME_SECONDS = 1 / 60
 WATCH = """() => {
   window.took = [];
   const explorer = () => document.querySelector('.spfem-explorer').explorer;
-  for (const kind of ['keydown', 'pointerdown', 'pointermove', 'input', 'change', 'click'])
-    document.addEventListener(kind, ({timeStamp, buttons}) => {
-      const drawn = explorer().drawn;
+  for (const kind of ['keydown', 'pointerdown', 'pointermove', 'input', 'change'])
+    document.addEventListener(kind, ({timeStamp, buttons, target}) => {
+      const drawn = explorer().drawn, onPanel = target.tagName === 'CANVAS';
       if (kind === 'pointermove' && !buttons) return;
+      if (!onPanel && kind !== 'input' && kind !== 'change') return;
       const wait = () => requestAnimationFrame(() => {
         const channel = new MessageChannel();
         channel.port1.onmessage = () => {

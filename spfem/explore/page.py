@@ -26,9 +26,8 @@ MODULE = Path(__file__).with_name("js")
 FILES = ("packets", "similarity", "view", "paint", "controls", "sound", "export", "explorer")
 NOT_JOINED = re.compile(r"^(import .+;\n|export (?!default))", re.MULTILINE)
 MOST_BYTES = 8_000_000
-FIRST_LEVEL = 1
 MOST_MOVED = 0.004  # of similarities, by leaving numbers out; rounding moves them as much
-LEVELS = (2, 1, 0)  # in the order in which they are taken in, after the first, while there is room
+LEVELS = (2, 1, 0)  # in the order in which they are taken in, while there is room
 
 
 @cache
@@ -64,10 +63,11 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
             found = _compact(found)
         made = [_packed(ask, packet) for ask, packet in zip(asks, found, strict=True)]
         size = sum(len(part) for packet in made for part in packet.values())
-        if size <= left:
-            packets, left = packets + made, left - size
-        elif number < 2:
+        if size > left and number < 2:
             raise InputError(f"the clips of {path} take more than {most_bytes} bytes; cut them")
+        if size > left:
+            break
+        packets, left = packets + made, left - size
     choices = json.dumps([choice, (*choice[:3], choice.second, choice.first)])
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     text = environment.from_string(TEMPLATE.read_text("utf-8")).render(
@@ -90,15 +90,13 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
     clips = [(*choice[:3], emotion) for emotion in dict.fromkeys(choice[3:])]
     names = explorer.metrics()
     yield [("pair", *choice), ("pair", *back), *(("clip", *clip) for clip in clips)]
-    order = (*(name for name in METRIC_TITLES if name != RAW), RAW)  # raw needs most room
-    compared = [name for name in order if name in names and name != WITHOUT_PLACES]
-    first = "spatial" if "spatial" in compared else compared[0]
-    places = [(first, FIRST_LEVEL), *((name, level) for level in LEVELS for name in compared)]
-    for number, (name, level) in enumerate(dict.fromkeys(places)):
-        if level < explorer.level_count(name):
-            yield [("places", *clip, name, level) for clip in clips]
-        if number == 0 and WITHOUT_PLACES in names:
-            yield [("distances", *choice), ("distances", *back)]
+    order = ("spatial", *(name for name in METRIC_TITLES if name not in ("spatial", RAW)), RAW)
+    for level in LEVELS:
+        for name in order:  # raw needs most room
+            if name == WITHOUT_PLACES and name in names and level == LEVELS[0]:
+                yield [("distances", *choice), ("distances", *back)]
+            elif name != WITHOUT_PLACES and name in names and level < explorer.level_count(name):
+                yield [("places", *clip, name, level) for clip in clips]
 
 
 def _compact(sides: list[Packet]) -> list[Packet]:

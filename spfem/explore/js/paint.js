@@ -26,11 +26,12 @@ function fit(canvas) {
 function tinted(values, [rows, columns], [low, high], colours, opacity = 1) {
   const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
   const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
-  values.forEach((value, at) => {
-    if (isNaN(value)) return;
-    const shade = 3 * Math.min(Math.max(Math.floor(256 * (value - low) / (high - low || 1)), 0), 255);
-    image.data.set([colours[shade], colours[shade + 1], colours[shade + 2], 255 * opacity], 4 * at);
-  });
+  for (let at = 0; at < values.length; at++) {
+    if (isNaN(values[at])) continue;
+    const shade = 3 * Math.min(Math.max(Math.floor(256 * (values[at] - low) / (high - low || 1)), 0), 255);
+    for (let n = 0; n < 3; n++) image.data[4 * at + n] = colours[shade + n];
+    image.data[4 * at + 3] = 255 * opacity;
+  }
   context.putImageData(image, 0, 0);
   return canvas;
 }
@@ -127,13 +128,16 @@ export function paintCurve(canvas, values, sound, [low, high], clips, [frame, ma
   marks(context, at(values, matched), at(values, other));
 }
 
-// Loudness of a clip: pairs of least and largest sample, its loudest moment at 1.
+// Loudness of a clip as a shape from 0 to 1 across, its loudest moment at 1.
 export function outline(sound) {
-  const most = sound.reduce((top, value) => Math.max(top, Math.abs(value)), 1);
-  return Array.from({ length: COLUMNS }, (_, n) => {
+  const most = sound.reduce((top, value) => Math.max(top, Math.abs(value)), 1), upper = [], lower = [];
+  for (let n = 0; n < COLUMNS; n++) {
     const part = sound.subarray(Math.floor(n * sound.length / COLUMNS), Math.ceil((n + 1) * sound.length / COLUMNS));
-    return part.reduce(([low, high], value) => [Math.min(low, value / most), Math.max(high, value / most)], [0, 0]);
-  });
+    const [low, high] = part.reduce((ends, value) => [Math.min(ends[0], value), Math.max(ends[1], value)], [0, 0]);
+    upper.push(`${(n + 0.5) / COLUMNS},${-high / most}`);
+    lower.unshift(`${(n + 0.5) / COLUMNS},${0.02 - low / most}`);
+  }
+  return new Path2D(`M${[...upper, ...lower].join("L")}Z`);
 }
 
 // Both sounds, thin lines between moments that say the same, and the cursors.
@@ -144,11 +148,12 @@ export function paintSounds(canvas, clips, path, [frame, matched, other]) {
   const x = (seconds) => box.left + (seconds / longest) * box.width, at = (n, index) => x((index + 0.5) / clips[n].fps);
   const middles = [box.top + half, box.top + 5 * half], [high, low] = [box.top + 2 * half, box.top + 4 * half];
   clips.forEach((clip, n) => {
-    const column = clip.sound.length / clip.sample_rate / COLUMNS;
-    const upper = clip.outline.map((ends, at) => [x((at + 0.5) * column), middles[n] - ends[1] * half]);
-    const lower = clip.outline.map((ends, at) => [x((at + 0.5) * column), middles[n] - ends[0] * half + 0.6]).reverse();
+    context.save();
+    context.translate(box.left, middles[n]);
+    context.scale(x(clip.sound.length / clip.sample_rate) - box.left, half);
     context.fillStyle = [SAME, "#e69f00"][n];
-    context.fill(new Path2D(`M${[...upper, ...lower].join("L")}Z`));
+    context.fill(clip.outline);
+    context.restore();
     writeUp(area, clip.emotion, 20, middles[n], 3 * half);
   });
   const step = Math.ceil(path.length / 120);

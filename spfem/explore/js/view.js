@@ -48,8 +48,8 @@ function mapsOf(state, [first, second], [frame, matched, other]) {
   const similar = [[first, frame], [second, matched], [second, other]]
     .map(([key, at]) => mapFrom(first, frame, place.index, key, at));
   const values = state.probability ? similar.map((map) => probabilities(map, state.temperature)) : similar;
-  const shows = (n, at) => state.threshold <= -1 || similar[n][at] >= state.threshold;
-  const maps = values.map((map, n) => map.map((value, at) => (shows(n, at) ? value : NaN)));
+  const blank = (map, n) => map.map((value, at) => (similar[n][at] >= state.threshold ? value : NaN));
+  const maps = state.threshold <= -1 ? values : values.map(blank);
   const limits = state.probability ? [0, endsOf([...values[1], ...values[2]])[1]] : [-1, 1];
   return { place, shape: first.shape, values, maps, limits };
 }
