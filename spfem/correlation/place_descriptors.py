@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.correlation_matrices import correlation_entries
-from spfem.correlation.maps import describe_features
+from spfem.correlation.maps import describe_features, weights_of_features
 from spfem.correlation.sampling import NEIGHBOURS
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.correlation.window_comparison import SUBTRACT
 from spfem.errors import ShapeError
+
+BATCH_FRAMES = 16
 
 
 @torch.no_grad()
@@ -75,3 +77,26 @@ def fewest_axes(rows: np.ndarray, most_moved: float) -> np.ndarray:
     size = min(int((left_out.max(axis=0) > most_moved).sum()) + 1, rows.shape[1])
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
     return axes[:, :size] @ turn
+
+
+@torch.no_grad()
+def describe_clip(
+    model: SpatialCoherence | TemporalCoherence, maps: Tensor, level: int, *, raw: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Descriptors (T, P, D) of all P = (H - 2) (W - 2) places of a clip's maps (T, C, H, W).
+
+    Returns:
+        Them, along the rows of the map; and of spatial metrics the places' disparity weights
+        (T, P) in [1, 2).
+
+    Raises:
+        ShapeError: if the clip is shorter than a window.
+    """
+    described, weights = [], []
+    for frames in torch.arange(len(maps), device=maps.device).split(BATCH_FRAMES):
+        places = describe_places(model, maps, level, frames, raw=raw).flatten(2)
+        described.append(places.transpose(1, 2).cpu().numpy())
+        if not isinstance(model, TemporalCoherence):
+            weights.append(weights_of_features(maps[frames])[:, 1:-1, 1:-1])
+    values = np.concatenate(described)
+    return values, np.concatenate(weights).reshape(values.shape[:2]) if weights else None

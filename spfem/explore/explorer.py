@@ -12,21 +12,10 @@ from spfem.evaluation.moment_distances import moment_distances
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.packets import Packet, clip_packet, pair_packet, places_packet
 from spfem.settings import EMOTIONS
-from spfem.stages.metric_loaders import MetricLoader
+from spfem.stages.metric_loaders import METRIC_TITLES, MetricLoader
 
 if TYPE_CHECKING:
     from spfem.explore.widget import ExplorerWidget
-
-METRIC_TITLES: dict[str, str] = {
-    "raw": "raw features",
-    "spatial_before": "ASCCL before learning",
-    "spatial": "ASCCL",
-    "spatial_speech": "ASCCL with speech negatives (ours)",
-    "temporal_vd": "STCCL, visual disparity",
-    "temporal_cm": "STCCL, correlation matrices",
-    "audio_visual": "SCMCL, sound and expression",
-}
-"""Metrics in the order in which they are offered, with the names that readers see."""
 
 RAW, WITHOUT_PLACES = "raw", "audio_visual"
 OWN_CLIPS = "own clips"
@@ -129,10 +118,6 @@ class CorrelationExplorer:
         blind = any(clip.expression is None for clip in (self.pair.first, self.pair.second))
         offered = set(self._loaders) - ({WITHOUT_PLACES} if blind else set())
         return tuple(name for name in METRIC_TITLES if name in offered)
-
-    def level_count(self, metric: str) -> int:
-        """Levels of a metric with places."""
-        return len(self._metric(metric).resnet50.widths)  # type: ignore
 
     def packet(self, ask: Sequence[Any]) -> Packet:
         """What a browser asks for.

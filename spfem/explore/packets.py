@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.correlation.maps import feature_maps, weights_of_features
-from spfem.correlation.place_descriptors import describe_places
+from spfem.correlation.maps import feature_maps
+from spfem.correlation.place_descriptors import BATCH_FRAMES, describe_clip
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.correlation.spatial import SpatialCoherence
@@ -28,9 +28,7 @@ from spfem.pairing.moments import matched_frames, other_frames, says_something_e
 COLOURS = {"similar": SIMILARITY_COLOURS, "weight": WEIGHT_COLOURS, "time": MATRIX_COLOURS}
 STRIP_COLUMNS = 16  # faces in a row of the strip
 LARGEST_FACE = 128  # pixels; larger faces are shrunk for the strip
-BATCH_FRAMES = 16
 KEPT_CLIPS = 6  # with their feature maps; 35 frames of 96 pixels take 38 MB
-CODE_TYPE = np.int16
 MOST_BYTES = 128_000_000  # of descriptors: more would burden a browser
 
 
@@ -85,43 +83,30 @@ def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
 
 
 def places_packet(
-    model: SpatialCoherence | TemporalCoherence,
-    clip: ExploredClip,
-    level: int,
-    *,
-    raw: bool = False,
+    model: SpatialCoherence | TemporalCoherence, clip: ExploredClip, level: int, raw: bool = False
 ) -> Packet:
     """Descriptors of P places of T frames, as whole numbers `codes` (T, P, D) times `scale`.
 
     Places run along the rows of the (H, W) map, without its border: P = (H - 2) (W - 2). Of
     spatial metrics `weights` (T, P) are disparity weights w in [1, 2), as 255 (w - 1).
 
-    Args:
-        model: the metric, in evaluation mode.
-        clip: what is described.
-        level: 0 is the finest; beyond the last it is the last.
-        raw: leave the learned heads of a spatial metric out.
+    A level beyond the last is the last. See `describe_clip`.
 
     Raises:
         ShapeError: if the clip is too short for the metric, or too long for a browser.
     """
     features = _clip_features(model, clip)
     level = min(level, len(features) - 1)
-    maps, parts = features[level], []
-    for frames in torch.arange(len(maps), device=maps.device).split(BATCH_FRAMES):
-        places = describe_places(model, maps, level, frames, raw=raw).flatten(2)
-        parts.append(places.transpose(1, 2).cpu().numpy())
-        size = places[0].numel() * len(maps) * CODE_TYPE().nbytes
-        if size > MOST_BYTES:
-            raise ShapeError(
-                f"level {level} of {clip.title!r} takes {size // 10**6} MB, more than a browser "
-                f"is given ({MOST_BYTES // 10**6} MB); choose a coarser level or a shorter clip"
-            )
-    values = np.concatenate(parts)
-    codes, scale = round_values(values, CODE_TYPE)
+    maps = features[level]
+    values, weights = describe_clip(model, maps, level, raw=raw)
+    codes, scale = round_values(values, np.int16)
+    if codes.nbytes > MOST_BYTES:
+        raise ShapeError(
+            f"level {level} of {clip.title!r} takes {codes.nbytes // 10**6} MB, too much for a "
+            "browser; choose a coarser level or a shorter clip"
+        )
     arrays = {"codes": codes}
-    if not isinstance(model, TemporalCoherence):
-        weights = weights_of_features(maps)[:, 1:-1, 1:-1].reshape(values.shape[:2])
+    if weights is not None:
         arrays["weights"] = np.rint((weights - 1) * 255).astype(np.uint8)
     shape = list(maps.shape[2:])
     header = {"level": level, "levels": len(features), "shape": shape, "scale": scale}

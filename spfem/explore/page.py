@@ -17,9 +17,10 @@ import numpy as np
 from spfem.artifacts import writing
 from spfem.correlation.place_descriptors import fewest_axes
 from spfem.errors import InputError
-from spfem.explore.explorer import METRIC_TITLES, RAW, WITHOUT_PLACES, CorrelationExplorer
+from spfem.explore.explorer import RAW, WITHOUT_PLACES, CorrelationExplorer
 from spfem.explore.packets import Packet, round_values
 from spfem.explore.view import view_place
+from spfem.stages.metric_loaders import METRIC_TITLES
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MODULE = Path(__file__).with_name("js")
@@ -60,6 +61,8 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
     for number, asks in enumerate(_wishes(explorer)):
         found = [explorer.packet(ask) for ask in asks]
         if asks[0][0] == "places":
+            if found[0].header["level"] != asks[0][-1]:  # has not so many
+                continue
             found = _compact(found)
         made = [_packed(ask, packet) for ask, packet in zip(asks, found, strict=True)]
         size = sum(len(part) for packet in made for part in packet.values())
@@ -95,7 +98,7 @@ def _wishes(explorer: CorrelationExplorer) -> Iterator[list[Sequence[Any]]]:
         for name in order:  # raw needs most room
             if name == WITHOUT_PLACES and name in names and level == LEVELS[0]:
                 yield [("distances", *choice), ("distances", *back)]
-            elif name != WITHOUT_PLACES and name in names and level < explorer.level_count(name):
+            elif name != WITHOUT_PLACES and name in names:
                 yield [("places", *clip, name, level) for clip in clips]
 
 

@@ -18,12 +18,23 @@ from spfem.stages.metrics import (
 )
 from spfem.workspace import Workspace
 
+METRIC_TITLES: dict[str, str] = {
+    "raw": "raw features",
+    "spatial_before": "ASCCL before learning",
+    "spatial": "ASCCL",
+    "spatial_speech": "ASCCL with speech negatives (ours)",
+    "temporal_vd": "STCCL, visual disparity",
+    "temporal_cm": "STCCL, correlation matrices",
+    "audio_visual": "SCMCL, sound and expression",
+}
+"""Metrics in the order in which they are offered, with the names that readers see."""
+
 MetricLoader = Callable[[], CoherenceMetric]
 SEED = 0
 
 
 def metric_loaders(workspace: Workspace) -> dict[str, MetricLoader]:
-    """Loaders of metrics in evaluation mode, by name.
+    """Loaders of metrics in evaluation mode, by keys of `METRIC_TITLES`.
 
     The spatial metric is learned where it is missing, when it is first loaded; others are left out
     then. `raw` is the spatial metric as well, for its network's features; `spatial_before` is as
