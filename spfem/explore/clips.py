@@ -14,7 +14,7 @@ from spfem.settings import PairingSettings
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
 class ExploredClip:
-    """One clip of T frames, ready to be looked at.
+    """One clip of T frames.
 
     Attributes:
         title: names the clip to a reader.
@@ -76,9 +76,7 @@ class ExploredPair:
         if path.ndim != 2 or path.shape[1] != 2 or not len(path):
             raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")
         if path.min() < 0 or (path.max(axis=0) >= lengths).any():
-            raise ShapeError(
-                f"the path runs to frames {path.max(axis=0).tolist()}, but the clips have {lengths}"
-            )
+            raise ShapeError(f"the path runs to frames {path.max(axis=0)} of {lengths}")
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,8 @@ def corpus_clips(
 
     Shown are the actors whom no metric has learned from, held-out ones before targets; all, where
     there are no others. Of several clips of one sentence in one emotion the strongest counts.
-
-    Args:
-        corpus: the clips.
-        faces: their tracks by clip key.
-        pairs: paths between neutral and emotional clips; between others, or where the pairing
-            has none, clips are aligned by their sound when they are chosen.
-        settings: of the alignment.
+    Clips without a path among `pairs` are aligned by their sound when they are chosen; `faces` are
+    tracks by clip key.
     """
     paths = {(pair.source, pair.target): pair for pair in pairs.pairs}
     everything: dict[tuple[str, str], dict[str, Clip]] = {}

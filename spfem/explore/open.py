@@ -22,12 +22,7 @@ def explore_corpus(
     """Explore the clips of a workspace's corpus, and two own clips beside them.
 
     Corpus, faces, pairs and the spatial metric are made where they are missing; other metrics are
-    offered where they are learned.
-
-    Args:
-        workspace: whose corpus and metrics.
-        own_first: a video with sound; empty for the corpus alone.
-        own_second: the same words by the same person in another emotion.
+    offered where they are learned. Own clips have sound and say the same words.
 
     Raises:
         SettingsError: if only one own clip is given.

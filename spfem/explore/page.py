@@ -47,7 +47,7 @@ def style_text() -> str:
 def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = MOST_BYTES) -> Path:
     """Write the chosen clips with as many metrics and levels as the size allows.
 
-    Descriptors are rounded to bytes. The same explorer gives the same page.
+    The same explorer gives the same page.
 
     Raises:
         InputError: if not even the clips and one metric fit.

@@ -77,9 +77,8 @@ class ExplorerWidget(ipywidgets.VBox):
         named = {**self.lists, "own-1": self.own[0], "own-2": self.own[1], "load": self.load}
         for name, part in {**named, "message": self.message}.items():
             part.add_class(f"spfem-explorer-{name}")
-        wrap = ipywidgets.Layout(flex_flow="row wrap")
-        rows = [list(self.lists.values()), [*self.own, self.load]]
-        boxes = [ipywidgets.HBox(row, layout=wrap) for row in rows]
+        rows = (list(self.lists.values()), [*self.own, self.load])
+        boxes = [ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows]
         super().__init__([*boxes, self.message, self.live])
 
     def _answer(self, _: Any, message: dict[str, Any], __: Any) -> None:

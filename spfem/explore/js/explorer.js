@@ -24,7 +24,7 @@ class Explorer {
     root.explorer = this;
     this.schedule = this.schedule.bind(this);
     this.player = new Player((frame) => this.hear(frame), this.schedule);
-    this.watches = [new ResizeObserver(this.schedule), new MutationObserver(this.schedule)];
+    this.watches = [new ResizeObserver(() => requestAnimationFrame(this.schedule)), new MutationObserver(this.schedule)];
     this.watches[0].observe(root);
     this.watches[1].observe(document.body, { attributes: true }); // JupyterLab's theme
     DARK.addEventListener("change", this.schedule);
@@ -189,11 +189,15 @@ class Explorer {
     if (choices) fillList(controls.clips, clips, choices.findIndex((each) => each.join() === choice.join()));
   }
 
+  // Draw at once, and what follows before the next frame of the screen only then.
   schedule() {
-    if (!this.parts || this.waiting) return;
+    if (!this.parts) return;
+    this.late = Boolean(this.waiting);
+    if (this.late) return;
+    this.draw();
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
-      this.draw();
+      if (this.late) this.schedule();
     });
   }
 
