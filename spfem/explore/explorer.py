@@ -122,9 +122,8 @@ class CorrelationExplorer:
     def packet(self, ask: Sequence[Any]) -> Packet:
         """What a browser asks for.
 
-        Args:
-            ask: `("pair", *choice)`, `("distances", *choice)`, or of one clip (source, actor,
-                sentence, emotion) `("clip", *clip)` or `("places", *clip, metric, level)`.
+        That is `("pair", *choice)`, `("distances", *choice)`, or, of one clip by source, actor,
+        sentence and emotion, `("clip", *clip)` or `("places", *clip, metric, level)`.
 
         Raises:
             SettingsError: if there is no such thing.

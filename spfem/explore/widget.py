@@ -5,16 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import ipywidgets
 import traitlets
 
+from spfem.explore.explorer import CorrelationExplorer
 from spfem.explore.page import module_text, style_text
-
-if TYPE_CHECKING:
-    from spfem.explore.explorer import CorrelationExplorer
 
 PAGE_BESIDE = "../explorer.html"  # of an executed notebook
 WITHOUT_KERNEL = (
