@@ -17,8 +17,6 @@ def own_clips(
 ) -> ClipSource:
     """Two video files of one person who says the same twice; their names stand for emotions.
 
-    See `track_speech` for `keep` and `face_size`.
-
     Raises:
         FaceNotFoundError: if a file shows no face.
         InputError: if a file cannot be read, has no sound, is too short or too long.

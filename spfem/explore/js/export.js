@@ -13,7 +13,7 @@ export async function savePicture(root, view, link, name) {
   const whole = root.getBoundingClientRect(), look = getComputedStyle(root), scale = 2, canvas = document.createElement("canvas");
   const seen = [...root.querySelectorAll("figure, .scale")].filter((panel) => panel.offsetWidth);
   const boxes = seen.map((panel) => panel.getBoundingClientRect());
-  const top = Math.min(...boxes.map((box) => box.top)), bottom = Math.max(...boxes.map((box) => box.bottom)) - top;
+  const top = Math.min(...boxes.map((box) => box.top)) - 8, bottom = Math.max(...boxes.map((box) => box.bottom)) - top;
   const lines = `${view.text}\n${link}`.match(new RegExp(`\\S.{0,${LINE_LETTERS}}(?=\\s|$)|\\S{1,${LINE_LETTERS}}`, "g"));
   [canvas.width, canvas.height] = [scale * whole.width, scale * (bottom + 18 * lines.length + 24)];
   const context = canvas.getContext("2d");

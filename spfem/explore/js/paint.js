@@ -1,5 +1,7 @@
 // Drawing on canvases: faces with maps, the matrix over time, its row as a curve, both sounds.
 
+import { short } from "./view.js";
+
 const OPACITY = 0.7; // of a map over a face
 const COLUMNS = 400; // of the drawn loudness
 const SAME = "#0072b2", OTHER = "#d55e00"; // told apart by colour-blind readers, and by their shapes
@@ -117,7 +119,7 @@ export function paintMatrix(canvas, values, ends, colours, clips, path, [frame, 
 // The chosen frame's row of the matrix; with `sound`, that of a second one, dashed.
 export function paintCurve(canvas, values, sound, [low, high], clips, [frame, matched, other]) {
   const area = fit(canvas), { context, box, ink } = area, columns = clips[1].frames;
-  axes(area, `frame, ${clips[1].emotion}`, columns - 1, high.toFixed(2), low.toFixed(2));
+  axes(area, `frame, ${clips[1].emotion}`, columns - 1, short(high), short(low));
   const { left, top, width, height } = box;
   line(context, [[left, top], [left, top + height], [left + width, top + height]], ink, 1);
   const at = (matrix, column) => [left + (column + 0.5) * width / columns,
