@@ -1,4 +1,4 @@
-"""Executed notebooks: run in our own Python; as records to read, with pictures for widgets."""
+"""Executed notebooks: run in our own Python; as records to read, with pages for widgets."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ def own_kernel() -> Iterator[str]:
 def freeze_notebook(path: Path) -> None:
     """Replace the widgets of an executed notebook, in its file, by what can be seen of them.
 
-    A code-hosting site and a page show no widget: it is its picture where it brings one
-    (`image/png` beside it), else a note; finished progress bars go. Their state goes as well.
+    A code-hosting site and a page show no widget: it is the page or picture that it brings with it
+    (`text/html` or `image/png` beside it), else a note; finished progress bars go. Their state
+    goes as well.
     """
     import nbformat
 
@@ -73,11 +74,9 @@ def _frozen(output: Any, state: dict[str, Any]) -> Any:
     if WIDGET not in data:
         return output
     model = data.pop(WIDGET).get("model_id", "")
-    if any(kind.startswith("image/") for kind in data):
-        data.pop("text/html", None)  # ipympl writes the same picture a second time
-    elif _is_progress(state, model):
-        return None
-    else:
+    if not any(kind == "text/html" or kind.startswith("image/") for kind in data):
+        if _is_progress(state, model):
+            return None
         data.clear()
     data["text/plain"] = LIVE_NOTE
     return output

@@ -30,7 +30,7 @@ def notebook(tmp_path):
                 "dial": {"model_name": "VBoxModel", "state": {"children": []}},
                 "box": {"model_name": "HBoxModel", "state": {"children": ["IPY_MODEL_bar"]}},
                 "bar": {"model_name": "FloatProgressModel", "state": {}},
-                "plot": {"model_name": "MPLCanvasModel", "state": {}},
+                "plot": {"model_name": "AnyModel", "state": {}},
             },
         },
     }
@@ -42,10 +42,8 @@ def notebook(tmp_path):
                 _output(**{"text/plain": "0%|  |"}, **_view("box")),
                 _output(**{"text/plain": "0%|  |"}, **_view("bar")),
                 _output(**{"text/plain": "VBox(...)"}, **_view("dial")),
-                _output(
-                    **{"image/png": PIXEL, "text/html": "<img>", "text/plain": "Canvas"},
-                    **_view("plot"),
-                ),
+                _output(**{"text/html": "<iframe>", "text/plain": "View"}, **_view("plot")),
+                _output(**{"image/png": PIXEL, "text/plain": "Canvas"}, **_view("plot")),
                 _output(**{"image/png": PIXEL, "text/plain": "<Figure>"}),
                 _output(**{"text/html": "<table></table>", "text/plain": "a"}),
                 nbformat.v4.new_output("stream", text="0.5\n"),
@@ -62,8 +60,9 @@ def test_widgets_become_their_pictures_and_progress_goes(notebook):
     book = nbformat.read(notebook, as_version=4)
     nbformat.validate(book)
     assert "widgets" not in book.metadata
-    live, plot, figure, table, text = book.cells[1].outputs
+    live, page, plot, figure, table, text = book.cells[1].outputs
     assert live.data == {"text/plain": LIVE_NOTE}
+    assert page.data == {"text/html": "<iframe>", "text/plain": LIVE_NOTE}
     assert set(plot.data) == {"image/png", "text/plain"}
     assert plot.data["image/png"].strip() == PIXEL
     assert figure.data["text/plain"] == "<Figure>"

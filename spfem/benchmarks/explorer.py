@@ -1,10 +1,14 @@
-"""How long the explorer takes from a control's change to the picture that is sent."""
+"""How long the explorer takes from a reader's input to the next painted frame, in Chromium."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,127 +17,204 @@ import torch
 from spfem.benchmarks.made_up import made_up_images, made_up_speech
 from spfem.benchmarks.table import Row
 from spfem.correlation.spatial import SpatialCoherence
-from spfem.explore import CorrelationExplorer, ExploredClip, ExploredPair
+from spfem.errors import InputError
+from spfem.explore import (
+    ClipSource,
+    CorrelationExplorer,
+    ExploredClip,
+    ExploredPair,
+    write_page,
+)
 from spfem.scales import load_scale
 from spfem.settings import SpatialSettings
 
 if TYPE_CHECKING:
-    from spfem.explore.widget import ExplorerWidget
+    from playwright.sync_api import Page
 
 FPS, RATE = 25.0, 16_000
-FIRST_FRAMES, SECOND_FRAMES = 60, 70
+FIRST_FRAMES, SECOND_FRAMES = 35, 40  # as long as a sentence of the embedded corpus
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu")
+FRAME_SECONDS = 1 / 60
+# Notes what events of the reader take until the frame after them has been painted.
+WATCH = """() => {
+  window.took = [];
+  const explorer = () => document.querySelector('.spfem-explorer').explorer;
+  for (const kind of ['keydown', 'pointerdown', 'pointermove', 'input', 'change'])
+    document.addEventListener(kind, ({timeStamp, buttons, target}) => {
+      const drawn = explorer().drawn, onPanel = target.tagName === 'CANVAS';
+      if (kind === 'pointermove' && !buttons) return;
+      if (!onPanel && kind !== 'input' && kind !== 'change') return;
+      const wait = () => requestAnimationFrame(() => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => {
+          if (explorer().drawn === drawn) wait();
+          else took.push((performance.now() - timeStamp) / 1000);
+        };
+        channel.port2.postMessage(null);
+      });
+      wait();
+    }, true);
+}"""
+SLIDE = """([name, value]) => {
+  const slider = document.querySelector(`.spfem-explorer [data-name='${name}']`);
+  slider.value = value;
+  slider.dispatchEvent(new Event('input', {bubbles: true}));
+}"""
 
 
-@dataclass(frozen=True)
-class MadeUpClips:
-    """A source of one pair: smooth pictures of `side` pixels, noise, moments in proportion."""
+def made_up_source(side: int, frames: tuple[int, int]) -> ClipSource:
+    """One pair: smooth pictures of `side` pixels, noise, moments in proportion."""
 
-    side: int
-    frames: tuple[int, int]
-
-    def actors(self) -> Sequence[str]:
-        """One."""
-        return ("nobody",)
-
-    def sentences(self, actor: str) -> Sequence[str]:
-        """One."""
-        return ("nothing",)
-
-    def emotions(self, actor: str, sentence: str) -> Sequence[str]:
-        """Two."""
-        return ("neutral", "happy")
-
-    def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        """The same clips, whatever emotions are asked for."""
+    def read_pair(actor: str, sentence: str, first: str, second: str) -> ExploredPair:
         clips = []
-        for seed, (emotion, count) in enumerate(zip((first, second), self.frames, strict=True)):
-            smooth = made_up_images(count, self.side, seed)
+        for emotion in (first, second):
+            seed = ("neutral", "happy").index(emotion)
+            smooth, count = made_up_images(frames[seed], side, seed), frames[seed]
             faces = ((smooth + 1) * 127.5).byte().movedim(1, -1).contiguous().numpy()
             sound = made_up_speech(count / FPS, seed)
             clips.append(ExploredClip(f"made up, {emotion}", emotion, faces, sound, RATE, FPS))
-        frames = np.arange(self.frames[0])
-        path = np.stack([frames, frames * self.frames[1] // self.frames[0]], 1)
-        return ExploredPair(clips[0], clips[1], path)
+        steps = np.arange(len(clips[0].faces))
+        there = steps * len(clips[1].faces) // len(clips[0].faces)
+        return ExploredPair(clips[0], clips[1], np.stack([steps, there], 1))
+
+    return ClipSource({("nobody", "nothing"): ("neutral", "happy")}, read_pair)
 
 
 def explorer_interactions(
     device: str,
     settings: SpatialSettings | None = None,
     frames: tuple[int, int] = (FIRST_FRAMES, SECOND_FRAMES),
-    repeats: int = 30,
+    repeats: int = 40,
 ) -> list[Row]:
-    """A row for each interaction: the whole canvas drawn anew, and ours; medians in seconds.
+    """A row for each interaction with data already there, and one for the first view of a pair.
 
-    Measured from the change of a control, or a click, to the bytes that a browser gets, for a
-    pair and a metric used before. `work` has the 95th percentile and the processor's time.
+    Medians in seconds, from the event's own time stamp to the frame painted after it, against one
+    frame of a screen (16.7 ms); `work` has the 95th percentile.
 
     Args:
-        device: of the metric.
-        settings: of a spatial metric with initial weights; default those of the demo scale.
+        device: of the metrics, which answer for the first view alone.
+        settings: of spatial metrics with initial weights; default those of the demo scale.
         frames: of both clips.
         repeats: counted turns of each interaction.
     """
     settings = settings or load_scale("demo").spatial
     torch.manual_seed(0)
-    metric = SpatialCoherence(settings).to(device).supervise()
-    source = MadeUpClips(settings.image_size, frames)
-    explorer = CorrelationExplorer(
-        {"made up": source}, {"raw": lambda: metric, "spatial": lambda: metric}
-    )
-    widget = explorer.widget()
-    sent: list[int] = []
-    widget.canvas.send_binary = lambda png: sent.append(len(png))
-    whole = _times(lambda turn: widget.canvas.draw(), max(3, repeats // 6))
-    rows = []
-    for name, act in _interactions(widget, np.random.default_rng(0)).items():
-        before = len(sent)
-        seconds = _times(act, repeats)
-        assert len(sent) == before + repeats + 1, f"{name} did not send one picture each time"
-        slow, busy = np.percentile(seconds[:, 0], 95), np.median(seconds[:, 1])
-        work = (
-            f"picture sent, {np.median(sent[before:]) / 1024:.0f} KiB; 95th percentile "
-            f"{1e3 * slow:.0f} ms, processor {1e3 * busy:.0f} ms; reference: all drawn anew"
-        )
-        medians = float(np.median(whole[:, 0])), float(np.median(seconds[:, 0]))
-        rows.append(Row(f"explorer_{name}", device, "float32", work, *medians))
+    metric, before = (SpatialCoherence(settings).to(device).supervise() for _ in range(2))
+    loaders = {"raw": lambda: metric, "spatial_before": lambda: before, "spatial": lambda: metric}
+    source = made_up_source(settings.image_size, frames)
+    explorer = CorrelationExplorer({"made up": source}, loaders)
+    rows = [_first_view(explorer, device)]
+    with tempfile.TemporaryDirectory() as folder:
+        page = write_page(explorer, Path(folder) / "explorer.html")
+        size = page.stat().st_size
+        with _open_page(page) as tab:
+            for name, act in _interactions(tab, np.random.default_rng(0)).items():
+                seconds = _times(tab, act, repeats)
+                work = (
+                    f"Chromium, input to painted frame; 95th percentile "
+                    f"{1e3 * np.percentile(seconds, 95):.1f} ms; page of {size / 1e6:.1f} MB; "
+                    "reference: one frame of a screen"
+                )
+                median = float(np.median(seconds))
+                rows.append(Row(f"explorer_{name}", device, "int8", work, FRAME_SECONDS, median))
     return rows
 
 
-def _interactions(
-    widget: ExplorerWidget, random: np.random.Generator
-) -> dict[str, Callable[[int], None]]:
+def _first_view(explorer: CorrelationExplorer, device: str) -> Row:
+    """All packets of a pair's first view, its features cached, against those of a new pair."""
+    choice = explorer.choice
+
+    def fetch() -> float:
+        start = time.perf_counter()
+        explorer.packet(("pair", *choice)).to_wire()
+        for emotion in (choice.first, choice.second):
+            explorer.packet(("clip", *choice[:3], emotion)).to_wire()
+            explorer.packet(("places", *choice[:3], emotion, "spatial", 1)).to_wire()
+        return time.perf_counter() - start
+
+    new, known = fetch(), float(np.median([fetch() for _ in range(5)]))
+    work = "kernel, packets of a pair; its features cached; reference: not cached"
+    return Row("explorer_first_view", device, "int16", work, new, known)
+
+
+@contextmanager
+def _open_page(page: Path) -> Iterator[Page]:
+    from playwright.sync_api import sync_playwright
+
+    paths = [os.environ.get("SPFEM_CHROMIUM"), *map(shutil.which, BROWSERS)]
+    path = next(filter(None, paths), None)
+    if path is None:
+        raise InputError("no Chromium here: apt-get install chromium, or set SPFEM_CHROMIUM=PATH")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        tab = browser.new_page(viewport={"width": 1366, "height": 1250})
+        tab.goto(page.as_uri())
+        tab.wait_for_function("document.querySelector('.spfem-explorer')?.explorer?.drawn > 0")
+        tab.evaluate(WATCH)
+        yield tab
+        browser.close()
+
+
+def _interactions(tab: Page, random: np.random.Generator) -> dict[str, Callable[[int], Any]]:
     """What a reader does, by name; each call with another number is another picture."""
-    explorer = widget.explorer
-    controls = widget.controls.widgets
+    boxes: dict[str, Any] = {
+        name: tab.locator(f"canvas.{name}").bounding_box() or {} for name in ("chosen", "matrix")
+    }
 
-    def turn(name: str, value: Callable[[int], Any]) -> Callable[[int], None]:
-        return lambda number: setattr(controls[name], "value", value(number))
+    offered = tab.locator("[data-name='level'] option:not([disabled])").all()
+    levels = [option.get_attribute("value") or "" for option in offered]
 
-    def click(_: int) -> None:
-        height, width = explorer.map_shape
-        widget.on_patch(int(random.integers(1, height - 1)), int(random.integers(1, width - 1)))
+    def at(panel: str, right: float, down: float) -> tuple[float, float]:
+        box = boxes[panel]
+        return box["x"] + right * box["width"], box["y"] + down * box["height"]
 
-    def temperature(number: int) -> None:
-        widget.controls.as_probability.value = number % 2 == 0
+    def anywhere(panel: str) -> tuple[float, float]:
+        return at(panel, *random.uniform(0.2, 0.8, 2))
+
+    def drag(turn: int) -> None:
+        if turn == 0:
+            tab.mouse.move(*at("chosen", 0.2, 0.5))
+            tab.mouse.down()
+        tab.mouse.move(*anywhere("chosen"))
+
+    def key(turn: int) -> None:
+        if turn == 0:
+            tab.mouse.up()
+            tab.locator("canvas.chosen").focus()
+        tab.keyboard.press(("ArrowLeft", "ArrowRight")[turn % 2])
+
+    def pick(name: str, values: tuple[str, str]) -> Callable[[int], Any]:
+        control = tab.locator(f"[data-name='{name}']")
+        return lambda turn: control.select_option(values[turn % 2])
+
+    def slide(name: str, value: Callable[[int], float]) -> Callable[[int], Any]:
+        return lambda turn: tab.evaluate(SLIDE, [name, value(turn)])
 
     return {
-        "click": click,
-        "other_moment": turn("mismatch_frames", lambda n: (-1, 1)[n % 2]),
-        "frame": turn("frame", lambda n: n % explorer.frame_count),
-        "row": turn("row", lambda n: 1 + n % (explorer.map_shape[0] - 2)),
-        "level": turn("level", lambda n: n % 2),
-        "metric": turn("metric", lambda n: ("raw", "spatial")[n % 2]),
-        "weights": turn("show_weights", lambda n: n % 2 == 0),
-        "probability": temperature,
-        "threshold": turn("threshold", lambda n: round(0.02 * (n % 45), 2)),
+        "click": lambda turn: tab.mouse.click(*anywhere("chosen")),
+        "dragged_place": drag,
+        "key": key,
+        "other_moment": lambda turn: tab.mouse.click(*anywhere("matrix")),
+        "frame": slide("frame", lambda turn: turn % 30),
+        "metric": pick("metric", ("spatial_before", "spatial")),
+        "level": pick("level", (levels[-1], levels[0])),
+        "compare": pick("compare", ("spatial_before", "")),
+        "weights": lambda turn: tab.locator("[data-name='weights']").click(),
+        "probability": lambda turn: tab.locator("[data-name='probability']").click(),
+        "temperature": slide("temperature", lambda turn: -1 - 0.05 * (turn % 9)),
+        "threshold": slide("threshold", lambda turn: 0.02 * (turn % 40)),
     }
 
 
-def _times(act: Callable[[int], object], repeats: int) -> np.ndarray:
-    """Wall and processor seconds (repeats, 2), after one uncounted call."""
+def _times(tab: Page, act: Callable[[int], Any], repeats: int) -> np.ndarray:
+    """Seconds (repeats,) of the slowest event of each turn, after four uncounted ones."""
     found = []
-    for number in range(repeats + 1):
-        start, busy = time.perf_counter(), time.process_time()
-        act(number)
-        found.append((time.perf_counter() - start, time.process_time() - busy))
-    return np.array(found[1:])
+    for turn in range(repeats + 4):
+        tab.wait_for_timeout(float(np.random.default_rng(turn).uniform(20, 40)))
+        tab.evaluate("took.length = 0")
+        act(turn)
+        tab.wait_for_function("took.length > 0")
+        tab.wait_for_timeout(30)
+        found.append(max(tab.evaluate("took")))
+    return np.array(found[4:])

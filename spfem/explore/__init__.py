@@ -1,19 +1,21 @@
 """Explore what the metrics see: choose a moment and a place, see where they correlate."""
 
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
-from spfem.explore.explorer import CorrelationExplorer
-from spfem.explore.open import explore_corpus, explore_files
-from spfem.explore.selection import METRIC_TITLES, Selection
-from spfem.explore.view import View
+from spfem.explore.explorer import Choice, CorrelationExplorer
+from spfem.explore.open import explore_corpus
+from spfem.explore.page import write_page
+from spfem.explore.view import View, view_place
+from spfem.stages.metric_loaders import METRIC_TITLES
 
 __all__ = [
     "METRIC_TITLES",
+    "Choice",
     "ClipSource",
     "CorrelationExplorer",
     "ExploredClip",
     "ExploredPair",
-    "Selection",
     "View",
     "explore_corpus",
-    "explore_files",
+    "view_place",
+    "write_page",
 ]

@@ -1,19 +1,20 @@
-"""The clips that the explorer looks at, and what a source of clips offers."""
+"""Two clips of the same words as the explorer looks at them, and where clips come from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from spfem.errors import ShapeError
+from spfem.pairing.moments import SoundingFrames, align_waveforms, doubt_alignment
+from spfem.settings import PairingSettings
 
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
 class ExploredClip:
-    """One clip of T frames, ready to be looked at.
+    """One clip of T frames.
 
     Attributes:
         title: names the clip to a reader.
@@ -36,29 +37,23 @@ class ExploredClip:
     sample_rate: int
     fps: float
     visemes: tuple[str, ...] | None = None
-    expression: np.ndarray | None = field(default=None, repr=False)
+    expression: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be looked at."""
-        faces = self.faces
-        if faces.ndim != 4 or faces.shape[1] != faces.shape[2] or faces.shape[3] != 3:
-            raise ShapeError(f"faces of {self.title!r} must be (T, S, S, 3), found {faces.shape}")
-        if faces.dtype != np.uint8 or not len(faces):
-            raise ShapeError(
-                f"faces of {self.title!r} must be uint8 and at least one, found {faces.dtype} "
-                f"{faces.shape}"
-            )
-        for name, values in (("visemes", self.visemes), ("expression", self.expression)):
-            if values is not None and len(values) != len(faces):
-                raise ShapeError(
-                    f"{name} of {self.title!r} must be as many as its {len(faces)} frames, found "
-                    f"{len(values)}"
-                )
+        shape, kind = self.faces.shape, self.faces.dtype
+        square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
+        name = repr(self.title)
+        if not square or kind != np.uint8:
+            raise ShapeError(f"faces of {name} must be uint8 (T, S, S, 3), found {kind} {shape}")
+        for what, rows in (("visemes", self.visemes), ("expression", self.expression)):
+            if rows is not None and len(rows) != shape[0]:
+                raise ShapeError(f"{what} of {name}: {shape[0]} are wanted, found {len(rows)}")
 
 
 @dataclass(frozen=True, eq=False)
 class ExploredPair:
-    """Two clips of the same words.
+    """Two clips of the same words, of T and U frames.
 
     Attributes:
         first: the clip that a place is chosen on.
@@ -77,37 +72,25 @@ class ExploredPair:
 
     def __post_init__(self) -> None:
         """Refuse a path that leaves the clips."""
-        lengths = (len(self.first.faces), len(self.second.faces))
-        path = self.path
+        lengths, path = (len(self.first.faces), len(self.second.faces)), self.path
         if path.ndim != 2 or path.shape[1] != 2 or not len(path):
             raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")
         if path.min() < 0 or (path.max(axis=0) >= lengths).any():
-            raise ShapeError(
-                f"the path runs to frames {tuple(path.max(axis=0))}, but the clips have "
-                f"{lengths[0]} and {lengths[1]} frames"
-            )
-
-    def matched_frame(self, frame: int) -> int:
-        """Frame of the second clip that says what `frame` of the first says.
-
-        The middle one where the path passes several; nearest where it passes none.
-        """
-        distance = np.abs(self.path[:, 0] - frame)
-        found = self.path[distance == distance.min(), 1]
-        return int(found[len(found) // 2])
+            raise ShapeError(f"the path runs to frames {path.max(axis=0)} of {lengths}")
 
 
-class ClipSource(Protocol):
-    """Where clips come from; each pair is read when it is asked for."""
+@dataclass(frozen=True)
+class ClipSource:
+    """Emotions by (actor, sentence), and what reads two: of actor, sentence and two emotions."""
 
-    def actors(self) -> Sequence[str]:
-        """Who speaks."""
+    spoken: Mapping[tuple[str, str], tuple[str, ...]]
+    read_pair: Callable[[str, str, str, str], ExploredPair]
 
-    def sentences(self, actor: str) -> Sequence[str]:
-        """What an actor says in at least two emotions."""
 
-    def emotions(self, actor: str, sentence: str) -> Sequence[str]:
-        """Emotions in which an actor says a sentence."""
-
-    def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        """The clips in two emotions."""
+def align_clips(
+    first: ExploredClip, second: ExploredClip, settings: PairingSettings
+) -> ExploredPair:
+    """Pair two clips by their sound."""
+    sides = [SoundingFrames(clip.waveform, len(clip.faces), clip.fps) for clip in (first, second)]
+    path, cost = align_waveforms(sides[0], sides[1], settings)
+    return ExploredPair(first, second, path, doubt_alignment(cost, settings))

@@ -2,101 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.explore.alignment import align_waveforms, doubt
-from spfem.explore.clips import ExploredClip, ExploredPair
-from spfem.explore.recent import Recent
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, align_clips
 from spfem.face.track_file import FaceTrack
 from spfem.media.audio import read_audio
 from spfem.pairing.index import PairIndex
+from spfem.pairing.moments import doubt_alignment
 from spfem.settings import EMOTIONS, PairingSettings
 
 SHOWN_ROLES = ("held_out", "target")  # actors whom no metric has learned from
 KEPT_CLIPS = 24
 
 
-class CorpusClips:
+def corpus_clips(
+    corpus: Corpus, faces: Mapping[str, FaceTrack], pairs: PairIndex, settings: PairingSettings
+) -> ClipSource:
     """Sentences of a corpus that an actor says in at least two emotions.
 
-    Shown are the actors whom no metric has learned from; all, where there are no others. Of
-    several clips of one sentence in one emotion the strongest counts.
-
-    Args:
-        corpus: the clips.
-        faces: their tracks by clip key.
-        pairs: paths between neutral and emotional clips; between others, or where the pairing
-            has none, clips are aligned by their sound when they are chosen.
-        settings: of the alignment.
+    Shown are the actors whom no metric has learned from, held-out ones before targets; all, where
+    there are no others. Of several clips of one sentence in one emotion the strongest counts.
+    Clips without a path among `pairs` are aligned by their sound when they are chosen; `faces` are
+    tracks by clip key.
     """
+    paths = {(pair.source, pair.target): pair for pair in pairs.pairs}
+    everything: dict[tuple[str, str], dict[str, Clip]] = {}
+    for clip in corpus.clips:  # sorted by level within an emotion
+        everything.setdefault((clip.actor, clip.sentence), {})[clip.emotion] = clip
+    told = {key: clips for key, clips in sorted(everything.items()) if len(clips) > 1}
+    unseen = [key for role in SHOWN_ROLES for key in told if corpus.roles[key[0]] == role]
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        faces: Mapping[str, FaceTrack],
-        pairs: PairIndex,
-        settings: PairingSettings,
-    ) -> None:
-        self.corpus, self.faces, self.settings = corpus, faces, settings
-        self._paths = {(pair.source, pair.target): pair for pair in pairs.pairs}
-        self._read: Recent[ExploredClip] = Recent(KEPT_CLIPS)
-        everything: dict[str, dict[str, dict[str, Clip]]] = {}
-        for clip in corpus.clips:  # sorted by level within an emotion
-            said = everything.setdefault(clip.actor, {}).setdefault(clip.sentence, {})
-            said[clip.emotion] = clip
-        spoken = {
-            actor: {sentence: said for sentence, said in sentences.items() if len(said) > 1}
-            for actor, sentences in everything.items()
-        }
-        spoken = {actor: sentences for actor, sentences in spoken.items() if sentences}
-        unseen = [actor for role in SHOWN_ROLES for actor in spoken if corpus.roles[actor] == role]
-        self._clips = {actor: spoken[actor] for actor in unseen or spoken}
+    @lru_cache(KEPT_CLIPS)
+    def read(clip: Clip) -> ExploredClip:
+        return _read_clip(clip, corpus, faces[clip.key], settings.sample_rate)
 
-    def actors(self) -> Sequence[str]:
-        """Held-out actors before targets."""
-        return tuple(self._clips)
-
-    def sentences(self, actor: str) -> Sequence[str]:
-        """Keys of what an actor says in at least two emotions."""
-        return tuple(sorted(self._clips[actor]))
-
-    def emotions(self, actor: str, sentence: str) -> Sequence[str]:
-        """In the order of `EMOTIONS`."""
-        return tuple(name for name in EMOTIONS if name in self._clips[actor][sentence])
-
-    def pair(self, actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        """The clips in two emotions, with the path of the pairing stage where it has one."""
-        clips = [self._clips[actor][sentence][emotion] for emotion in (first, second)]
-        shown = [self._explored(clip) for clip in clips]
+    def read_pair(actor: str, sentence: str, first: str, second: str) -> ExploredPair:
+        clips = [told[actor, sentence][emotion] for emotion in (first, second)]
+        shown = [read(clip) for clip in clips]
         keys = (clips[0].key, clips[1].key)
-        known = self._paths.get(keys) or self._paths.get(keys[::-1])
+        known = paths.get(keys) or paths.get(keys[::-1])
         if known is None:
-            return align_waveforms(shown[0], shown[1], self.settings)
+            return align_clips(shown[0], shown[1], settings)
         path = known.path if known.source == keys[0] else known.path[:, ::-1]
-        remark = doubt(known.normalised_cost, self.settings)
+        remark = doubt_alignment(known.normalised_cost, settings)
         return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
 
-    def _explored(self, clip: Clip) -> ExploredClip:
-        return self._read.get(clip.key, lambda: self._read_clip(clip))
+    spoken = {key: tuple(e for e in EMOTIONS if e in told[key]) for key in unseen or told}
+    return ClipSource(spoken, read_pair)
 
-    def _read_clip(self, clip: Clip) -> ExploredClip:
-        track = self.faces[clip.key]
-        return ExploredClip(
-            title=f"{clip.actor}, {clip.sentence}, {clip.emotion}",
-            emotion=clip.emotion,
-            faces=track.faces,
-            waveform=read_audio(clip.audio, self.settings.sample_rate),
-            sample_rate=self.settings.sample_rate,
-            fps=float(self.corpus.fps),
-            visemes=self._read_visemes(clip),
-            expression=track.expression,
-        )
 
-    def _read_visemes(self, clip: Clip) -> tuple[str, ...] | None:
-        if not self.corpus.has_truth:
-            return None
+def _read_clip(clip: Clip, corpus: Corpus, track: FaceTrack, sample_rate: int) -> ExploredClip:
+    visemes = None
+    if corpus.has_truth:
         with np.load(clip.truth) as truth:
-            return tuple(str(name) for name in truth["viseme_names"][truth["viseme"]])
+            visemes = tuple(str(name) for name in truth["viseme_names"][truth["viseme"]])
+    return ExploredClip(
+        title=f"{clip.actor}, {clip.sentence}, {clip.emotion}",
+        emotion=clip.emotion,
+        faces=track.faces,
+        waveform=read_audio(clip.audio, sample_rate),
+        sample_rate=sample_rate,
+        fps=float(corpus.fps),
+        visemes=visemes,
+        expression=track.expression,
+    )

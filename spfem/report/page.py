@@ -11,10 +11,11 @@ from spfem.project import project_folder
 from spfem.report.captions import NAMES, caption_of, facts_of, read_captions
 from spfem.report.contents import Item, Section, read_contents
 from spfem.report.headline import count_verdicts, read_headline
-from spfem.report.links import PAGE_NAME
+from spfem.report.links import PAGE_NAME, linkable
 from spfem.report.settings_rows import settings_rows
 from spfem.report.tables import read_shown, table_html
 
+EXPLORER_NAME = "explorer.html"
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
@@ -44,6 +45,7 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.from_string(TEMPLATE.read_text("utf-8")).render(
         name=results.resolve().name,
+        explorer=next(iter(linkable(results, [EXPLORER_NAME])), ""),
         corpus=NAMES.get(corpus, corpus),
         scale=scale,
         headline={

@@ -35,21 +35,17 @@ def opened(request, smoke, lab, tab, tmp_path):
 def test_real_explorer(opened, artefacts):
     seconds = opened.run_all()
     assert not opened.errors()
-    explorer = ExplorerTab(opened)
+    explorer = ExplorerTab(opened.tab)
     opened.tab.screenshot(path=artefacts / "opened.png")
     print(f"\nall cells ran in {seconds:.0f} s; {explorer.text()}")
-    explorer.press("frame", "ArrowRight")
-    explorer.click_face(0, 0.5, 0.72)
-    explorer.part("picture").screenshot(path=artefacts / "mouth.png")
-    explorer.click_face(0, 0.35, 0.4)
-    explorer.part("picture").screenshot(path=artefacts / "eye.png")
-    for title in explorer.part("metric", "select").inner_text().split("\n"):
-        if title.strip() not in explorer.text():
-            explorer.pick("metric", title.strip())
-            explorer.press("frame", "ArrowRight")
-            explorer.part("picture").screenshot(path=artefacts / f"{title.strip()}.png")
-    for name, found in explorer.seconds.items():
-        print(f"{name}: {', '.join(f'{1000 * second:.0f}' for second in found)} ms")
+    explorer.click("chosen", 0.5, 0.72)
+    explorer.root.screenshot(path=artefacts / "mouth.png")
+    explorer.click("chosen", 0.35, 0.4)
+    explorer.root.screenshot(path=artefacts / "eye.png")
+    for name, title in explorer.read("explorer.found.pair.metrics").items():
+        explorer.pick("metric", name)
+        assert title in explorer.text()
+        explorer.root.screenshot(path=artefacts / f"{name}.png")
     assert not opened.errors()
     assert not opened.wrong
 

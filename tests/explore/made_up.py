@@ -9,7 +9,7 @@ import torch
 
 from spfem.correlation import SpatialCoherence, TemporalCoherence
 from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.explore import CorrelationExplorer, ExploredClip, ExploredPair
+from spfem.explore import ClipSource, CorrelationExplorer, ExploredClip, ExploredPair
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from tests.correlation.planted import draw_face
 
@@ -23,6 +23,7 @@ SAID = {
     "happy": [0, 1, 1, 2, 2, 2, 3, 3, 3, 0, 0, 0, 1, 1, 2],
     "sad": [0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 2, 2],
 }
+SPOKEN = {("A", "one"): tuple(SAID), ("A", "two"): tuple(SAID), ("B", "two"): ("happy", "sad")}
 
 
 def made_clip(emotion: str, side: int = 40, *, expression: bool = True) -> ExploredClip:
@@ -42,42 +43,37 @@ def made_clip(emotion: str, side: int = 40, *, expression: bool = True) -> Explo
     )
 
 
-class MadeClips:
-    """One actor who says one sentence in `emotions`, another who says it in all but the first."""
+def made_source(spoken=SPOKEN, read=None, **options) -> ClipSource:
+    """Frames are matched in proportion to the lengths; the pairs read are put into `read`."""
 
-    def __init__(self, emotions=("neutral", "happy", "sad"), **options) -> None:
-        self.clips = {emotion: made_clip(emotion, **options) for emotion in emotions}
-        self.pairs_read = 0
-
-    def actors(self):
-        return ("A", "B")
-
-    def sentences(self, actor):
-        return ("one", "two") if actor == "A" else ("two",)
-
-    def emotions(self, actor, sentence):
-        return tuple(self.clips) if actor == "A" else tuple(self.clips)[1:]
-
-    def pair(self, actor, sentence, first, second):
-        self.pairs_read += 1
-        clips = self.clips[first], self.clips[second]
+    def read_pair(actor, sentence, first, second):
+        clips = made_clip(first, **options), made_clip(second, **options)
         lengths = [len(clip.faces) for clip in clips]
         steps = np.arange(max(lengths))
         path = np.stack([steps * length // max(lengths) for length in lengths], axis=1)
+        if read is not None:
+            read.append((actor, sentence, first, second))
         return ExploredPair(*clips, path)
+
+    return ClipSource(spoken, read_pair)
 
 
 def made_metrics():
     """Metrics with weights of a seed, frozen; heads and features differ from place to place."""
     torch.manual_seed(0)
-    spatial = SpatialCoherence(SPATIAL).supervise()
+    spatial, before = (SpatialCoherence(SPATIAL).supervise() for _ in range(2))
     vd, cm = (
         TemporalCoherence(replace(TEMPORAL, formulation=formulation)).supervise()
         for formulation in ("vd", "cm")
     )
+    for metric in (spatial, before, vd, cm):  # else all places are alike before learning
+        for layer in metric.mlp:
+            if isinstance(layer, torch.nn.Linear):
+                layer.bias.data.zero_()
     cross = initial_joint(CROSS_MODAL, "expression", 0).supervise()
     return {
         "raw": spatial,
+        "spatial_before": before,
         "spatial": spatial,
         "temporal_vd": vd,
         "temporal_cm": cm,
@@ -85,6 +81,7 @@ def made_metrics():
     }
 
 
-def made_explorer(metrics, source=None, **options) -> CorrelationExplorer:
+def made_explorer(metrics=None, source=None, **options) -> CorrelationExplorer:
+    metrics = made_metrics() if metrics is None else metrics
     loaders = {name: (lambda metric=metric: metric) for name, metric in metrics.items()}
-    return CorrelationExplorer({"made up": source or MadeClips()}, loaders, **options)
+    return CorrelationExplorer({"made up": source or made_source()}, loaders, **options)

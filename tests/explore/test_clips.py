@@ -7,21 +7,14 @@ import pytest
 
 from spfem.errors import ShapeError
 from spfem.explore import ExploredPair
-from spfem.explore.alignment import align_waveforms
+from spfem.explore.clips import align_clips
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip
 
 
-def test_a_frame_matches_the_middle_of_what_the_path_gives_it():
-    first, second = made_clip("neutral"), made_clip("happy")
-    path = np.array([[0, 0], [2, 4], [2, 5], [2, 6], [9, 9]])
-    pair = ExploredPair(first, second, path)
-    assert [pair.matched_frame(frame) for frame in (0, 2, 3, 16)] == [0, 5, 5, 9]
-
-
 def test_bad_clips_and_paths_are_refused():
     first, second = made_clip("neutral"), made_clip("happy")
-    with pytest.raises(ShapeError, match="must be \\(T, S, S, 3\\)"):
+    with pytest.raises(ShapeError, match=r"must be uint8 \(T, S, S, 3\)"):
         replace(first, faces=first.faces[:, :5])
     with pytest.raises(ShapeError, match="visemes of"):
         replace(first, visemes=("a",))
@@ -37,9 +30,9 @@ def test_a_clip_fits_itself_and_noise_is_doubted():
     clip = made_clip("neutral")
     tone = np.sin(np.cumsum(np.linspace(0.05, 0.4, len(clip.waveform)))).astype(np.float32)
     settings = PairingSettings()
-    pair = align_waveforms(replace(clip, waveform=tone), replace(clip, waveform=tone), settings)
+    pair = align_clips(replace(clip, waveform=tone), replace(clip, waveform=tone), settings)
     assert np.array_equal(pair.path[:, 0], pair.path[:, 1])
     assert not pair.remark
     other = replace(made_clip("sad"), waveform=tone[::-1].copy())
     strict = replace(settings, maximum_cost=1.0)
-    assert "hardly fit" in align_waveforms(replace(clip, waveform=tone), other, strict).remark
+    assert "hardly fit" in align_clips(replace(clip, waveform=tone), other, strict).remark

@@ -8,7 +8,7 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.explore import corpus_clips
-from spfem.explore.corpus_clips import CorpusClips
+from spfem.explore.corpus_clips import corpus_clips as open_clips
 from spfem.pairing.index import Pair, PairIndex
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip
@@ -40,18 +40,16 @@ def source(monkeypatch):
     path = np.array([[0, 1], [3, 4]])
     names = "T/neutral/level_1/s1", "T/happy/level_3/s1"
     pairs = PairIndex((Pair(*names, path, 9.9, False),), roles, "digest")
-    return CorpusClips(corpus, faces, pairs, PairingSettings())
+    return open_clips(corpus, faces, pairs, PairingSettings())
 
 
 def test_only_actors_that_no_metric_learned_from_are_shown(source):
-    assert source.actors() == ("T",)
-    assert source.sentences("T") == ("s1",)
-    assert source.emotions("T", "s1") == ("neutral", "happy", "sad")
+    assert source.spoken == {("T", "s1"): ("neutral", "happy", "sad")}
 
 
 def test_the_path_is_that_of_the_pairing_in_either_direction(source):
-    there = source.pair("T", "s1", "neutral", "happy")
-    back = source.pair("T", "s1", "happy", "neutral")
+    there = source.read_pair("T", "s1", "neutral", "happy")
+    back = source.read_pair("T", "s1", "happy", "neutral")
     assert np.array_equal(there.path, [[0, 1], [3, 4]])
     assert np.array_equal(back.path, [[1, 0], [4, 3]])
     assert "cost 9.9" in there.remark
@@ -59,10 +57,10 @@ def test_the_path_is_that_of_the_pairing_in_either_direction(source):
 
 
 def test_pairs_that_the_pairing_lacks_are_aligned_by_their_sound(source):
-    pair = source.pair("T", "s1", "happy", "sad")
+    pair = source.read_pair("T", "s1", "happy", "sad")
     lengths = len(pair.first.faces), len(pair.second.faces)
     assert tuple(pair.path[0]) == (0, 0)
     assert (pair.path < lengths).all()
     assert (np.diff(pair.path, axis=0) >= 0).all()
-    same = source.pair("T", "s1", "sad", "sad")
+    same = source.read_pair("T", "s1", "sad", "sad")
     assert np.array_equal(same.path[:, 0], same.path[:, 1])

@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spfem.edit.tracking.tracked_speech import TrackedSpeech
 from spfem.errors import FaceNotFoundError, InputError, SettingsError
+from spfem.explore import own_clips as module
 from spfem.explore.open import explore_corpus
-from spfem.explore.own_clips import OwnClips
+from spfem.explore.own_clips import own_clips
 from spfem.media.video import write_video
 from spfem.settings import PairingSettings
+from tests.explore.made_up import made_clip
 
 
 def written(path, frames, fps=25, sound=True):
@@ -19,7 +22,7 @@ def written(path, frames, fps=25, sound=True):
 
 
 def opened(tmp_path, first, second):
-    return OwnClips(first, second, tmp_path / "own", 96, PairingSettings())
+    return own_clips(first, second, tmp_path / "own", 96, PairingSettings())
 
 
 def test_what_is_wrong_with_a_file_is_said_before_the_tracking(tmp_path):
@@ -48,3 +51,18 @@ def test_a_file_without_a_face_is_refused(tmp_path):
 def test_one_own_clip_alone_is_refused():
     with pytest.raises(SettingsError, match="belong together"):
         explore_corpus(None, own_first="a.mp4")
+
+
+def test_of_several_faces_it_is_said_which_one_is_explored(tmp_path, monkeypatch):
+    def track(path, keep, face_size, sample_rate):
+        clip = made_clip("neutral" if path.stem == "one" else "happy")
+        people = 2 if path.stem == "two" else 1
+        return TrackedSpeech(clip.faces, clip.waveform, clip.fps, clip.expression, people)
+
+    monkeypatch.setattr(module, "track_speech", track)
+    files = [written(tmp_path / f"{name}.mp4", 12) for name in ("one", "two")]
+    source = opened(tmp_path, *files)
+    assert source.spoken == {("own", "own sentence"): ("one", "two")}
+    pair = source.read_pair("own", "own sentence", "one", "two")
+    assert pair.remark.endswith("two.mp4 shows 2 faces; the largest is explored.")
+    assert (len(pair.first.faces), len(pair.second.faces)) == (17, 15)  # of unequal length

@@ -63,6 +63,14 @@ def test_every_link_leads_somewhere_and_every_picture_has_words(folders):
             assert (page.parent / target).is_file(), target
 
 
+def test_the_explorer_is_linked_where_it_is_there(folders):
+    assert "The explorer</a>" not in write_report(*folders).read_text()
+    (folders[0] / "explorer.html").write_text("<p>alive</p>")
+    page = write_report(*folders)
+    assert "explorer.html" in _read(page).targets
+    assert "click a place on a face" in page.read_text()
+
+
 def test_captions_come_from_the_notebook_then_the_file_then_the_name(folders):
     text = write_report(*folders).read_text()
     for caption in ("Three &lt;bars&gt;.", "<figcaption>A face.", "<figcaption>Zeta."):

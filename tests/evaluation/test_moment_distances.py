@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from spfem.correlation.crossmodal.joint import initial_joint
+from spfem.correlation.crossmodal.samples import ClipSignals, tabulate_frames
+from spfem.correlation.frame_pairs import ClipPair
+from spfem.evaluation.moment_distances import moment_distances
+from spfem.evaluation.retrieval_views import distance_matrix
+from tests.explore.made_up import CROSS_MODAL, made_clip
+
+METRIC = initial_joint(CROSS_MODAL, "expression", 0).supervise()
+
+
+def test_distances_are_those_of_retrieval():
+    clips = {"a": made_clip("neutral"), "b": made_clip("happy")}
+    signals = {
+        key: ClipSignals(audio=clip.waveform, expression=clip.expression)
+        for key, clip in clips.items()
+    }
+    path = np.array([[0, 0], [3, 2]])
+    table, pair = tabulate_frames(signals, METRIC.settings), ClipPair("a", "b", path)
+    found = moment_distances(METRIC, clips["a"], clips["b"], path)
+    for shown, modality in zip(found, ("audio", "expression"), strict=True):
+        wanted = distance_matrix(METRIC, table, pair, modality)
+        assert shown.shape == (17, 15)
+        assert np.allclose(shown[: wanted.shape[0], : wanted.shape[1]], wanted, atol=1e-5)
+
+
+def test_frames_after_the_end_of_the_sound_have_no_distance():
+    clip = made_clip("neutral")
+    cut = replace(clip, waveform=clip.waveform[: len(clip.waveform) // 2])
+    sound, expression = moment_distances(METRIC, cut, clip, np.array([[0, 0]]))
+    assert np.isnan(sound[-1]).all()
+    assert np.isnan(expression[-1]).all()
+    assert np.isfinite(sound[0, 0])

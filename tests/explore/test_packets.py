@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from spfem.correlation.maps import correlation_map, disparity_weights
+from spfem.correlation.preprocess import images_from_frames
+from spfem.errors import ShapeError
+from spfem.explore import packets, view_place
+from spfem.explore.packets import clip_packet, pair_packet, places_packet
+from spfem.explore.page import _compact
+from tests.explore.made_up import made_clip, made_explorer, made_metrics, made_source
+
+EXACT, ROUNDED = 2e-4, 0.01  # of similarities, by 16 and 8 bits a number
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    return made_metrics()
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize(("compact", "most"), [(False, EXACT), (True, ROUNDED)])
+def test_codes_give_the_correlation_map(metrics, level, raw, compact, most):
+    model, clips = metrics["spatial"], (made_clip("neutral"), made_clip("happy"))
+    sides = [places_packet(model, clip, level, raw=raw) for clip in clips]
+    if compact:  # as on a page
+        sides = _compact(sides)
+        assert {side.arrays["codes"].dtype.name for side in sides} == {"int8"}
+    first, second = (side.arrays["codes"] * side.header["scale"] for side in sides)
+    height, width = sides[0].header["shape"]
+    random = np.random.default_rng(level)
+    for _ in range(5):
+        row, column = random.integers(1, height - 1), random.integers(1, width - 1)
+        t, u = random.integers(len(first)), random.integers(len(second))
+        images = [
+            images_from_frames(clip.faces[[at]]) for clip, at in zip(clips, (t, u), strict=True)
+        ]
+        name = "raw" if raw else "learned"
+        wanted = correlation_map(model, *images, (row, column), level, name)[1:-1, 1:-1]
+        found = second[u] @ first[t, (row - 1) * (width - 2) + column - 1]
+        assert np.abs(found.reshape(wanted.shape) - wanted).max() < most
+        weights = 1 + sides[0].arrays["weights"][t] / 255
+        exact = disparity_weights(model, images[0], level)[1:-1, 1:-1]
+        assert np.allclose(weights.reshape(exact.shape), exact, atol=0.003)
+
+
+def test_a_view_is_read_from_the_packets(metrics):
+    explorer = made_explorer(metrics)
+    view = view_place(explorer, "spatial", 0, (0.7, 0.4), 6)
+    assert view.frames[0] == 6
+    assert view.maps[0][view.place] == pytest.approx(1, abs=1e-3)
+    assert view.maps[1][view.place] == pytest.approx(view.moments[6, view.frames[1]], abs=1e-5)
+    figure = view.draw()
+    words = " ".join(ax.get_title() for ax in figure.axes)
+    assert f"happy, frame {view.frames[1]}\nsame moment" in words
+    assert figure.axes[2].get_xlabel() == f"{view.maps[1][view.place]:.2f} at the place"
+
+
+def test_the_strip_holds_every_face_in_its_place():
+    clip = made_clip("neutral")
+    packet = clip_packet(clip)
+    strip = cv2.imdecode(packet.arrays["faces"], cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+    side = packet.header["side"]
+    for number in (0, 7, 16):
+        top, left = (side * n for n in divmod(number, packet.header["columns"]))
+        apart = np.abs(strip[top : top + side, left : left + side] - clip.faces).mean((1, 2, 3))
+        assert apart.argmin() == number
+        assert apart[number] < 10  # of 255; noise is what JPEG keeps worst
+    assert np.allclose(packet.arrays["sound"] / 32767, clip.waveform, atol=1e-4)
+
+
+def test_a_pair_says_which_moments_belong_together():
+    pair = made_source().read_pair("A", "one", "neutral", "sad")
+    packet = pair_packet(pair, {"spatial": "ASCCL"})
+    said = [clip.visemes for clip in (pair.first, pair.second)]
+    for t, (same, other) in enumerate(
+        zip(packet.arrays["matched"], packet.arrays["other"], strict=True)
+    ):
+        assert said[1][other] not in (said[0][t], said[1][same])
+        assert packet.arrays["elsewhere"][t, other] == 1
+
+
+def test_the_wire_has_plain_words_and_bytes():
+    header, parts = clip_packet(made_clip("sad")).to_wire()
+    assert json.loads(json.dumps(header))["visemes"][0] == "v0"
+    for listed, part in zip(header["arrays"], parts, strict=True):
+        values = np.frombuffer(part, listed["type"])
+        assert values.size == np.prod(listed["shape"])
+
+
+def test_what_would_burden_a_browser_is_refused(metrics, monkeypatch):
+    monkeypatch.setattr(packets, "MOST_BYTES", 1000)
+    with pytest.raises(ShapeError, match=r"level 0 of 'made up, happy' takes .* coarser level"):
+        places_packet(metrics["spatial"], made_clip("happy"), 0)
