@@ -2,7 +2,7 @@
 
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.explorer import Choice, CorrelationExplorer
-from spfem.explore.open import explore_corpus
+from spfem.explore.open import explore_clips, explore_corpus
 from spfem.explore.page import write_page
 from spfem.explore.view import View, view_place
 from spfem.stages.metric_loaders import METRIC_TITLES
@@ -15,6 +15,7 @@ __all__ = [
     "ExploredClip",
     "ExploredPair",
     "View",
+    "explore_clips",
     "explore_corpus",
     "view_place",
     "write_page",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from spfem.artifacts import RECORD_NAME
+from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.learn import frame_pairs_of_role
 from spfem.correlation.metric import CoherenceMetric
 from spfem.correlation.spatial import SpatialCoherence
@@ -60,6 +61,16 @@ def metric_loaders(workspace: Workspace) -> dict[str, MetricLoader]:
         if any(folder.glob("*.safetensors")) and (folder / RECORD_NAME).exists():
             loaders[name] = load
     return loaders
+
+
+def shipped_loaders() -> dict[str, MetricLoader]:
+    """Loaders of the metrics that come with the package, by keys of `METRIC_TITLES`; no run."""
+    return {
+        "raw": SpatialCoherence.pretrained,
+        "spatial": SpatialCoherence.pretrained,
+        "spatial_speech": partial(SpatialCoherence.pretrained, "speech"),
+        "audio_visual": CrossModalCoherence.pretrained,
+    }
 
 
 def _load_untrained(workspace: Workspace) -> SpatialCoherence:

@@ -6,7 +6,7 @@ import pytest
 from spfem.edit.tracking.tracked_speech import TrackedSpeech
 from spfem.errors import FaceNotFoundError, InputError, SettingsError
 from spfem.explore import own_clips as module
-from spfem.explore.open import explore_corpus
+from spfem.explore.open import explore_clips, explore_corpus
 from spfem.explore.own_clips import own_clips
 from spfem.media.video import write_video
 from spfem.settings import PairingSettings
@@ -66,3 +66,19 @@ def test_of_several_faces_it_is_said_which_one_is_explored(tmp_path, monkeypatch
     pair = source.read_pair("own", "own sentence", "one", "two")
     assert pair.remark.endswith("two.mp4 shows 2 faces; the largest is explored.")
     assert (len(pair.first.faces), len(pair.second.faces)) == (17, 15)  # of unequal length
+
+
+def test_own_clips_need_no_run(tmp_path, monkeypatch):
+    def track(path, keep, face_size, sample_rate):
+        clip = made_clip("neutral" if path.stem == "one" else "happy")
+        faces = np.zeros((len(clip.faces), face_size, face_size, 3), np.uint8)
+        faces[:] = np.arange(face_size, dtype=np.uint8)[:, None]
+        return TrackedSpeech(faces, clip.waveform, clip.fps, clip.expression, 1)
+
+    monkeypatch.setattr(module, "track_speech", track)
+    files = [written(tmp_path / f"{name}.mp4", 12) for name in ("one", "two")]
+    explorer = explore_clips(*files, keep=tmp_path / "own")
+    assert explorer.metrics() == ("raw", "spatial", "spatial_speech", "audio_visual")
+    clip = ("own clips", "own", "own sentence", "one")
+    for metric in ("raw", "spatial", "spatial_speech"):
+        assert explorer.packet(("places", *clip, metric, 2)).arrays
