@@ -220,8 +220,10 @@ PROMISES = {
     ),
     "MEAD and RAVDESS are not redistributed": HERE + "test_no_recording_is_redistributed",
     "Faces are rendered at 96 pixels at demo scale": (
-        HERE + "test_faces_of_the_demo_have_the_size_that_is_told"
+        HERE + "test_faces_of_the_demo_have_the_size_that_is_told "
+        "edit/moving/test_gather.py::test_what_a_clip_never_shows_is_as_bright_as_the_face"
     ),
+    "explores two own clips with them": ("explore/test_own_clips.py::test_own_clips_need_no_run"),
     # Can you trust it?
     "Every promise on this page has a test": (
         f"{HERE}test_every_sentence_has_a_test {HERE}test_the_tests_that_are_named_exist"
