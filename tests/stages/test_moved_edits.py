@@ -109,7 +109,8 @@ def world(tmp_path, monkeypatch):
         "make_actor_renderer": lambda *_: SimpleNamespace(digest=digests["renderer"]),
         "edited_codes": lambda _, method, seed, part: dict.fromkeys(part, tracked + 0.05),
         "rendered_frames": render,
-        "refit_head": lambda track, identity, settings: SimpleNamespace(expression=tracked + 0.1),
+        "load_person": lambda persons, actor: actor,
+        "read_track": lambda track, person, settings: SimpleNamespace(expression=tracked + 0.1),
         "move_clip": move,
         "track_clip": WholeTrack,
     }.items():
