@@ -212,8 +212,8 @@ def _laid_in(
 def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
     """Weights (1, 1, h, w): 1 in a box, falling to 0 at its border."""
     here = pixel_centres((box.height, box.width), like)
-    side = here.new_tensor([box.width, box.height]).view(1, 2, 1, 1)
-    inward = torch.minimum(here, side - here).amin(1, keepdim=True)
+    x, y = here[:, :1], here[:, 1:]
+    inward = torch.minimum(torch.minimum(x, box.width - x), torch.minimum(y, box.height - y))
     return ((inward - 0.5) / FEATHER_PIXELS).clamp(0, 1)
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.renderer.moved.view import sampling_grid
+
 POLE = 3**0.5 - 2  # of the inverse of the cubic spline's samples
 TAPS = 12  # on either side, beyond which the inverse is below 2e-7
 RIM = 2  # coefficients beyond the border, which the outermost pixels need
@@ -48,13 +50,12 @@ def look_up_spline(coefficients: Tensor, places: Tensor) -> Tensor:
     second = (4 - 6 * part.square() + 3 * part**3) / 6
     before = whole - 0.5 + second / early
     after = whole + 1.5 + part**3 / 6 / late
-    scale = places.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
     rows = [(before[:, 1:], early[:, 1:]), (after[:, 1:], late[:, 1:])]
     columns = [(before[:, :1], early[:, :1]), (after[:, :1], late[:, :1])]
     total = torch.zeros((), dtype=places.dtype, device=places.device)
     for y, down in rows:
         for x, across in columns:
-            grid = (torch.cat([x, y], 1) * scale - 1).permute(0, 2, 3, 1)
+            grid = sampling_grid(x, y, height, width)
             found = functional.grid_sample(
                 coefficients, grid, mode="bilinear", padding_mode="border", align_corners=False
             )

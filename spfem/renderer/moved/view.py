@@ -111,16 +111,20 @@ def pixel_centres(size: Sequence[int], like: Tensor) -> Tensor:
     return torch.stack([x, y])[None]
 
 
+def sampling_grid(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
+    """Places x, y (B, 1, h, w) in pixels of H x W as (B, h, w, 2) in [-1, 1] for `grid_sample`."""
+    # Numbers, not a tensor of them, which the GPU would wait for.
+    return torch.cat([x * (2 / width) - 1, y * (2 / height) - 1], 1).permute(0, 2, 3, 1)
+
+
 def look_up(pictures: Tensor, places: Tensor, mode: str = "bilinear") -> Tensor:
     """Values (B, C, h, w) of pictures (B, C, H, W) at places (B, 2, h, w) in their pixels.
 
     Beyond the border its pixels are repeated. `mode` is that of `grid_sample`.
     """
     height, width = pictures.shape[-2:]
-    scale = places.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
-    grid = (places * scale - 1).permute(0, 2, 3, 1)
     return functional.grid_sample(
-        pictures, grid, mode=mode, padding_mode="border", align_corners=False
+        pictures, sampling_grid(places[:, :1], places[:, 1:], height, width), mode=mode, padding_mode="border", align_corners=False
     )
 
 
