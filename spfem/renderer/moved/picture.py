@@ -122,9 +122,10 @@ class MovedRenderer(Module):
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
-            moved = (edited - box.origins(edited)) * samples
+            origins = box.origins(edited)
+            moved = (edited - origins) * samples
             drawn = self._view(moved, box.height * samples, box.width * samples)
-            part = BoxView.of(box, drawn, source, edited, self.upper, samples)
+            part = BoxView.of(box, origins, drawn, source, edited, self.upper, samples)
             kept, choice = (donors or {}).get(box.layer, (None, None))
             slack = None
             if choice is not None and not choice.whole:
@@ -167,10 +168,10 @@ class MovedRenderer(Module):
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            for column in choice.used:
-                colours, shown = donor_colours(
-                    donors, choice, column, part.view, part.skin, part.upper, part.samples
-                )
+            found = donor_colours(
+                donors, choice, part.view, part.skin, part.upper, part.samples
+            )
+            for column, colours, shown in found:
                 trust = shown * others * weight[:, column + 1] / total
                 rest, covered = rest + trust * colours, covered + trust
         return own * opening.own + rest + (1 - covered) * paint

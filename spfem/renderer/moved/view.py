@@ -52,7 +52,10 @@ class OpeningBox:
 
     def origins(self, like: Tensor) -> Tensor:
         """Corners (B, 1, 3) with depth 0, as a tensor of the type and device of `like`."""
-        return like.new_tensor([(x, y, 0.0) for x, y in self.corners])[:, None]
+        origins = torch.tensor([[(x, y, 0.0)] for x, y in self.corners], dtype=like.dtype)
+        if like.is_cuda:  # from pinned memory, so that nothing waits
+            return origins.pin_memory().to(like.device, non_blocking=True)
+        return origins.to(like.device)
 
     def cut(self, pictures: Tensor) -> Tensor:
         """The boxes (B, C, height, width) of pictures (B, C, H, W)."""
@@ -111,10 +114,12 @@ def pixel_centres(size: Sequence[int], like: Tensor) -> Tensor:
     return torch.stack([x, y])[None]
 
 
-def sampling_grid(x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
-    """Places x, y (B, 1, h, w) in pixels of H x W as (B, h, w, 2) in [-1, 1] for `grid_sample`."""
-    # Numbers, not a tensor of them, which the GPU would wait for.
-    return torch.cat([x * (2 / width) - 1, y * (2 / height) - 1], 1).permute(0, 2, 3, 1)
+def grid_places(places: Tensor, height: int, width: int) -> Tensor:
+    """Places (..., 2, h, w), x then y, in pixels of H x W, as [-1, 1] of `grid_sample`."""
+    # Filled, not copied: a GPU would be waited for.
+    scale = places.new_full((2, 1, 1), 2 / width)
+    scale[1].fill_(2 / height)
+    return places * scale - 1
 
 
 def look_up(pictures: Tensor, places: Tensor, mode: str = "bilinear") -> Tensor:
@@ -122,9 +127,9 @@ def look_up(pictures: Tensor, places: Tensor, mode: str = "bilinear") -> Tensor:
 
     Beyond the border its pixels are repeated. `mode` is that of `grid_sample`.
     """
-    height, width = pictures.shape[-2:]
+    grid = grid_places(places, *pictures.shape[-2:]).permute(0, 2, 3, 1)
     return functional.grid_sample(
-        pictures, sampling_grid(places[:, :1], places[:, 1:], height, width), mode=mode, padding_mode="border", align_corners=False
+        pictures, grid, mode=mode, padding_mode="border", align_corners=False
     )
 
 
