@@ -62,6 +62,9 @@ def renderer_cases(sizes: Sizes) -> Iterator[Case]:
         constants = ("faces", "centres", "previous")
         yield Case(f"NED renderer, {name}, chunk", networks, inputs, _chunk, constants)
         yield Case(f"NED renderer, {name}, losses", networks, inputs, _losses, constants)
+        turned = {"conditions": inputs["conditions"][2:], "pictures": inputs["faces"]}
+        discriminator = networks.networks["image_discriminator"]
+        yield Case(f"NED renderer, {name}, discriminator", discriminator, turned, _discriminator)
         yield Case(f"NED renderer, {name}, crops", nn.Identity(), inputs, _crops, constants)
         yield Case(
             f"NED renderer, {name}, jitter",
@@ -95,6 +98,12 @@ def _losses(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
         module.renderer, newest, generated, given["faces"], given["centres"], eye_centres=eyes
     )
     return [value for part in terms for value in part.values()]
+
+
+def _discriminator(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
+    """Features of images whose channels lie together in memory, as when it learns in bfloat16."""
+    together = (value.contiguous(memory_format=torch.channels_last) for value in given.values())
+    return [features for scale in module(*together) for features in scale]
 
 
 def _crops(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:

@@ -168,9 +168,7 @@ class MovedRenderer(Module):
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            found = donor_colours(
-                donors, choice, part.view, part.skin, part.upper, part.samples
-            )
+            found = donor_colours(donors, choice, part.view, part.skin, part.upper, part.samples)
             for column, colours, shown in found:
                 trust = shown * others * weight[:, column + 1] / total
                 rest, covered = rest + trust * colours, covered + trust

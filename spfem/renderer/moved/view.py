@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.uploads import upload
+
 
 class Raster(Protocol):
     """What is seen at each pixel centre; see `spfem.head.rasterise.Raster`."""
@@ -53,9 +55,7 @@ class OpeningBox:
     def origins(self, like: Tensor) -> Tensor:
         """Corners (B, 1, 3) with depth 0, as a tensor of the type and device of `like`."""
         origins = torch.tensor([[(x, y, 0.0)] for x, y in self.corners], dtype=like.dtype)
-        if like.is_cuda:  # from pinned memory, so that nothing waits
-            return origins.pin_memory().to(like.device, non_blocking=True)
-        return origins.to(like.device)
+        return upload(origins, like.device)
 
     def cut(self, pictures: Tensor) -> Tensor:
         """The boxes (B, C, height, width) of pictures (B, C, H, W)."""
