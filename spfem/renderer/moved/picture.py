@@ -135,7 +135,7 @@ class MovedRenderer(Module):
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
             stays = None if held is None else box.cut(_enlarged(held, size))
-            result = _laid_in(result, box, opening, colours, stays)
+            result = _laid_in(result, part, opening, colours, stays)
         if light is not None and held is not None:
             result = result * _enlarged(1 + (light - 1) * (1 - held), size)
         return result
@@ -190,9 +190,10 @@ def _enlarged(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _laid_in(
-    picture: Tensor, box: OpeningBox, opening: Opening, colours: Tensor, stays: Tensor | None
+    picture: Tensor, part: BoxView, opening: Opening, colours: Tensor, stays: Tensor | None
 ) -> Tensor:
     """Pictures (B, 3, H, W) with an opening and the skin around it laid into its box."""
+    box, device = part.box, picture.device
     below = box.cut(picture)
     weight = _feathered(box, below)
     share = opening.share
@@ -200,12 +201,12 @@ def _laid_in(
         weight, share = weight * (1 - stays), share * (1 - stays)
     skin = below + (opening.skin - below) * weight
     mixed = skin + (colours - skin) * share
-    rows = []
-    for index, (x, y) in enumerate(box.corners):
-        row = picture[index].clone()
-        row[:, y : y + box.height, x : x + box.width] = mixed[index]
-        rows.append(row)
-    return torch.stack(rows)
+    batch, channels = (torch.arange(size, device=device) for size in picture.shape[:2])
+    corner = part.corner.long()
+    rows = corner[:, 1:] + torch.arange(box.height, device=device).view(1, 1, -1, 1)
+    columns = corner[:, :1] + torch.arange(box.width, device=device).view(1, 1, 1, -1)
+    place = (batch.view(-1, 1, 1, 1), channels.view(1, -1, 1, 1), rows, columns)
+    return picture.index_put(place, mixed.to(picture.dtype))
 
 
 def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
