@@ -10,9 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.record import Record
+from spfem.correlation.activation import ChannelPReLU
+from spfem.correlation.crossmodal.resnet import ResNet18
+from spfem.renderer.perceptual import PerceptualLoss
 
 EXACT = {"output": 1e-9, "gradient": 1e-8}  # relative, of float64 on two devices
 SINGLE_TIMES, SINGLE_LEAST, SINGLE_MOST = 10.0, 3e-5, 0.05  # times what it costs there
+# A ReLU whose argument is within rounding of 0 falls to either side, and gives or takes a path of
+# the gradient: weights changed by 3e-7 of themselves, in float64, change the gradient of IResNet
+# by 4e-4 or 3e-3, by which paths they switch, and its output by 2e-6. The processor's own float32
+# may switch none. Right gradients are held to in float64.
+SWITCHED = 5e-3
+SWITCHES = (nn.ReLU, nn.LeakyReLU, ChannelPReLU, ResNet18, PerceptualLoss, nn.MaxPool2d)
 Inputs = Mapping[str, Tensor]
 
 
@@ -98,7 +107,9 @@ def compare(record: Record, case: Case, device: str) -> None:
             limit, note = EXACT[part], ""
             if kind == torch.float32:
                 usual = distance(getattr(single, part), wanted)
-                limit = min(max(SINGLE_TIMES * usual, SINGLE_LEAST), SINGLE_MOST)
+                switching = any(isinstance(each, SWITCHES) for each in case.module.modules())
+                least = SWITCHED if switching and part == "gradient" else SINGLE_LEAST
+                limit = min(max(SINGLE_TIMES * usual, least), SINGLE_MOST)
                 note = f"the processor's own float32: {usual:.1e}"
             figure = distance(getattr(found, part), wanted)
             record.check(f"{case.name}, {part}, {name}", figure, limit, note)

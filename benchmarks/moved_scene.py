@@ -48,13 +48,23 @@ class Replay:
     def __init__(self, rasters: list[ReplayedRaster]) -> None:
         self.rasters = rasters
         self.calls = 0
+        self._fitted: dict[tuple[int, int, int], ReplayedRaster] = {}
 
     def __call__(
         self, points: Tensor, triangles: Tensor, height: int, width: int
     ) -> ReplayedRaster:
         """The next raster, its samples repeated or left out if the grid has another size."""
-        raster = self.rasters[self.calls % len(self.rasters)]
+        number = self.calls % len(self.rasters)
         self.calls += 1
+        place = (number, height, width)
+        if place not in self._fitted:  # once: a drawing is timed, not how its rasters are fitted
+            with torch.inference_mode(False):
+                self._fitted[place] = self._fit(self.rasters[number], points, height, width)
+        return self._fitted[place]
+
+    def _fit(
+        self, raster: ReplayedRaster, points: Tensor, height: int, width: int
+    ) -> ReplayedRaster:
         rows, columns = (
             (torch.arange(wanted, device=points.device) * had).div(wanted, rounding_mode="floor")
             for wanted, had in zip((height, width), raster.face.shape[1:], strict=True)

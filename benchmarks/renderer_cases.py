@@ -52,13 +52,19 @@ def renderer_cases(sizes: Sizes) -> Iterator[Case]:
         conditions, faces, centres = sequence_tensors(clip, "cpu")
         inputs = {
             "conditions": conditions.double(),
-            "faces": cover_outside(faces, conditions[2:, -1:]).double(),
+            # Other than the generated pictures outside the face as well: where both are black,
+            # features are equal or differ by rounding, and |x| has every gradient there.
+            "faces": cover_outside(faces, conditions[2:, -1:]).double()
+            + 0.1 * normal(*faces.shape, seed=1),
             "centres": centres,
             "previous": (0.3 * normal(2, 3, *faces.shape[-2:])).clamp(-1, 1),
         }
         constants = ("faces", "centres", "previous")
         yield Case(f"NED renderer, {name}, chunk", networks, inputs, _chunk, constants)
         yield Case(f"NED renderer, {name}, losses", networks, inputs, _losses, constants)
+        turned = {"conditions": inputs["conditions"][2:], "pictures": inputs["faces"]}
+        discriminator = networks.networks["image_discriminator"]
+        yield Case(f"NED renderer, {name}, discriminator", discriminator, turned, _discriminator)
         yield Case(f"NED renderer, {name}, crops", nn.Identity(), inputs, _crops, constants)
         yield Case(
             f"NED renderer, {name}, jitter",
@@ -92,6 +98,12 @@ def _losses(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
         module.renderer, newest, generated, given["faces"], given["centres"], eye_centres=eyes
     )
     return [value for part in terms for value in part.values()]
+
+
+def _discriminator(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
+    """Features of images whose channels lie together in memory, as when it learns in bfloat16."""
+    together = (value.contiguous(memory_format=torch.channels_last) for value in given.values())
+    return [features for scale in module(*together) for features in scale]
 
 
 def _crops(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -143,13 +144,19 @@ def _alike(
     record.check(f"{name} written here, read on the processor", distance(*both), 1e-3, "float32")
 
 
+def last_words(errors: str) -> str:
+    """What a process said before `torchrun`, which closes its output with pages of its own."""
+    own = re.split(r"^[EW]\d{4} .*/elastic/", errors, maxsplit=1, flags=re.MULTILINE)[0]
+    return " ".join((own.strip() or errors.strip()).split())[-300:]
+
+
 def several_processes(record: Record, device: str) -> None:
     """`torchrun` with one process, through gradients, batch norm and means of several."""
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"]
     words += ["-m", "benchmarks.one_process", device]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120)
     if done.returncode:
-        record.fail("torchrun with one process", done.stderr.strip()[-300:].replace("\n", " "))
+        record.fail("torchrun with one process", last_words(done.stderr))
         return
     found = json.loads(done.stdout.strip().splitlines()[-1])
     wanted = "gloo" if device == "cpu" else "nccl"

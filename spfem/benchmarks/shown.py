@@ -47,7 +47,8 @@ def _best(rows: Sequence[dict[str, str]], *, named: bool = False) -> str:
         return NOT_MEASURED
     best = max(rows, key=lambda row: float(row["ratio"]))
     card = f", {best['device']}" if named else ""
-    return f"{float(best['ratio']):.2g} ({best['precision']}{card})"
+    ratio = float(best["ratio"])
+    return f"{ratio:{'.0f' if ratio >= 100 else '.2g'}} ({best['precision']}{card})"
 
 
 def renew_table(page: Path, figures: Path) -> None:

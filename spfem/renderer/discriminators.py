@@ -60,5 +60,8 @@ class Discriminator(nn.Module):
             for layer in range(LAYERS):
                 features.append(self.get_submodule(f"scale{scale}_layer{layer}")(features[-1]))
             maps.append(features[1:])
-            images = functional.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
+            # In the usual order of memory: PyTorch's gradient of a padded mean of images whose
+            # channels lie together is wrong on a GPU (pytorch/pytorch#188344).
+            images = functional.avg_pool2d(images.contiguous(), 3, 2, 1, count_include_pad=False)
+            images = channels_together(images, self.width)
         return maps

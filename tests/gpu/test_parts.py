@@ -21,6 +21,7 @@ from benchmarks.made_up_material import make_up_material
 from benchmarks.memory_kept import held_bytes
 from benchmarks.merge import read_rows
 from benchmarks.record import Record
+from benchmarks.repeatability import last_words
 from benchmarks.sizes import published, rehearsed
 from spfem.benchmarks.shown import SHOWN, renew_table, shown_table
 from spfem.benchmarks.table import Row, merge_rows
@@ -67,6 +68,48 @@ def test_a_wrong_kernel_fails_and_a_right_one_passes(record):
     assert {results[name] for name in results if name.startswith("wrong")} == {"FAIL"}
     assert len(results) == 8
     assert record.failures == 4
+
+
+def test_a_switched_relu_passes_in_float32_only(record):
+    class Switching(WrongOnTheDevice):
+        def __init__(self, wrong):
+            super().__init__(wrong)
+            self.switch = nn.ReLU()
+
+    class SwitchedGradient(torch.autograd.Function):
+        @staticmethod
+        def forward(context, values, wrong):
+            context.wrong = wrong
+            return values.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            return gradient * (1 + context.wrong), None
+
+    class Gradient(Switching):
+        def forward(self, values):
+            wrong = self.wrong if values.dtype in self.calls else 0.0
+            self.calls.append(values.dtype)
+            return SwitchedGradient.apply(self.switch(nn.Linear.forward(self, values)), wrong)
+
+    for name, wrong in (("one path", 1e-3), ("a tenth", 0.1)):
+        case = Case(name, Gradient(wrong), {"x": normal(5, 4)}, lambda m, x: [m(x["x"])])
+        compare(record, case, "cpu")
+    results = {name: row["result"] for name, row in checks(record).items()}
+    assert results["one path, gradient, float32"] == "pass"
+    assert results["one path, gradient, float64"] == "FAIL"
+    assert results["a tenth, gradient, float32"] == "FAIL"
+
+
+def test_what_broke_in_another_process_is_told():
+    """`torchrun` closes with pages of its own, in which the reason does not stand."""
+    words = last_words(
+        "Traceback (most recent call last):\n  File one.py\nTypeError: no such argument\n"
+        "E1127 19:16:10.725000 3875 torch/distributed/elastic/multiprocessing/api.py:1002] failed\n"
+        "Traceback (most recent call last):\n  File run.py\nChildFailedError: ====\n"
+    )
+    assert words.endswith("TypeError: no such argument")
+    assert last_words("unlike  that\n") == "unlike that"
 
 
 def test_a_lost_gradient_fails(record):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn import functional
 
 from spfem.renderer.discriminators import Discriminator
 from spfem.settings import RendererSettings
@@ -26,3 +27,29 @@ def test_scores_do_not_depend_on_batch_mask_or_mode():
     alone = network.eval()(changed, pictures[1:2])
     for scale, other in zip(together, alone, strict=True):
         torch.testing.assert_close(scale[-1][1:2], other[-1])
+
+
+def test_images_are_pooled_in_the_order_whose_gradient_is_right_on_a_gpu(monkeypatch):
+    """PyTorch's gradient of a padded mean is wrong there when channels lie together."""
+    orders = []
+    pool = functional.avg_pool2d
+
+    def look(images, *sizes, **options):
+        orders.append(images.is_contiguous())
+        return pool(images, *sizes, **options)
+
+    monkeypatch.setattr("spfem.renderer.discriminators.functional.avg_pool2d", look)
+    settings = RendererSettings(discriminator_width=64)
+    network = Discriminator(settings)
+    conditions = torch.rand(1, settings.condition_channels, 32, 32)
+    pictures = torch.rand(1, 3, 32, 32)
+    order = torch.channels_last
+    turned = [value.contiguous(memory_format=order) for value in (conditions, pictures)]
+    usual = network(conditions, pictures)
+    for one, other in zip(usual, network(*turned), strict=True):
+        for a, b in zip(one, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        network(conditions, pictures)
+    assert orders
+    assert all(orders)

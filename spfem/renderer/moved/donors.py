@@ -109,42 +109,50 @@ def elastic_places(
         (B, 2, h, w) places.
     """
     fine = pixel_centres(places.shape[-2:], places) / samples
-    whole, _ = continued(places - fine, skin, samples)
-    here = pixel_centres(whole.shape[-2:], whole)
+    shift = places - fine
     if slack is None:
-        return here + whole
-    above, _ = continued(places - fine, skin * upper, samples)
+        whole, _ = continued(shift, skin, samples)
+        return pixel_centres(whole.shape[-2:], whole) + whole
+    # Both at once, as a GPU waits for many small calls.
+    both, _ = continued(torch.cat([shift, shift]), torch.cat([skin, skin * upper]), samples)
+    whole, above = both.chunk(2)
+    here = pixel_centres(whole.shape[-2:], whole)
     return here + above + slack * (whole - above)
 
 
 def donor_colours(
     donors: Donors,
     choice: Choice,
-    column: int,
     view: MeshView,
     skin: Tensor,
     upper: Tensor,
     samples: int,
-) -> tuple[Tensor, Tensor]:
-    """Colours (B, 3, h, w) of an opening as donors show it, and where (B, 1, h, w) they do.
+) -> list[tuple[int, Tensor, Tensor]]:
+    """Of each column of donors in use: its number, colours (B, 3, h, w), where (B, 1, h, w) shown.
 
     Args:
         donors: of the opening.
         choice: of each frame.
-        column: 0 or 1, which of its donors.
         view: (B, sh, sw) the edited mesh.
         skin: (B, 1, sh, sw), 1 where it shows skin.
         upper: (B, 1, sh, sw), 1 on the skin above the opening.
         samples: s, per pixel side.
     """
-    index = choice.index[:, column]
-    slack = None if choice.whole else choice.slack[:, column + 1].view(-1, 1, 1, 1)
-    places = view.interpolate(donors.vertices[index, :, :2])
+    used = choice.used
+    if not used:
+        return []
+    # All columns at once, one batch after the other, as a GPU waits for many small calls.
+    index = torch.cat([choice.index[:, column] for column in used])
+    slack = None
+    if not choice.whole:
+        slack = torch.cat([choice.slack[:, column + 1] for column in used]).view(-1, 1, 1, 1)
+    vertices = donors.vertices[index, :, :2].chunk(len(used))
+    places = torch.cat(view.interpolate(torch.cat(vertices, -1)).chunk(len(used), 1))
+    skin, upper = (each.repeat(len(used), 1, 1, 1) for each in (skin, upper))
     target = elastic_places(places, skin, upper, slack, samples)
-    return (
-        look_up_spline(donors.splines[index], target),
-        look_up(donors.shown[index], target),
-    )
+    colours = look_up_spline(donors.splines[index], target).chunk(len(used))
+    shown = look_up(donors.shown[index], target).chunk(len(used))
+    return list(zip(used, colours, shown, strict=True))
 
 
 def painted_colours(

@@ -47,7 +47,7 @@ def visible_skin(
         unit: window pixels per head unit.
         settings: of the renderer.
     """
-    nearest = torch.where(before.depth.isfinite(), before.depth, before.depth.new_tensor(1e6))
+    nearest = before.depth.masked_fill(~before.depth.isfinite(), 1e6)
     seen = look_up(nearest[:, None], places * rate, "nearest") / rate
     unhidden = depth <= seen + settings.hidden_depth * unit
     return ((view.layer == SKIN_LAYER)[:, None] & unhidden).to(places.dtype)

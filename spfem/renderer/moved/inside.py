@@ -91,6 +91,7 @@ class BoxView:
         view: (B, sh, sw) the mesh.
         attributes: (B, 3, sh, sw) shift to the source's places, and their depth, window pixels.
         places: (B, 2, sh, sw) of the samples in the source, window pixels.
+        corner: (B, 2, 1, 1) of the box, window pixels.
         inside: (B, 1, sh, sw), 1 where the opening is seen.
         skin: (B, 1, sh, sw), 1 where skin is seen.
         upper: (B, 1, sh, sw), 1 on the skin above the opening.
@@ -101,6 +102,7 @@ class BoxView:
     view: MeshView
     attributes: Tensor
     places: Tensor
+    corner: Tensor
     inside: Tensor
     skin: Tensor
     upper: Tensor
@@ -110,31 +112,32 @@ class BoxView:
     def of(
         cls,
         box: OpeningBox,
+        origins: Tensor,
         view: MeshView,
         source: Tensor,
         edited: Tensor,
         upper: Tensor,
         samples: int,
     ) -> BoxView:
-        """Interpolate vertices (B, U, 3) in window pixels, and `upper` (U,), over a view."""
+        """Interpolate vertices (B, U, 3) in window pixels, and `upper` (U,), over a view.
+
+        `origins` (B, 1, 3) are those of the box.
+        """
         height = upper.to(source.dtype).view(1, -1, 1).expand(len(source), -1, 1)
         attributes = view.interpolate(torch.cat([shift_attributes(source, edited), height], -1))
-        corner = box.origins(attributes)[..., :2].transpose(1, 2)[..., None]
+        corner = origins[..., :2].transpose(1, 2)[..., None]
         fine = pixel_centres(view.layer.shape[1:], attributes) / samples
         return cls(
             box,
             view,
             attributes[:, :3],
             fine + corner + attributes[:, :2],
+            corner,
             (view.layer == box.layer)[:, None].to(source.dtype),
             (view.layer == SKIN_LAYER)[:, None].to(source.dtype),
             (attributes[:, 3:] > 0.5).to(source.dtype),
             samples,
         )
-
-    def corner(self) -> Tensor:
-        """Corners (B, 2, 1, 1) of the box, window pixels."""
-        return self.box.origins(self.places)[..., :2].transpose(1, 2)[..., None]
 
 
 def draw_opening(
@@ -163,19 +166,21 @@ def draw_opening(
     visible = visible_skin(
         part.view, part.places, depth, before.view, before.rate, before.unit, settings
     )
-    here = pixel_centres((part.box.height, part.box.width), shift) + part.corner()
-    skin_shift, any_skin = continued(shift, visible, samples)
+    here = pixel_centres((part.box.height, part.box.width), shift) + part.corner
     share = functional.avg_pool2d(part.inside, samples)
     if layer == MOUTH:
         known = part.skin
-        inner = elastic_places(part.places - part.corner(), known, part.upper, slack, samples)
-        inner_shift = inner + part.corner() - here
+        skin_shift, any_skin = continued(shift, visible, samples)
+        inner = elastic_places(part.places - part.corner, known, part.upper, slack, samples)
+        inner_shift = inner + part.corner - here
         places = here + inner_shift
         shown = look_up(before.seen(layer, settings), places * before.rate)
     else:
         core = look_up(before.core(layer, settings), part.places * before.rate, "nearest")
         known = torch.maximum(visible, core * part.inside)
-        inner_shift, _ = continued(shift, known, samples)
+        # Both at once, as a GPU waits for many small calls; so below.
+        shifts, some = continued(torch.cat([shift, shift]), torch.cat([visible, known]), samples)
+        (skin_shift, inner_shift), any_skin = shifts.chunk(2), some.chunk(2)[0]
         seen = look_up(before.seen(layer, settings), part.places * before.rate)
         shown, _ = continued(seen, part.inside, samples)
         stretched = smooth_step((settings.least_area - _area(inner_shift)) / 0.25)
@@ -189,12 +194,9 @@ def draw_opening(
         within, _ = continued(velocity, known, samples)
         inner_shift, skin_shift = transported(inner_shift, within), transported(skin_shift, edge)
         share = _carried(share, edge)
-    return Opening(
-        look_up_spline(spline, here + skin_shift),
-        share,
-        look_up_spline(spline, here + inner_shift),
-        shown,
-    )
+    both = torch.cat([here + skin_shift, here + inner_shift], 2)
+    skin, own = look_up_spline(spline, both).chunk(2, 2)
+    return Opening(skin, share, own, shown)
 
 
 def _carried(share: Tensor, velocity: Tensor) -> Tensor:

@@ -122,9 +122,10 @@ class MovedRenderer(Module):
         seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
-            moved = (edited - box.origins(edited)) * samples
+            origins = box.origins(edited)
+            moved = (edited - origins) * samples
             drawn = self._view(moved, box.height * samples, box.width * samples)
-            part = BoxView.of(box, drawn, source, edited, self.upper, samples)
+            part = BoxView.of(box, origins, drawn, source, edited, self.upper, samples)
             kept, choice = (donors or {}).get(box.layer, (None, None))
             slack = None
             if choice is not None and not choice.whole:
@@ -134,7 +135,7 @@ class MovedRenderer(Module):
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
             stays = None if held is None else box.cut(_enlarged(held, size))
-            result = _laid_in(result, box, opening, colours, stays)
+            result = _laid_in(result, part, opening, colours, stays)
         if light is not None and held is not None:
             result = result * _enlarged(1 + (light - 1) * (1 - held), size)
         return result
@@ -167,10 +168,8 @@ class MovedRenderer(Module):
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            for column in choice.used:
-                colours, shown = donor_colours(
-                    donors, choice, column, part.view, part.skin, part.upper, part.samples
-                )
+            found = donor_colours(donors, choice, part.view, part.skin, part.upper, part.samples)
+            for column, colours, shown in found:
                 trust = shown * others * weight[:, column + 1] / total
                 rest, covered = rest + trust * colours, covered + trust
         return own * opening.own + rest + (1 - covered) * paint
@@ -191,9 +190,10 @@ def _enlarged(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _laid_in(
-    picture: Tensor, box: OpeningBox, opening: Opening, colours: Tensor, stays: Tensor | None
+    picture: Tensor, part: BoxView, opening: Opening, colours: Tensor, stays: Tensor | None
 ) -> Tensor:
     """Pictures (B, 3, H, W) with an opening and the skin around it laid into its box."""
+    box, device = part.box, picture.device
     below = box.cut(picture)
     weight = _feathered(box, below)
     share = opening.share
@@ -201,19 +201,19 @@ def _laid_in(
         weight, share = weight * (1 - stays), share * (1 - stays)
     skin = below + (opening.skin - below) * weight
     mixed = skin + (colours - skin) * share
-    rows = []
-    for index, (x, y) in enumerate(box.corners):
-        row = picture[index].clone()
-        row[:, y : y + box.height, x : x + box.width] = mixed[index]
-        rows.append(row)
-    return torch.stack(rows)
+    batch, channels = (torch.arange(size, device=device) for size in picture.shape[:2])
+    corner = part.corner.long()
+    rows = corner[:, 1:] + torch.arange(box.height, device=device).view(1, 1, -1, 1)
+    columns = corner[:, :1] + torch.arange(box.width, device=device).view(1, 1, 1, -1)
+    place = (batch.view(-1, 1, 1, 1), channels.view(1, -1, 1, 1), rows, columns)
+    return picture.index_put(place, mixed.to(picture.dtype))
 
 
 def _feathered(box: OpeningBox, like: Tensor) -> Tensor:
     """Weights (1, 1, h, w): 1 in a box, falling to 0 at its border."""
     here = pixel_centres((box.height, box.width), like)
-    side = here.new_tensor([box.width, box.height]).view(1, 2, 1, 1)
-    inward = torch.minimum(here, side - here).amin(1, keepdim=True)
+    x, y = here[:, :1], here[:, 1:]
+    inward = torch.minimum(torch.minimum(x, box.width - x), torch.minimum(y, box.height - y))
     return ((inward - 0.5) / FEATHER_PIXELS).clamp(0, 1)
 
 

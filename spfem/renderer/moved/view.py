@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spfem.uploads import upload
+
 
 class Raster(Protocol):
     """What is seen at each pixel centre; see `spfem.head.rasterise.Raster`."""
@@ -52,7 +54,8 @@ class OpeningBox:
 
     def origins(self, like: Tensor) -> Tensor:
         """Corners (B, 1, 3) with depth 0, as a tensor of the type and device of `like`."""
-        return like.new_tensor([(x, y, 0.0) for x, y in self.corners])[:, None]
+        origins = torch.tensor([[(x, y, 0.0)] for x, y in self.corners], dtype=like.dtype)
+        return upload(origins, like.device)
 
     def cut(self, pictures: Tensor) -> Tensor:
         """The boxes (B, C, height, width) of pictures (B, C, H, W)."""
@@ -111,14 +114,20 @@ def pixel_centres(size: Sequence[int], like: Tensor) -> Tensor:
     return torch.stack([x, y])[None]
 
 
+def grid_places(places: Tensor, height: int, width: int) -> Tensor:
+    """Places (..., 2, h, w), x then y, in pixels of H x W, as [-1, 1] of `grid_sample`."""
+    # Filled, not copied: a GPU would be waited for.
+    scale = places.new_full((2, 1, 1), 2 / width)
+    scale[1].fill_(2 / height)
+    return places * scale - 1
+
+
 def look_up(pictures: Tensor, places: Tensor, mode: str = "bilinear") -> Tensor:
     """Values (B, C, h, w) of pictures (B, C, H, W) at places (B, 2, h, w) in their pixels.
 
     Beyond the border its pixels are repeated. `mode` is that of `grid_sample`.
     """
-    height, width = pictures.shape[-2:]
-    scale = places.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
-    grid = (places * scale - 1).permute(0, 2, 3, 1)
+    grid = grid_places(places, *pictures.shape[-2:]).permute(0, 2, 3, 1)
     return functional.grid_sample(
         pictures, grid, mode=mode, padding_mode="border", align_corners=False
     )
