@@ -142,15 +142,13 @@ def average_gradients(model: nn.Module, compare: Callable[..., Any]) -> Callable
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.forward = _shared_norm(module)  # type: ignore[assignment, method-assign]
-    device = next(model.parameters()).device
     # Of convolutions of 1 x 1, whose strides say nothing.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     # The name that PyTorch before 2.13 knows too; what the newer one adds, buffers made equal at
     # the start, is not needed.
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     return DistributedDataParallel(
-        _Compared(model, compare),
-        device_ids=None if device.type == "cpu" else [device],
+        _Compared(model, compare),  # no device_ids: what is compared lies where the model does
         broadcast_buffers=False,  # equal anyway, as batch norm counts all shares
     )
 
