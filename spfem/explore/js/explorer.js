@@ -56,6 +56,12 @@ class Explorer {
     return this.kept.get(key);
   }
 
+  // Whether a metric's level is there for both clips.
+  has(choice, metric, level) {
+    if (metric === WITHOUT_PLACES) return this.packets.has(["distances", ...choice]);
+    return choice.slice(3).every((emotion) => this.packets.has(["places", ...choice.slice(0, 3), emotion, metric, level]));
+  }
+
   async fetchClip(...clip) {
     const packet = await this.fetch("clip", ...clip);
     packet.strip ??= await createImageBitmap(new Blob([packet.faces], { type: "image/jpeg" }));
@@ -71,11 +77,12 @@ class Explorer {
     try {
       const found = { pair: await this.fetch("pair", ...choice) }, { metrics } = found.pair;
       found.clips = await both((...clip) => this.fetchClip(...clip));
-      if (!(state.metric in metrics)) state.metric = FIRST.metric in metrics ? FIRST.metric : Object.keys(metrics)[0];
-      if (!(state.compare in metrics)) state.compare = "";
-      const has = (metric, level) => !metric || this.packets.has(["places", ...choice.slice(0, 4), metric, level]);
-      const held = [state.level, ...LEVELS].find((level) => has(state.metric, level) && has(state.compare, level));
-      state.level = held ?? state.level; // a page need not have all
+      const has = (metric, level) => metric in metrics && this.has(choice, metric, level);
+      const some = (metric) => LEVELS.some((level) => has(metric, level));
+      state.metric = [state.metric, FIRST.metric, ...Object.keys(metrics)].find(some) ?? FIRST.metric;
+      if (state.compare === WITHOUT_PLACES || !some(state.compare)) state.compare = "";
+      const suits = (level) => has(state.metric, level) && (!state.compare || has(state.compare, level));
+      state.level = [state.level, ...LEVELS].find(suits) ?? state.level; // a page need not have all
       const sides = (metric) => both((...clip) => this.fetch("places", ...clip, metric, state.level));
       if (state.metric === WITHOUT_PLACES) {
         found.distances = await this.fetch("distances", ...choice);
@@ -178,10 +185,9 @@ class Explorer {
   }
 
   fillLists() {
-    const { parts: { controls }, choice, choices, found: { pair, sides }, packets, state } = this;
-    const lacks = (metric, level) => !packets.has(["places", ...choice.slice(0, 4), metric, level]);
-    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title,
-      name === WITHOUT_PLACES ? !packets.has(["distances", ...choice]) : LEVELS.every((level) => lacks(name, level))]);
+    const { parts: { controls }, choice, choices, found: { pair, sides }, state } = this;
+    const lacks = (metric, level) => !this.has(choice, metric, level);
+    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title, LEVELS.every((level) => lacks(name, level))]);
     fillList(controls.metric, metrics, state.metric);
     fillList(controls.compare, [["", "nothing"], ...metrics.filter(([name]) => name !== WITHOUT_PLACES)], state.compare);
     if (sides) fillList(controls.level, Array.from({ length: sides[0].levels }, (_, n) => [n, n, lacks(state.metric, n)]), state.level);
