@@ -31,7 +31,7 @@ MOST_BYTES = 8_000_000
 MOST_MOVED = 0.004  # of similarities, by leaving numbers out; rounding moves them by 0.012 more
 BEFORE_AND_AFTER = ("spatial", "spatial_before")
 # How the room is split: what is taken in, in this order, while it fits. Level 2 is the smallest;
-# of a metric whose level does not fit, finer ones are not tried.
+# of a metric whose level does not fit, finer ones are not tried; nor what the chosen pair lacks.
 SPLIT = (  # whether further clips or the chosen pair, whether other metrics than those, the level
     (False, False, 2), (True, False, 2), (False, True, 2), (True, True, 2),
     (False, False, 1), (False, True, 1), (True, False, 1), (True, True, 1),
@@ -101,7 +101,7 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
     packets: list[dict[str, str]] = []
     left = most_bytes - len(render([], [pair for lot in lots for pair in lot.pairs]).encode())
     for number, name, level in _wishes(explorer, len(lots)):
-        if {number, (number, name)} & missed:
+        if {number, (number, name), (0, name)} & missed:
             continue
         lot, begins = lots[number], number not in held
         made = _packets(explorer, lot, name, level, begins=begins)

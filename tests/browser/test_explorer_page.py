@@ -12,6 +12,7 @@ from spfem.correlation.maps import correlation_map, disparity_weights, feature_m
 from spfem.correlation.place_descriptors import describe_places
 from spfem.correlation.preprocess import images_from_frames
 from spfem.evaluation.moment_distances import moment_distances
+from spfem.explore import page as page_module
 from spfem.explore import write_page
 from tests.browser.chromium import watch_requests
 from tests.browser.explorer_tab import ExplorerTab, as_map
@@ -20,7 +21,6 @@ from tests.explore.made_up import SPOKEN, made_clip, made_explorer, made_metrics
 pytestmark = pytest.mark.browser
 
 TOLERANCE = 0.02  # 1 part in 100 of the colour scale, from -1 to 1
-SMALL = 1_000_000  # bytes: too few for all metrics of all clips
 METRICS = ("raw", "spatial_before", "spatial", "temporal_vd", "temporal_cm")
 
 
@@ -37,10 +37,17 @@ def page(metrics, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_page(metrics, tmp_path_factory):
-    """With another person, of whom only the spatial metric fits, before and after."""
+    """With another person, of whom only the spatial metric is taken in, before and after."""
     source = made_source({**SPOKEN, ("C", "one"): ("neutral", "happy")})
     path = tmp_path_factory.mktemp("small") / "explorer.html"
-    return write_page(made_explorer(metrics, source), path, most_bytes=SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        few = [
+            (further, other, level)
+            for further, other, level in page_module.SPLIT
+            if not (further and other)
+        ]
+        patch.setattr(page_module, "SPLIT", few)
+        return write_page(made_explorer(metrics, source), path)
 
 
 @pytest.fixture
