@@ -36,14 +36,11 @@ class Explorer {
     DARK.removeEventListener("change", this.schedule);
   }
 
-  get link() {
-    return toLink(this.choice, this.state);
-  }
+  get link() { return toLink(this.choice, this.state); }
 
   get name() {
     const { row, column } = this.view.place ?? { row: 0, column: 0 }, { metric, level, frame } = this.state;
-    const words = [...this.choice, metric, `level${level}`, `frame${frame}`, `row${row}`, `column${column}`];
-    return `explorer_${words.join("_")}`.replace(/[^\w.+-]+/g, "-");
+    return `explorer_${this.choice.join("_")}_${metric}_level${level}_frame${frame}_row${row}_column${column}`.replace(/[^\w.+-]+/g, "-");
   }
 
   fetch(...ask) {
@@ -102,9 +99,8 @@ class Explorer {
     } finally {
       clearTimeout(waiting);
     }
-    if (turn !== this.asked) return;
-    this.turn = turn;
-    if (!this.parts) return;
+    if (turn === this.asked) this.turn = turn;
+    if (turn !== this.asked || !this.parts) return;
     this.fillLists();
     this.schedule();
   }
@@ -135,27 +131,27 @@ class Explorer {
       const [first, second] = this.found.clips.map(({ frames, fps }) => frames / fps);
       this.change({ frame: Math.floor(right * Math.max(first, second) * this.found.clips[0].fps) });
     });
-    panels.chosen.onkeydown = (event) => this.step(event, (down, right) => {
+    const keyed = (canvas, move) => {
+      canvas.onkeydown = (event) => {
+        if (!(event.key in STEPS) || event.ctrlKey || event.altKey || event.metaKey) return;
+        event.preventDefault();
+        event.stopPropagation();
+        move(...STEPS[event.key]);
+      };
+    };
+    keyed(panels.chosen, (down, right) => {
       if (!this.found.sides) return;
       const { shape } = this.found.sides[0], { row, column } = placeOn(shape, this.state.down, this.state.right);
       this.change({ down: clamp((row + down + 0.5) / shape[0], 0, 1), right: clamp((column + right + 0.5) / shape[1], 0, 1) });
     });
-    panels.matrix.onkeydown = (event) => this.step(event, (down, right) => (
+    keyed(panels.matrix, (down, right) => (
       this.change({ frame: Math.max(this.state.frame + down, 0), offset: this.state.offset + right }, right !== 0)));
-  }
-
-  step(event, move) {
-    if (!(event.key in STEPS) || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    move(...STEPS[event.key]);
   }
 
   act(name, value) {
     const play = ["first", "second"].indexOf(name), clip = this.found.clips[play];
     if (name === "clips") this.show(this.choices[value]);
-    else if (name === "level") this.show(this.choice, { ...this.state, level: Number(value) });
-    else if (name === "metric" || name === "compare") this.show(this.choice, { ...this.state, [name]: value });
+    else if (["metric", "compare", "level"].includes(name)) this.show(this.choice, { ...this.state, [name]: name === "level" ? Number(value) : value });
     else if (name === "place") this.change({ down: value[0], right: value[1] });
     else if (name === "temperature") this.change({ temperature: Number((10 ** value).toPrecision(3)) });
     else if (name === "Save PNG") savePicture(this.root, this.view, this.link, this.name);
@@ -197,9 +193,8 @@ class Explorer {
 
   // Draw at once, and what follows before the next frame of the screen only then.
   schedule() {
-    if (!this.parts) return;
     this.late = Boolean(this.waiting);
-    if (this.late) return;
+    if (this.late || !this.parts) return;
     this.draw();
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
@@ -212,8 +207,7 @@ class Explorer {
     const view = this.view = viewOf(state, this.found), [first, second] = clips;
     this.bringUp(view);
     if (!this.root.clientWidth) return; // not on the screen
-    const shown = [["chosen", first, view.frames[0]], ["within", first, view.frames[0]],
-      ["matched", second, view.frames[1]], ["mismatched", second, view.frames[2]]];
+    const shown = Object.keys(NOTES).map((name, n) => [name, n < 2 ? first : second, view.frames[Math.max(n - 1, 0)]]);
     const say = (panel, title, note) => { [captions[panel][0].textContent, captions[panel][1].textContent] = [title, note]; };
     const paintRow = (prefix, maps) => shown.forEach(([name, clip, frame], n) => {
       if (!(prefix + name in panels)) return;
