@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from markupsafe import escape
 
 from spfem.artifacts import writing
 from spfem.correlation.place_descriptors import fewest_axes
@@ -106,7 +106,7 @@ def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = M
         lot, begins = lots[number], number not in held
         made = _packets(explorer, lot, name, level, begins=begins)
         made = [packet for packet in made if packet not in packets]
-        parts = [escape(part) for packet in made for part in packet.values()]
+        parts = [html.escape(part) for packet in made for part in packet.values()]
         size = TAG_BYTES * len(made) + sum(len(part.encode()) for part in parts)
         if size <= left:
             packets, left = packets + made, left - size
