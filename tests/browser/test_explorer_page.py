@@ -12,10 +12,11 @@ from spfem.correlation.maps import correlation_map, disparity_weights, feature_m
 from spfem.correlation.place_descriptors import describe_places
 from spfem.correlation.preprocess import images_from_frames
 from spfem.evaluation.moment_distances import moment_distances
+from spfem.explore import page as page_module
 from spfem.explore import write_page
 from tests.browser.chromium import watch_requests
 from tests.browser.explorer_tab import ExplorerTab, as_map
-from tests.explore.made_up import made_clip, made_explorer, made_metrics
+from tests.explore.made_up import SPOKEN, made_clip, made_explorer, made_metrics, made_source
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +33,21 @@ def metrics():
 def page(metrics, tmp_path_factory):
     folder = tmp_path_factory.mktemp("a folder with blanks, ä and #")
     return write_page(made_explorer(metrics), folder / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def small_page(metrics, tmp_path_factory):
+    """With another person, of whom only the spatial metric is taken in, before and after."""
+    source = made_source({**SPOKEN, ("C", "one"): ("neutral", "happy")})
+    path = tmp_path_factory.mktemp("small") / "explorer.html"
+    with pytest.MonkeyPatch.context() as patch:
+        few = [
+            (further, other, level)
+            for further, other, level in page_module.SPLIT
+            if not (further and other)
+        ]
+        patch.setattr(page_module, "SPLIT", few)
+        return write_page(made_explorer(metrics, source), path)
 
 
 @pytest.fixture
@@ -246,10 +262,36 @@ def test_links_that_say_nonsense_show_the_first_view(opened):
 
 def test_what_the_page_lacks_is_said_and_nothing_changes(opened):
     words = opened.text()
-    opened.read("explorer.show([...explorer.choice.slice(0, 4), 'sad'])")
+    opened.read("explorer.show(['made up', 'B', 'two', 'happy', 'sad'])")
     opened.tab.wait_for_selector(".alert:not([hidden])")
-    assert "This page does not hold pair, made up, A, one, neutral, sad" in opened.alert()
+    assert "This page does not hold pair, made up, B, two, happy, sad" in opened.alert()
     assert opened.text() == words
+
+
+def test_another_person_is_a_choice_and_what_it_lacks_is_grey(chromium, small_page, artefacts):
+    tab = chromium.new_context(offline=True).new_page()
+    tab.goto(small_page.as_uri())
+    opened = ExplorerTab(tab)
+    offered = opened.control("clips").locator("option").all_inner_texts()
+    assert len(offered) == 8
+    assert offered[0] == "A, one: neutral and happy"
+    opened.pick("metric", "temporal_cm")
+    assert "STCCL" in opened.text()
+    before = opened.read("[...explorer.found.clips[0].faces]")
+    opened.pick("clips", str(offered.index("C, one: happy and neutral")))
+    assert opened.read("explorer.choice") == ["made up", "C", "one", "happy", "neutral"]
+    assert opened.read("[...explorer.found.clips[0].faces]") != before
+    assert opened.text().startswith("ASCCL, level 1")  # in place of what is not there
+    tab.screenshot(path=artefacts / "another_person.png", full_page=True)
+    grey = opened.control("metric").locator("option[disabled]")
+    assert "STCCL, correlation matrices" in grey.all_inner_texts()
+    for held in ("ASCCL", "ASCCL before learning"):
+        assert held not in grey.all_inner_texts()
+    opened.pick("compare", "spatial_before")
+    assert opened.read("explorer.view.compared.maps.length") == 3
+    opened.pick("clips", "0")
+    assert not opened.control("metric").locator("option[value='temporal_cm']").is_disabled()
+    tab.context.close()
 
 
 def test_without_scripts_the_static_figure_shows(chromium, page):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 
 import pytest
 
@@ -9,19 +11,34 @@ from spfem.explore import write_page
 from spfem.explore.page import FILES, module_text
 from spfem.explore.page import MODULE as FOLDER
 from spfem.explore.widget import LiveView
-from tests.explore.made_up import made_explorer
+from tests.explore.made_up import SPOKEN, made_explorer, made_source
 
 IMPORTED = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";', re.MULTILINE)
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:const|function|class) (\w+)", re.MULTILINE)
+ASK = re.compile('<script type="text/plain" id="(.+?)"')
+CHOICES = re.compile(r'openPage\(document.getElementById\("explorer"\), (.+)\);')
 
 
 @pytest.fixture(scope="module")
 def explorer():
-    return made_explorer()
+    another = {("C", "one"): ("neutral", "sad"), ("D", "two"): ("happy", "neutral")}
+    return made_explorer(source=made_source({**SPOKEN, **another}))
 
 
-def test_both_hosts_have_one_module(explorer, tmp_path):
-    text = write_page(explorer, tmp_path / "a.html").read_text("utf-8")
+@pytest.fixture(scope="module")
+def whole(explorer, tmp_path_factory):
+    return write_page(explorer, tmp_path_factory.mktemp("whole") / "explorer.html")
+
+
+def read_page(page):
+    """Pairs that are offered, and what is held."""
+    text = page.read_text("utf-8")
+    held = {tuple(json.loads(unescape(ask))) for ask in ASK.findall(text)}
+    return [tuple(pair) for pair in json.loads(CHOICES.search(text)[1])], held
+
+
+def test_both_hosts_have_one_module(explorer, whole):
+    text = whole.read_text("utf-8")
     assert module_text() in text
     assert LiveView(choice=list(explorer.choice))._esm == module_text()
     assert "import " not in module_text()
@@ -38,19 +55,45 @@ def test_both_hosts_have_one_module(explorer, tmp_path):
                 ), name
 
 
-def test_a_page_fits_is_the_same_each_time_and_asks_nobody(explorer, tmp_path):
-    page = write_page(explorer, tmp_path / "a.html")
-    assert page.stat().st_size < 8_000_000
-    assert page.read_bytes() == write_page(explorer, tmp_path / "b.html").read_bytes()
-    assert not re.search(r"https?://", page.read_text("utf-8"))
+def test_a_page_fits_is_the_same_each_time_and_asks_nobody(explorer, whole, tmp_path):
+    assert whole.stat().st_size < 8_000_000
+    assert whole.read_bytes() == write_page(explorer, tmp_path / "b.html").read_bytes()
+    assert not re.search(r"https?://", whole.read_text("utf-8"))
 
 
-def test_what_does_not_fit_is_left_out_and_too_little_room_is_said(explorer, tmp_path):
-    whole = write_page(explorer, tmp_path / "whole.html")
-    most = whole.stat().st_size - 20_000
-    small = write_page(explorer, tmp_path / "small.html", most_bytes=most)
-    assert small.stat().st_size <= most
-    assert small.read_text().count("&#34;places") < whole.read_text().count("&#34;places")
+def test_a_page_offers_a_third_emotion_and_another_person(explorer, whole):
+    pairs, held = read_page(whole)
+    emotions = ("neutral", "happy", "sad")
+    wanted = {("made up", "A", "one", a, b) for a in emotions for b in emotions if a != b}
+    wanted |= {("made up", "D", "two", a, b) for a, b in (emotions[:2], emotions[1::-1])}
+    assert pairs[0] == explorer.choice
+    assert len(pairs) == len(wanted)
+    assert set(pairs) == wanted
+    for *words, first, second in pairs:
+        for name in ("spatial", "spatial_before", "temporal_vd", "raw"):
+            assert {("places", *words, emotion, name, 1) for emotion in (first, second)} <= held
+        assert ("distances", *words, first, second) in held
+
+
+@pytest.mark.parametrize(("share", "offered"), [(0.7, 8), (0.4, 8), (0.2, 2)])
+def test_what_does_not_fit_is_left_out_further_clips_first(
+    explorer, whole, tmp_path, share, offered
+):
+    most, (everybody, everything) = int(share * whole.stat().st_size), read_page(whole)
+    page = write_page(explorer, tmp_path / "small.html", most_bytes=most)
+    assert page.stat().st_size <= most
+    pairs, held = read_page(page)
+    assert held < everything
+    assert pairs == [pair for pair in everybody if pair in pairs]
+    assert len(pairs) == offered
+    assert pairs[0] == explorer.choice
+    for *words, first, second in pairs:  # whoever is offered can be looked at
+        assert ("pair", *words, first, second) in held
+        for emotion in (first, second):
+            assert {("clip", *words, emotion), ("places", *words, emotion, "spatial", 1)} <= held
+
+
+def test_too_little_room_is_said(explorer, tmp_path):
     with pytest.raises(InputError, match="take more than 90000 bytes"):
         write_page(explorer, tmp_path / "none.html", most_bytes=90_000)
     assert not (tmp_path / "none.html").exists()

@@ -36,14 +36,11 @@ class Explorer {
     DARK.removeEventListener("change", this.schedule);
   }
 
-  get link() {
-    return toLink(this.choice, this.state);
-  }
+  get link() { return toLink(this.choice, this.state); }
 
   get name() {
     const { row, column } = this.view.place ?? { row: 0, column: 0 }, { metric, level, frame } = this.state;
-    const words = [...this.choice, metric, `level${level}`, `frame${frame}`, `row${row}`, `column${column}`];
-    return `explorer_${words.join("_")}`.replace(/[^\w.+-]+/g, "-");
+    return `explorer_${this.choice.join("_")}_${metric}_level${level}_frame${frame}_row${row}_column${column}`.replace(/[^\w.+-]+/g, "-");
   }
 
   fetch(...ask) {
@@ -54,6 +51,12 @@ class Explorer {
       if (this.kept.size > KEPT_PACKETS) this.kept.delete(this.kept.keys().next().value);
     }
     return this.kept.get(key);
+  }
+
+  // Whether a metric's level is there for both clips.
+  has(choice, metric, level) {
+    if (metric === WITHOUT_PLACES) return this.packets.has(["distances", ...choice]);
+    return choice.slice(3).every((emotion) => this.packets.has(["places", ...choice.slice(0, 3), emotion, metric, level]));
   }
 
   async fetchClip(...clip) {
@@ -71,11 +74,12 @@ class Explorer {
     try {
       const found = { pair: await this.fetch("pair", ...choice) }, { metrics } = found.pair;
       found.clips = await both((...clip) => this.fetchClip(...clip));
-      if (!(state.metric in metrics)) state.metric = FIRST.metric in metrics ? FIRST.metric : Object.keys(metrics)[0];
-      if (!(state.compare in metrics)) state.compare = "";
-      const has = (metric, level) => !metric || this.packets.has(["places", ...choice.slice(0, 4), metric, level]);
-      const held = [state.level, ...LEVELS].find((level) => has(state.metric, level) && has(state.compare, level));
-      state.level = held ?? state.level; // a page need not have all
+      const has = (metric, level) => metric in metrics && this.has(choice, metric, level);
+      const some = (metric) => LEVELS.some((level) => has(metric, level));
+      state.metric = [state.metric, FIRST.metric, ...Object.keys(metrics)].find(some) ?? FIRST.metric;
+      if (state.compare === WITHOUT_PLACES || !some(state.compare)) state.compare = "";
+      const suits = (level) => has(state.metric, level) && (!state.compare || has(state.compare, level));
+      state.level = [state.level, ...LEVELS].find(suits) ?? state.level; // a page need not have all
       const sides = (metric) => both((...clip) => this.fetch("places", ...clip, metric, state.level));
       if (state.metric === WITHOUT_PLACES) {
         found.distances = await this.fetch("distances", ...choice);
@@ -95,9 +99,8 @@ class Explorer {
     } finally {
       clearTimeout(waiting);
     }
-    if (turn !== this.asked) return;
-    this.turn = turn;
-    if (!this.parts) return;
+    if (turn === this.asked) this.turn = turn;
+    if (turn !== this.asked || !this.parts) return;
     this.fillLists();
     this.schedule();
   }
@@ -128,27 +131,27 @@ class Explorer {
       const [first, second] = this.found.clips.map(({ frames, fps }) => frames / fps);
       this.change({ frame: Math.floor(right * Math.max(first, second) * this.found.clips[0].fps) });
     });
-    panels.chosen.onkeydown = (event) => this.step(event, (down, right) => {
+    const keyed = (canvas, move) => {
+      canvas.onkeydown = (event) => {
+        if (!(event.key in STEPS) || event.ctrlKey || event.altKey || event.metaKey) return;
+        event.preventDefault();
+        event.stopPropagation();
+        move(...STEPS[event.key]);
+      };
+    };
+    keyed(panels.chosen, (down, right) => {
       if (!this.found.sides) return;
       const { shape } = this.found.sides[0], { row, column } = placeOn(shape, this.state.down, this.state.right);
       this.change({ down: clamp((row + down + 0.5) / shape[0], 0, 1), right: clamp((column + right + 0.5) / shape[1], 0, 1) });
     });
-    panels.matrix.onkeydown = (event) => this.step(event, (down, right) => (
+    keyed(panels.matrix, (down, right) => (
       this.change({ frame: Math.max(this.state.frame + down, 0), offset: this.state.offset + right }, right !== 0)));
-  }
-
-  step(event, move) {
-    if (!(event.key in STEPS) || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    move(...STEPS[event.key]);
   }
 
   act(name, value) {
     const play = ["first", "second"].indexOf(name), clip = this.found.clips[play];
     if (name === "clips") this.show(this.choices[value]);
-    else if (name === "level") this.show(this.choice, { ...this.state, level: Number(value) });
-    else if (name === "metric" || name === "compare") this.show(this.choice, { ...this.state, [name]: value });
+    else if (["metric", "compare", "level"].includes(name)) this.show(this.choice, { ...this.state, [name]: name === "level" ? Number(value) : value });
     else if (name === "place") this.change({ down: value[0], right: value[1] });
     else if (name === "temperature") this.change({ temperature: Number((10 ** value).toPrecision(3)) });
     else if (name === "Save PNG") savePicture(this.root, this.view, this.link, this.name);
@@ -178,10 +181,9 @@ class Explorer {
   }
 
   fillLists() {
-    const { parts: { controls }, choice, choices, found: { pair, sides }, packets, state } = this;
-    const lacks = (metric, level) => !packets.has(["places", ...choice.slice(0, 4), metric, level]);
-    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title,
-      name === WITHOUT_PLACES ? !packets.has(["distances", ...choice]) : LEVELS.every((level) => lacks(name, level))]);
+    const { parts: { controls }, choice, choices, found: { pair, sides }, state } = this;
+    const lacks = (metric, level) => !this.has(choice, metric, level);
+    const metrics = Object.entries(pair.metrics).map(([name, title]) => [name, title, LEVELS.every((level) => lacks(name, level))]);
     fillList(controls.metric, metrics, state.metric);
     fillList(controls.compare, [["", "nothing"], ...metrics.filter(([name]) => name !== WITHOUT_PLACES)], state.compare);
     if (sides) fillList(controls.level, Array.from({ length: sides[0].levels }, (_, n) => [n, n, lacks(state.metric, n)]), state.level);
@@ -191,9 +193,8 @@ class Explorer {
 
   // Draw at once, and what follows before the next frame of the screen only then.
   schedule() {
-    if (!this.parts) return;
     this.late = Boolean(this.waiting);
-    if (this.late) return;
+    if (this.late || !this.parts) return;
     this.draw();
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
@@ -206,8 +207,7 @@ class Explorer {
     const view = this.view = viewOf(state, this.found), [first, second] = clips;
     this.bringUp(view);
     if (!this.root.clientWidth) return; // not on the screen
-    const shown = [["chosen", first, view.frames[0]], ["within", first, view.frames[0]],
-      ["matched", second, view.frames[1]], ["mismatched", second, view.frames[2]]];
+    const shown = Object.keys(NOTES).map((name, n) => [name, n < 2 ? first : second, view.frames[Math.max(n - 1, 0)]]);
     const say = (panel, title, note) => { [captions[panel][0].textContent, captions[panel][1].textContent] = [title, note]; };
     const paintRow = (prefix, maps) => shown.forEach(([name, clip, frame], n) => {
       if (!(prefix + name in panels)) return;

@@ -12,6 +12,15 @@ function openPacket(header, parts) {
   return packet;
 }
 
+// Descriptors lie axis by axis in a page, where they deflate well; products want them place by place.
+function placeByPlace(packet) {
+  if (!packet.codes) return packet;
+  const [size, frames, places] = packet.shapes.codes, count = frames * places, codes = packet.codes.slice();
+  for (let n = 0, at = 0; n < count; n++) for (let d = 0; d < size; d++) codes[at++] = packet.codes[d * count + n];
+  packet.shapes.codes = [frames, places, size];
+  return Object.assign(packet, { codes });
+}
+
 // The packets that lie in a page, each deflated and in base64, by what is asked.
 export function packetsOfPage(document) {
   const find = (ask) => document.getElementById(JSON.stringify(ask));
@@ -24,7 +33,7 @@ export function packetsOfPage(document) {
       const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
       const whole = await new Response(plain).arrayBuffer();
       let start = 0;
-      return openPacket(header, header.bytes.map((length) => whole.slice(start, (start += length))));
+      return placeByPlace(openPacket(header, header.bytes.map((length) => whole.slice(start, (start += length)))));
     },
   };
 }

@@ -56,17 +56,12 @@ export function paintFace(canvas, clip, frame, map, { place, shape, limits }, co
   }
 }
 
-function write({ context, ink }, text, x, y, textAlign, textBaseline) {
-  Object.assign(context, { fillStyle: ink, font: "12px system-ui, sans-serif", textAlign, textBaseline });
-  context.fillText(text, x, y);
-}
-
-// Words that run upwards, as long as they may be.
-function writeUp({ context, ink }, text, x, y, longest) {
+// Words at a point; where it is said how long they may be, they run upwards.
+function write({ context, ink }, text, x, y, textAlign, textBaseline, longest) {
   context.save();
   context.translate(x, y);
-  context.rotate(-Math.PI / 2);
-  Object.assign(context, { fillStyle: ink, font: "12px system-ui, sans-serif", textAlign: "center", textBaseline: "top" });
+  if (longest !== undefined) context.rotate(-Math.PI / 2);
+  Object.assign(context, { fillStyle: ink, font: "12px system-ui, sans-serif", textAlign, textBaseline });
   context.fillText(text, 0, 0, longest);
   context.restore();
 }
@@ -105,7 +100,7 @@ function marks(context, same, other) {
 export function paintMatrix(canvas, values, ends, colours, clips, path, [frame, matched, other]) {
   const area = fit(canvas), { context, box } = area, [rows, columns] = clips.map((clip) => clip.frames);
   axes(area, `frame, ${clips[1].emotion}`, columns - 1, "0", rows - 1);
-  writeUp(area, `frame, ${clips[0].emotion}`, 4, box.top + box.height / 2, box.height - 30);
+  write(area, `frame, ${clips[0].emotion}`, 4, box.top + box.height / 2, "center", "top", box.height - 30);
   context.drawImage(tinted(values, [rows, columns], ends, colours), box.left, box.top, box.width, box.height);
   const at = (row, column) => [box.left + (column + 0.5) * box.width / columns, box.top + (row + 0.5) * box.height / rows];
   const points = Array.from({ length: path.length / 2 }, (_, n) => at(path[2 * n], path[2 * n + 1]));
@@ -156,7 +151,7 @@ export function paintSounds(canvas, clips, path, [frame, matched, other]) {
     context.fillStyle = [SAME, "#e69f00"][n];
     context.fill(clip.outline);
     context.restore();
-    writeUp(area, clip.emotion, 20, middles[n], 3 * half);
+    write(area, clip.emotion, 20, middles[n], "center", "top", 3 * half);
   });
   const step = Math.ceil(path.length / 120);
   context.globalAlpha = 0.4;

@@ -60,9 +60,8 @@ export function viewOf(state, found) {
   const { pair, clips, sides, compared, distances } = found, matched = pair.matched[state.frame];
   const view = { frames: [state.frame, matched, matched + state.offset], columns: clips[1].frames };
   view.quantity = distances ? "distance" : state.probability ? "probability" : "similarity";
-  if (distances) {
-    Object.assign(view, { moments: distances.moments, sound: distances.sound });
-  } else {
+  if (distances) Object.assign(view, { moments: distances.moments, sound: distances.sound });
+  else {
     Object.assign(view, mapsOf(state, sides, view.frames));
     view.moments = overTime(...sides, view.place.index);
     if (state.weights) view.weights = weightMap(sides[0], state.frame);
