@@ -261,7 +261,7 @@ PROMISES = {
 
 NO_TEST = {
     "Speech-preserving facial expression manipulation, reproduced end to end": "the title",
-    "Rows: the source, its edit by NED's manipulator": "a caption; what the rows are is written into the picture",
+    "Rows: the source, its edit by NED's manipulator": "a caption; the picture names its rows",
     "`run_all.sh --scale smoke` takes about ten minutes": "a time; every run prints its seconds",
     "Departures from the papers and defects": "docstrings; a person must judge them",
     "No published user study, ArcFace or SyncNet number is ours": "about what was not done",
