@@ -85,7 +85,7 @@ def test_a_job_that_dies_once_is_tried_again_alone(tmp_path):
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from spfem import processes, stopping
 
@@ -109,6 +109,7 @@ def work():
 
 if __name__ == "__main__":
     processes._prepare = nothing
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
     sys.exit(work())
 """
 
