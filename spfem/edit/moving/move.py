@@ -156,7 +156,9 @@ class ClipMover:
         passing = iter(frames)
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         waiting: deque[Future[list[np.ndarray]]] = deque()
-        with ThreadPoolExecutor(threads) as pool, one_thread_each():
+        # Torch counts its threads in each thread anew.
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        with pool, one_thread_each():
             for start in range(0, len(self.expression), BATCH_FRAMES):
                 count = min(BATCH_FRAMES, len(self.expression) - start)
                 batch = list(islice(passing, count))
