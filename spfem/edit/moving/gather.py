@@ -51,8 +51,8 @@ class OpeningGatherer:
 
     def offer(self, index: int, frame: np.ndarray) -> None:
         """Take what is needed of frame `index` (H, W, 3)."""
-        place = int(np.searchsorted(self.frames, index))
-        if place < len(self.frames) and self.frames[place] == index:
+        place = place_of(index, self.frames)
+        if place is not None:
             x, y = self.low[place]
             self.pictures[place] = cut_window(frame, x, y, self.width, self.height)
 
@@ -80,6 +80,12 @@ class OpeningGatherer:
             torch.from_numpy(shown)[:, None],
             torch.from_numpy(_palette(self.pictures, regions, layers, cores)),
         )
+
+
+def place_of(index: int, frames: np.ndarray) -> int | None:
+    """Where frame `index` stands among sorted frames (K,); None where it is not one of them."""
+    place = int(np.searchsorted(frames, index))
+    return place if place < len(frames) and frames[place] == index else None
 
 
 def _palette(

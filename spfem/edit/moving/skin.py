@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.moving.gather import place_of
 from spfem.edit.moving.light import FACING, NormalFinder, fit_light, shading_ratio
 from spfem.edit.moving.occlusion import SkinAppearance, neighbourhoods
 from spfem.head.model import SKIN
@@ -41,8 +42,8 @@ class SkinGatherer:
 
     def offer(self, index: int, frame: np.ndarray) -> None:
         """Take what is needed of frame `index` (H, W, 3)."""
-        place = int(np.searchsorted(self.frames, index))
-        if place < len(self.frames) and self.frames[place] == index:
+        place = place_of(index, self.frames)
+        if place is not None:
             self.colours[place] = colours_at(frame, self.points[place, self.vertices])
 
     def finish(self) -> None:
