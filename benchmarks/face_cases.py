@@ -13,9 +13,8 @@ from benchmarks.sizes import Sizes
 from spfem.correlation.crossmodal.resnet import ResNet18
 from spfem.evaluation.lip_sync.network import LipSyncNetwork, centred_crops, centred_rows
 from spfem.evaluation.lip_sync.windows import CEPSTRA, FRAMES, ROWS
-from spfem.face.segmenter import FaceSegmenter
-from spfem.flame.detail import DetailDecoder
-from spfem.flame.encoder import COARSE_OUTPUTS, FaceEncoder
+from spfem.released.deca import COARSE_OUTPUTS, DetailDecoder, FaceEncoder
+from spfem.released.segment import FaceSegmenter
 from spfem.renderer.perceptual import PerceptualLoss
 
 

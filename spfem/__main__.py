@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spfem.audit.command import (
@@ -19,9 +19,8 @@ from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
 from spfem.doctor.command import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
 from spfem.errors import SpfemError
-from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
-from spfem.ned_folders.command import add_ned_parsers, export_ned, import_ned
+from spfem.released.kinds import add_import_parser, import_checkpoint
 from spfem.report.command import add_report_parser, run_report
 from spfem.reproduce_command import add_reproduce_parser, run_reproduce
 from spfem.settings import EMOTIONS
@@ -108,7 +107,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_corpus_parser(commands)
     add_stage_parser(commands)
     add_import_parser(commands)
-    add_ned_parsers(commands)
     add_doctor_parser(commands)
     add_report_parser(commands)
     add_check_parser(commands)
@@ -153,8 +151,6 @@ COMMANDS = {
     "corpus": run_corpus,
     "stage": run_stage,
     "import-checkpoint": import_checkpoint,
-    "import-ned": import_ned,
-    "export-ned": export_ned,
     "doctor": run_doctor,
     "report": run_report,
     "check": run_check,
@@ -168,15 +164,22 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Run one command, see `run_command`."""
+    arguments = build_parser().parse_args(words)
+    return run_command(COMMANDS[arguments.command], arguments)
+
+
+def run_command(
+    command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace
+) -> int:
     """Run one command; errors that spfem expects become one line and exit status 1.
 
     A command that a signal ends gives 128 and the number of the signal, as shells do; one whose
     output nobody reads any more ends without a word.
     """
-    arguments = build_parser().parse_args(words)
     try:
         with stopping_raises():
-            COMMANDS[arguments.command](arguments)
+            command(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
         return say_stopped(signal.SIGINT)

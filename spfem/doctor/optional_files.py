@@ -81,7 +81,7 @@ def _wrong_digest(path: Path) -> str:
 
 
 def _check_released(kind: str, path: Path) -> str:
-    from spfem.released_kinds import open_released
+    from spfem.released.kinds import open_released
 
     return _trouble(partial(open_released, kind, path))
 
@@ -93,13 +93,13 @@ def _check_perceptual(path: Path) -> str:
 
 
 def _check_paths(path: Path) -> str:
-    from spfem.pairing.released_paths import read_released_paths
+    from spfem.released.pairs import read_released_paths
 
     return _trouble(partial(read_released_paths, path))
 
 
 def _check_flame(path: Path) -> str:
-    from spfem.flame.assets import check_file
+    from spfem.released.flame_files import check_file
 
     return check_file(path)
 
@@ -113,7 +113,7 @@ def _trouble(read: Callable[[], object]) -> str:
 
 
 def _flame_files() -> list[OptionalFile]:
-    from spfem.flame.assets import OPTIONAL_FILES
+    from spfem.released.flame_files import FLAME_FILES
 
     return [
         OptionalFile(
@@ -124,7 +124,7 @@ def _flame_files() -> list[OptionalFile]:
             FLAME_LICENCE if file.name == "generic_model.pkl" else DECA_LICENCE,
             _check_flame,
         )
-        for file in OPTIONAL_FILES.values()
+        for file in FLAME_FILES.values()
     ]
 
 
@@ -170,7 +170,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             FSGAN_NAME,
             "FSGAN face segmenter",
-            "face masks as NED cuts them: spfem.face.segment",
+            "face masks as NED cuts them: edit --flame takes it",
             "by the form in the README of https://github.com/YuvalNirkin/fsgan",
             "on request, research only",
             partial(_check_released, "fsgan-segmenter"),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from spfem.checkpoints import load_weights
-from spfem.released_files import read_released
+from spfem.checkpoints import load_weights, read_released
 from spfem.renderer.perceptual import PerceptualLoss
 
 UNSEEN = r"features\.(30|32|34)\..+|classifier\..+"  # layers behind relu5_1

@@ -9,11 +9,11 @@ from spfem.__main__ import main
 from spfem.doctor.optional_files import FSGAN_NAME, VGG_NAME, list_optional_files
 from spfem.manipulator import Manipulator
 from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.manipulator.released import to_released
+from spfem.released.networks import to_released
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.checkpoint import to_released as renderer_to_released
 from spfem.settings import ManipulatorSettings, RendererSettings
-from tests.face.test_segmenter_file import cheap_state
+from tests.released.test_segmenter_file import cheap_state
 
 
 @pytest.fixture

@@ -7,15 +7,20 @@ import pytest
 import torch
 
 from spfem.face.align import umeyama
-from spfem.face.detector_boxes import (
+from spfem.released.deca_conditions import (
+    align_masked,
+    pupil_center,
+    transform_points,
+    unalign_masked,
+    warp_indices,
+)
+from spfem.released.ned_export import (
     fill_missing_boxes,
     grow_boxes,
     smooth_boxes,
     square_boxes,
 )
-from spfem.face.pupil import pupil_center
-from spfem.face.segmenter import FACE, FaceSegmenter
-from spfem.face.warp import align_masked, transform_points, unalign_masked, warp_indices
+from spfem.released.segment import FACE, FaceSegmenter
 from tests.parity import compare_cases, in_precisions
 
 

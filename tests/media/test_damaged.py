@@ -24,7 +24,7 @@ from spfem.media.losses import check_result
 from spfem.media.pictures import stream_pictures
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
-from spfem.ned_folders.clip import load_clip
+from spfem.released.ned import load_clip
 from tests.media.clips import clicks, flash_frames, write_clip
 
 VARIANTS = 500

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spfem.checkpoints import load_weights
+from spfem.checkpoints import load_weights, read_released
 from spfem.evaluation.lip_sync.measure import NOT_MEASURED
 from spfem.evaluation.lip_sync.score import LipSyncScore, distances_by_shift, score_distances
 from spfem.evaluation.lip_sync.windows import (
@@ -26,7 +26,6 @@ from spfem.evaluation.lip_sync.windows import (
     window_count,
 )
 from spfem.face.align import index_convention
-from spfem.released_files import read_released
 
 SIDE = 224  # pixels of the crops
 ROOM = 0.4  # by which the face box is padded, as in SyncNet's own pipeline

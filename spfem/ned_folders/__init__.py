@@ -1,1 +1,0 @@
-"""Folders of NED and SCMCL: preprocessed clips read from them, and written for them."""

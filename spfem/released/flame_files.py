@@ -1,0 +1,187 @@
+"""The user's own FLAME and DECA files: where from, what for, whether they fit, and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spfem.errors import AssetError, SpfemError
+from spfem.released.deca import DecaNetworks, read_networks
+from spfem.released.deca_images import (
+    FaceArtist,
+    read_face_mask,
+    read_fixed_displacement,
+    read_head_template,
+)
+from spfem.released.flame import (
+    FlameDecoder,
+    FlameModel,
+    LandmarkEmbedding,
+    read_flame_model,
+    read_landmark_embedding,
+)
+
+FLAME_SOURCE = "register at https://flame.is.tue.mpg.de and download FLAME 2020"
+DECA_SOURCE = "register at https://deca.is.tue.mpg.de or follow the DECA repository's README"
+DATA_SOURCE = "take it from the folder `data` of the DECA repository (its licence applies)"
+
+
+@dataclass(frozen=True)
+class FlameFile:
+    """A file that only the user can supply.
+
+    Attributes:
+        name: usual file name.
+        source: where to get it.
+        unlocks: what works with it.
+        least_bytes: fewer mean an interrupted download.
+        read: its strict reader.
+    """
+
+    name: str
+    source: str
+    unlocks: str
+    least_bytes: int
+    read: Callable[[Path], Any]
+
+    def check_file(self, path: Path) -> str:
+        """Why `path` cannot be used, in one line; empty if it can.
+
+        Reads the whole file: size, entries, shapes and finite values; nothing in it is run.
+        """
+        if not path.is_file():
+            return f"{path} does not exist; {self.source}"
+        size = path.stat().st_size
+        if size < self.least_bytes:
+            return (
+                f"{path} has {size} bytes, at least {self.least_bytes} are needed; the download "
+                "was cut off or it is another file"
+            )
+        try:
+            self.read(path)
+        except SpfemError as error:
+            return " ".join(str(error).split())
+        except (OSError, MemoryError) as error:
+            return f"{path} cannot be read ({error})"
+        return ""
+
+
+CODES = "FLAME codes of any video, by itself, as the released NED and SCMCL manipulators take them"
+PICTURES = "NMFC and shape images as NED's released renderers take them, with the other files"
+FLAME_FILES = {
+    "networks": FlameFile("deca_model.tar", DECA_SOURCE, CODES, 213_000_000, read_networks),
+    "model": FlameFile("generic_model.pkl", FLAME_SOURCE, PICTURES, 20_000_000, read_flame_model),
+    "landmarks": FlameFile(
+        "landmark_embedding.npy",
+        DATA_SOURCE,
+        "eye images of an edit, with the other files",
+        20_000,
+        read_landmark_embedding,
+    ),
+    "template": FlameFile("head_template.obj", DATA_SOURCE, PICTURES, 200_000, read_head_template),
+    "displacement": FlameFile(
+        "fixed_displacement_256.npy", DATA_SOURCE, PICTURES, 131_072, read_fixed_displacement
+    ),
+    "mask": FlameFile("uv_face_eye_mask.png", DATA_SOURCE, PICTURES, 100, read_face_mask),
+}
+
+
+def check_file(path: Path | str) -> str:
+    """Why a FLAME or DECA file, known by its usual name, cannot be used; empty if it can.
+
+    Raises:
+        AssetError: if the name is none of `FLAME_FILES`.
+    """
+    path = Path(path)
+    for optional in FLAME_FILES.values():
+        if optional.name == path.name:
+            return optional.check_file(path)
+    names = ", ".join(optional.name for optional in FLAME_FILES.values())
+    raise AssetError(f"{path.name} is no file of FLAME or DECA; those are {names}")
+
+
+@dataclass(frozen=True)
+class DecaFiles:
+    """Where the user keeps each file.
+
+    Attributes:
+        networks: `deca_model.tar`.
+        model: `generic_model.pkl` of FLAME 2020.
+        landmarks: `landmark_embedding.npy`.
+        template: `head_template.obj`.
+        displacement: `fixed_displacement_256.npy`.
+        mask: `uv_face_eye_mask.png`.
+    """
+
+    networks: Path
+    model: Path
+    landmarks: Path
+    template: Path
+    displacement: Path
+    mask: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path | str) -> DecaFiles:
+        """All files under their usual names in one folder, as in DECA's `data`."""
+        return cls(**{part: Path(folder) / file.name for part, file in FLAME_FILES.items()})
+
+
+@dataclass(frozen=True)
+class Deca:
+    """Everything of FLAME and DECA, on one device.
+
+    Attributes:
+        networks: encoders and detail decoder.
+        model: FLAME's arrays.
+        decoder: coefficients to vertices.
+        artist: vertices to pictures.
+        landmarks: places of the 68 landmarks.
+    """
+
+    networks: DecaNetworks
+    model: FlameModel
+    decoder: FlameDecoder
+    artist: FaceArtist
+    landmarks: LandmarkEmbedding
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of it is."""
+        return self.networks.device
+
+
+def load_deca(files: DecaFiles | Path | str, device: torch.device | str = "cpu") -> Deca:
+    """Load all files strictly.
+
+    Args:
+        files: where each is, or the one folder that holds all of them.
+        device: where the networks go.
+
+    Raises:
+        AssetError: naming each missing file, where to get it and what it unlocks.
+        InputError: if a file is damaged or not what it claims to be.
+        CheckpointError: if the networks are.
+    """
+    if not isinstance(files, DecaFiles):
+        files = DecaFiles.in_folder(files)
+    paths = {part: getattr(files, part) for part in FLAME_FILES}
+    missing = [
+        f"{paths[part]} does not exist: {file.source}; it unlocks {file.unlocks}"
+        for part, file in FLAME_FILES.items()
+        if not paths[part].is_file()
+    ]
+    if missing:
+        raise AssetError("; ".join(missing))
+    read = {part: file.read(paths[part]) for part, file in FLAME_FILES.items()}
+    artist = FaceArtist(read["model"], read["template"], read["displacement"], read["mask"])
+    return Deca(
+        networks=read["networks"].to(device),
+        model=read["model"],
+        decoder=FlameDecoder(read["model"]).to(device),
+        artist=artist.to(device),
+        landmarks=read["landmarks"].to(device),
+    )

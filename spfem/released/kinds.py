@@ -1,0 +1,188 @@
+"""The released files that can be imported, by kind, and the command that imports them; light."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spfem.errors import SettingsError
+
+METRICS = "metrics:open_metric"
+ENDING = ".safetensors"
+
+
+@dataclass(frozen=True)
+class ReleasedKind:
+    """One layout of released files.
+
+    Attributes:
+        title: what it is, for the help.
+        reader: `module:function` in this room that opens it, given kind and path.
+    """
+
+    title: str
+    reader: str
+
+    def open(self, kind: str, path: Path, **words: bool) -> OpenedRelease:
+        """Call its reader, whose module is imported only now."""
+        module, function = self.reader.split(":")
+        reader = getattr(importlib.import_module(f"spfem.released.{module}"), function)
+        opened: OpenedRelease = reader(kind, path, **words)
+        return opened
+
+
+RELEASED_KINDS = {
+    kind: ReleasedKind(title, reader)
+    for kind, title, reader in (
+        ("spatial", "ASCCL metric", METRICS),
+        ("temporal", "STCCL metric, its temporal part only (the same layout as ASCCL)", METRICS),
+        ("spatial-temporal", "STCCL metric, both parts (the same layout as ASCCL)", METRICS),
+        ("scmcl-audio", "SCMCL audio encoder (audio/last.pth)", METRICS),
+        ("scmcl-expression", "SCMCL 3DMM encoder (3dmm/last.pth)", METRICS),
+        ("scmcl-image", "SCMCL image encoder (image/last.pth)", METRICS),
+        (
+            "scmcl-expression-pair",
+            "SCMCL audio and 3DMM encoders (3dmm_finetune/last.pth)",
+            METRICS,
+        ),
+        (
+            "scmcl-image-pair",
+            "SCMCL audio and image encoders (image_finetune/last.pth)",
+            METRICS,
+        ),
+        ("ned-manipulator", "NED manipulator (02_nets_finetuned.pth)", "networks:open_manipulator"),
+        (
+            "scmcl-manipulator",
+            "SCMCL manipulator (05_nets_finetuned.pth)",
+            "networks:open_manipulator",
+        ),
+        (
+            "ned-renderer",
+            "NED or SCMCL renderer of a person: 20_net_G.pth with _net_D.pth and _net_Dm.pth "
+            "beside it, or their folder",
+            "networks:open_renderer",
+        ),
+        (
+            "scmcl-renderer",
+            "SCMCL renderer and its discriminators in one file (01_nets.pth)",
+            "networks:open_renderer",
+        ),
+        (
+            "fsgan-segmenter",
+            "FSGAN face segmenter (lfw_figaro_unet_256_2_0_segmentation_v1.pth)",
+            "segment:open_segmenter",
+        ),
+        ("deca", "DECA encoders and detail decoder (deca_model.tar)", "deca:open_deca"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class OpenedRelease:
+    """Networks filled from a released file.
+
+    Attributes:
+        entries: number of tensors taken from it.
+        provenance: where they come from, as stored in the new file.
+        write: makes the checkpoint of this package.
+        notes: what the user should know.
+    """
+
+    entries: int
+    provenance: dict[str, Any]
+    write: Callable[[Path], None]
+    notes: tuple[str, ...] = ()
+
+
+def open_released(kind: str, path: Path, *, keep_channel_order: bool = False) -> OpenedRelease:
+    """Read a released file into networks of its sizes.
+
+    Args:
+        kind: one of `RELEASED_KINDS`.
+        path: released file, or for a renderer also its folder.
+        keep_channel_order: leave the first convolution of ASCCL and STCCL for BGR pictures.
+
+    Raises:
+        CheckpointError: if the file cannot be read or is of another layout, with the names of the
+            missing, surplus and misshapen entries.
+        SettingsError: for an unknown kind, or a channel order where there is none to keep.
+    """
+    if kind not in RELEASED_KINDS:
+        raise SettingsError(f"kind must be one of {', '.join(RELEASED_KINDS)}; found {kind!r}")
+    released = RELEASED_KINDS[kind]
+    if not keep_channel_order:
+        return released.open(kind, path)
+    if released.reader != METRICS:
+        raise SettingsError(f"{kind} was not learned on BGR images; do not keep the channel order")
+    return released.open(kind, path, keep_channel_order=True)
+
+
+def import_released(
+    kind: str, path: Path, out: Path, *, keep_channel_order: bool = False
+) -> OpenedRelease:
+    """Read a released file and write it as a checkpoint of this package.
+
+    Args and errors as in `open_released`; `out` must end in .safetensors.
+    """
+    if out.suffix != ENDING:
+        raise SettingsError(f"the new file must end in {ENDING}, found {out}")
+    opened = open_released(kind, path, keep_channel_order=keep_channel_order)
+    opened.write(out)
+    return opened
+
+
+DESCRIPTION = """\
+Turn a released checkpoint into one of this package.
+
+The new file is a safetensors file with settings and provenance inside, for
+`SpatialCoherence.load(path)`, `load_manipulator(path)`, `load_renderer(path)` and the like.
+Only tensors are read: a file that holds code is refused. Sizes come from the shapes in the
+file; missing, surplus and misshapen entries are named; entries that nothing here uses are
+left out and listed. Audio and 3DMM encoders have one layout, so the file cannot tell which
+of them it holds. Manipulators work on FLAME expressions (51 coefficients), so they need the
+FLAME and DECA files beside them; `python -m spfem doctor` lists those.
+"""
+
+
+def add_import_parser(commands: Any) -> None:
+    """Add the command to the sub-parsers of the command line."""
+    width = max(map(len, RELEASED_KINDS))
+    listed = "\n".join(f"  {name:{width}}  {kind.title}" for name, kind in RELEASED_KINDS.items())
+    parser = commands.add_parser(
+        "import-checkpoint",
+        allow_abbrev=False,
+        help="turn a released checkpoint into one of this package",
+        description=DESCRIPTION,
+        epilog=f"kinds:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", choices=RELEASED_KINDS, metavar="KIND", help="see the list below")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the released file")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="OUT.safetensors", help="the new checkpoint"
+    )
+    parser.add_argument(
+        "--keep-channel-order",
+        action="store_true",
+        help="leave the first convolution of ASCCL and STCCL for BGR images, as released "
+        "(default: turned round, because this package feeds RGB)",
+    )
+
+
+def import_checkpoint(arguments: argparse.Namespace) -> None:
+    """Run the command and say what became of the file."""
+    made = import_released(
+        arguments.kind,
+        arguments.file,
+        arguments.out,
+        keep_channel_order=arguments.keep_channel_order,
+    )
+    print(f"wrote {arguments.out} ({made.entries} entries)")
+    for note in made.notes:
+        print(note)
+    if made.provenance["dropped"]:
+        print(f"left out, because nothing uses them: {', '.join(made.provenance['dropped'])}")

@@ -1,0 +1,539 @@
+"""Folders of NED and SCMCL: one clip as arrays, read from them and written for them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from spfem.artifacts import write_json, writing
+from spfem.errors import InputError, ShapeError
+from spfem.media.probe import probe_video
+from spfem.released.deca_codes import (
+    DecaCodes,
+    read_released_codes,
+    to_expression,
+    write_frame_codes,
+)
+from spfem.released.deca_conditions import EYE_POINTS, draw_eyes
+from spfem.released.ned_files import (
+    FRAME_INFO,
+    SEQUENCE_FRAMES,
+    VideoInfo,
+    frame_path,
+    list_frames,
+    read_boxes,
+    read_frame_info,
+    read_picture,
+    read_table,
+    write_boxes,
+    write_frame_info,
+    write_picture,
+    write_table,
+)
+from spfem.renderer.clips import RendererClip
+from spfem.renderer.conditions import stack_conditions
+
+PICTURES = (  # folders of RGB pictures, one a frame
+    "images",
+    "faces",
+    "faces_aligned",
+    "nmfcs",
+    "nmfcs_aligned",
+    "shapes",
+    "shapes_aligned",
+)
+MASKS = ("masks", "masks_aligned")
+TABLES = ("eye_landmarks", "eye_landmarks_aligned", "align_transforms")
+CODES = "DECA"
+MOUTH_POINTS = 20  # rows of the mouth, after those of the eyes
+TABLE_ROWS = {
+    "eye_landmarks": (EYE_POINTS, EYE_POINTS + MOUTH_POINTS),
+    "eye_landmarks_aligned": (EYE_POINTS, EYE_POINTS + MOUTH_POINTS),
+    "align_transforms": (2,),
+}
+NED_SIZE = 256  # pixels, side of every picture of NED
+MOUTH_CENTRE = (126.5, 174.0)  # between the corners of the mouth in NED's template of 256 pixels
+_CODES_PREFIX = "DECA."
+
+
+@dataclass(frozen=True)
+class NedClip:
+    """One clip of T frames as NED's preprocessing leaves it.
+
+    Attributes:
+        name: of the video, without suffix.
+        fps: frames per second.
+        frame_size: (H, W) of the video; (S, S), that of the crops, where it is unknown.
+        arrays: folder name -> (T, ...). Pictures (T, S, S, 3) uint8 RGB: `images` are the square
+            crops of the video, `..._aligned` lie in the template's place. Masks (T, S, S) uint8,
+            0 or 255. `eye_landmarks` (T, 14 or 34, 2) float64 pixel indices (the first pixel's
+            centre is 0): outlines of both eyes, the two pupils, and perhaps the mouth.
+            `align_transforms` (T, 2, 3) float64, crop to aligned, pixel indices.
+        boxes: (T, 4) int64 left, top, right, bottom of the crop in the video, the last two
+            exclusive; None where the folder does not say.
+        codes: DECA's; None where the folder has none.
+
+    Raises:
+        ShapeError: if an array is of another shape or type, or lengths differ.
+    """
+
+    name: str
+    fps: float
+    frame_size: tuple[int, int]
+    arrays: Mapping[str, np.ndarray]
+    boxes: np.ndarray | None = None
+    codes: DecaCodes | None = None
+
+    def __post_init__(self) -> None:
+        if not {"images", "faces_aligned"} & set(self.arrays):
+            raise ShapeError(f"clip {self.name} has neither images nor faces_aligned")
+        wanted = (len(self), self.size, self.size)
+        for folder, array in self.arrays.items():
+            if folder in TABLES:
+                columns = 3 if folder == "align_transforms" else 2
+                fits = any(array.shape == (len(self), r, columns) for r in TABLE_ROWS[folder])
+                fits = fits and array.dtype == np.float64
+            else:
+                fits = folder in PICTURES + MASKS and array.dtype == np.uint8
+                fits = fits and array.shape == (wanted if folder in MASKS else (*wanted, 3))
+            if not fits:
+                raise ShapeError(f"clip {self.name}: {folder} is {array.dtype} {array.shape}")
+        if self.boxes is not None and self.boxes.shape != (len(self), 4):
+            raise ShapeError(f"clip {self.name}: boxes are {self.boxes.shape}")
+        if self.codes is not None and len(self.codes) != len(self):
+            raise ShapeError(f"clip {self.name}: codes are of {len(self.codes)} frames")
+
+    def _first(self) -> np.ndarray:
+        name = "images" if "images" in self.arrays else "faces_aligned"
+        return self.arrays[name]
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self._first())
+
+    @property
+    def size(self) -> int:
+        """S, side of every picture in pixels."""
+        return int(self._first().shape[1])
+
+    @property
+    def faces(self) -> np.ndarray:
+        """Aligned faces (T, S, S, 3) as in `FaceTrack`, but black outside the mask."""
+        return self.need("faces_aligned")
+
+    @property
+    def masks(self) -> np.ndarray:
+        """Aligned masks (T, S, S) as in `FaceTrack`."""
+        return self.need("masks_aligned")
+
+    @property
+    def found(self) -> np.ndarray:
+        """(T,) bool as in `FaceTrack`: NED fills frames without a face and does not say which."""
+        return np.ones(len(self), bool)
+
+    @property
+    def align(self) -> np.ndarray:
+        """Video to aligned pixels (T, 2, 3) float32 as in `FaceTrack` (first centre at 0.5).
+
+        Without boxes, the crop stands for the video.
+        """
+        matrices = self.need("align_transforms").copy()
+        # From pixel indices to places whose first centre is 0.5.
+        matrices[:, :, 2] -= matrices[:, :, :2] @ (0.5, 0.5) - 0.5
+        if self.boxes is not None:
+            matrices = compose(matrices, crop_matrices(self.boxes, self.size))
+        return matrices.astype(np.float32)
+
+    @property
+    def expression(self) -> np.ndarray:
+        """The manipulator's vectors (T, 51) of the FLAME route, see `to_expression`.
+
+        Raises:
+            InputError: if the clip has no DECA codes.
+        """
+        if self.codes is None:
+            raise InputError(f"clip {self.name} has no DECA codes; run NED's reconstruct first")
+        return to_expression(self.codes)
+
+    def need(self, folder: str) -> np.ndarray:
+        """The array (T, ...) of a folder.
+
+        Raises:
+            InputError: if the clip has none.
+        """
+        if folder not in self.arrays:
+            raise InputError(
+                f"clip {self.name} has no {folder}; run NED's preprocessing to its end"
+            )
+        return self.arrays[folder]
+
+
+def to_renderer_clip(clip: NedClip) -> RendererClip:
+    """What a renderer of NED's layout learns from: ten channels NMFC, eyes, shape and mask.
+
+    The eye image is drawn from the aligned landmarks. Where they lack the mouth (NED's test mode),
+    its centre is that of NED's template.
+
+    Raises:
+        InputError: if an aligned folder is missing.
+
+    Source: spec `manipulator_and_renderer.md` D2.
+    """
+    eyes = clip.need("eye_landmarks_aligned")
+    conditions = stack_conditions(
+        clip.need("nmfcs_aligned"),
+        clip.need("shapes_aligned"),
+        draw_eyes(eyes[:, :EYE_POINTS].astype(np.int32), clip.size, clip.size),
+        clip.masks,
+    )
+    mouth = np.tile(np.array(MOUTH_CENTRE, np.float32) * (clip.size / NED_SIZE), (len(clip), 1))
+    if eyes.shape[1] > EYE_POINTS:
+        mouth = np.median(eyes[:, EYE_POINTS:], 1).astype(np.int32).astype(np.float32)
+    eye_centres = np.median(eyes[:, :EYE_POINTS], 1).astype(np.int32).astype(np.float32)
+    return RendererClip(conditions, clip.faces, mouth, eye_centres=eye_centres)
+
+
+def crop_matrices(boxes: np.ndarray, size: int = NED_SIZE) -> np.ndarray:
+    """Video to crop (T, 2, 3) float64, first centre at 0.5, of crops of boxes (T, 4)."""
+    scale = size / (boxes[:, 2:] - boxes[:, :2])
+    matrices = np.zeros((len(boxes), 2, 3))
+    matrices[:, (0, 1), (0, 1)] = scale
+    matrices[:, :, 2] = -scale * boxes[:, :2]
+    return matrices
+
+
+def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The affine maps (T, 2, 3) that apply `first`, then `second`."""
+    linear = second[:, :, :2] @ first[:, :, :2]
+    shift = (second[:, :, :2] @ first[:, :, 2:])[..., 0] + second[:, :, 2]
+    return np.concatenate([linear, shift[..., None]], -1)
+
+
+def save_clip(path: Path, clip: NedClip) -> None:
+    """Write one .npz file, whole or not at all."""
+    values: dict[str, np.ndarray] = dict(clip.arrays)
+    values |= {"name": np.array(clip.name), "fps": np.array(clip.fps)}
+    values["frame_size"] = np.array(clip.frame_size, np.int64)
+    if clip.boxes is not None:
+        values["boxes"] = clip.boxes
+    if clip.codes is not None:
+        values |= {_CODES_PREFIX + f.name: getattr(clip.codes, f.name) for f in fields(clip.codes)}
+    with writing(path) as aside:
+        np.savez(aside, **values)  # type: ignore[arg-type]
+
+
+def load_clip(path: Path) -> NedClip:
+    """Read what `save_clip` wrote.
+
+    Raises:
+        InputError: if the file is missing, damaged or holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            values = {name: stored[name] for name in stored.files}
+        codes = None
+        if any(name.startswith(_CODES_PREFIX) for name in values):
+            parts = {f.name: values.pop(_CODES_PREFIX + f.name) for f in fields(DecaCodes)}
+            codes = DecaCodes(**parts)
+        height, width = values.pop("frame_size")
+        return NedClip(
+            name=str(values.pop("name")),
+            fps=float(values.pop("fps")),
+            frame_size=(int(height), int(width)),
+            boxes=values.pop("boxes", None),
+            codes=codes,
+            arrays=values,
+        )
+    except Exception as error:  # damaged archives raise whatever the reader stumbles over
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path} holds no clip of a NED folder ({reason}); import the folder again"
+        ) from error
+
+
+DEFAULT_FPS = 30.0  # NED's own, where no box file says
+_SUFFIXES = (
+    dict.fromkeys(PICTURES + MASKS, ".png") | dict.fromkeys(TABLES, ".txt") | {CODES: ".pkl"}
+)
+
+
+@dataclass(frozen=True)
+class NedFolder:
+    """What lies in a folder, found and counted but not read.
+
+    Attributes:
+        folder: of one person.
+        files: folder name -> frame number -> file; every folder has the same frames.
+        videos: name, fps, boxes (None if unknown) and frame numbers of each video.
+    """
+
+    folder: Path
+    files: dict[str, dict[int, Path]]
+    videos: tuple[tuple[str, float, np.ndarray | None, tuple[int, ...]], ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Folders of a full preprocessing that are not there."""
+        return tuple(name for name in _SUFFIXES if name not in self.files)
+
+
+def open_ned_folder(folder: Path) -> NedFolder:
+    """Find the frames of a folder of one person, flat or in sub-folders of 50.
+
+    All folders of frames must hold the same ones. Frames are shared out among videos by
+    `videos/_frame_info.txt` (SCMCL) or the box files (`--save_videos_info`); where neither is
+    there, all are one clip named as the folder, at NED's 30 frames a second.
+
+    Raises:
+        InputError: if it is no such folder, or files are missing or contradict each other.
+
+    Source: spec `face_pipeline.md` 0, 1.6, 9.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give the one with images/ of one person")
+    files = {}
+    for name, suffix in _SUFFIXES.items():
+        if (folder / name).is_dir() and (frames := list_frames(folder / name, suffix)):
+            files[name] = frames
+    first = next((name for name in ("images", "faces_aligned") if name in files), None)
+    if first is None:
+        raise InputError(
+            f"{folder} has frames neither in images nor in faces_aligned; give the folder of one "
+            "person that NED's preprocess.sh made"
+        )
+    wanted = set(files[first])
+    for name, frames in files.items():
+        if lost := sorted(wanted - set(frames)):
+            raise InputError(
+                f"{folder / name} lacks {len(lost)} of the {len(wanted)} frames of {first}, the "
+                f"first: {lost[0]:06d}; preprocess the folder again, from an empty {name}"
+            )
+        if extra := sorted(set(frames) - wanted):
+            raise InputError(
+                f"{folder / name} has {len(extra)} frames that {first} lacks, the first: "
+                f"{extra[0]:06d}; preprocess the folder again, from an empty {name}"
+            )
+    order = sorted(wanted)
+    if order != list(range(order[0], order[0] + len(order))):
+        gap = next(i for i, index in enumerate(order) if index != order[0] + i)
+        raise InputError(f"{folder / first} lacks frame {order[0] + gap:06d} in its midst")
+    return NedFolder(folder, files, tuple(_share_out(folder, order)))
+
+
+def _share_out(
+    folder: Path, order: list[int]
+) -> Iterator[tuple[str, float, np.ndarray | None, tuple[int, ...]]]:
+    """Name, fps, boxes and frames of each video."""
+    paths = sorted((folder / "videos").rglob("*.txt"))
+    known = [read_boxes(path) for path in paths if not path.name.startswith("_")]
+    infos = {info.name: info for info in known}
+    listing = folder / "videos" / FRAME_INFO
+    if listing.is_file():
+        videos = read_frame_info(listing)
+    elif infos:
+        starts = np.cumsum([0, *(len(info.boxes) for info in known)]).tolist()
+        ranges = zip(known, starts, strict=False)
+        videos = [(v.name, list(range(start, start + len(v.boxes)))) for v, start in ranges]
+    else:
+        yield folder.resolve().name, DEFAULT_FPS, None, tuple(order)
+        return
+    there, told = set(order), [index for _, frames in videos for index in frames]
+    if told != list(range(len(told))) or not there <= set(told):
+        raise InputError(
+            f"{folder / 'videos'} tells of {len(told)} frames, which are not the {len(order)} that "
+            f"are there ({order[0]} to {order[-1]}); preprocess the folder again from its start"
+        )
+    for name, frames in videos:
+        kept = [i for i, index in enumerate(frames) if index in there]  # `--split` drops the last
+        info: VideoInfo | None = infos.get(name)
+        if info is not None and len(info.boxes) != len(frames):
+            raise InputError(f"{folder}: {name} has {len(info.boxes)} boxes, {len(frames)} frames")
+        if kept:
+            boxes = None if info is None else info.boxes[kept]
+            fps = DEFAULT_FPS if info is None else info.fps
+            yield name, fps, boxes, tuple(frames[i] for i in kept)
+
+
+def read_clips(opened: NedFolder) -> Iterator[NedClip]:
+    """Read one video after the other; a clip of T frames takes about 1.2 T megabytes.
+
+    Raises:
+        InputError: if a file is damaged or of another size than the others.
+    """
+    for name, fps, boxes, frames in opened.videos:
+        arrays, codes = {}, None
+        for folder, files in opened.files.items():
+            paths = [files[index] for index in frames]
+            if folder == CODES:
+                codes = read_released_codes(paths)
+            elif folder in TABLES:
+                columns = 3 if folder == "align_transforms" else 2
+                tables = [read_table(path, TABLE_ROWS[folder], columns) for path in paths]
+                arrays[folder] = _stack(tables, paths)
+            else:
+                pictures = [read_picture(path, grey=folder in MASKS) for path in paths]
+                arrays[folder] = _stack(pictures, paths)
+        for mask in set(MASKS) & set(arrays):
+            arrays[mask] = np.where(arrays[mask] >= 128, 255, 0).astype(np.uint8)
+        _check_sizes(opened.folder, name, arrays)
+        size = _frame_size(opened.folder, name, frames[0])
+        if size is None:
+            boxes = None  # without the size of the video they place nothing
+            size = next(arrays[n].shape[1:3] for n in ("images", "faces_aligned") if n in arrays)
+        yield NedClip(name, fps, (int(size[0]), int(size[1])), arrays, boxes, codes)
+
+
+def _stack(arrays: list[np.ndarray], paths: list[Path]) -> np.ndarray:
+    for array, path in zip(arrays, paths, strict=True):
+        if array.shape != arrays[0].shape:
+            raise InputError(f"{path} is {array.shape}, but {paths[0].name} is {arrays[0].shape}")
+    return np.stack(arrays)
+
+
+def _check_sizes(folder: Path, name: str, arrays: dict[str, np.ndarray]) -> None:
+    first = next(n for n in ("images", "faces_aligned") if n in arrays)
+    side = arrays[first].shape[1]
+    for other, array in arrays.items():
+        if other not in TABLES and array.shape[1:3] != (side, side):
+            raise InputError(
+                f"{folder / other}: pictures of {name} are {array.shape[2]} x {array.shape[1]}; "
+                f"all folders must hold squares of one size, {first} has {side}"
+            )
+
+
+def _frame_size(folder: Path, name: str, index: int) -> tuple[int, int] | None:
+    """Height and width of the video's frames, if they were saved or the video is there."""
+    for path in (
+        folder / "full_frames" / f"{index:06d}.png",
+        folder / "full_frames" / f"{index // 50:06d}" / f"{index:06d}.png",
+    ):
+        if path.is_file():
+            height, width = read_picture(path).shape[:2]
+            return height, width
+    for path in sorted((folder / "videos").rglob("*.mp4")):
+        if path.stem == name:
+            facts = probe_video(path)
+            return facts.height, facts.width
+    return None
+
+
+NOTE_NAME = "made_by_spfem.json"
+
+
+@dataclass(frozen=True)
+class ClipToWrite:
+    """One clip on its way into a folder.
+
+    Attributes:
+        clip: its arrays.
+        video: the file, copied into `videos/`; None if it is not at hand.
+        read_frames: gives the frames (T, H, W, 3) uint8 RGB for `full_frames/`; None for none.
+    """
+
+    clip: NedClip
+    video: Path | None = None
+    read_frames: Callable[[], Iterable[np.ndarray]] | None = None
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder`, which takes its name only if the block succeeds.
+
+    Raises:
+        InputError: if `folder` exists and is not empty: nothing is added to foreign files.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} (--out) exists and is not empty; name a new folder")
+    with writing(folder) as aside:
+        aside.mkdir()
+        yield aside
+
+
+def write_ned_folder(folder: Path, clips: Iterable[ClipToWrite], *, split: bool = False) -> int:
+    """Write the folder of one person; give the number of frames.
+
+    Frames are counted over all clips. With `split` (NED's training) they lie in sub-folders of 50,
+    no clip begins within one (NED lets them straddle), and what is left at the end of a clip is
+    dropped, as NED drops it at the end of the last. Without it (NED's test) the boxes and, where
+    they are at hand, the whole frames are written as well.
+
+    `made_by_spfem.json` says what was left out and why. The folder must not exist; its parent's
+    caller writes aside, see `new_folder`.
+
+    Raises:
+        InputError: if no frame is left, or two clips have one name.
+
+    Source: spec `face_pipeline.md` 0, 1.1, 1.6, 9.
+    """
+    start = 0
+    listed: list[tuple[str, int]] = []
+    dropped: list[str] = []
+    folders: set[str] = set()
+    for item in clips:
+        clip = item.clip
+        if clip.name in (name for name, _ in listed):
+            raise InputError(f"two clips are called {clip.name}; rename one of the videos")
+        count = len(clip) // SEQUENCE_FRAMES * SEQUENCE_FRAMES if split else len(clip)
+        if count < len(clip):
+            dropped.append(f"{clip.name}: {len(clip) - count} frames at the end")
+        if not count:
+            continue
+        folders |= _write_frames(folder, clip, start, count, split=split)
+        _write_video(folder, item, start, split=split)
+        listed.append((clip.name, count))
+        start += count
+    if not start:
+        raise InputError(
+            f"no clip has {SEQUENCE_FRAMES} frames, which --split needs; leave it out"
+            if dropped
+            else "there is no clip to write"
+        )
+    write_frame_info(folder / "videos" / FRAME_INFO, listed)
+    notes: dict[str, object] = {"folders": sorted(folders), "frames": start, "dropped": dropped}
+    if CODES not in folders:
+        notes["no DECA"] = (
+            "the codes of the default head model are no FLAME coefficients; export again with "
+            "--deca and the files of FLAME and DECA"
+        )
+    write_json(folder / NOTE_NAME, notes)
+    return start
+
+
+def _write_frames(folder: Path, clip: NedClip, start: int, count: int, *, split: bool) -> set[str]:
+    for name, array in clip.arrays.items():
+        for i in range(count):
+            if name in TABLES:
+                path = frame_path(folder / name, start + i, ".txt", split=split)
+                write_table(path, array[i])
+            else:
+                path = frame_path(folder / name, start + i, ".png", split=split)
+                picture = array[i]
+                if name == "masks_aligned":  # three channels, as released
+                    picture = np.repeat(picture[..., None], 3, axis=-1)
+                write_picture(path, picture)
+    if clip.codes is None:
+        return set(clip.arrays)
+    for i in range(count):
+        path = frame_path(folder / CODES, start + i, ".pkl", split=split)
+        write_frame_codes(path, clip.codes, i)
+    return {*clip.arrays, CODES}
+
+
+def _write_video(folder: Path, item: ClipToWrite, start: int, *, split: bool) -> None:
+    clip, videos = item.clip, folder / "videos"
+    videos.mkdir(parents=True, exist_ok=True)
+    video = videos / f"{clip.name}.mp4"
+    if item.video is not None and item.video.suffix == ".mp4":  # NED looks for no other
+        shutil.copyfile(item.video, video)
+    if split or clip.boxes is None:
+        return
+    info = VideoInfo(clip.name, clip.fps, clip.boxes)
+    write_boxes(video.with_suffix(".txt"), info, f"videos/{video.name}")
+    if item.read_frames is not None:
+        for i, frame in enumerate(item.read_frames()):
+            write_picture(frame_path(folder / "full_frames", start + i, ".png"), frame)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from spfem.errors import CheckpointError
+from spfem.released.deca import (
+    COARSE_OUTPUTS,
+    DETAIL_OUTPUTS,
+    NETWORKS,
+    DetailDecoder,
+    FaceEncoder,
+    read_networks,
+)
+from spfem.released.kinds import import_released, open_released
+
+
+def cheap_networks():
+    """The released entries, of true shapes, one value each: a file of some hundred kilobytes."""
+    with torch.device("meta"):
+        modules = FaceEncoder(COARSE_OUTPUTS), FaceEncoder(DETAIL_OUTPUTS), DetailDecoder()
+    return {
+        group: {
+            name: torch.tensor(0.01 * (index % 7)).to(value.dtype).expand(value.shape)
+            for index, (name, value) in enumerate(module.state_dict().items())
+        }
+        for group, module in zip(NETWORKS, modules, strict=True)
+    }
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content):
+        torch.save(content | {"opt": {"state": {}}, "global_step": 9}, tmp_path / "deca_model.tar")
+        return tmp_path / "deca_model.tar"
+
+    return write
+
+
+def test_the_imported_file_is_read_like_the_released_one(tmp_path, file):
+    content, out = cheap_networks(), tmp_path / "deca.safetensors"
+    opened = import_released("deca", file(content), out)
+    assert opened.entries == 322 + 322 + 44
+    assert opened.provenance["dropped"] == ["opt", "global_step"]
+    one, two = read_networks(tmp_path / "deca_model.tar"), read_networks(out)
+    for part in ("coarse_encoder", "detail_encoder", "detail_decoder"):
+        own, other = getattr(one, part).state_dict(), getattr(two, part).state_dict()
+        assert list(own) == list(other)
+        assert all(torch.equal(own[name], other[name]) for name in own)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda n: n["E_flame"].pop("layers.2.bias"), r"E_flame\) lacks 1 entries \(layers.2.bias"),
+        (lambda n: n["E_detail"].update(fc=torch.ones(1)), r"E_detail\) has surplus 1 entries"),
+        (
+            lambda n: n["E_flame"].update({"layers.2.bias": torch.ones(159)}),
+            r"\(159,\) instead of \(236,\)",
+        ),
+        (lambda n: n.pop("D_detail"), "lacks the networks D_detail"),
+        (lambda n: n.update(E_flame=nn.Linear(1, 1)), "could run code"),
+    ],
+)
+def test_other_files_are_refused_by_name(file, change, message):
+    content = cheap_networks()
+    change(content)
+    with pytest.raises(CheckpointError, match=message):
+        open_released("deca", file(content))

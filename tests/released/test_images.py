@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.released.deca_images import (
+    FaceArtist,
+    mean_face_coordinates,
+    read_face_mask,
+    read_head_template,
+    shade,
+)
+from spfem.released.flame import read_flame_model
+
+SIZE = 224
+ALIKE = {"atol": 2e-3, "rtol": 0}
+
+
+@pytest.fixture(scope="module")
+def parts(deca_folder):
+    return (
+        read_flame_model(deca_folder / "generic_model.pkl"),
+        read_head_template(deca_folder / "head_template.obj"),
+        read_face_mask(deca_folder / "uv_face_eye_mask.png"),
+    )
+
+
+@pytest.fixture(scope="module")
+def artist(parts):
+    model, template, mask = parts
+    return FaceArtist(model, template, np.zeros((256, 256), np.float32), mask)
+
+
+@pytest.fixture(scope="module")
+def face(parts):
+    """A head turned by half a radian, its camera and no wrinkles."""
+    turn = torch.tensor([[np.cos(0.5), 0, np.sin(0.5)], [0, 1, 0], [-np.sin(0.5), 0, np.cos(0.5)]])
+    vertices = torch.from_numpy(parts[0].template) @ turn.float().T
+    camera = torch.tensor([[7.0, 0.01, -0.02]])
+    return vertices[None], camera, torch.zeros(1, 1, 256, 256)
+
+
+@pytest.fixture(scope="module")
+def images(artist, face):
+    return artist(*face)
+
+
+def _slow_pixel(parts, vertices, camera, row, column):
+    """Colour and normal where a line through one pixel's centre first meets the mesh."""
+    model, template, _ = parts
+    s, tx, ty = camera[0].numpy().astype(float)
+    x = s * (vertices[:, 0] + tx)
+    y = -s * (vertices[:, 1] + ty)
+    flat = np.stack([x, y], 1)
+    a, b, c = (flat[template.triangles[:, corner]] for corner in range(3))
+    target = np.array([(2 * column + 1) / SIZE - 1, (2 * row + 1) / SIZE - 1])
+
+    def area(p, q, r):
+        return (q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0]
+
+    whole = area(a, b, c)
+    spot = np.broadcast_to(target, a.shape)
+    shares = np.stack([area(b, c, spot), area(c, a, spot), area(a, b, spot)], 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = shares / whole[:, None]
+    hit = np.flatnonzero((shares >= 0).all(1) & (np.abs(whole) > 1e-14))
+    if len(hit) == 0:
+        return None
+    corners = template.triangles[hit]
+    depth = (shares[hit] * -vertices[corners, 2]).sum(1)
+    first = np.argmin(depth)
+    low, high = model.template.min(0), model.template.max(0)
+    colours = (model.template - low) / (high - low)
+    return shares[hit[first]] @ colours[corners[first]]
+
+
+def test_colours_are_those_of_the_first_surface_behind_each_pixel(parts, face, images):
+    vertices = face[0][0].numpy().astype(float)
+    nmfc = images.nmfc[0].movedim(0, -1).numpy()
+    seen = 0
+    for row in range(3, SIZE, 13):
+        for column in range(5, SIZE, 13):
+            wanted = _slow_pixel(parts, vertices, face[1], row, column)
+            found = nmfc[row, column]
+            if wanted is None:
+                np.testing.assert_array_equal(found, 0)
+            elif found.any():  # steep places at the rim stay black
+                np.testing.assert_allclose(found, wanted, **ALIKE)
+                seen += 1
+    assert seen > 50
+
+
+def test_steep_places_are_black(artist, face, parts):
+    vertices, camera, still = face
+    behind = vertices * torch.tensor([-1.0, 1, -1])  # the same head from behind
+    inside_out = torch.flip(artist.triangles, [1])
+    turned = FaceArtist(parts[0], parts[1], np.zeros((256, 256), np.float32), parts[2])
+    turned.triangles = inside_out  # normals point inwards: nothing faces the camera
+    turned.map_triangles = torch.flip(artist.map_triangles, [1])
+    assert (turned(behind, camera, still).nmfc > 0).float().mean() < 0.02
+    assert (artist(behind, camera, still).nmfc > 0).float().mean() > 0.2
+
+
+def test_without_wrinkles_both_shapes_are_alike(images):
+    inside = images.coarse_shape[0, 0] > 0
+    difference = (images.shape - images.coarse_shape)[0, 0][inside].abs()
+    assert difference.median() < 0.01
+    assert torch.equal(images.shape[:, 0], images.shape[:, 2])  # grey
+
+
+def test_wrinkles_show_inside_the_mask_only(artist, face, images):
+    rows, columns = torch.meshgrid(torch.arange(256), torch.arange(256), indexing="ij")
+    ripple = (5e-4 * torch.sin(columns / 2.0)) * (rows < 128)
+    rippled = artist(*face[:2], ripple[None, None])
+    nothing = artist(*face[:2], (ripple * (artist.mask == 0))[None, None])
+    assert (rippled.shape - images.shape).abs().max() > 0.1
+    assert torch.equal(rippled.coarse_shape, images.coarse_shape)
+    assert torch.equal(nothing.shape, images.shape)
+
+
+def test_light_from_everywhere():
+    front = shade(torch.tensor([0.0, 0, 1])).item()
+    assert front == pytest.approx(180 / 255 * 1.7 * (4 / np.sqrt(3) + 1) / 5)
+    side = shade(torch.tensor([1.0, 0, 0])).item()
+    assert side == pytest.approx(180 / 255 * 1.7 * (2 / np.sqrt(3)) / 5)
+    assert shade(torch.tensor([0.0, 0, -1])).item() == 0
+
+
+def test_mean_face_coordinates_fill_the_range(parts):
+    colours = mean_face_coordinates(parts[0].template)
+    np.testing.assert_array_equal(colours.min(0), 0)
+    np.testing.assert_array_equal(colours.max(0), 1)
+
+
+def test_frames_do_not_touch_each_other(artist, face, images):
+    vertices, camera, still = face
+    pair = artist(
+        torch.cat([vertices * 0.5, vertices]), camera.expand(2, 3), still.expand(2, 1, 256, 256)
+    )
+    torch.testing.assert_close(pair.nmfc[1], images.nmfc[0])
+    torch.testing.assert_close(pair.shape[1], images.shape[0])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spfem.errors import FaceNotFoundError, ShapeError
+from spfem.face.erosion import soft_erosion
+from spfem.released.segment import FaceSegmenter, segment_faces
+
+
+class RedIsFace(nn.Module):
+    """Stands for a trained network: scores red pixels as face, blue ones as hair."""
+
+    def __init__(self):
+        super().__init__()
+        self.final = nn.Conv2d(1, 3, 1)
+
+    def forward(self, pictures):
+        red, blue = pictures[:, :1], pictures[:, 2:]
+        return torch.cat([torch.full_like(red, 0.5), red, blue], dim=1)
+
+
+def crop(*squares, colour=0):
+    picture = np.zeros((96, 96, 3), np.uint8)
+    for row, column, side in squares:
+        picture[row : row + side, column : column + side, colour] = 255
+    return picture
+
+
+def test_the_largest_eroded_piece_of_the_face_is_kept():
+    (mask,) = segment_faces(RedIsFace(), [crop((10, 10, 20), (40, 40, 50))])
+    alone = np.zeros((96, 96), np.float32)
+    alone[40:90, 40:90] = 1
+    assert set(np.unique(mask)) == {0, 255}
+    np.testing.assert_array_equal(mask > 0, soft_erosion(alone, 21, 0.6)[1])
+    assert (mask[40:90, 65] > 0).sum() == 48  # one pixel less at each straight edge
+
+
+def test_frames_without_a_face_have_the_mask_before_or_the_first():
+    shown, other = crop((40, 40, 50)), crop((5, 5, 40))
+    empty, hair = crop(), crop((40, 40, 50), colour=2)
+    masks = segment_faces(RedIsFace(), [empty, shown, hair, other, empty])
+    assert masks.shape == (5, 96, 96)
+    assert masks.dtype == np.uint8
+    np.testing.assert_array_equal(masks[0], masks[1])
+    np.testing.assert_array_equal(masks[2], masks[1])
+    np.testing.assert_array_equal(masks[4], masks[3])
+    assert (masks[3] != masks[1]).any()
+    with pytest.raises(FaceNotFoundError, match="any of 2 crops"):
+        segment_faces(RedIsFace(), [empty, hair])
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return FaceSegmenter()
+
+
+def test_paper_size(network):
+    assert sum(parameter.numel() for parameter in network.parameters()) == 28_950_851
+
+
+@torch.inference_mode()
+def test_statistics_are_those_of_each_picture_whatever_the_batch_and_the_mode(network):
+    pictures = torch.rand(2, 3, 32, 48)
+    together = network.eval()(pictures)
+    assert together.shape == pictures.shape
+    for number in (0, 1):
+        alone = network.train()(pictures[number : number + 1])
+        torch.testing.assert_close(together[number : number + 1], alone, atol=1e-5, rtol=1e-5)
+    stored = network.state_dict()["center.conv1.1.running_mean"]
+    assert not stored.any()
+
+
+def test_wrong_sizes_are_named(network):
+    with pytest.raises(ShapeError, match="multiples of 16"):
+        network(torch.rand(1, 3, 40, 32))
+    with pytest.raises(ShapeError, match="not both 16"):
+        network(torch.rand(1, 3, 16, 16))
+    with pytest.raises(ShapeError, match="give"):
+        network(torch.rand(3, 32, 32))
