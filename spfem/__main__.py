@@ -73,6 +73,26 @@ def build_parser() -> argparse.ArgumentParser:
         "the clip first",
     )
     edit.add_argument(
+        "--manipulator",
+        type=Path,
+        metavar="FILE",
+        help="a manipulator checkpoint in place of --models and --method; with --renderer-file one "
+        "that import-checkpoint made of NED's or SCMCL's",
+    )
+    edit.add_argument(
+        "--renderer-file",
+        type=Path,
+        metavar="FILE",
+        help="draw with NED's or SCMCL's renderer of this very person, as import-checkpoint made "
+        "it; needs --manipulator and your own FLAME and DECA files",
+    )
+    edit.add_argument(
+        "--flame",
+        type=Path,
+        metavar="DIR",
+        help="folder of your FLAME and DECA files (default: data/optional; doctor lists them)",
+    )
+    edit.add_argument(
         "--face",
         type=int,
         metavar="N",
@@ -130,6 +150,9 @@ def _edit(arguments: argparse.Namespace) -> None:
             reference=arguments.reference,
             intensity=arguments.intensity,
             renderer=arguments.renderer,
+            manipulator=arguments.manipulator,
+            renderer_file=arguments.renderer_file,
+            flame=arguments.flame,
             models=arguments.models,
             method=arguments.method,
             face=arguments.face,

@@ -10,10 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from spfem.errors import SpfemError
+from spfem.released.kinds import FSGAN_NAME
 
-FLAME_LICENCE = "FLAME: registration, no commercial use"
-DECA_LICENCE = "Max Planck: registration, no commercial use"
-FSGAN_NAME = "lfw_figaro_unet_256_2_0_segmentation_v1.pth"
 VGG_NAME = "vgg19-dcbb9e9d.pth"
 NED = "links in the README of https://github.com/foivospar/NED"
 SCMCL = "the archive that the README of SCMCL links, unpacked as scmcl/"
@@ -121,7 +119,7 @@ def _flame_files() -> list[OptionalFile]:
             "FLAME head model" if file.name == "generic_model.pkl" else "DECA",
             file.unlocks,
             file.source,
-            FLAME_LICENCE if file.name == "generic_model.pkl" else DECA_LICENCE,
+            file.licence,
             _check_flame,
         )
         for file in FLAME_FILES.values()
@@ -186,7 +184,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             "ned/manipulator/**/*_nets*.pth",
             "NED manipulator",
-            "published edits of FLAME codes: import-checkpoint ned-manipulator",
+            "published edits of FLAME codes: import-checkpoint, then edit --manipulator",
             NED,
             MIT_BUT_FLAME,
             partial(_check_released, "ned-manipulator"),
@@ -194,7 +192,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             "ned/renderer/**/*_net_G.pth",
             "NED renderer of a person",
-            "published faces of that person: import-checkpoint ned-renderer",
+            "published faces of that person: import-checkpoint, then edit --renderer-file",
             NED,
             MIT_BUT_FLAME,
             partial(_check_released, "ned-renderer"),
@@ -202,7 +200,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             "scmcl/manipulator/**/*_nets*.pth",
             "SCMCL manipulator",
-            "published edits of FLAME codes: import-checkpoint scmcl-manipulator",
+            "published edits of FLAME codes: import-checkpoint, then edit --manipulator",
             SCMCL,
             MIT_BUT_FLAME,
             partial(_check_released, "scmcl-manipulator"),
@@ -210,7 +208,7 @@ def list_optional_files() -> list[OptionalFile]:
         OptionalFile(
             "scmcl/renderer/**/*_net_G.pth",
             "SCMCL renderer of a person",
-            "published faces of that person: import-checkpoint ned-renderer",
+            "published faces of that person: import-checkpoint, then edit --renderer-file",
             SCMCL,
             MIT_BUT_FLAME,
             partial(_check_released, "ned-renderer"),

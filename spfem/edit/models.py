@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from spfem.artifacts import file_digest
-from spfem.errors import CheckpointError
+from spfem.errors import CheckpointError, SettingsError
 from spfem.head import load_head_model
-from spfem.manipulator import Manipulator, load_manipulator, pretrained_manipulator
+from spfem.manipulator import FLAME_SPACE, Manipulator, load_manipulator, pretrained_manipulator
 from spfem.manipulator.checkpoint import CHECKPOINT_KIND as MANIPULATOR_KIND
 from spfem.manipulator.stage import CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.methods import find_method
@@ -39,7 +39,9 @@ def load_base_renderer(models: Path | None, seed: int, device: str) -> MadeRende
     return MadeRenderer(load_renderer(path, device), file_digest(path), 0.0)
 
 
-def load_edit_manipulator(models: Path | None, method: str, seed: int) -> Manipulator:
+def load_edit_manipulator(
+    models: Path | None, method: str, seed: int, file: Path | None = None
+) -> Manipulator:
     """The manipulator of a method, in the face units that own videos are tracked in.
 
     Args:
@@ -47,12 +49,15 @@ def load_edit_manipulator(models: Path | None, method: str, seed: int) -> Manipu
             or, of a method with which none comes, for the run at demo scale.
         method: one of `spfem.methods.METHODS`.
         seed: of the run's learning; what comes with the package has one only.
+        file: checkpoint in place of all these; None for them.
 
     Raises:
-        SettingsError: if the method is unknown.
+        SettingsError: if the method is unknown, or the file is for FLAME codes.
         CheckpointError: if the folder lacks it (the error lists what is there), the file is
             damaged, or it is of another expression space.
     """
+    if file is not None:
+        return _in_face_units(load_manipulator(file), file)
     method = find_method(method).name
     if models is None and method in PRETRAINED[MANIPULATOR_KIND]:
         return pretrained_manipulator(method)
@@ -64,7 +69,17 @@ def load_edit_manipulator(models: Path | None, method: str, seed: int) -> Manipu
             "bash run_all.sh (or name the folder of a finished run with --models; without it "
             f"{', '.join(PRETRAINED[MANIPULATOR_KIND])} needs no run)"
         )
-    manipulator = load_manipulator(path)
+    return _in_face_units(load_manipulator(path), path)
+
+
+def _in_face_units(manipulator: Manipulator, path: Path) -> Manipulator:
+    """The manipulator, if it edits the face units of own videos."""
+    if manipulator.space == FLAME_SPACE:
+        raise SettingsError(
+            f"{path} edits FLAME codes, which the renderers of the package cannot draw; add "
+            "--renderer-file FILE, imported from NED or SCMCL, and --flame DIR with your files of "
+            "FLAME and DECA"
+        )
     wanted = load_head_model().expression_names
     if tuple(manipulator.space.names) != tuple(wanted):
         raise CheckpointError(

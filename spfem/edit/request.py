@@ -30,6 +30,11 @@ class EditRequest:
         intensity: 0 for the expression of the source, 1 for the full edit, up to 2 for more.
         renderer: `moved` moves the pixels of the clip itself; `ned` makes new ones with NED's
             neural renderer, adapted to the clip.
+        manipulator: checkpoint in place of that of `models` and `method`; None for those.
+        renderer_file: renderer of one person, imported from NED or SCMCL, in place of `renderer`;
+            `manipulator` must then be imported from them too. None for `renderer`.
+        flame: folder of the user's FLAME and DECA files, which `renderer_file` needs; None for
+            `data/optional`, where `doctor` looks.
         models: stages of a finished run; None for the manipulator that comes with the package
             (of `ned`), and else those of the demo.
         method: one of `spfem.methods.METHODS` that the models were trained with.
@@ -41,7 +46,8 @@ class EditRequest:
         seed: of the adaptation and of the label's style.
         device: `auto`, `cpu` or `cuda`.
         anchored: move the expression by the difference that the target style makes, which own
-            videos need, since their codes are offset from those of the training corpus.
+            videos need, since their codes are offset from those of the training corpus. Never
+            with `renderer_file`: released manipulators edit as released.
         without_sound: accept a clip that has no sound.
         lossless: write every pixel of the result as it was made; larger, for further work.
     """
@@ -52,6 +58,9 @@ class EditRequest:
     reference: Path | None = None
     intensity: float = 1.0
     renderer: str = "moved"
+    manipulator: Path | None = None
+    renderer_file: Path | None = None
+    flame: Path | None = None
     models: Path | None = None
     method: str = DEFAULT_METHOD
     face: int | None = None
@@ -87,6 +96,16 @@ class EditRequest:
             raise InputError(
                 f"renderer {self.renderer!r} is unknown; choose one of {', '.join(RENDERERS)}"
             )
+        if self.renderer_file is not None and self.renderer != RENDERERS[0]:
+            raise InputError(
+                f"renderer {self.renderer!r} and the renderer file {self.renderer_file} exclude "
+                "each other; give one of them"
+            )
+        if self.flame is not None and self.renderer_file is None:
+            raise InputError(
+                f"the FLAME folder {self.flame} is for released networks; add --manipulator FILE "
+                "and --renderer-file FILE, imported from NED or SCMCL"
+            )
         if self.face is not None and self.face < 1:
             raise InputError(f"face {self.face} does not exist; faces are counted from 1 (left)")
         if self.out.suffix.lower() != ".mp4":
@@ -107,10 +126,14 @@ class EditRequest:
         if self.reference is not None:
             wish = f"expression style of {self.reference.name}"
         lacking = f"; of its source it lacks: {', '.join(losses)}" if losses else ""
+        method = f"method {self.method}"
+        if self.manipulator is not None:
+            method = f"manipulator {self.manipulator.name}"
+        renderer = self.renderer if self.renderer_file is None else self.renderer_file.name
         return (
             "manipulated video: the facial expression was changed with spfem "
-            f"{__version__} (method {self.method}, {wish}, intensity {self.intensity:g}, "
-            f"renderer {self.renderer}){lacking}"
+            f"{__version__} ({method}, {wish}, intensity {self.intensity:g}, "
+            f"renderer {renderer}){lacking}"
         )
 
 
@@ -120,7 +143,7 @@ class EditResult:
 
     Attributes:
         source: track of the clip.
-        expression: (T, E) edited face units.
+        expression: (T, E) edited face units; FLAME codes (T, 51) of released networks.
         out: the new video.
         comparison: the side-by-side video, or None.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spfem.artifacts import file_digest
 from spfem.chain import Wish, edit_expression
@@ -21,6 +22,9 @@ from spfem.media.video import stream_frames, write_video
 from spfem.project import project_folder
 from spfem.settings import FaceSettings
 from spfem.workspace import choose_device
+
+if TYPE_CHECKING:
+    from spfem.edit.flame_route import FlameModels
 
 OWN_FOLDER = "own"
 
@@ -45,8 +49,12 @@ def edit_video(request: EditRequest) -> EditResult:
     for loss in losses:
         print(f"the result will lack: {loss}", file=sys.stderr)
     device = choose_device(request.device)
-    manipulator = load_edit_manipulator(request.models, request.method, request.seed)
-    base = None
+    flame, base = _load_flame_models(request, device), None
+    manipulator = (
+        load_edit_manipulator(request.models, request.method, request.seed, request.manipulator)
+        if flame is None
+        else flame.manipulator
+    )
     if request.renderer == "ned":
         base = load_base_renderer(request.models, request.seed, device)
     settings = FaceSettings()
@@ -60,13 +68,21 @@ def edit_video(request: EditRequest) -> EditResult:
     wish = Wish(request.emotion, intensity=request.intensity)
     if request.reference is not None:
         shown = _track(keep, request.reference, settings, None, window).track
-        wish = Wish(references=(shown.expression,), intensity=request.intensity)
+        codes = shown if flame is None else flame.see_face(request.reference, shown)
+        wish = Wish(references=(codes.expression,), intensity=request.intensity)
     made = _track(keep, request.clip, settings, request.face, window)
     track = made.track
+    seen = None if flame is None else flame.see_face(request.clip, track)
     moved = edit_expression(
-        manipulator, track.expression, wish, anchored=request.anchored, seed=request.seed
+        manipulator,
+        track.expression if seen is None else seen.expression,
+        wish,
+        anchored=request.anchored and seen is None,
+        seed=request.seed,
     )
-    if base is None:
+    if flame is not None and seen is not None:
+        frames = flame.draw_frames(request.clip, track, seen, moved)
+    elif base is None:
         mover = ClipMover(track, moved, fps=float(facts.fps), device=device)
         mover.gather(stream_frames(request.clip))
         frames = mover.move(stream_frames(request.clip))
@@ -94,6 +110,21 @@ def edit_video(request: EditRequest) -> EditResult:
             comment=request.describe(),
         )
     return EditResult(track, moved, request.out, comparison)
+
+
+def _load_flame_models(request: EditRequest, device: str) -> FlameModels | None:
+    """Released networks and the user's files that they need; None where none are asked for."""
+    if request.renderer_file is None:
+        return None
+    from spfem.edit.flame_route import load_flame_models
+
+    return load_flame_models(
+        request.manipulator,
+        request.renderer_file,
+        request.flame or project_folder() / "data" / "optional",
+        device,
+        by_label=request.emotion is not None,
+    )
 
 
 def own_folder(models: Path | None) -> Path:

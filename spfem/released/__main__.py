@@ -222,9 +222,9 @@ def _to_write(
 def _deca(arguments: argparse.Namespace) -> Deca | None:
     if arguments.deca is None:
         return None
-    from spfem.released.flame_files import DecaFiles, load_deca
+    from spfem.released.flame_files import load_deca
 
-    return load_deca(DecaFiles.in_folder(arguments.deca))
+    return load_deca(arguments.deca)
 
 
 def main(words: Sequence[str] | None = None) -> int:

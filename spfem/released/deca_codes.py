@@ -70,6 +70,13 @@ class DecaCodes:
     def __len__(self) -> int:
         return len(self.shape)
 
+    @classmethod
+    def join(cls, parts: Sequence[DecaCodes]) -> DecaCodes:
+        """The codes of consecutive parts of one clip."""
+        names = [*LENGTHS, "crop"]
+        joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        return cls(**joined, image_size=parts[0].image_size)
+
     def frames(self, chosen: slice) -> DecaCodes:
         """The codes of some frames."""
         per_frame = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}

@@ -25,9 +25,11 @@ from spfem.released.flame import (
     read_landmark_embedding,
 )
 
+FLAME_LICENCE = "FLAME: registration, no commercial use"
+DECA_LICENCE = "Max Planck: registration, no commercial use"
 FLAME_SOURCE = "register at https://flame.is.tue.mpg.de and download FLAME 2020"
 DECA_SOURCE = "register at https://deca.is.tue.mpg.de or follow the DECA repository's README"
-DATA_SOURCE = "take it from the folder `data` of the DECA repository (its licence applies)"
+DATA_SOURCE = "take it from the folder `data` of the DECA repository "
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class FlameFile:
         unlocks: what works with it.
         least_bytes: fewer mean an interrupted download.
         read: its strict reader.
+        licence: as its authors state it.
     """
 
     name: str
@@ -47,6 +50,7 @@ class FlameFile:
     unlocks: str
     least_bytes: int
     read: Callable[[Path], Any]
+    licence: str = DECA_LICENCE
 
     def check_file(self, path: Path) -> str:
         """Why `path` cannot be used, in one line; empty if it can.
@@ -74,7 +78,9 @@ CODES = "FLAME codes of any video, by itself, as the released NED and SCMCL mani
 PICTURES = "NMFC and shape images as NED's released renderers take them, with the other files"
 FLAME_FILES = {
     "networks": FlameFile("deca_model.tar", DECA_SOURCE, CODES, 213_000_000, read_networks),
-    "model": FlameFile("generic_model.pkl", FLAME_SOURCE, PICTURES, 20_000_000, read_flame_model),
+    "model": FlameFile(
+        "generic_model.pkl", FLAME_SOURCE, PICTURES, 20_000_000, read_flame_model, FLAME_LICENCE
+    ),
     "landmarks": FlameFile(
         "landmark_embedding.npy",
         DATA_SOURCE,
@@ -105,32 +111,6 @@ def check_file(path: Path | str) -> str:
 
 
 @dataclass(frozen=True)
-class DecaFiles:
-    """Where the user keeps each file.
-
-    Attributes:
-        networks: `deca_model.tar`.
-        model: `generic_model.pkl` of FLAME 2020.
-        landmarks: `landmark_embedding.npy`.
-        template: `head_template.obj`.
-        displacement: `fixed_displacement_256.npy`.
-        mask: `uv_face_eye_mask.png`.
-    """
-
-    networks: Path
-    model: Path
-    landmarks: Path
-    template: Path
-    displacement: Path
-    mask: Path
-
-    @classmethod
-    def in_folder(cls, folder: Path | str) -> DecaFiles:
-        """All files under their usual names in one folder, as in DECA's `data`."""
-        return cls(**{part: Path(folder) / file.name for part, file in FLAME_FILES.items()})
-
-
-@dataclass(frozen=True)
 class Deca:
     """Everything of FLAME and DECA, on one device.
 
@@ -154,23 +134,21 @@ class Deca:
         return self.networks.device
 
 
-def load_deca(files: DecaFiles | Path | str, device: torch.device | str = "cpu") -> Deca:
-    """Load all files strictly.
+def load_deca(folder: Path | str, device: torch.device | str = "cpu") -> Deca:
+    """Load all files, under their usual names, strictly.
 
     Args:
-        files: where each is, or the one folder that holds all of them.
+        folder: that holds all of them.
         device: where the networks go.
 
     Raises:
-        AssetError: naming each missing file, where to get it and what it unlocks.
+        AssetError: naming each missing file, where to get it, under which licence, and what for.
         InputError: if a file is damaged or not what it claims to be.
         CheckpointError: if the networks are.
     """
-    if not isinstance(files, DecaFiles):
-        files = DecaFiles.in_folder(files)
-    paths = {part: getattr(files, part) for part in FLAME_FILES}
+    paths = {part: Path(folder) / file.name for part, file in FLAME_FILES.items()}
     missing = [
-        f"{paths[part]} does not exist: {file.source}; it unlocks {file.unlocks}"
+        f"{paths[part]} does not exist: {file.source} ({file.licence}); it unlocks {file.unlocks}"
         for part, file in FLAME_FILES.items()
         if not paths[part].is_file()
     ]

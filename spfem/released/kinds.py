@@ -13,6 +13,7 @@ from spfem.errors import SettingsError
 
 METRICS = "metrics:open_metric"
 ENDING = ".safetensors"
+FSGAN_NAME = "lfw_figaro_unet_256_2_0_segmentation_v1.pth"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ RELEASED_KINDS = {
         ),
         (
             "fsgan-segmenter",
-            "FSGAN face segmenter (lfw_figaro_unet_256_2_0_segmentation_v1.pth)",
+            f"FSGAN face segmenter ({FSGAN_NAME})",
             "segment:open_segmenter",
         ),
         ("deca", "DECA encoders and detail decoder (deca_model.tar)", "deca:open_deca"),

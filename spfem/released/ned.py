@@ -142,9 +142,7 @@ class NedClip:
 
         Without boxes, the crop stands for the video.
         """
-        matrices = self.need("align_transforms").copy()
-        # From pixel indices to places whose first centre is 0.5.
-        matrices[:, :, 2] -= matrices[:, :, :2] @ (0.5, 0.5) - 0.5
+        matrices = from_indices(self.need("align_transforms"))
         if self.boxes is not None:
             matrices = compose(matrices, crop_matrices(self.boxes, self.size))
         return matrices.astype(np.float32)
@@ -205,6 +203,13 @@ def crop_matrices(boxes: np.ndarray, size: int = NED_SIZE) -> np.ndarray:
     matrices[:, (0, 1), (0, 1)] = scale
     matrices[:, :, 2] = -scale * boxes[:, :2]
     return matrices
+
+
+def from_indices(matrices: np.ndarray) -> np.ndarray:
+    """Affine maps (T, 2, 3) of pixel indices, for places whose first centre is 0.5."""
+    moved = matrices.copy()
+    moved[:, :, 2] -= moved[:, :, :2] @ (0.5, 0.5) - 0.5
+    return moved
 
 
 def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import cv2
 import numpy as np
 
@@ -12,10 +15,16 @@ from spfem.face.landmark_sets import FACE_OVAL
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
 from spfem.released.deca import LEFT_IN_IMAGE_EYE, POINTS, RIGHT_IN_IMAGE_EYE, points_68
-from spfem.released.deca_codes import DecaCodes
-from spfem.released.deca_conditions import align_masked, seen_eyes, transform_points, warp_indices
+from spfem.released.deca_conditions import (
+    align_masked,
+    draw_conditions,
+    encode_faces,
+    seen_eyes,
+    transform_points,
+    warp_indices,
+)
 from spfem.released.flame_files import Deca
-from spfem.released.ned import NED_SIZE, NedClip, compose, crop_matrices
+from spfem.released.ned import NED_SIZE, NedClip, compose, crop_matrices, from_indices
 
 CROP_MARGIN = 70  # pixels of the crop that are not box, both sides together
 MEDIAN_FRAMES = 49  # window of the smoothing
@@ -150,6 +159,82 @@ TEMPLATE = {  # pixel indices of 256; eyes are the means of their six points
 }
 
 
+class Tracked(Protocol):
+    """What has landmarks of T frames, such as a `FaceTrack` or a `ClipTrack`."""
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(H, W) pixels."""
+        ...
+
+    @property
+    def found(self) -> np.ndarray:
+        """(T,) bool, frames with a face."""
+        ...
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """(T, 478, 3) frame pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class CropPlaces:
+    """Where NED's crops of a clip of T frames lie, and the face in them.
+
+    Attributes:
+        boxes: (T, 4) int64 left, top, right, bottom in the frame, the last two exclusive.
+        to_crop: (T, 2, 3) frame to crop pixels (first centre at 0.5).
+        points: (T, 68, 2) crop pixels (first centre at 0.5); in frames without a face those of
+            the last one with it.
+        transforms: (T, 2, 3) crop to aligned pixels, for pixel indices.
+    """
+
+    boxes: np.ndarray
+    to_crop: np.ndarray
+    points: np.ndarray
+    transforms: np.ndarray
+
+    @property
+    def align(self) -> np.ndarray:
+        """Frame to aligned pixels (T, 2, 3), first centre at 0.5."""
+        return compose(from_indices(self.transforms), self.to_crop)
+
+
+def place_crops(track: Tracked) -> CropPlaces:
+    """Crops of 256 pixels as NED cuts them, from the tracker's landmarks.
+
+    Source: spec `face_pipeline.md` 1.1, 1.2. Departures: boxes surround the tracker's outline of
+    the face instead of MTCNN's detection, smoothed over the whole clip; the 68 points are the
+    tracker's (`points_68`); the similarity is fitted once, without the four shifted detections,
+    to the places of NED's template that are known (`TEMPLATE`).
+    """
+    outline = track.landmarks[:, list(FACE_OVAL), :2]
+    around = np.concatenate([outline.min(1), outline.max(1)], 1)
+    boxes = face_crop_boxes(around, np.ones(len(around), bool), track.frame_size)
+    to_crop = crop_matrices(boxes)
+    points = points_68(track.landmarks)
+    points = points @ to_crop[:, :, :2].transpose(0, 2, 1) + to_crop[:, None, :, 2]
+    points = points[_last_found(track.found)]
+    return CropPlaces(
+        boxes, to_crop, points, np.stack([template_transform(own - 0.5) for own in points])
+    )
+
+
+def masks_in_crops(masks: np.ndarray, align: np.ndarray, to_crop: np.ndarray) -> np.ndarray:
+    """Masks (T, 256, 256) in NED's crops, of aligned masks (T, S, S) of a track.
+
+    Args:
+        masks: of the track, uint8.
+        align: (T, 2, 3) frame pixels to those of the masks.
+        to_crop: (T, 2, 3) of the crops.
+    """
+    from_aligned = compose(to_crop, invert(align.astype(np.float64)))
+    size = (NED_SIZE, NED_SIZE)
+    both = zip(masks, from_aligned, strict=True)
+    return np.stack([unalign_face(mask, invert(m), size, nearest=True) for mask, m in both])
+
+
 def ned_clip_of_track(
     name: str,
     frames: np.ndarray,
@@ -175,51 +260,37 @@ def ned_clip_of_track(
     Raises:
         ShapeError: if frames and track do not belong together.
 
-    Source: spec `face_pipeline.md` 1.1 to 1.5. Departures: boxes surround the tracker's outline of
-    the face instead of MTCNN's detection, smoothed over the whole clip; the 68 points are the
-    tracker's (`points_68`), in frames without a face those of the last one with it; the similarity
-    is fitted once, without the four shifted detections, to the places of NED's template that are
-    known (`TEMPLATE`); masks are those of the track.
+    Source: spec `face_pipeline.md` 1.1 to 1.5. Departures: those of `place_crops`; masks are those
+    of the track.
     """
     if frames.shape[:3] != (len(track), *track.frame_size):
         raise ShapeError(
             f"frames {frames.shape} are not of a track {len(track), *track.frame_size}"
         )
-    outline = track.landmarks[:, list(FACE_OVAL), :2]
-    around = np.concatenate([outline.min(1), outline.max(1)], 1)
-    boxes = face_crop_boxes(around, np.ones(len(track), bool), track.frame_size)
-    to_crop = crop_matrices(boxes)
-    images = cut_boxes(frames, boxes)
-    points = points_68(track.landmarks)
-    points = points @ to_crop[:, :, :2].transpose(0, 2, 1) + to_crop[:, None, :, 2]
-    points = points[_last_found(track.found)]
-    eyes = _eyes(images, points)
+    places = place_crops(track)
+    images = cut_boxes(frames, places.boxes)
+    eyes = eyes_in_crops(images, places.points)
     if mouth:
-        eyes = np.concatenate([eyes, points[:, MOUTH] - 0.5], 1)
-    transforms = np.stack([template_transform(own - 0.5) for own in points])
-    from_aligned = compose(to_crop, invert(track.align.astype(np.float64)))
-    masks = np.stack(
-        [
-            unalign_face(mask, invert(matrix), (NED_SIZE, NED_SIZE), nearest=True)
-            for mask, matrix in zip(track.masks, from_aligned, strict=True)
-        ]
-    )
+        eyes = np.concatenate([eyes, places.points[:, MOUTH] - 0.5], 1)
+    masks = masks_in_crops(track.masks, track.align, places.to_crop)
     codes = None
     if deca is None:
-        nmfc, shape = _draw_own_head(track, to_crop)
+        nmfc, shape = _draw_own_head(track, places.to_crop)
     else:
-        codes, nmfc, shape = _draw_deca(deca, images, points)
+        codes = encode_faces(deca.networks, images, places.points)
+        drawn = draw_conditions(deca, codes)
+        nmfc, shape = drawn.nmfc, drawn.shape
     arrays = {
         "images": images,
         "masks": masks,
         "faces": np.where(masks[..., None] == 0, 0, images).astype(np.uint8),
         "eye_landmarks": eyes,
-        "align_transforms": transforms,
+        "align_transforms": places.transforms,
         "nmfcs": nmfc,
         "shapes": shape,
     }
     arrays |= aligned_arrays(arrays)
-    return NedClip(name, track.fps, track.frame_size, arrays, boxes, codes)
+    return NedClip(name, track.fps, track.frame_size, arrays, places.boxes, codes)
 
 
 def _last_found(found: np.ndarray) -> np.ndarray:
@@ -234,7 +305,7 @@ def _last_found(found: np.ndarray) -> np.ndarray:
     return np.where(last < 0, np.argmax(found), last)
 
 
-def _eyes(images: np.ndarray, points: np.ndarray) -> np.ndarray:
+def eyes_in_crops(images: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Eye landmarks (T, 14, 2) float64; where a picture is black, pupils lie amid their eye."""
     eyes = []
     for image, own in zip(images, points, strict=True):
@@ -304,13 +375,3 @@ def _draw_own_head(track: FaceTrack, to_crop: np.ndarray) -> tuple[np.ndarray, n
     )
     images = ConditionPainter(load_head_model(), NED_SIZE).paint(codes)
     return images.nmfc, images.shape
-
-
-def _draw_deca(
-    deca: Deca, images: np.ndarray, points: np.ndarray
-) -> tuple[DecaCodes, np.ndarray, np.ndarray]:
-    from spfem.released.deca_conditions import draw_conditions, encode_faces
-
-    codes = encode_faces(deca.networks, images, points)
-    drawn = draw_conditions(deca, codes)
-    return codes, drawn.nmfc, drawn.shape
