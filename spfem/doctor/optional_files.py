@@ -90,6 +90,12 @@ def _check_perceptual(path: Path) -> str:
     return _trouble(partial(load_perceptual_loss, path))
 
 
+def _check_segmenter(path: Path) -> str:
+    from spfem.released.segment import load_segmenter
+
+    return _trouble(partial(load_segmenter, path))
+
+
 def _check_paths(path: Path) -> str:
     from spfem.released.pairs import read_released_paths
 
@@ -171,7 +177,7 @@ def list_optional_files() -> list[OptionalFile]:
             "face masks as NED cuts them: edit --flame takes it",
             "by the form in the README of https://github.com/YuvalNirkin/fsgan",
             "on request, research only",
-            partial(_check_released, "fsgan-segmenter"),
+            _check_segmenter,
         ),
         OptionalFile(
             VGG_NAME,

@@ -34,14 +34,8 @@ from spfem.released.deca_conditions import (
 )
 from spfem.released.flame_files import Deca, load_deca
 from spfem.released.kinds import ENDING, FSGAN_NAME
-from spfem.released.ned import NED_SIZE
-from spfem.released.ned_export import (
-    CropPlaces,
-    cut_boxes,
-    eyes_in_crops,
-    masks_in_crops,
-    place_crops,
-)
+from spfem.released.ned_export import CropPlaces, eyes_in_crops, masks_in_crops, place_crops
+from spfem.released.ned_files import NED_SIZE, cut_boxes
 from spfem.released.networks import SCMCL, UNTRAINED_MAPPING
 from spfem.released.segment import FaceSegmenter, load_segmenter, segment_faces
 from spfem.renderer.checkpoint import CHECKPOINT_KIND as RENDERER_KIND

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from spfem.__main__ import run_command
 from spfem.errors import InputError
+from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
+from spfem.released.ned_files import NED_SIZE
 
 if TYPE_CHECKING:
     from spfem.face.track_file import FaceTrack
     from spfem.released.deca_codes import PersonCodes
     from spfem.released.flame_files import Deca
-    from spfem.released.ned import ClipToWrite
+
+    pass
 
 
 IMPORT_DESCRIPTION = """\
@@ -86,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def import_ned(arguments: argparse.Namespace) -> None:
     """Run `import-ned`."""
-    from spfem.released.ned import new_folder, open_ned_folder, read_clips, save_clip
+    from spfem.released.ned import open_ned_folder, read_clips, save_clip
 
     if arguments.source.suffix == ".pkl":
         _import_person(arguments.source, arguments.out)
@@ -106,7 +109,8 @@ def _import_person(path: Path, out: Path) -> None:
     import numpy as np
 
     from spfem.released.deca_codes import read_person_codes
-    from spfem.released.ned import new_folder
+
+    pass
 
     clips = read_person_codes(path)
     with new_folder(out) as folder:
@@ -128,7 +132,8 @@ def export_ned(arguments: argparse.Namespace) -> None:
         InputError: if the source is nothing that can be exported.
     """
     from spfem.released.deca_codes import write_person_codes
-    from spfem.released.ned import new_folder, write_ned_folder
+
+    pass
 
     source: Path = arguments.source
     with new_folder(arguments.out) as folder:
@@ -166,7 +171,8 @@ def _note_codes(clips: Iterator[ClipToWrite], codes: list[PersonCodes]) -> Itera
 
 def _video(arguments: argparse.Namespace) -> Iterator[ClipToWrite]:
     from spfem.face.track import track_clip
-    from spfem.released.ned import NED_SIZE
+
+    pass
     from spfem.settings import FaceSettings
 
     track = track_clip(arguments.source, FaceSettings(face_size=NED_SIZE))  # for fine masks
@@ -201,7 +207,7 @@ def _persons_of_stage(
 
 
 def _imported(folder: Path) -> Iterator[ClipToWrite]:
-    from spfem.released.ned import ClipToWrite, load_clip
+    from spfem.released.ned import load_clip
 
     for path in sorted(folder.glob("*.npz")):
         yield ClipToWrite(load_clip(path))
@@ -211,7 +217,8 @@ def _to_write(
     arguments: argparse.Namespace, name: str, video: Path, track: FaceTrack, deca: Deca | None
 ) -> ClipToWrite:
     from spfem.media.video import read_video, stream_frames
-    from spfem.released.ned import ClipToWrite
+
+    pass
     from spfem.released.ned_export import ned_clip_of_track
 
     frames = read_video(video).frames

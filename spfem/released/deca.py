@@ -10,9 +10,7 @@ pixels the inner points differ by 0.04 eye distances, and the box of the crop by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,16 +20,13 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from spfem.checkpoints import (
-    load_checkpoint,
     load_weights,
     read_released,
-    save_checkpoint,
     tensors_below,
 )
 from spfem.errors import ShapeError
 from spfem.head.landmarks import LANDMARK_COUNT
 from spfem.released.flame import CROP_SIZE
-from spfem.released.kinds import OpenedRelease
 
 POINTS = 68
 LEFT_IN_IMAGE_EYE, RIGHT_IN_IMAGE_EYE = slice(36, 42), slice(42, 48)
@@ -270,7 +265,6 @@ class DetailDecoder(nn.Module):
         return self.conv_blocks(maps) * MOST_DISPLACEMENT
 
 
-CHECKPOINT_KIND = "deca_networks"
 NETWORKS = ("E_flame", "E_detail", "D_detail")
 
 
@@ -303,23 +297,13 @@ class DecaNetworks:
 def read_networks(path: Path) -> DecaNetworks:
     """Read `deca_model.tar` strictly (the released loader skips what does not fit).
 
-    Also reads the safetensors file that `import-checkpoint deca` makes of it.
+    What else it holds (options, optimisers) is left out.
 
     Raises:
         CheckpointError: if the file is damaged, holds code, or its entries are missing, surplus or
             of another shape.
     """
-    if path.suffix == ".safetensors":
-        return fill_networks(load_checkpoint(path, kind=CHECKPOINT_KIND)[0], path)
-    return fill_networks(read_released(path, NETWORKS).tensors, path)
-
-
-def fill_networks(tensors: Mapping[str, Tensor], path: Path) -> DecaNetworks:
-    """Networks of entries `E_flame.*`, `E_detail.*` and `D_detail.*`, read from `path`.
-
-    Raises:
-        CheckpointError: if entries are missing, surplus or of another shape.
-    """
+    tensors = read_released(path, NETWORKS).tensors
     with torch.device("meta"):  # no time for values that are overwritten at once
         modules: tuple[nn.Module, ...] = (
             FaceEncoder(COARSE_OUTPUTS),
@@ -332,22 +316,3 @@ def fill_networks(tensors: Mapping[str, Tensor], path: Path) -> DecaNetworks:
         load_weights(module, own, f"{path} ({name})", advice="give the released deca_model.tar")
         module.eval().requires_grad_(False)
     return DecaNetworks(*modules)  # type: ignore[arg-type]
-
-
-def open_deca(kind: str, path: Path) -> OpenedRelease:
-    """Read `deca_model.tar`; what else it holds (options, optimisers) is left out.
-
-    Raises:
-        CheckpointError: if the file is damaged, holds code, or entries of its networks are
-            missing, surplus or of another shape.
-    """
-    file = read_released(path, NETWORKS)
-    fill_networks(file.tensors, path)
-    provenance = file.provenance(kind)
-    write = partial(
-        save_checkpoint,
-        tensors=file.tensors,
-        kind=CHECKPOINT_KIND,
-        facts={"provenance": provenance},
-    )
-    return OpenedRelease(len(file.tensors), provenance, write)

@@ -129,25 +129,6 @@ def with_expression(codes: DecaCodes, expression: np.ndarray) -> DecaCodes:
     return replace(codes, pose=pose, expression=expression[:, 1:])
 
 
-def save_codes(path: Path, codes: DecaCodes) -> None:
-    """Write one .npz file, whole or not at all."""
-    with writing(path) as aside:
-        np.savez(aside, **{field.name: getattr(codes, field.name) for field in fields(codes)})
-
-
-def load_codes(path: Path) -> DecaCodes:
-    """Read what `save_codes` wrote.
-
-    Raises:
-        InputError: if the file is missing, damaged or holds something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return DecaCodes(**{field.name: stored[field.name] for field in fields(DecaCodes)})
-    except Exception as error:  # damaged archives raise whatever the reader stumbles over
-        raise InputError(f"{path} holds no DECA codes ({error}); encode the clip again") from error
-
-
 def read_released_codes(files: Iterable[Path]) -> DecaCodes:
     """Codes from NED's own pickles, one a frame, in the order given.
 

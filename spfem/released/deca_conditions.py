@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from spfem.errors import ShapeError
-from spfem.face.align import index_convention
 from spfem.released.deca import (
     LEFT_IN_IMAGE_EYE,
     POINTS,
@@ -150,18 +149,6 @@ def edited_eyes(seen: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.concatenate([outlines, np.stack(pupils, 1)], 1).astype(np.int32)
 
 
-def align_eyes(eyes: np.ndarray, align: np.ndarray) -> np.ndarray:
-    """Eye landmarks (T, 14, 2) int32 in the aligned square, rounded as released.
-
-    Args:
-        eyes: (T, 14, 2) int32 pixel indices.
-        align: (T, 2, 3) image pixels to aligned pixels, first centre at 0.5.
-    """
-    shifted = align.astype(np.float64)
-    shifted[:, :, 2] += shifted[:, :, :2] @ (0.5, 0.5) - 0.5
-    return np.stack([transform_points(own, m) for own, m in zip(eyes, shifted, strict=True)])
-
-
 def draw_eyes(eyes: np.ndarray, height: int, width: int) -> np.ndarray:
     """Eye images (T, height, width, 3) uint8: a red disc at each pupil, wide as the eye is.
 
@@ -245,33 +232,22 @@ def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarr
 
 @torch.inference_mode()
 def draw_conditions(
-    deca: Deca,
-    codes: DecaCodes,
-    new_expression: np.ndarray | None = None,
-    *,
-    align: np.ndarray | None = None,
-    face_size: int | None = None,
+    deca: Deca, codes: DecaCodes, new_expression: np.ndarray | None = None
 ) -> DrawnFaces:
-    """NMFC and shape images in the images that the codes come from, or in the aligned square.
+    """NMFC and shape images in the images that the codes come from.
 
     Args:
         deca: the user's files, loaded.
         codes: of T frames.
         new_expression: (T, 51) in place of that of the codes, see `with_expression`.
-        align: (T, 2, 3) image pixels to aligned pixels (first centre at 0.5), as in `FaceTrack`.
-        face_size: side of the aligned square; needed with `align`.
 
     Raises:
-        ShapeError: if the shapes do not belong together.
+        ShapeError: if the expression has another shape.
 
     Source: spec `face_pipeline.md` 1.4, 1.5, `manipulator_and_renderer.md` D1. As released, grey
     levels are cut off to integers for a frame's own expression and rounded for a new one; they are
     counted from 0 to 255 throughout, so that a flat area keeps its level.
     """
-    if (align is None) != (face_size is None):
-        raise ShapeError("align and face_size belong together; give both or none")
-    if align is not None and align.shape != (len(codes), 2, 3):
-        raise ShapeError(f"align is {align.shape} instead of {(len(codes), 2, 3)}")
     edited = codes if new_expression is None else with_expression(codes, new_expression)
     rounding = LEVEL_TOLERANCE if new_expression is None else 0.5
     drawn = []
@@ -283,10 +259,7 @@ def draw_conditions(
         detail = deca.networks.detail_decoder(pose[:, 3:], expression, tensors["detail"])
         images = deca.artist(vertices, tensors["camera"], detail)
         both = torch.cat([images.nmfc, images.shape], 1)
-        pictures = _into_images(both, part, rounding)
-        if align is not None and face_size is not None:
-            pictures = _aligned(pictures, align[chunk], face_size)
-        drawn.append(pictures)
+        drawn.append(_into_images(both, part, rounding))
     whole = np.concatenate(drawn)
     return DrawnFaces(*(np.ascontiguousarray(part) for part in np.split(whole, 2, -1)))
 
@@ -333,17 +306,3 @@ def _into_images(pictures: Tensor, codes: DecaCodes, rounding: float) -> np.ndar
     width, height = (int(side) for side in codes.image_size)
     placed = warp_bilinear(levels, torch.from_numpy(codes.crop), height, width)
     return (placed + rounding).clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
-
-
-def _aligned(pictures: np.ndarray, align: np.ndarray, face_size: int) -> np.ndarray:
-    """Pairs of pictures (T, H, W, 6) in the aligned square: (T, S, S, 6) uint8."""
-    aligned = np.empty((len(pictures), face_size, face_size, 6), np.uint8)
-    for picture, matrix, target in zip(pictures, align, aligned, strict=True):
-        for channels in (slice(0, 3), slice(3, 6)):  # OpenCV takes four at most
-            target[..., channels] = cv2.warpAffine(
-                np.ascontiguousarray(picture[..., channels]),
-                index_convention(matrix),
-                (face_size, face_size),
-                flags=cv2.INTER_LANCZOS4,
-            )
-    return aligned

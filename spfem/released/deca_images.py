@@ -194,12 +194,10 @@ class FaceImages:
     Attributes:
         nmfc: (B, 3, 224, 224) normalised mean face coordinates x, y, z.
         shape: (B, 3, 224, 224) grey face with wrinkles under five lights.
-        coarse_shape: (B, 3, 224, 224) the same without wrinkles, for looking at.
     """
 
     nmfc: Tensor
     shape: Tensor
-    coarse_shape: Tensor
 
 
 def mean_face_coordinates(template: np.ndarray) -> np.ndarray:
@@ -292,6 +290,5 @@ class FaceArtist(nn.Module):
         pictures = (
             interpolate(raster, self.triangles, self.colours),
             shade(fine).expand(-1, -1, -1, 3),
-            shade(coarse).expand(-1, -1, -1, 3),
         )
         return FaceImages(*((picture * seen).movedim(-1, 1) for picture in pictures))

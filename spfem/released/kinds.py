@@ -72,12 +72,6 @@ RELEASED_KINDS = {
             "SCMCL renderer and its discriminators in one file (01_nets.pth)",
             "networks:open_renderer",
         ),
-        (
-            "fsgan-segmenter",
-            f"FSGAN face segmenter ({FSGAN_NAME})",
-            "segment:open_segmenter",
-        ),
-        ("deca", "DECA encoders and detail decoder (deca_model.tar)", "deca:open_deca"),
     )
 }
 

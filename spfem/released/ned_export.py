@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
-from spfem.errors import FaceNotFoundError, ShapeError
+from spfem.artifacts import write_json, writing
+from spfem.errors import InputError, ShapeError
 from spfem.face.align import invert, umeyama, unalign_face
 from spfem.face.conditions import ConditionPainter, HeadCodes
 from spfem.face.landmark_sets import FACE_OVAL
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
 from spfem.released.deca import LEFT_IN_IMAGE_EYE, POINTS, RIGHT_IN_IMAGE_EYE, points_68
+from spfem.released.deca_codes import write_frame_codes
 from spfem.released.deca_conditions import (
     align_masked,
     draw_conditions,
@@ -24,128 +29,20 @@ from spfem.released.deca_conditions import (
     warp_indices,
 )
 from spfem.released.flame_files import Deca
-from spfem.released.ned import NED_SIZE, NedClip, compose, crop_matrices, from_indices
-
-CROP_MARGIN = 70  # pixels of the crop that are not box, both sides together
-MEDIAN_FRAMES = 49  # window of the smoothing
-
-
-def face_crop_boxes(
-    boxes: np.ndarray,
-    present: np.ndarray,
-    frame_size: tuple[int, int],
-    *,
-    recentre: float = 0.0,
-) -> np.ndarray:
-    """From detections of a clip to the boxes that `cut_boxes` cuts.
-
-    Fills, smooths, squares and grows, as the functions below, over the whole clip at once.
-    Departs from NED, which smooths chunks of 500 frames for themselves, so that its crops jump
-    every 500 frames.
-
-    Args:
-        boxes: (T, 4) detections x0, y0, x1, y1 in frame pixels; rows without one are not read.
-        present: (T,) bool, whether the frame has a detection.
-        frame_size: (H, W) pixels.
-        recentre: moves the crop down, in box heights.
-
-    Returns:
-        (T, 4) int64 x0, y0, x1, y1 inside the frame; x1 and y1 are exclusive.
-
-    Raises:
-        ShapeError: if the shapes do not fit, or a box is empty.
-        FaceNotFoundError: if no frame has a detection.
-    """
-    filled = fill_missing_boxes(boxes, present)
-    return grow_boxes(square_boxes(smooth_boxes(filled), recentre), frame_size)
-
-
-def fill_missing_boxes(boxes: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Boxes (T, 4), each missing one taken from the next detection, at the end from the last.
-
-    Arguments and errors as in `face_crop_boxes`. Source: NED.
-    """
-    boxes, present = np.asarray(boxes), np.asarray(present).astype(bool)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or present.shape != boxes.shape[:1]:
-        raise ShapeError(f"boxes {boxes.shape} and present {present.shape} must be (T, 4) and (T,)")
-    found = np.flatnonzero(present)
-    if not len(found):
-        raise FaceNotFoundError(
-            f"the detector found no face in any of the {len(boxes)} frames; give a clip that "
-            "shows one"
-        )
-    if not (boxes[found, 2:] > boxes[found, :2]).all():  # also false for nan
-        raise ShapeError("a box is empty or not finite; boxes are x0, y0, x1, y1 in pixels")
-    following = np.searchsorted(found, np.arange(len(boxes)))
-    return boxes[found[np.minimum(following, len(found) - 1)]]
-
-
-def smooth_boxes(boxes: np.ndarray, window_frames: int = MEDIAN_FRAMES) -> np.ndarray:
-    """Median over time of each coordinate of boxes (T, 4), mirrored at the ends.
-
-    The window is cut to the clip and made odd (one frame less). Source: NED.
-    """
-    from scipy.ndimage import median_filter
-
-    window = min(window_frames, len(boxes))
-    window -= 1 - window % 2
-    return median_filter(boxes, size=(window, 1), mode="reflect")
-
-
-def square_boxes(boxes: np.ndarray, recentre: float = 0.0) -> np.ndarray:
-    """Boxes (T, 4) made as wide as they are high, about their middle, and moved down.
-
-    `recentre` is in box heights. Source: NED.
-    """
-    left, top, right, bottom = boxes.T
-    height = bottom - top
-    wider = (height - (right - left)) / 2
-    bottom = bottom + recentre * height
-    return np.stack([left - wider, bottom - height, right + wider, bottom], axis=1)
-
-
-def grow_boxes(
-    boxes: np.ndarray,
-    frame_size: tuple[int, int],
-    margin: int = CROP_MARGIN,
-    crop_size: int = NED_SIZE,
-) -> np.ndarray:
-    """Boxes (T, 4) int64 with a margin, cut to the frame and truncated to pixels.
-
-    The margin is `margin` of `crop_size` pixels of the crop, both sides together. Boxes at the
-    border of the frame are no longer square, as released.
-
-    Raises:
-        ShapeError: if a box lies outside the frame.
-
-    Source: NED (facenet's crop).
-    """
-    height, width = frame_size
-    grown = margin * (boxes[:, 2:] - boxes[:, :2]) / (crop_size - margin) / 2
-    low = np.maximum(boxes[:, :2] - grown, 0)
-    high = np.minimum(boxes[:, 2:] + grown, np.array([width, height], boxes.dtype))
-    cut = np.concatenate([low, high], axis=1).astype(np.int64)
-    if not (cut[:, 2:] > cut[:, :2]).all():
-        raise ShapeError(
-            f"a box lies outside the frame of {width} x {height} pixels; give the size of the "
-            "frames that were searched"
-        )
-    return cut
-
-
-def cut_boxes(frames: np.ndarray, boxes: np.ndarray, size: int = NED_SIZE) -> np.ndarray:
-    """Cut boxes (T, 4) out of frames (T, H, W, 3) uint8: (T, size, size, 3) uint8.
-
-    Departs from NED in the resampling only: area means where the crop shrinks, as Pillow's
-    filter there, bilinear where it grows.
-    """
-    crops = []
-    for frame, (left, top, right, bottom) in zip(frames, boxes, strict=True):
-        smaller = min(right - left, bottom - top) > size
-        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        crops.append(cv2.resize(frame[top:bottom, left:right], (size, size), interpolation=method))
-    return np.stack(crops)
-
+from spfem.released.ned import CODES, TABLES, NedClip, compose, crop_matrices, from_indices
+from spfem.released.ned_files import (
+    FRAME_INFO,
+    NED_SIZE,
+    SEQUENCE_FRAMES,
+    VideoInfo,
+    cut_boxes,
+    face_crop_boxes,
+    frame_path,
+    write_boxes,
+    write_frame_info,
+    write_picture,
+    write_table,
+)
 
 MOUTH = slice(48, 68)  # of the 68 points
 TEMPLATE = {  # pixel indices of 256; eyes are the means of their six points
@@ -375,3 +272,120 @@ def _draw_own_head(track: FaceTrack, to_crop: np.ndarray) -> tuple[np.ndarray, n
     )
     images = ConditionPainter(load_head_model(), NED_SIZE).paint(codes)
     return images.nmfc, images.shape
+
+
+NOTE_NAME = "made_by_spfem.json"
+
+
+@dataclass(frozen=True)
+class ClipToWrite:
+    """One clip on its way into a folder.
+
+    Attributes:
+        clip: its arrays.
+        video: the file, copied into `videos/`; None if it is not at hand.
+        read_frames: gives the frames (T, H, W, 3) uint8 RGB for `full_frames/`; None for none.
+    """
+
+    clip: NedClip
+    video: Path | None = None
+    read_frames: Callable[[], Iterable[np.ndarray]] | None = None
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder`, which takes its name only if the block succeeds.
+
+    Raises:
+        InputError: if `folder` exists and is not empty: nothing is added to foreign files.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} (--out) exists and is not empty; name a new folder")
+    with writing(folder) as aside:
+        aside.mkdir()
+        yield aside
+
+
+def write_ned_folder(folder: Path, clips: Iterable[ClipToWrite], *, split: bool = False) -> int:
+    """Write the folder of one person; give the number of frames.
+
+    Frames are counted over all clips. With `split` (NED's training) they lie in sub-folders of 50,
+    no clip begins within one (NED lets them straddle), and what is left at the end of a clip is
+    dropped, as NED drops it at the end of the last. Without it (NED's test) the boxes and, where
+    they are at hand, the whole frames are written as well.
+
+    `made_by_spfem.json` says what was left out and why. The folder must not exist; its parent's
+    caller writes aside, see `new_folder`.
+
+    Raises:
+        InputError: if no frame is left, or two clips have one name.
+
+    Source: spec `face_pipeline.md` 0, 1.1, 1.6, 9.
+    """
+    start = 0
+    listed: list[tuple[str, int]] = []
+    dropped: list[str] = []
+    folders: set[str] = set()
+    for item in clips:
+        clip = item.clip
+        if clip.name in (name for name, _ in listed):
+            raise InputError(f"two clips are called {clip.name}; rename one of the videos")
+        count = len(clip) // SEQUENCE_FRAMES * SEQUENCE_FRAMES if split else len(clip)
+        if count < len(clip):
+            dropped.append(f"{clip.name}: {len(clip) - count} frames at the end")
+        if not count:
+            continue
+        folders |= _write_frames(folder, clip, start, count, split=split)
+        _write_video(folder, item, start, split=split)
+        listed.append((clip.name, count))
+        start += count
+    if not start:
+        raise InputError(
+            f"no clip has {SEQUENCE_FRAMES} frames, which --split needs; leave it out"
+            if dropped
+            else "there is no clip to write"
+        )
+    write_frame_info(folder / "videos" / FRAME_INFO, listed)
+    notes: dict[str, object] = {"folders": sorted(folders), "frames": start, "dropped": dropped}
+    if CODES not in folders:
+        notes["no DECA"] = (
+            "the codes of the default head model are no FLAME coefficients; export again with "
+            "--deca and the files of FLAME and DECA"
+        )
+    write_json(folder / NOTE_NAME, notes)
+    return start
+
+
+def _write_frames(folder: Path, clip: NedClip, start: int, count: int, *, split: bool) -> set[str]:
+    for name, array in clip.arrays.items():
+        for i in range(count):
+            if name in TABLES:
+                path = frame_path(folder / name, start + i, ".txt", split=split)
+                write_table(path, array[i])
+            else:
+                path = frame_path(folder / name, start + i, ".png", split=split)
+                picture = array[i]
+                if name == "masks_aligned":  # three channels, as released
+                    picture = np.repeat(picture[..., None], 3, axis=-1)
+                write_picture(path, picture)
+    if clip.codes is None:
+        return set(clip.arrays)
+    for i in range(count):
+        path = frame_path(folder / CODES, start + i, ".pkl", split=split)
+        write_frame_codes(path, clip.codes, i)
+    return {*clip.arrays, CODES}
+
+
+def _write_video(folder: Path, item: ClipToWrite, start: int, *, split: bool) -> None:
+    clip, videos = item.clip, folder / "videos"
+    videos.mkdir(parents=True, exist_ok=True)
+    video = videos / f"{clip.name}.mp4"
+    if item.video is not None and item.video.suffix == ".mp4":  # NED looks for no other
+        shutil.copyfile(item.video, video)
+    if split or clip.boxes is None:
+        return
+    info = VideoInfo(clip.name, clip.fps, clip.boxes)
+    write_boxes(video.with_suffix(".txt"), info, f"videos/{video.name}")
+    if item.read_frames is not None:
+        for i, frame in enumerate(item.read_frames()):
+            write_picture(frame_path(folder / "full_frames", start + i, ".png"), frame)

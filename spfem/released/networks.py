@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from spfem.checkpoints import ReleasedFile, load_weights, read_released, tensors_below
 from spfem.errors import CheckpointError, ShapeError
 from spfem.manipulator.checkpoint import save_manipulator
@@ -89,22 +87,6 @@ def _fill_manipulator(
                 advice="it is not of the released layout of NED and SCMCL",
             )
     return manipulator, untrained
-
-
-def to_released(manipulator: Manipulator) -> dict[str, dict[str, Tensor]]:
-    """The state dicts of `<NN>_nets.pth`, for `torch.save`.
-
-    Raises:
-        CheckpointError: if the manipulator computes what the released code cannot: standardised
-            coefficients or a residual generator.
-    """
-    settings = manipulator.settings
-    if settings.residual or settings.standardise:
-        raise CheckpointError(
-            "the released code knows no residual generator and no standardised coefficients; "
-            "train with residual=False and standardise=False"
-        )
-    return {name: dict(manipulator.get_submodule(name).state_dict()) for name in NETWORKS}
 
 
 GENERATOR_ENDING = "_net_G.pth"

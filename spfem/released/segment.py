@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spfem.checkpoints import load_checkpoint, load_weights, read_released, save_checkpoint
+from spfem.checkpoints import load_weights, read_released
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.erosion import soft_erosion
-from spfem.released.kinds import ENDING, OpenedRelease
 
 CLASSES = 3  # background, face, hair
 FACE = 1
@@ -121,50 +119,23 @@ class FaceSegmenter(nn.Module):
         return self.final(features)
 
 
-CHECKPOINT_KIND = "face_segmenter"
-
-
-def load_segmenter(
-    path: Path,
-    *,
-    learned_statistics: bool = False,
-    device: torch.device | str = "cpu",
-) -> FaceSegmenter:
+def load_segmenter(path: Path, *, device: torch.device | str = "cpu") -> FaceSegmenter:
     """Read the segmenter, strictly, without gradients.
 
     Args:
-        path: `lfw_figaro_unet_256_2_0_segmentation_v1.pth` of FSGAN, or what
-            `import-checkpoint fsgan-segmenter` made of it.
-        learned_statistics: as in `FaceSegmenter`.
+        path: `lfw_figaro_unet_256_2_0_segmentation_v1.pth` of FSGAN.
         device: where to put it.
 
     Raises:
         CheckpointError: if the file is missing, damaged, holds code, or its entries are missing,
             surplus or of another shape.
     """
-    if path.suffix == ENDING:
-        tensors, _ = load_checkpoint(path, kind=CHECKPOINT_KIND)
-    else:
-        tensors = read_released(path).tensors
-    return _fill(tensors, path, learned_statistics).to(device)
-
-
-def open_segmenter(kind: str, path: Path) -> OpenedRelease:
-    """Read the released file for `import-checkpoint`; errors as in `load_segmenter`."""
-    file = read_released(path)
-    tensors, provenance = _fill(file.tensors, path, False).state_dict(), file.provenance(kind)
-    write = partial(
-        save_checkpoint, tensors=tensors, kind=CHECKPOINT_KIND, facts={"provenance": provenance}
-    )
-    return OpenedRelease(len(tensors), provenance, write)
-
-
-def _fill(tensors: dict[str, Tensor], path: Path, learned_statistics: bool) -> FaceSegmenter:
+    tensors = read_released(path).tensors
     with torch.device("meta"):  # no time for values that are overwritten at once
-        segmenter = FaceSegmenter(learned_statistics=learned_statistics)
+        segmenter = FaceSegmenter()
     segmenter.to_empty(device="cpu")
     load_weights(segmenter, tensors, path, advice="give FSGAN's face segmenter of version 1")
-    return segmenter.eval().requires_grad_(False)
+    return segmenter.eval().requires_grad_(False).to(device)
 
 
 EROSION_SIZE = 21  # pixels, of the cone kernel

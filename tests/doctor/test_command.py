@@ -9,10 +9,10 @@ from spfem.__main__ import main
 from spfem.doctor.optional_files import FSGAN_NAME, VGG_NAME, list_optional_files
 from spfem.manipulator import Manipulator
 from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.released.networks import to_released
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.checkpoint import to_released as renderer_to_released
 from spfem.settings import ManipulatorSettings, RendererSettings
+from tests.released.made_up import released_nets
 from tests.released.test_segmenter_file import cheap_state
 
 
@@ -60,7 +60,7 @@ def test_good_files_are_read_and_said_to_be_valid(doctor, tmp_path):
     (folder / "ned" / "manipulator").mkdir()
     torch.save({"state_dict": cheap_state()}, folder / FSGAN_NAME)
     settings = ManipulatorSettings(width=16, encoder_width=256, standardise=False)
-    nets = to_released(Manipulator(settings, FLAME_SPACE))
+    nets = released_nets(Manipulator(settings, FLAME_SPACE))
     torch.save(nets, folder / "ned" / "manipulator" / "02_nets_finetuned.pth")
     torch.save({}, folder / "ned" / "manipulator" / "02_optims_finetuned.pth")
     renderer = new_renderer(RendererSettings(width=16, blocks=2, discriminator_width=4), 0)

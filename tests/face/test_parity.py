@@ -14,12 +14,7 @@ from spfem.released.deca_conditions import (
     unalign_masked,
     warp_indices,
 )
-from spfem.released.ned_export import (
-    fill_missing_boxes,
-    grow_boxes,
-    smooth_boxes,
-    square_boxes,
-)
+from spfem.released.ned_files import fill_missing_boxes, grow_boxes, smooth_boxes, square_boxes
 from spfem.released.segment import FACE, FaceSegmenter
 from tests.parity import compare_cases, in_precisions
 

@@ -12,7 +12,9 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from spfem.manipulator import Manipulator
 from spfem.released.deca import COARSE_OUTPUTS, DETAIL_OUTPUTS, DetailDecoder, FaceEncoder
+from spfem.released.networks import NETWORKS as MANIPULATOR_PARTS
 
 VERTICES, TRIANGLES, MAP_PLACES = 5023, 9976, 5118
 
@@ -178,3 +180,8 @@ def write_folder(folder: Path) -> None:
     mask[..., 3] = 255
     mask[40:216, 64:192, 2] = 255  # red of BGRA
     cv2.imwrite(str(folder / "uv_face_eye_mask.png"), mask)
+
+
+def released_nets(manipulator: Manipulator) -> dict[str, dict[str, torch.Tensor]]:
+    """What `<NN>_nets.pth` of NED holds."""
+    return {name: dict(manipulator.get_submodule(name).state_dict()) for name in MANIPULATOR_PARTS}

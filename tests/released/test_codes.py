@@ -9,9 +9,7 @@ import pytest
 from spfem.errors import InputError, ShapeError
 from spfem.released.deca_codes import (
     DecaCodes,
-    load_codes,
     read_released_codes,
-    save_codes,
     split_outputs,
     to_expression,
     with_expression,
@@ -65,19 +63,6 @@ def test_a_new_expression_changes_nothing_else(codes):
     np.testing.assert_array_equal(codes.pose, before)
     with pytest.raises(ShapeError, match=r"\(3, 50\); these codes need \(3, 51\)"):
         with_expression(codes, new[:, 1:])
-
-
-def test_codes_survive_a_file(codes, tmp_path):
-    save_codes(tmp_path / "codes.npz", codes)
-    _assert_same(load_codes(tmp_path / "codes.npz"), codes)
-    _assert_same(load_codes(tmp_path / "codes.npz").frames(slice(1, 2)), codes.frames(slice(1, 2)))
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps({"shape": 1})])
-def test_files_of_something_else_are_named(tmp_path, content):
-    (tmp_path / "codes.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"codes\.npz holds no DECA codes"):
-        load_codes(tmp_path / "codes.npz")
 
 
 def test_codes_of_another_shape_are_named(codes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.released.ned_export import (
+from spfem.released.ned_files import (
     cut_boxes,
     face_crop_boxes,
     fill_missing_boxes,

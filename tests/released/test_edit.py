@@ -23,13 +23,13 @@ from spfem.released.flame_files import FLAME_FILES
 from spfem.released.kinds import FSGAN_NAME
 from spfem.released.ned import to_renderer_clip
 from spfem.released.ned_export import ned_clip_of_track
-from spfem.released.networks import to_released
 from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
 from spfem.renderer.checkpoint import to_released as renderer_to_released
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.edit.made_up import save_models, speaking_frames, write_clip
 from tests.media.test_video import audio_bytes
+from tests.released.made_up import released_nets
 
 COUNT = 11
 MANIPULATOR = ManipulatorSettings(width=16, encoder_width=256, mapping_width=16, standardise=False)
@@ -40,7 +40,7 @@ RENDERER = RendererSettings(width=16, blocks=5, downsamplings=2, kernel=5, discr
 def folder(tmp_path_factory):
     """Released files, and what the command line imported of them."""
     folder = tmp_path_factory.mktemp("released")
-    torch.save(to_released(Manipulator(MANIPULATOR, FLAME_SPACE, seed=3)), folder / "02_nets.pth")
+    torch.save(released_nets(Manipulator(MANIPULATOR, FLAME_SPACE, seed=3)), folder / "02_nets.pth")
     generator = new_renderer(RENDERER, 7).generator
     torch.save(renderer_to_released(generator), folder / "20_net_G.pth")
     for kind, name, out in (

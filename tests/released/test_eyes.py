@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.released.deca_conditions import align_eyes, draw_eyes, edited_eyes, seen_eyes
+from spfem.released.deca_conditions import draw_eyes, edited_eyes, seen_eyes
 
 SIZE = 100
 TURN = np.array([np.pi, -2.2, -0.9, 0, 0.9, 2.2])
@@ -58,13 +58,6 @@ def test_discs_at_the_border_are_cut():
     image = draw_eyes(eyes, SIZE, SIZE)[0, ..., 0]
     assert image[0, SIZE - 1] == 255
     assert image[:, : SIZE // 2].sum() == 0
-
-
-def test_alignment_keeps_the_place_in_the_picture():
-    eyes = np.tile(np.int32([10, 20]), (1, 14, 1))
-    twice = np.array([[[2.0, 0, 1], [0, 2.0, -3]]])
-    # Index 10 is the place 10.5; twice that and 1 more is 22, which is index 21.5, rounded to 22.
-    np.testing.assert_array_equal(align_eyes(eyes, twice)[0, 0], [22, 38])
 
 
 def test_other_points_are_named():

@@ -21,9 +21,9 @@ def test_wrong_requests_are_named_before_a_file_is_touched(tmp_path):
     with pytest.raises(SettingsError, match=r"kind must be one of spatial, .* found 'vgg'"):
         open_released("vgg", nowhere)
     with pytest.raises(SettingsError, match=r"must end in .safetensors, found .*o.pth"):
-        import_released("deca", nowhere, tmp_path / "o.pth")
-    with pytest.raises(SettingsError, match="deca was not learned on BGR"):
-        import_released("deca", nowhere, out, keep_channel_order=True)
+        import_released("ned-renderer", nowhere, tmp_path / "o.pth")
+    with pytest.raises(SettingsError, match="ned-renderer was not learned on BGR"):
+        import_released("ned-renderer", nowhere, out, keep_channel_order=True)
 
 
 def test_the_help_of_the_command_line_loads_no_torch():

@@ -9,7 +9,8 @@ from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.released.__main__ import main
 from spfem.released.deca_codes import person_codes, write_person_codes
-from spfem.released.ned import ClipToWrite, load_clip, new_folder, write_ned_folder
+from spfem.released.ned import load_clip
+from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
 from tests.face.planted import planted_clip, planted_track
 from tests.released.made_up_clips import assert_same_clip, make_clip, make_codes
 

@@ -10,14 +10,8 @@ import pytest
 
 from spfem.errors import InputError
 from spfem.media.video import write_video
-from spfem.released.ned import (
-    NOTE_NAME,
-    ClipToWrite,
-    new_folder,
-    open_ned_folder,
-    read_clips,
-    write_ned_folder,
-)
+from spfem.released.ned import open_ned_folder, read_clips
+from spfem.released.ned_export import NOTE_NAME, ClipToWrite, new_folder, write_ned_folder
 from tests.released.made_up_clips import ALL, assert_same_clip, make_clip
 
 

@@ -104,14 +104,6 @@ def test_an_opened_jaw_moves_the_lower_face(deca, codes, drawn):
     assert lower.mean() > 1
 
 
-def test_alignment_moves_the_pictures(deca, codes, drawn):
-    align = np.tile(np.float32([[1, 0, 6], [0, 1, -4]]), (FRAMES, 1, 1))
-    aligned = draw_conditions(deca, codes, align=align, face_size=128)
-    assert aligned.nmfc.shape == (FRAMES, 128, 128, 3)
-    np.testing.assert_array_equal(aligned.nmfc[:, :, 6:], drawn.nmfc[:, 4:132, :122])
-    np.testing.assert_array_equal(aligned.shape[:, :, 6:], drawn.shape[:, 4:132, :122])
-
-
 def test_large_images_go_through_in_parts(deca, codes, drawn, monkeypatch):
     monkeypatch.setattr(deca_conditions, "CHUNK_PIXELS", 1)
     again = draw_conditions(deca, codes)
@@ -136,7 +128,5 @@ def test_wrong_input_is_named(deca, codes, images, landmarks):
         encode_faces(deca.networks, images / 255, landmarks)
     with pytest.raises(ShapeError, match="1 frames of landmarks for 2 images"):
         encode_faces(deca.networks, images, landmarks[:1])
-    with pytest.raises(ShapeError, match="belong together"):
-        draw_conditions(deca, codes, face_size=128)
-    with pytest.raises(ShapeError, match=r"align is \(1, 2, 3\) instead of \(2, 2, 3\)"):
-        draw_conditions(deca, codes, align=np.zeros((1, 2, 3)), face_size=128)
+    with pytest.raises(ShapeError, match=r"\(1, 51\); these codes need \(2, 51\)"):
+        draw_conditions(deca, codes, np.zeros((1, 51)))
