@@ -97,15 +97,13 @@ def _check_segmenter(path: Path) -> str:
 
 
 def _check_paths(path: Path) -> str:
-    from spfem.released.pairs import read_released_paths
+    from spfem.pairing.released_paths import read_released_paths
 
     return _trouble(partial(read_released_paths, path))
 
 
-def _check_flame(path: Path) -> str:
-    from spfem.released.flame_files import check_file
-
-    return check_file(path)
+def _check_read(read: Callable[[Path], object], path: Path) -> str:
+    return _trouble(partial(read, path))
 
 
 def _trouble(read: Callable[[], object]) -> str:
@@ -126,7 +124,7 @@ def _flame_files() -> list[OptionalFile]:
             file.unlocks,
             file.source,
             file.licence,
-            _check_flame,
+            partial(_check_read, file.read),
         )
         for file in FLAME_FILES.values()
     ]

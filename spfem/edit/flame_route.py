@@ -29,12 +29,13 @@ from spfem.released.deca_conditions import (
     edited_eyes,
     encode_faces,
     face_points,
+    seen_eyes,
     transform_points,
     warp_indices,
 )
 from spfem.released.flame_files import Deca, load_deca
 from spfem.released.kinds import ENDING, FSGAN_NAME
-from spfem.released.ned_export import CropPlaces, eyes_in_crops, masks_in_crops, place_crops
+from spfem.released.ned_export import CropPlaces, masks_in_crops, place_crops
 from spfem.released.ned_files import NED_SIZE, cut_boxes
 from spfem.released.networks import SCMCL, UNTRAINED_MAPPING
 from spfem.released.segment import FaceSegmenter, load_segmenter, segment_faces
@@ -87,14 +88,14 @@ class FlameModels:
 
     def see_face(self, clip: Path, track: ClipTrack) -> SeenFace:
         """DECA's codes and the eyes of every frame of a clip, a few frames at a time."""
-        places = place_crops(track)
+        places = place_crops(track.landmarks, track.found, track.frame_size)
         codes, eyes = [], []
         frames = show_frames(stream_frames(clip), "reading FLAME codes", len(track))
         for chunk, pictures in _chunks(frames, len(track)):
             crops = cut_boxes(pictures, places.boxes[chunk])
             codes.append(encode_faces(self.deca.networks, crops, places.points[chunk]))
-            eyes.append(eyes_in_crops(crops, places.points[chunk]))
-        return SeenFace(places, DecaCodes.join(codes), np.concatenate(eyes).astype(np.int32))
+            eyes.append(seen_eyes(crops, places.points[chunk]))
+        return SeenFace(places, DecaCodes.join(codes), np.concatenate(eyes))
 
     def draw_frames(
         self, clip: Path, track: ClipTrack, seen: SeenFace, expression: np.ndarray

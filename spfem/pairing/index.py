@@ -18,14 +18,13 @@ from spfem.media.audio import read_audio
 from spfem.media.probe import probe_video
 from spfem.pairing.dtw import align_sequences
 from spfem.pairing.features import alignment_features
-from spfem.released.pairs import fit_to_clips
+from spfem.pairing.released_paths import fit_to_clips, read_released_paths, released_couples
 from spfem.settings import EMOTIONS, PairingSettings
 
 PATHS_NAME = "aligned_path.json"
 PAIRS_NAME = "pairs.json"
 _SOURCES = (
-    *(f"pairing/{name}.py" for name in ("dtw", "features", "index", "mfcc")),
-    "released/pairs.py",
+    *(f"pairing/{name}.py" for name in ("dtw", "features", "index", "mfcc", "released_paths")),
     "media",
 )
 
@@ -118,8 +117,6 @@ def follow_path(
     """The pair of two clips with a released path (L, 2), and what it costs by our features."""
     (a, frames_a), (b, frames_b) = features[source.key], features[target.key]
     name = f"{target.actor}/{target.emotion}/{source.number}_{target.number}"
-    pass
-
     path = fit_to_clips(path, (frames_a, frames_b), name, Path(settings.paths_file or ""))
     heard = path[(path < (len(a), len(b))).all(1)]  # the sound may end before the video
     cost = float(np.abs(a[heard[:, 0]] - b[heard[:, 1]]).sum(1).mean())
@@ -208,8 +205,6 @@ def pair_corpus(
     couples, inputs = _couples(corpus), {"corpus": corpus.digest}
     released: dict[tuple[str, str], tuple[Clip, Clip, np.ndarray]] = {}
     if settings.paths_file:
-        from spfem.released.pairs import read_released_paths, released_couples
-
         paths = read_released_paths(Path(settings.paths_file))
         released = released_couples(corpus, paths, Path(settings.paths_file))
         inputs["paths"] = file_digest(Path(settings.paths_file))

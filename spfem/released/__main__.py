@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 
 from spfem.__main__ import run_command
 from spfem.errors import InputError
-from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
-from spfem.released.ned_files import NED_SIZE
 
 if TYPE_CHECKING:
     from spfem.face.track_file import FaceTrack
     from spfem.released.deca_codes import PersonCodes
     from spfem.released.flame_files import Deca
-
-    pass
-
+    from spfem.released.ned_export import ClipToWrite
 
 IMPORT_DESCRIPTION = """\
 Read a folder that NED or SCMCL preprocessed: one file a clip comes out.
@@ -90,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
 def import_ned(arguments: argparse.Namespace) -> None:
     """Run `import-ned`."""
     from spfem.released.ned import open_ned_folder, read_clips, save_clip
+    from spfem.released.ned_export import new_folder
 
     if arguments.source.suffix == ".pkl":
         _import_person(arguments.source, arguments.out)
@@ -109,8 +106,7 @@ def _import_person(path: Path, out: Path) -> None:
     import numpy as np
 
     from spfem.released.deca_codes import read_person_codes
-
-    pass
+    from spfem.released.ned_export import new_folder
 
     clips = read_person_codes(path)
     with new_folder(out) as folder:
@@ -132,8 +128,7 @@ def export_ned(arguments: argparse.Namespace) -> None:
         InputError: if the source is nothing that can be exported.
     """
     from spfem.released.deca_codes import write_person_codes
-
-    pass
+    from spfem.released.ned_export import new_folder, write_ned_folder
 
     source: Path = arguments.source
     with new_folder(arguments.out) as folder:
@@ -171,8 +166,7 @@ def _note_codes(clips: Iterator[ClipToWrite], codes: list[PersonCodes]) -> Itera
 
 def _video(arguments: argparse.Namespace) -> Iterator[ClipToWrite]:
     from spfem.face.track import track_clip
-
-    pass
+    from spfem.released.ned_files import NED_SIZE
     from spfem.settings import FaceSettings
 
     track = track_clip(arguments.source, FaceSettings(face_size=NED_SIZE))  # for fine masks
@@ -208,6 +202,7 @@ def _persons_of_stage(
 
 def _imported(folder: Path) -> Iterator[ClipToWrite]:
     from spfem.released.ned import load_clip
+    from spfem.released.ned_export import ClipToWrite
 
     for path in sorted(folder.glob("*.npz")):
         yield ClipToWrite(load_clip(path))
@@ -217,9 +212,7 @@ def _to_write(
     arguments: argparse.Namespace, name: str, video: Path, track: FaceTrack, deca: Deca | None
 ) -> ClipToWrite:
     from spfem.media.video import read_video, stream_frames
-
-    pass
-    from spfem.released.ned_export import ned_clip_of_track
+    from spfem.released.ned_export import ClipToWrite, ned_clip_of_track
 
     frames = read_video(video).frames
     clip = ned_clip_of_track(name, frames, track, mouth=arguments.split, deca=deca)

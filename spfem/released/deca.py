@@ -10,7 +10,6 @@ pixels the inner points differ by 0.04 eye distances, and the box of the crop by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from torch import Tensor, nn
 from spfem.checkpoints import (
     load_weights,
     read_released,
-    tensors_below,
 )
 from spfem.errors import ShapeError
 from spfem.head.landmarks import LANDMARK_COUNT
@@ -268,34 +266,18 @@ class DetailDecoder(nn.Module):
 NETWORKS = ("E_flame", "E_detail", "D_detail")
 
 
-@dataclass(frozen=True)
-class DecaNetworks:
-    """The three networks of `deca_model.tar`, in evaluation mode and frozen.
+class DecaNetworks(nn.Module):
+    """The three networks of `deca_model.tar`, under their released names."""
 
-    Attributes:
-        coarse_encoder: image to 236 coefficients.
-        detail_encoder: image to 128 coefficients.
-        detail_decoder: coefficients to a displacement map.
-    """
-
-    coarse_encoder: FaceEncoder
-    detail_encoder: FaceEncoder
-    detail_decoder: DetailDecoder
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.coarse_encoder.parameters()).device
-
-    def to(self, device: torch.device | str) -> DecaNetworks:
-        """Move the networks themselves and return them."""
-        for module in (self.coarse_encoder, self.detail_encoder, self.detail_decoder):
-            module.to(device)
-        return self
+    def __init__(self) -> None:
+        super().__init__()
+        self.E_flame = FaceEncoder(COARSE_OUTPUTS)
+        self.E_detail = FaceEncoder(DETAIL_OUTPUTS)
+        self.D_detail = DetailDecoder()
 
 
 def read_networks(path: Path) -> DecaNetworks:
-    """Read `deca_model.tar` strictly (the released loader skips what does not fit).
+    """Read `deca_model.tar` strictly (the released loader skips what does not fit), frozen.
 
     What else it holds (options, optimisers) is left out.
 
@@ -305,14 +287,7 @@ def read_networks(path: Path) -> DecaNetworks:
     """
     tensors = read_released(path, NETWORKS).tensors
     with torch.device("meta"):  # no time for values that are overwritten at once
-        modules: tuple[nn.Module, ...] = (
-            FaceEncoder(COARSE_OUTPUTS),
-            FaceEncoder(DETAIL_OUTPUTS),
-            DetailDecoder(),
-        )
-    for name, module in zip(NETWORKS, modules, strict=True):
-        module.to_empty(device="cpu")
-        own = tensors_below(tensors, f"{name}.")
-        load_weights(module, own, f"{path} ({name})", advice="give the released deca_model.tar")
-        module.eval().requires_grad_(False)
-    return DecaNetworks(*modules)  # type: ignore[arg-type]
+        networks = DecaNetworks()
+    networks.to_empty(device="cpu")
+    load_weights(networks, tensors, path, advice="give the released deca_model.tar")
+    return networks.eval().requires_grad_(False)

@@ -118,17 +118,18 @@ def seen_eyes(images: np.ndarray, points: np.ndarray) -> np.ndarray:
         images: (T, H, W, 3) uint8 RGB.
         points: (T, 68, 2), the first pixel's centre at 0.5.
 
-    Raises:
-        ShapeError: if an eye's outline holds no pixel.
-
-    Source: spec `face_pipeline.md` 1.2: integers cut off, pupils as dark centres.
+    Source: spec `face_pipeline.md` 1.2: integers cut off, pupils as dark centres. Where an eye is
+    black or outside of the picture, its pupil is the middle of the outline.
     """
     eyes = np.zeros((len(images), EYE_POINTS, 2), np.int32)
     eyes[:, :12] = _outlines(points)
     for image, own in zip(images, eyes, strict=True):
         grey = image @ np.array(GREY) / 255
         for outline, pupil in zip(OUTLINES, PUPILS, strict=True):
-            own[pupil] = pupil_center(grey, own[outline])
+            try:
+                own[pupil] = pupil_center(grey, own[outline])
+            except ShapeError:
+                own[pupil] = own[outline].mean(0)
     return eyes
 
 
@@ -221,10 +222,10 @@ def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarr
     height, width = images.shape[1:3]
     points = landmarks if landmarks.shape[1:] == (POINTS, 2) else points_68(landmarks)
     crop = crop_transforms(points - 0.5, (width, height))
-    outputs = []
+    outputs, device = [], next(networks.parameters()).device
     for chunk in _chunks(len(images), (width, height)):
-        faces = crop_faces(images[chunk], crop[chunk], networks.device)
-        pair = networks.coarse_encoder(faces), networks.detail_encoder(faces)
+        faces = crop_faces(images[chunk], crop[chunk], device)
+        pair = networks.E_flame(faces), networks.E_detail(faces)
         outputs.append([output.cpu().numpy() for output in pair])
     coarse, detail = (np.concatenate(part) for part in zip(*outputs, strict=True))
     return split_outputs(coarse, detail, crop, (width, height))
@@ -256,7 +257,7 @@ def draw_conditions(
         tensors = _on_device(part, deca)
         expression, pose = tensors["expression"], tensors["pose"]
         vertices = deca.decoder(tensors["shape"], expression, pose)
-        detail = deca.networks.detail_decoder(pose[:, 3:], expression, tensors["detail"])
+        detail = deca.networks.D_detail(pose[:, 3:], expression, tensors["detail"])
         images = deca.artist(vertices, tensors["camera"], detail)
         both = torch.cat([images.nmfc, images.shape], 1)
         drawn.append(_into_images(both, part, rounding))

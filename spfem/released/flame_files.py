@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from spfem.errors import AssetError, SpfemError
+from spfem.errors import AssetError
 from spfem.released.deca import DecaNetworks, read_networks
 from spfem.released.deca_images import (
     FaceArtist,
@@ -29,7 +29,7 @@ FLAME_LICENCE = "FLAME: registration, no commercial use"
 DECA_LICENCE = "Max Planck: registration, no commercial use"
 FLAME_SOURCE = "register at https://flame.is.tue.mpg.de and download FLAME 2020"
 DECA_SOURCE = "register at https://deca.is.tue.mpg.de or follow the DECA repository's README"
-DATA_SOURCE = "take it from the folder `data` of the DECA repository "
+DATA_SOURCE = "take it from the folder `data` of the DECA repository"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class FlameFile:
         name: usual file name.
         source: where to get it.
         unlocks: what works with it.
-        least_bytes: fewer mean an interrupted download.
         read: its strict reader.
         licence: as its authors state it.
     """
@@ -48,66 +47,25 @@ class FlameFile:
     name: str
     source: str
     unlocks: str
-    least_bytes: int
     read: Callable[[Path], Any]
     licence: str = DECA_LICENCE
 
-    def check_file(self, path: Path) -> str:
-        """Why `path` cannot be used, in one line; empty if it can.
-
-        Reads the whole file: size, entries, shapes and finite values; nothing in it is run.
-        """
-        if not path.is_file():
-            return f"{path} does not exist; {self.source}"
-        size = path.stat().st_size
-        if size < self.least_bytes:
-            return (
-                f"{path} has {size} bytes, at least {self.least_bytes} are needed; the download "
-                "was cut off or it is another file"
-            )
-        try:
-            self.read(path)
-        except SpfemError as error:
-            return " ".join(str(error).split())
-        except (OSError, MemoryError) as error:
-            return f"{path} cannot be read ({error})"
-        return ""
-
 
 CODES = "FLAME codes of any video, by itself, as the released NED and SCMCL manipulators take them"
+EYES = "eye images of an edit, with the other files"
 PICTURES = "NMFC and shape images as NED's released renderers take them, with the other files"
 FLAME_FILES = {
-    "networks": FlameFile("deca_model.tar", DECA_SOURCE, CODES, 213_000_000, read_networks),
+    "networks": FlameFile("deca_model.tar", DECA_SOURCE, CODES, read_networks),
     "model": FlameFile(
-        "generic_model.pkl", FLAME_SOURCE, PICTURES, 20_000_000, read_flame_model, FLAME_LICENCE
+        "generic_model.pkl", FLAME_SOURCE, PICTURES, read_flame_model, FLAME_LICENCE
     ),
-    "landmarks": FlameFile(
-        "landmark_embedding.npy",
-        DATA_SOURCE,
-        "eye images of an edit, with the other files",
-        20_000,
-        read_landmark_embedding,
-    ),
-    "template": FlameFile("head_template.obj", DATA_SOURCE, PICTURES, 200_000, read_head_template),
+    "landmarks": FlameFile("landmark_embedding.npy", DATA_SOURCE, EYES, read_landmark_embedding),
+    "template": FlameFile("head_template.obj", DATA_SOURCE, PICTURES, read_head_template),
     "displacement": FlameFile(
-        "fixed_displacement_256.npy", DATA_SOURCE, PICTURES, 131_072, read_fixed_displacement
+        "fixed_displacement_256.npy", DATA_SOURCE, PICTURES, read_fixed_displacement
     ),
-    "mask": FlameFile("uv_face_eye_mask.png", DATA_SOURCE, PICTURES, 100, read_face_mask),
+    "mask": FlameFile("uv_face_eye_mask.png", DATA_SOURCE, PICTURES, read_face_mask),
 }
-
-
-def check_file(path: Path | str) -> str:
-    """Why a FLAME or DECA file, known by its usual name, cannot be used; empty if it can.
-
-    Raises:
-        AssetError: if the name is none of `FLAME_FILES`.
-    """
-    path = Path(path)
-    for optional in FLAME_FILES.values():
-        if optional.name == path.name:
-            return optional.check_file(path)
-    names = ", ".join(optional.name for optional in FLAME_FILES.values())
-    raise AssetError(f"{path.name} is no file of FLAME or DECA; those are {names}")
 
 
 @dataclass(frozen=True)
@@ -131,7 +89,7 @@ class Deca:
     @property
     def device(self) -> torch.device:
         """Where all of it is."""
-        return self.networks.device
+        return next(self.networks.parameters()).device
 
 
 def load_deca(folder: Path | str, device: torch.device | str = "cpu") -> Deca:

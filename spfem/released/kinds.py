@@ -36,43 +36,31 @@ class ReleasedKind:
         return opened
 
 
+_TITLES = {
+    METRICS: {
+        "spatial": "ASCCL metric",
+        "temporal": "STCCL metric, its temporal part only (the same layout as ASCCL)",
+        "spatial-temporal": "STCCL metric, both parts (the same layout as ASCCL)",
+        "scmcl-audio": "SCMCL audio encoder (audio/last.pth)",
+        "scmcl-expression": "SCMCL 3DMM encoder (3dmm/last.pth)",
+        "scmcl-image": "SCMCL image encoder (image/last.pth)",
+        "scmcl-expression-pair": "SCMCL audio and 3DMM encoders (3dmm_finetune/last.pth)",
+        "scmcl-image-pair": "SCMCL audio and image encoders (image_finetune/last.pth)",
+    },
+    "networks:open_manipulator": {
+        "ned-manipulator": "NED manipulator (02_nets_finetuned.pth)",
+        "scmcl-manipulator": "SCMCL manipulator (05_nets_finetuned.pth)",
+    },
+    "networks:open_renderer": {
+        "ned-renderer": "NED or SCMCL renderer of a person: 20_net_G.pth with _net_D.pth and "
+        "_net_Dm.pth beside it, or their folder",
+        "scmcl-renderer": "SCMCL renderer and its discriminators in one file (01_nets.pth)",
+    },
+}
 RELEASED_KINDS = {
     kind: ReleasedKind(title, reader)
-    for kind, title, reader in (
-        ("spatial", "ASCCL metric", METRICS),
-        ("temporal", "STCCL metric, its temporal part only (the same layout as ASCCL)", METRICS),
-        ("spatial-temporal", "STCCL metric, both parts (the same layout as ASCCL)", METRICS),
-        ("scmcl-audio", "SCMCL audio encoder (audio/last.pth)", METRICS),
-        ("scmcl-expression", "SCMCL 3DMM encoder (3dmm/last.pth)", METRICS),
-        ("scmcl-image", "SCMCL image encoder (image/last.pth)", METRICS),
-        (
-            "scmcl-expression-pair",
-            "SCMCL audio and 3DMM encoders (3dmm_finetune/last.pth)",
-            METRICS,
-        ),
-        (
-            "scmcl-image-pair",
-            "SCMCL audio and image encoders (image_finetune/last.pth)",
-            METRICS,
-        ),
-        ("ned-manipulator", "NED manipulator (02_nets_finetuned.pth)", "networks:open_manipulator"),
-        (
-            "scmcl-manipulator",
-            "SCMCL manipulator (05_nets_finetuned.pth)",
-            "networks:open_manipulator",
-        ),
-        (
-            "ned-renderer",
-            "NED or SCMCL renderer of a person: 20_net_G.pth with _net_D.pth and _net_Dm.pth "
-            "beside it, or their folder",
-            "networks:open_renderer",
-        ),
-        (
-            "scmcl-renderer",
-            "SCMCL renderer and its discriminators in one file (01_nets.pth)",
-            "networks:open_renderer",
-        ),
-    )
+    for reader, titles in _TITLES.items()
+    for kind, title in titles.items()
 }
 
 
@@ -138,8 +126,9 @@ The new file is a safetensors file with settings and provenance inside, for
 Only tensors are read: a file that holds code is refused. Sizes come from the shapes in the
 file; missing, surplus and misshapen entries are named; entries that nothing here uses are
 left out and listed. Audio and 3DMM encoders have one layout, so the file cannot tell which
-of them it holds. Manipulators work on FLAME expressions (51 coefficients), so they need the
-FLAME and DECA files beside them; `python -m spfem doctor` lists those.
+of them it holds. Manipulators and renderers work on FLAME's face: `python -m spfem edit` takes
+them with --manipulator, --renderer-file and --flame, your own FLAME and DECA files, which
+`python -m spfem doctor` lists.
 """
 
 

@@ -123,11 +123,6 @@ class NedClip:
         return self.need("masks_aligned")
 
     @property
-    def found(self) -> np.ndarray:
-        """(T,) bool as in `FaceTrack`: NED fills frames without a face and does not say which."""
-        return np.ones(len(self), bool)
-
-    @property
     def align(self) -> np.ndarray:
         """Video to aligned pixels (T, 2, 3) float32 as in `FaceTrack` (first centre at 0.5).
 

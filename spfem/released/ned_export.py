@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -56,25 +55,6 @@ TEMPLATE = {  # pixel indices of 256; eyes are the means of their six points
 }
 
 
-class Tracked(Protocol):
-    """What has landmarks of T frames, such as a `FaceTrack` or a `ClipTrack`."""
-
-    @property
-    def frame_size(self) -> tuple[int, int]:
-        """(H, W) pixels."""
-        ...
-
-    @property
-    def found(self) -> np.ndarray:
-        """(T,) bool, frames with a face."""
-        ...
-
-    @property
-    def landmarks(self) -> np.ndarray:
-        """(T, 478, 3) frame pixels."""
-        ...
-
-
 @dataclass(frozen=True)
 class CropPlaces:
     """Where NED's crops of a clip of T frames lie, and the face in them.
@@ -98,21 +78,28 @@ class CropPlaces:
         return compose(from_indices(self.transforms), self.to_crop)
 
 
-def place_crops(track: Tracked) -> CropPlaces:
+def place_crops(
+    landmarks: np.ndarray, found: np.ndarray, frame_size: tuple[int, int]
+) -> CropPlaces:
     """Crops of 256 pixels as NED cuts them, from the tracker's landmarks.
+
+    Args:
+        landmarks: (T, 478, 3) frame pixels.
+        found: (T,) bool, frames with a face.
+        frame_size: (H, W) pixels.
 
     Source: spec `face_pipeline.md` 1.1, 1.2. Departures: boxes surround the tracker's outline of
     the face instead of MTCNN's detection, smoothed over the whole clip; the 68 points are the
     tracker's (`points_68`); the similarity is fitted once, without the four shifted detections,
     to the places of NED's template that are known (`TEMPLATE`).
     """
-    outline = track.landmarks[:, list(FACE_OVAL), :2]
+    outline = landmarks[:, list(FACE_OVAL), :2]
     around = np.concatenate([outline.min(1), outline.max(1)], 1)
-    boxes = face_crop_boxes(around, np.ones(len(around), bool), track.frame_size)
+    boxes = face_crop_boxes(around, np.ones(len(around), bool), frame_size)
     to_crop = crop_matrices(boxes)
-    points = points_68(track.landmarks)
+    points = points_68(landmarks)
     points = points @ to_crop[:, :, :2].transpose(0, 2, 1) + to_crop[:, None, :, 2]
-    points = points[_last_found(track.found)]
+    points = points[_last_found(found)]
     return CropPlaces(
         boxes, to_crop, points, np.stack([template_transform(own - 0.5) for own in points])
     )
@@ -164,9 +151,9 @@ def ned_clip_of_track(
         raise ShapeError(
             f"frames {frames.shape} are not of a track {len(track), *track.frame_size}"
         )
-    places = place_crops(track)
+    places = place_crops(track.landmarks, track.found, track.frame_size)
     images = cut_boxes(frames, places.boxes)
-    eyes = eyes_in_crops(images, places.points)
+    eyes = seen_eyes(images, places.points).astype(np.float64)
     if mouth:
         eyes = np.concatenate([eyes, places.points[:, MOUTH] - 0.5], 1)
     masks = masks_in_crops(track.masks, track.align, places.to_crop)
@@ -200,19 +187,6 @@ def _last_found(found: np.ndarray) -> np.ndarray:
     numbers = np.where(found, np.arange(len(found)), -1)
     last = np.maximum.accumulate(numbers)
     return np.where(last < 0, np.argmax(found), last)
-
-
-def eyes_in_crops(images: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Eye landmarks (T, 14, 2) float64; where a picture is black, pupils lie amid their eye."""
-    eyes = []
-    for image, own in zip(images, points, strict=True):
-        try:
-            eyes.append(seen_eyes(image[None], own[None])[0])
-        except ShapeError:
-            outlines = np.trunc(own[[*range(36, 48)]] - 0.5)
-            middles = [outlines[:6].mean(0), outlines[6:].mean(0)]
-            eyes.append(np.trunc(np.concatenate([outlines, middles])))
-    return np.stack(eyes).astype(np.float64)
 
 
 def aligned_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

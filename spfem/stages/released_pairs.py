@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spfem.pairing.compare import compare_pairings
 from spfem.pairing.index import pair_corpus
-from spfem.released.pairs import FILE_NAME
+from spfem.pairing.released_paths import FILE_NAME
 from spfem.stages.data import make_corpus
 from spfem.workspace import Workspace
 

@@ -1,42 +1,33 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
-from spfem.errors import AssetError, CheckpointError
+from spfem.errors import AssetError, CheckpointError, SpfemError
 from spfem.released.deca import read_networks
-from spfem.released.flame_files import FLAME_FILES, check_file, load_deca
+from spfem.released.flame_files import FLAME_FILES, load_deca
 
-NAMES = [file.name for file in FLAME_FILES.values()]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_good_files_have_no_fault(deca_folder, name):
-    assert check_file(deca_folder / name) == ""
+FILES = FLAME_FILES.values()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_half_a_file_is_found_out(deca_folder, tmp_path, name):
-    whole = deca_folder / name
-    half = tmp_path / name
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_half_a_file_is_found_out(deca_folder, tmp_path, file):
+    whole = deca_folder / file.name
+    half = tmp_path / file.name
     with whole.open("rb") as source, half.open("wb") as target:
         target.write(source.read(min(whole.stat().st_size, 60_000_000) // 2))
-    reason = check_file(half)
-    assert str(half) in reason
-    assert "\n" not in reason
+    with pytest.raises(SpfemError, match=re.escape(str(half))):
+        file.read(half)
 
 
 def test_a_long_enough_file_of_something_else_is_found_out(tmp_path):
     path = tmp_path / "deca_model.tar"
     with path.open("wb") as file:
         file.truncate(220_000_000)  # sparse: takes no room
-    assert "no PyTorch checkpoint" in check_file(path)
-
-
-def test_missing_and_unknown_files_are_named(tmp_path):
-    assert "flame.is.tue.mpg.de" in check_file(tmp_path / "generic_model.pkl")
-    with pytest.raises(AssetError, match=r"model\.bin is no file of FLAME or DECA"):
-        check_file(tmp_path / "model.bin")
+    with pytest.raises(CheckpointError, match="no PyTorch checkpoint"):
+        read_networks(path)
 
 
 def test_all_missing_files_are_named_at_once(tmp_path):
@@ -51,9 +42,9 @@ def test_all_missing_files_are_named_at_once(tmp_path):
 def test_networks_are_frozen_and_as_stored(deca, deca_folder):
     stored = torch.load(deca_folder / "deca_model.tar", weights_only=True, mmap=True)
     for name, network in [
-        ("E_flame", deca.networks.coarse_encoder),
-        ("E_detail", deca.networks.detail_encoder),
-        ("D_detail", deca.networks.detail_decoder),
+        ("E_flame", deca.networks.E_flame),
+        ("E_detail", deca.networks.E_detail),
+        ("D_detail", deca.networks.D_detail),
     ]:
         assert not network.training
         assert not any(p.requires_grad for p in network.parameters())
@@ -66,5 +57,7 @@ def test_a_surplus_network_entry_is_an_error(deca_folder, tmp_path):
     small = {name: {} for name in ("E_flame", "E_detail", "D_detail")}
     small["D_detail"] = dict(stored["D_detail"]) | {"more": torch.zeros(1)}
     torch.save(small, tmp_path / "deca_model.tar")
-    with pytest.raises(CheckpointError, match=r"\(E_flame\) lacks 322 entries"):
+    with pytest.raises(
+        CheckpointError, match=r"lacks 644 entries .* surplus 1 entries \(D_detail.more\)"
+    ):
         read_networks(tmp_path / "deca_model.tar")

@@ -40,7 +40,7 @@ def file(tmp_path):
 def test_networks_hold_what_the_file_holds(file):
     content = cheap_networks()
     networks = read_networks(file(content))
-    parts = networks.coarse_encoder, networks.detail_encoder, networks.detail_decoder
+    parts = networks.E_flame, networks.E_detail, networks.D_detail
     for group, part in zip(NETWORKS, parts, strict=True):
         own = part.state_dict()
         assert list(own) == list(content[group])
@@ -50,8 +50,8 @@ def test_networks_hold_what_the_file_holds(file):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda n: n["E_flame"].pop("layers.2.bias"), r"E_flame\) lacks 1 entries \(layers.2.bias"),
-        (lambda n: n["E_detail"].update(fc=torch.ones(1)), r"E_detail\) has surplus 1 entries"),
+        (lambda n: n["E_flame"].pop("layers.2.bias"), r"lacks 1 entries \(E_flame.layers.2.bias"),
+        (lambda n: n["E_detail"].update(fc=torch.ones(1)), r"surplus 1 entries \(E_detail.fc"),
         (
             lambda n: n["E_flame"].update({"layers.2.bias": torch.ones(159)}),
             r"\(159,\) instead of \(236,\)",

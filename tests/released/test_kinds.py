@@ -26,10 +26,11 @@ def test_wrong_requests_are_named_before_a_file_is_touched(tmp_path):
         import_released("ned-renderer", nowhere, out, keep_channel_order=True)
 
 
-def test_the_help_of_the_command_line_loads_no_torch():
+@pytest.mark.parametrize("module", ["spfem.__main__", "spfem.released.__main__"])
+def test_the_help_of_the_command_line_loads_no_torch(module):
     script = (
-        "import sys, spfem.__main__\n"
-        "spfem.__main__.build_parser().format_help()\n"
+        f"import sys, {module} as line\n"
+        "line.build_parser().format_help()\n"
         "print([name for name in ('torch', 'cv2', 'pandas') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

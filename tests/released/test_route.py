@@ -48,8 +48,7 @@ def test_codes_are_what_the_encoders_say_of_the_crop(deca, images, landmarks, co
     with torch.inference_mode():
         last = crop_faces(images[1:], crop[1:])
         coarse, detail = (
-            network(last)[0].numpy()
-            for network in (deca.networks.coarse_encoder, deca.networks.detail_encoder)
+            network(last)[0].numpy() for network in (deca.networks.E_flame, deca.networks.E_detail)
         )
     whole = [codes.shape, codes.texture, codes.expression, codes.pose, codes.camera]
     found = np.concatenate([*(part[1] for part in whole), codes.light[1].ravel()])
