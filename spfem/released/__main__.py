@@ -13,7 +13,7 @@ from spfem.errors import InputError
 
 if TYPE_CHECKING:
     from spfem.face.track_file import FaceTrack
-    from spfem.released.deca_codes import PersonCodes
+    from spfem.released.deca_codes import DecaCodes
     from spfem.released.flame_files import Deca
     from spfem.released.ned_export import ClipToWrite
 
@@ -21,8 +21,8 @@ IMPORT_DESCRIPTION = """\
 Read a folder that NED or SCMCL preprocessed: one file a clip comes out.
 
 DIR is the folder of one person (videos, images, masks, ..._aligned, DECA and so on, flat or in
-sub-folders of 50 frames), or a file of codes of MEAD, <actor>_deca.pkl or <actor>_deca_scmcl.pkl.
-Each folder must hold the same frames. Pickles are read without running anything in them.
+sub-folders of 50 frames). Each folder must hold the same frames. Pickles are read without running
+anything in them.
 
 Read the clips with spfem.released.ned.load_clip: faces, masks and align are named as in a
 FaceTrack, to_renderer_clip gives what a renderer of NED's layout learns from, and expression the
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         description=IMPORT_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", type=Path, metavar="DIR", help="folder of one person, or a .pkl")
+    parser.add_argument("source", type=Path, metavar="DIR", help="folder of one person")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     parser = commands.add_parser(
         "export-ned",
@@ -88,9 +88,6 @@ def import_ned(arguments: argparse.Namespace) -> None:
     from spfem.released.ned import open_ned_folder, read_clips, save_clip
     from spfem.released.ned_export import new_folder
 
-    if arguments.source.suffix == ".pkl":
-        _import_person(arguments.source, arguments.out)
-        return
     opened = open_ned_folder(arguments.source)
     with new_folder(arguments.out) as folder:
         for clip in read_clips(opened):
@@ -100,25 +97,6 @@ def import_ned(arguments: argparse.Namespace) -> None:
     if opened.missing:
         print(f"not there: {', '.join(opened.missing)}")
     print(f"wrote {arguments.out}")
-
-
-def _import_person(path: Path, out: Path) -> None:
-    import numpy as np
-
-    from spfem.released.deca_codes import read_person_codes
-    from spfem.released.ned_export import new_folder
-
-    clips = read_person_codes(path)
-    with new_folder(out) as folder:
-        for index, clip in enumerate(clips):
-            number = f"{index:03d}" if clip.number is None else Path(clip.number).name
-            np.savez(
-                folder / f"{clip.emotion}_{number}.npz",
-                expression=clip.expression,
-                codes=clip.codes,
-                emotion=np.array(clip.emotion),
-            )
-    print(f"wrote {len(clips)} clips to {out}: expression (T, 51), codes (T, 53), emotion")
 
 
 def export_ned(arguments: argparse.Namespace) -> None:
@@ -143,7 +121,7 @@ def export_ned(arguments: argparse.Namespace) -> None:
                 f"{source} is no video, no folder of a face stage and none of import-ned; give one"
             )
         for actor, clips in persons:
-            codes: list[PersonCodes] = []
+            codes: list[tuple[str, str, DecaCodes]] = []
             noted = _note_codes(clips, codes) if actor else clips
             frames = write_ned_folder(folder / actor, noted, split=arguments.split)
             if codes:
@@ -154,13 +132,14 @@ def export_ned(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.out}")
 
 
-def _note_codes(clips: Iterator[ClipToWrite], codes: list[PersonCodes]) -> Iterator[ClipToWrite]:
+def _note_codes(
+    clips: Iterator[ClipToWrite], codes: list[tuple[str, str, DecaCodes]]
+) -> Iterator[ClipToWrite]:
     """Pass clips on and gather their codes for the file of the person."""
-    from spfem.released.deca_codes import person_codes
-
     for item in clips:
         if item.clip.codes is not None:
-            codes.append(person_codes(item.clip.codes, *item.clip.name.split("_", 1)))
+            emotion, number = item.clip.name.split("_", 1)
+            codes.append((emotion, number, item.clip.codes))
         yield item
 
 

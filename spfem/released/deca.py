@@ -121,22 +121,11 @@ def crop_faces(
         transforms: (T, 3, 3) from `crop_transforms`.
         device: where to crop.
 
-    Source: spec `face_pipeline.md` 1.4, whose pictures have 256 pixels: one sample a pixel. A face
-    at least 1.5 times as large as its crop is sampled as often as it has pixels and averaged, so
-    that it does not alias.
+    Source: spec `face_pipeline.md` 1.4: one sample a pixel.
     """
     pictures = torch.from_numpy(np.ascontiguousarray(images)).to(device).movedim(-1, 1)
-    factors = np.maximum(np.rint(1 / transforms[:, 0, 0]), 1).astype(int)
-    crops = torch.empty((len(images), 3, CROP_SIZE, CROP_SIZE), device=device)
-    for factor in np.unique(factors):
-        chosen = np.flatnonzero(factors == factor)
-        finer = np.diag([1 / factor, 1 / factor, 1])
-        finer[:2, 2] = 0.5 / factor - 0.5  # samples lie evenly around the pixel's centre
-        back = torch.from_numpy(np.linalg.inv(transforms[chosen]) @ finer)
-        side = CROP_SIZE * int(factor)
-        sampled = warp_bilinear(pictures[chosen].float() / 255, back, side, side)
-        crops[chosen] = torch.nn.functional.avg_pool2d(sampled, int(factor))
-    return crops
+    back = torch.from_numpy(np.linalg.inv(transforms))
+    return warp_bilinear(pictures.float() / 255, back, CROP_SIZE, CROP_SIZE)
 
 
 FEATURES, HIDDEN = 2048, 1024

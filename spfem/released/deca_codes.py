@@ -13,7 +13,6 @@ import numpy as np
 from spfem.artifacts import writing
 from spfem.errors import InputError, ShapeError
 from spfem.released.pickles import Similarity, array_of, unpickle_arrays
-from spfem.settings import EMOTIONS
 
 OFFSETS = {  # of the 236 outputs of the coarse encoder
     "shape": (0, 100),
@@ -175,7 +174,6 @@ def _read_frame(path: Path) -> dict[str, np.ndarray]:
     return frame
 
 
-COLUMNS = 53  # of a person's codes: axis-angle of the jaw, 50 of the expression
 _PROTOCOL = 3  # the newest that names classes by lines, which `_pickle` renames
 
 
@@ -222,85 +220,20 @@ def write_frame_codes(path: Path, codes: DecaCodes, frame: int) -> None:
     path.write_bytes(_pickle(content))
 
 
-@dataclass(frozen=True)
-class PersonCodes:
-    """Codes of one clip in the file of a person of MEAD.
+def write_person_codes(path: Path, clips: Iterable[tuple[str, str, DecaCodes]]) -> None:
+    """Write `<actor>_deca_scmcl.pkl` {emotion: {number: array}}, from which SCMCL learns.
 
-    Attributes:
-        emotion: one of `spfem.settings.EMOTIONS`.
-        number: of the clip; None in NED's form, which loses it.
-        codes: (T, 53) float32, axis-angle of the jaw (radians), then the expression.
-    """
+    Each array is (T, 53) float32: axis-angle of the jaw (radians), then the expression.
 
-    emotion: str
-    number: str | None
-    codes: np.ndarray
-
-    @property
-    def expression(self) -> np.ndarray:
-        """The manipulator's vectors (T, 51): opening of the jaw, then the expression."""
-        return np.concatenate([self.codes[:, :1], self.codes[:, 3:]], 1)
-
-
-def person_codes(codes: DecaCodes, emotion: str, number: str | None) -> PersonCodes:
-    """What of a clip's codes goes into the file of its person."""
-    columns = np.concatenate([codes.pose[:, 3:], codes.expression], 1)
-    return PersonCodes(emotion, number, columns.astype(np.float32))
-
-
-def write_person_codes(path: Path, clips: Sequence[PersonCodes]) -> None:
-    """Write `<actor>_deca_scmcl.pkl` {emotion: {number: array}}, or NED's `<actor>_deca.pkl`.
-
-    NED's form, a list of (array, emotion), is written where the name does not end in `_scmcl`.
-
-    Raises:
-        InputError: if SCMCL's form is asked for and a clip has no number.
-    """
-    content: Any = [(clip.codes, clip.emotion) for clip in clips]
-    if path.stem.endswith("_scmcl"):
-        content = {}
-        for clip in clips:
-            if clip.number is None:
-                raise InputError(f"{path}: a {clip.emotion} clip has no number, which SCMCL needs")
-            content.setdefault(clip.emotion, {})[clip.number] = clip.codes
-    with writing(path) as aside:
-        aside.write_bytes(_pickle(content))
-
-
-def read_person_codes(path: Path) -> tuple[PersonCodes, ...]:
-    """Read the codes of a person of MEAD in either form; nothing is run, only arrays are taken.
-
-    Raises:
-        InputError: if the file is damaged, names code, or holds something else.
+    Args:
+        path: of the file.
+        clips: emotion, number and codes of each clip.
 
     Source: spec `face_pipeline.md` 1.7, `cross_modal_correlation.md` A5.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; NED's reconstruct_MEAD writes <actor>_deca.pkl")
-    with path.open("rb") as file:
-        content = unpickle_arrays(file, path)
-    entries: list[tuple[Any, Any, Any]] = []
-    if isinstance(content, Mapping):
-        for emotion, numbers in content.items():
-            if not isinstance(numbers, Mapping):
-                raise InputError(f"{path}: {emotion} is a {type(numbers).__name__}, no mapping")
-            entries += [(emotion, number, codes) for number, codes in numbers.items()]
-    elif isinstance(content, list):
-        for entry in content:
-            if not isinstance(entry, tuple | list) or len(entry) != 2:
-                raise InputError(f"{path}: an entry is no pair of codes and emotion")
-            entries.append((entry[1], None, entry[0]))
-    if not entries:
-        raise InputError(f"{path} holds no codes of clips; run NED's reconstruct_MEAD again")
-    return tuple(_check_person(path, *entry) for entry in entries)
-
-
-def _check_person(path: Path, emotion: Any, number: Any, value: Any) -> PersonCodes:
-    if emotion not in EMOTIONS or not isinstance(number, str | None):
-        raise InputError(f"{path}: clip {number!r} has the unknown emotion {emotion!r}")
-    codes = array_of(value, str(emotion), path).astype(np.float32)
-    if codes.ndim != 2 or codes.shape[1] != COLUMNS or not len(codes):
-        raise InputError(f"{path}: codes of {emotion} are {codes.shape} instead of (T, {COLUMNS})")
-    if not np.isfinite(codes).all():
-        raise InputError(f"{path}: codes of {emotion} are not finite")
-    return PersonCodes(emotion, number, codes)
+    content: dict[str, dict[str, np.ndarray]] = {}
+    for emotion, number, codes in clips:
+        columns = np.concatenate([codes.pose[:, 3:], codes.expression], 1)
+        content.setdefault(emotion, {})[number] = columns.astype(np.float32)
+    with writing(path) as aside:
+        aside.write_bytes(_pickle(content))

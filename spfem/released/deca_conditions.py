@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -182,7 +182,6 @@ def _outlines(points: np.ndarray, *, whole: bool = True) -> np.ndarray:
 
 
 CHUNK_FRAMES = 16  # drawn or encoded at once, which bounds the memory
-CHUNK_PIXELS = CHUNK_FRAMES * 512**2  # of the images that are held at once
 LEVEL_TOLERANCE = 1e-3  # grey levels that rounding may take from a flat area
 
 
@@ -223,7 +222,7 @@ def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarr
     points = landmarks if landmarks.shape[1:] == (POINTS, 2) else points_68(landmarks)
     crop = crop_transforms(points - 0.5, (width, height))
     outputs, device = [], next(networks.parameters()).device
-    for chunk in _chunks(len(images), (width, height)):
+    for chunk in _chunks(len(images)):
         faces = crop_faces(images[chunk], crop[chunk], device)
         pair = networks.E_flame(faces), networks.E_detail(faces)
         outputs.append([output.cpu().numpy() for output in pair])
@@ -252,7 +251,7 @@ def draw_conditions(
     edited = codes if new_expression is None else with_expression(codes, new_expression)
     rounding = LEVEL_TOLERANCE if new_expression is None else 0.5
     drawn = []
-    for chunk in _chunks(len(codes), codes.image_size):
+    for chunk in _chunks(len(codes)):
         part = edited.frames(chunk)
         tensors = _on_device(part, deca)
         expression, pose = tensors["expression"], tensors["pose"]
@@ -289,11 +288,9 @@ def face_points(
     return pixels @ back[:, :2, :2].transpose(0, 2, 1) + back[:, None, :2, 2] + 0.5
 
 
-def _chunks(frames: int, image_size: Sequence[int] | np.ndarray) -> Iterator[slice]:
-    """Parts of a clip that fit into the memory."""
-    pixels = int(image_size[0]) * int(image_size[1])
-    step = max(1, min(CHUNK_FRAMES, CHUNK_PIXELS // pixels))
-    return (slice(start, start + step) for start in range(0, frames, step))
+def _chunks(frames: int) -> Iterator[slice]:
+    """Parts of a clip of 256-pixel images that fit into the memory."""
+    return (slice(start, start + CHUNK_FRAMES) for start in range(0, frames, CHUNK_FRAMES))
 
 
 def _on_device(codes: DecaCodes, deca: Deca) -> dict[str, Tensor]:

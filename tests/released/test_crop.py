@@ -51,23 +51,6 @@ def test_pictures_are_warped_as_by_skimage_there_and_back():
         np.testing.assert_allclose(found.movedim(0, -1), wanted, atol=2e-4)
 
 
-def test_a_large_face_does_not_alias():
-    points = _points(100, 900, 100, 900)
-    (matrix,) = matrices = crop_transforms(points, (1000, 1000))
-    board = ((np.indices((1000, 1000)).sum(0) % 2) * 255).astype(np.uint8)
-    board[:, 500:] //= 4
-    (crop,) = crop_faces(np.repeat(board[None, ..., None], 3, -1), matrices)
-    edge = (matrix @ [499.5, 0, 1])[0]
-    inside = slice(40, 180)
-    left, right = crop[0, inside, 40 : int(edge) - 1], crop[0, inside, int(edge) + 3 : 180]
-    # The board alone gives 0.5 and 0.125; one sample a pixel would give 0 to 1.
-    assert (left - 0.5).abs().max() < 0.1
-    assert (right - 0.125).abs().max() < 0.03
-    row = crop[0, inside].mean(0)
-    crossing = 40 + (row[40:180] > 0.3125).sum() - 0.5
-    assert abs(crossing - edge) < 1
-
-
 def test_points_that_make_no_box_are_named():
     with pytest.raises(ShapeError, match="wanted"):
         crop_transforms(np.zeros((1, 478, 2)), (256, 256))

@@ -43,7 +43,7 @@ def test_it_can_be_used_like_a_face_track():
     np.testing.assert_array_equal(clip.faces, clip.arrays["faces_aligned"])
     np.testing.assert_array_equal(clip.masks, clip.arrays["masks_aligned"])
     np.testing.assert_array_equal(clip.expression, to_expression(clip.codes))
-    assert len(clip.found) == len(clip) == 3
+    assert len(clip) == 3
     with pytest.raises(InputError, match="no DECA codes"):
         _ = replace(clip, codes=None).expression
     with pytest.raises(InputError, match="no masks_aligned"):

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,10 @@ from spfem.face.stage import track_path
 from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.released.__main__ import main
-from spfem.released.deca_codes import person_codes, write_person_codes
 from spfem.released.ned import load_clip
 from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
 from tests.face.planted import planted_clip, planted_track
-from tests.released.made_up_clips import assert_same_clip, make_clip, make_codes
+from tests.released.made_up_clips import assert_same_clip, make_clip
 
 
 @pytest.fixture
@@ -39,18 +40,6 @@ def test_there_and_back_and_there(ned_folder, tmp_path, capsys):
         ]
         for file in files:
             assert file.read_bytes() == (tmp_path / "back" / name / file.name).read_bytes()
-
-
-def test_codes_of_a_person_are_imported(tmp_path, capsys):
-    path = tmp_path / "M003_deca_scmcl.pkl"
-    write_person_codes(path, [person_codes(make_codes(4), "happy", "001")])
-    assert main(["import-ned", str(path), "--out", str(tmp_path / "in")]) == 0
-    with np.load(tmp_path / "in" / "happy_001.npz") as stored:
-        assert stored["expression"].shape == (4, 51)
-        assert stored["emotion"] == "happy"
-    write_person_codes(tmp_path / "M003_deca.pkl", [person_codes(make_codes(4), "happy", None)])
-    assert main(["import-ned", str(tmp_path / "M003_deca.pkl"), "--out", str(tmp_path / "b")]) == 0
-    assert [p.name for p in (tmp_path / "b").iterdir()] == ["happy_000.npz"]
 
 
 def test_nothing_is_left_of_what_failed(ned_folder, tmp_path, capsys):
@@ -113,11 +102,12 @@ def test_with_deca_the_codes_are_written_too(stage, deca_folder, tmp_path):
     command = ["export-ned", str(stage), "--deca", str(deca_folder)]
     assert main([*command, "--out", str(tmp_path / "celeb")]) == 0
     assert len(list((tmp_path / "celeb/M1/DECA").iterdir())) == 8
-    assert (tmp_path / "celeb/M1_deca_scmcl.pkl").is_file()
-    person = str(tmp_path / "celeb/M1_deca_scmcl.pkl")
-    assert main(["import-ned", person, "--out", str(tmp_path / "person")]) == 0
-    assert {p.name for p in (tmp_path / "person").iterdir()} == {"neutral_001.npz", "sad_001.npz"}
+    person = pickle.loads((tmp_path / "celeb/M1_deca_scmcl.pkl").read_bytes())
+    assert {emotion: list(numbers) for emotion, numbers in person.items()} == {
+        "neutral": ["001"],
+        "sad": ["001"],
+    }
     assert main(["import-ned", str(tmp_path / "celeb/M1"), "--out", str(tmp_path / "in")]) == 0
     clip = load_clip(tmp_path / "in" / "sad_001.npz")
-    with np.load(tmp_path / "person" / "sad_001.npz") as stored:
-        np.testing.assert_array_equal(stored["expression"], clip.expression)
+    stored = person["sad"]["001"]
+    np.testing.assert_array_equal(stored[:, [0, *range(3, 53)]], clip.expression)

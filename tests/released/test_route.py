@@ -103,8 +103,8 @@ def test_an_opened_jaw_moves_the_lower_face(deca, codes, drawn):
     assert lower.mean() > 1
 
 
-def test_large_images_go_through_in_parts(deca, codes, drawn, monkeypatch):
-    monkeypatch.setattr(deca_conditions, "CHUNK_PIXELS", 1)
+def test_clips_go_through_in_parts(deca, codes, drawn, monkeypatch):
+    monkeypatch.setattr(deca_conditions, "CHUNK_FRAMES", 1)
     again = draw_conditions(deca, codes)
     difference = np.abs(again.shape.astype(int) - drawn.shape)
     assert difference.mean() < 0.01
