@@ -67,22 +67,7 @@ def read_flame_model(path: Path) -> FlameModel:
     """
     with path.open("rb") as file:
         content = unpickle_arrays(file, path)
-    if not isinstance(content, Mapping):
-        raise InputError(
-            f"{path} holds a {type(content).__name__}; FLAME's model is a dictionary of arrays"
-        )
-    missing = [name for name in SHAPES if name not in content]
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}; give generic_model.pkl of FLAME 2020")
-    arrays = {name: array_of(content[name], name, path) for name in SHAPES}
-    for name, wanted in SHAPES.items():
-        if arrays[name].shape != wanted:
-            raise InputError(
-                f"{path}: {name} is {arrays[name].shape} instead of {wanted}; give "
-                "generic_model.pkl of FLAME 2020"
-            )
-        if not np.isfinite(arrays[name]).all():
-            raise InputError(f"{path}: {name} is not finite; get the file again")
+    arrays = _arrays_of(content, SHAPES, path, "give generic_model.pkl of FLAME 2020")
     _check_tree(arrays, path)
     basis = arrays["shapedirs"].transpose(2, 0, 1)
     expression = basis[IDENTITY : IDENTITY + EXPRESSION_COEFFICIENTS]
@@ -95,6 +80,25 @@ def read_flame_model(path: Path) -> FlameModel:
         weights=_real(arrays["weights"]),
         triangles=arrays["f"].astype(np.int32),
     )
+
+
+def _arrays_of(
+    content: Any, shapes: Mapping[str, tuple[int, ...]], path: Path, advice: str
+) -> dict[str, np.ndarray]:
+    """The entries of a dictionary, each of its shape and finite."""
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path} holds a {type(content).__name__}, no dictionary; {advice}")
+    if missing := [name for name in shapes if name not in content]:
+        raise InputError(f"{path} lacks {', '.join(missing)}; {advice}")
+    arrays = {name: array_of(content[name], name, path) for name in shapes}
+    for name, wanted in shapes.items():
+        if arrays[name].shape != wanted:
+            raise InputError(
+                f"{path}: {name} is {arrays[name].shape} instead of {wanted}; {advice}"
+            )
+        if not np.isfinite(arrays[name]).all():
+            raise InputError(f"{path}: {name} is not finite; {advice}")
+    return arrays
 
 
 def _check_tree(arrays: Mapping[str, np.ndarray], path: Path) -> None:
@@ -261,17 +265,8 @@ def read_landmark_embedding(path: Path) -> LandmarkEmbedding:
             of another shape or no places on a triangle of FLAME.
     """
     content = _read_object(path)
-    if not isinstance(content, Mapping) or set(EMBEDDING_SHAPES) - set(content):
-        raise InputError(
-            f"{path} does not hold {', '.join(EMBEDDING_SHAPES)}; get the file again from DECA"
-        )
-    arrays = {name: array_of(content[name], name, path) for name in EMBEDDING_SHAPES}
-    for name, wanted in EMBEDDING_SHAPES.items():
-        if arrays[name].shape != wanted:
-            raise InputError(
-                f"{path}: {name} is {arrays[name].shape} instead of {wanted}; get the file again"
-            )
-        values = arrays[name]
+    arrays = _arrays_of(content, EMBEDDING_SHAPES, path, "get the file again from DECA")
+    for name, values in arrays.items():
         largest = TRIANGLES - 1 if name.endswith("_idx") else 10.0
         if not (np.isfinite(values).all() and np.abs(values).max() <= largest):
             raise InputError(f"{path}: {name} leaves FLAME's triangles; get the file again")

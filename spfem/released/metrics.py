@@ -1,4 +1,4 @@
-"""Settings whose sizes are those of a released file; all else is the default."""
+"""Released ASCCL, STCCL and SCMCL checkpoints read into this package's networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from torch import nn
 
@@ -194,32 +194,19 @@ def _encoder(modality: str, file: ReleasedFile) -> tuple[nn.Module, Save]:
     return network, partial(save_encoder, network, settings)
 
 
+def _pair(visual: Literal["expression", "image"], file: ReleasedFile) -> tuple[nn.Module, Save]:
+    return _metric(CrossModalCoherence(pair_settings(file, image=visual == "image"), visual))
+
+
 LAYOUTS = {
-    "spatial": MetricLayout(
-        lambda file: _metric(SpatialCoherence(spatial_settings(file))),
-        DEAD_BACKBONE,
-        learned_on_bgr=True,
-    ),
-    "temporal": MetricLayout(
-        lambda file: _metric(TemporalCoherence(temporal_settings(file))),
-        DEAD_BACKBONE,
-        learned_on_bgr=True,
-    ),
-    "spatial-temporal": MetricLayout(
-        lambda file: _metric(SpatialTemporalCoherence(temporal_settings(file))),
-        DEAD_BACKBONE,
-        learned_on_bgr=True,
-    ),
-    "scmcl-audio": MetricLayout(partial(_encoder, "audio")),
-    "scmcl-expression": MetricLayout(partial(_encoder, "expression")),
-    "scmcl-image": MetricLayout(partial(_encoder, "image")),
-    "scmcl-expression-pair": MetricLayout(
-        lambda file: _metric(CrossModalCoherence(pair_settings(file, image=False), "expression")),
-        DEAD_FUSION,
-    ),
-    "scmcl-image-pair": MetricLayout(
-        lambda file: _metric(CrossModalCoherence(pair_settings(file, image=True), "image")),
-        DEAD_FUSION,
-    ),
+    kind: MetricLayout(build, DEAD_BACKBONE, learned_on_bgr=True)
+    for kind, build in {
+        "spatial": lambda file: _metric(SpatialCoherence(spatial_settings(file))),
+        "temporal": lambda file: _metric(TemporalCoherence(temporal_settings(file))),
+        "spatial-temporal": lambda file: _metric(SpatialTemporalCoherence(temporal_settings(file))),
+    }.items()
 }
-"""`spfem.released_kinds` describes them."""
+LAYOUTS |= {f"scmcl-{m}": MetricLayout(partial(_encoder, m)) for m in ENCODERS}
+LAYOUTS["scmcl-expression-pair"] = MetricLayout(partial(_pair, "expression"), DEAD_FUSION)
+LAYOUTS["scmcl-image-pair"] = MetricLayout(partial(_pair, "image"), DEAD_FUSION)
+"""By kind, see `spfem.released.kinds`."""

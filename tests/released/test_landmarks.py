@@ -67,10 +67,10 @@ def test_foreign_files_are_refused(stored, tmp_path, monkeypatch):
     path = tmp_path / "landmark_embedding.npy"
     cases = [
         (np.zeros(3), "plain numbers"),
-        ({"static_lmk_faces_idx": np.zeros(51)}, "does not hold"),
+        ({"static_lmk_faces_idx": np.zeros(51)}, "lacks static_lmk_bary_coords"),
         (stored | {"static_lmk_faces_idx": np.zeros(50)}, r"is \(50,\) instead of \(51,\)"),
         (stored | {"static_lmk_faces_idx": np.full(51, 9976)}, "leaves FLAME's triangles"),
-        (stored | {"static_lmk_bary_coords": np.full((51, 3), np.nan)}, "leaves FLAME's"),
+        (stored | {"static_lmk_bary_coords": np.full((51, 3), np.nan)}, "not finite"),
         (stored | {"more": _Command()}, "could run code"),
     ]
     for content, message in cases:
