@@ -8,7 +8,7 @@ import pytest
 from spfem.errors import InputError
 from spfem.media.video import read_video
 from spfem.settings import FaceSettings
-from spfem.track_report.report import clip_names, find_videos, in_words, report_tracks
+from spfem.track_report import clip_names, find_videos, in_words, report_tracks
 from tests.edit.made_up import speaking_frames, write_clip
 from tests.media.test_sound_tracks import changing_pictures
 

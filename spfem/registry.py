@@ -1,35 +1,52 @@
-"""The command `python -m spfem stage`: make one stage, as the notebooks would.
-
-Light, so that `--help` loads no torch.
-"""
+"""The stages of a run by name, and how one is made; light, so that listing them loads no torch."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spfem.errors import SettingsError
-from spfem.methods import METHODS
-from spfem.scales import SCALES
 
 if TYPE_CHECKING:
     from spfem.workspace import Workspace
 
-DESCRIPTION = """\
-Make one stage of a run, and what it needs; what is there already is taken as it is.
 
-Several jobs on machines that share a disk may make different stages at once, or the faces of
-different actors; `workflow/` does that with Snakemake. Picture metrics (spatial ...) may be
-learned by several processes: torchrun --nproc-per-node 2 -m spfem stage spatial.
-"""
+@dataclass(frozen=True)
+class StageRequest:
+    """One stage that is asked for.
+
+    Attributes:
+        stage: name, one of `STAGES`.
+        corpus: name, or folder of recordings.
+        scale: one of `spfem.scales.SCALES`.
+        data: folder of generated data.
+        device: `auto`, `cpu` or `cuda`.
+        actor: of faces, only this one; of renderer, the target.
+        method: of manipulator and renderer.
+        seed: for weights and draws of what is learned; None for 0.
+        processes: clips at a time, of faces and persons; None for what the scale says.
+        estimate: of faces, only measure a few clips and say what time and disk all will take.
+        video_hours: with `estimate`, of a larger corpus like this one.
+    """
+
+    stage: str
+    corpus: str = "synthetic"
+    scale: str = "demo"
+    data: Path = Path("data")
+    device: str = "auto"
+    actor: str | None = None
+    method: str | None = None
+    seed: int | None = None
+    processes: int | None = None
+    estimate: bool = False
+    video_hours: float | None = None
 
 
 @dataclass(frozen=True)
 class StageKind:
-    """One stage that the command makes.
+    """How one stage is made.
 
     Attributes:
         title: what it is.
@@ -40,13 +57,13 @@ class StageKind:
     """
 
     title: str
-    make: Callable[[Workspace, argparse.Namespace], object]
+    make: Callable[[Workspace, StageRequest], object]
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     shared: bool = False
 
 
-def _faces(workspace: Workspace, wanted: argparse.Namespace) -> object:
+def _faces(workspace: Workspace, wanted: StageRequest) -> object:
     from spfem import stages
 
     if wanted.actor is None:
@@ -54,7 +71,7 @@ def _faces(workspace: Workspace, wanted: argparse.Namespace) -> object:
     return stages.make_actor_faces(workspace, wanted.actor)
 
 
-def _metric(workspace: Workspace, wanted: argparse.Namespace) -> object:
+def _metric(workspace: Workspace, wanted: StageRequest) -> object:
     from spfem import stages
     from spfem.distributed import first_alone
 
@@ -66,7 +83,7 @@ def _metric(workspace: Workspace, wanted: argparse.Namespace) -> object:
 def _made(name: str, *options: str, visual: str | None = None) -> Callable[..., object]:
     """Calls a function of `spfem.stages` with the named options; no seed is seed 0."""
 
-    def make(workspace: Workspace, wanted: argparse.Namespace) -> object:
+    def make(workspace: Workspace, wanted: StageRequest) -> object:
         from spfem import stages
 
         values: list[Any] = [visual] if visual else []
@@ -138,44 +155,8 @@ STAGES: dict[str, StageKind] = {
 }
 
 
-def add_stage_parser(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
-    width = max(map(len, STAGES))
-    listed = "\n".join(f"  {name:{width}}  {kind.title}" for name, kind in STAGES.items())
-    parser = commands.add_parser(
-        "stage",
-        allow_abbrev=False,
-        help="make one stage of a run, for workflows on several machines",
-        description=DESCRIPTION,
-        epilog=f"stages:\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help="see the list below")
-    parser.add_argument("--corpus", default="synthetic", metavar="NAME|DIR", help="as of reproduce")
-    parser.add_argument("--scale", choices=SCALES, default="demo", help="default: demo")
-    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--actor", help="of faces: only this one; of renderer: the target")
-    parser.add_argument("--method", choices=METHODS, help="of manipulator and renderer")
-    parser.add_argument("--seed", type=int, help="of what is learned (default: 0)")
-    parser.add_argument(
-        "--processes", type=int, metavar="N", help="clips at a time, of faces and persons"
-    )
-    parser.add_argument(
-        "--estimate",
-        action="store_true",
-        help="of faces: only measure a few clips, and say what time and disk all will take",
-    )
-    parser.add_argument(
-        "--video-hours",
-        type=float,
-        metavar="H",
-        help="with --estimate: of a larger corpus like this one",
-    )
-
-
-def run_stage(arguments: argparse.Namespace) -> None:
-    """Run the command.
+def make_stage(wanted: StageRequest) -> None:
+    """Make one stage of a run and what it needs; what is there already is taken as it is.
 
     Raises:
         SettingsError: if an option does not belong to the stage, or one is missing.
@@ -183,44 +164,44 @@ def run_stage(arguments: argparse.Namespace) -> None:
     from spfem.distributed import is_first, joined_processes, refuse_sharing
     from spfem.workspace import open_workspace
 
-    kind = STAGES[arguments.stage]
-    _check_options(arguments, kind)
+    kind = STAGES[wanted.stage]
+    _check_options(wanted, kind)
     workspace = open_workspace(
         "stage",
-        corpus=arguments.corpus,
-        scale=arguments.scale,
-        data=arguments.data,
-        figures=arguments.data,  # a stage saves no figure
-        device=arguments.device,
+        corpus=wanted.corpus,
+        scale=wanted.scale,
+        data=wanted.data,
+        figures=wanted.data,  # a stage saves no figure
+        device=wanted.device,
     )
-    if arguments.processes is not None:
-        face = replace(workspace.scale.face, processes=arguments.processes)
+    if wanted.processes is not None:
+        face = replace(workspace.scale.face, processes=wanted.processes)
         workspace = replace(workspace, scale=replace(workspace.scale, face=face))
-    if arguments.estimate:
-        _estimate(workspace, arguments.video_hours)
+    if wanted.estimate:
+        _estimate(workspace, wanted.video_hours)
         return
     with joined_processes(workspace.device) as device:
         if not kind.shared:
-            refuse_sharing(f"the stage {arguments.stage}")
-        kind.make(replace(workspace, device=device), arguments)
+            refuse_sharing(f"the stage {wanted.stage}")
+        kind.make(replace(workspace, device=device), wanted)
         if is_first():
-            print(f"{arguments.stage}: done, in {workspace.data}")
+            print(f"{wanted.stage}: done, in {workspace.data}")
 
 
-def _check_options(arguments: argparse.Namespace, kind: StageKind) -> None:
+def _check_options(wanted: StageRequest, kind: StageKind) -> None:
     given = {
         option
         for option in ("actor", "method", "seed", "estimate")
-        if getattr(arguments, option) not in (None, False)
+        if getattr(wanted, option) not in (None, False)
     }
     for option in kind.needs:
         if option not in given:
-            raise SettingsError(f"the stage {arguments.stage} needs --{option}")
+            raise SettingsError(f"the stage {wanted.stage} needs --{option}")
     for option in sorted(given - {*kind.needs, *kind.takes}):
-        raise SettingsError(f"the stage {arguments.stage} has no --{option}; leave it out")
-    if arguments.processes is not None and arguments.processes < 1:
-        raise SettingsError(f"--processes {arguments.processes}: give 1 or more")
-    if arguments.video_hours is not None and not arguments.estimate:
+        raise SettingsError(f"the stage {wanted.stage} has no --{option}; leave it out")
+    if wanted.processes is not None and wanted.processes < 1:
+        raise SettingsError(f"--processes {wanted.processes}: give 1 or more")
+    if wanted.video_hours is not None and not wanted.estimate:
         raise SettingsError("--video-hours belongs to --estimate; leave it out")
 
 

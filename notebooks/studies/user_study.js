@@ -212,26 +212,14 @@ function keys(event) {
   event.preventDefault();
 }
 
-function download(text, type, suffix) {
+function saveAnswers() {
+  const { order, ...answers } = state;
+  const text = JSON.stringify(answers, null, 1) + "\n";
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = `answers-${STUDY.study}-${state.participant}.${suffix}`;
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = `answers-${STUDY.study}-${state.participant}.json`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-function asJson() {
-  const { order, ...answers } = state;
-  return JSON.stringify(answers, null, 1) + "\n";
-}
-
-function asCsv() {
-  const head = "format,study,participant,consent,finished,trial,repeat,left,right,question,choice,seconds";
-  const who = [FORMAT, state.study, state.participant, state.consent, state.finished];
-  const rows = state.answers.flatMap((one) =>
-    Object.entries(one.choices).map(([question, choice]) =>
-      [...who, one.trial, one.repeat, one.left, one.right, question, choice, one.seconds].join(",")));
-  return [head, ...rows].join("\n") + "\n";
 }
 
 $("agree").addEventListener("change", () => { $("start").disabled = !$("agree").checked; });
@@ -244,8 +232,7 @@ $("questions").addEventListener("change", update);
 $("questions").addEventListener("submit", (event) => event.preventDefault());
 for (const id of ["left", "right"]) $(id).addEventListener("error", () => { $("broken").hidden = !$(id).src; });
 document.addEventListener("keydown", keys);
-$("json").addEventListener("click", () => download(asJson(), "application/json", "json"));
-$("csv").addEventListener("click", () => download(asCsv(), "text/csv", "csv"));
+$("json").addEventListener("click", saveAnswers);
 $("delete").addEventListener("click", () => {
   if (!confirm("Delete all your answers?")) return;
   try { localStorage.removeItem(STORE); } catch { /* nothing was kept */ }

@@ -1,12 +1,11 @@
-"""The command `python -m spfem doctor`; light, so that `--help` loads no torch."""
+"""What this machine can run, and which optional files are there, in print."""
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spfem.errors import AssetError
 
@@ -14,45 +13,18 @@ if TYPE_CHECKING:
     from spfem.doctor.machine import Fact
     from spfem.doctor.optional_files import FoundFile, OptionalFile
 
-DESCRIPTION = """\
-Say whether this machine can run everything, and which optional files are there: versions
-against those that were tested, disk and memory, models and licences, recordings, runs. No
-network is needed.
-
-Optional files are looked for below data/optional: those of FLAME, DECA, FSGAN and VGG19 in
-the folder itself, published checkpoints in ned/manipulator, ned/renderer, scmcl, asccl and
-stccl. Each is read whole and checked: size, entries, shapes, and its hash where one is known.
-
-Exit status: 0 if the default run can work and no optional file is broken, else 1.
-"""
 FOLDER = "optional"  # below the data folder
 WIDTH = 100
 INDENT = 2
 STRANGERS_SHOWN = 10
 
 
-def add_doctor_parser(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
-    parser = commands.add_parser(
-        "doctor",
-        allow_abbrev=False,
-        help="check this machine and the optional files",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--files",
-        type=Path,
-        metavar="DIR",
-        help="folder of the optional files (default: optional/ in the data folder)",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path("data"), metavar="DIR", help="default: data"
-    )
+def report_machine(data: Path, files: Path | None = None) -> None:
+    """Print the report of machine, packages, models, recordings, runs and optional files.
 
-
-def run_doctor(arguments: argparse.Namespace) -> None:
-    """Print the report.
+    Args:
+        data: folder of generated data, in the project's folder unless absolute.
+        files: folder of the optional files; None for `optional` below `data`.
 
     Raises:
         AssetError: after the report, if something is missing for the default run, or an optional
@@ -71,9 +43,9 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     from spfem.doctor.runs import corpus_facts, run_facts
     from spfem.project import project_folder
 
-    data = project_folder() / arguments.data
-    folder = arguments.files or data / FOLDER
-    if arguments.files and not folder.is_dir():
+    data = project_folder() / data
+    folder = files or data / FOLDER
+    if files and not folder.is_dir():
         raise AssetError(f"{folder} (--files) is no folder; name the one with the optional files")
     wrong: list[str] = []
     for title, facts in (
@@ -122,9 +94,9 @@ def _name(path: Path, folder: Path) -> str:
 
 def _print_facts(title: str, facts: Iterable[Fact]) -> None:
     facts = list(facts)
-    width = max(len(fact.name) for fact in facts)
     if not facts:
         return
+    width = max(len(fact.name) for fact in facts)
     print(f"\n{title}")
     for fact in facts:
         _print_row(
