@@ -9,7 +9,7 @@ PUBLIC = {
     "spfem.ablations.run": ["make_ablations"],
     "spfem.artifacts": ["digest", "file_digest", "open_stage", "source_digest", "writing"],
     "spfem.audit.folder": ["read_published"],
-    "spfem.audit.real_edits": ["edit_real_clips"],
+    "benchmarks.edits": ["edit_real_clips"],
     "spfem.audit.run": ["audit_clips"],
     "spfem.chain": ["ConditionSource", "Wish", "blend_aligned", "edit_expression", "match_colour"],
     "spfem.checkpoints": ["load_checkpoint", "save_checkpoint"],
@@ -113,7 +113,7 @@ PUBLIC = {
     "spfem.track_report.report": ["find_videos", "report_tracks"],
     "spfem.user_study.make": ["make_study"],
     "spfem.user_study.read": ["read_study"],
-    "spfem.weights.check": ["check_weights"],
+    "spfem.weights.card": ["check_weights"],
     "spfem.weights.make": ["make_weights"],
     "spfem.workspace": ["Workspace", "choose_device", "open_workspace", "project_folder"],
 }

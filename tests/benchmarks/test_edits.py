@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.__main__ import main
-from spfem.audit import real_edits
+from benchmarks import edits
+from benchmarks.__main__ import main
+from benchmarks.edits import edit_real_clips, measure_edit, real_changes, summarise
 from spfem.audit.expression_change import COUNTED, label_direction
 from spfem.audit.folder import PublishedClip
-from spfem.audit.real_edits import edit_real_clips, measure_edit, real_changes, summarise
 from spfem.audit.steadiness import frame_difference
 from spfem.errors import InputError
 from spfem.face.tracker import BLENDSHAPE_NAMES
@@ -160,8 +160,8 @@ def folder(tmp_path, monkeypatch, pictures):
         if request.clip.parent.name == "bad":
             raise InputError("too short")
 
-    monkeypatch.setattr(real_edits, "open_panel", open_panel)
-    monkeypatch.setattr(real_edits, "edit_video", edit)
+    monkeypatch.setattr(edits, "open_panel", open_panel)
+    monkeypatch.setattr(edits, "edit_video", edit)
     for name in ("good", "bad", "gone"):
         (tmp_path / name).mkdir()
         for video in ("source", "reference", "ned"):
@@ -174,7 +174,7 @@ def folder(tmp_path, monkeypatch, pictures):
 
 def test_the_command_writes_numbers_only_and_says_what_was_left_out(folder, capsys):
     out = folder.path / "out" / "real_edits.csv"
-    words = ["real-edits", str(folder.path), "--out", str(out), "--processes", "1"]
+    words = ["edits", str(folder.path), "--out", str(out), "--processes", "1"]
     assert main([*words, "--models", "somewhere"]) == 0
     table = pd.read_csv(out)
     assert list(table.columns) == ["clip", "emotion", "metric", "value"]
@@ -190,9 +190,9 @@ def test_the_command_writes_numbers_only_and_says_what_was_left_out(folder, caps
 
 
 def test_bad_words_are_refused(folder, capsys):
-    assert main(["real-edits", str(folder.path), "--out", "table.txt"]) == 1
-    assert main(["real-edits", str(folder.path), "--processes", "0"]) == 1
-    assert main(["real-edits", str(folder.path / "nowhere")]) == 1
+    assert main(["edits", str(folder.path), "--out", "table.txt"]) == 1
+    assert main(["edits", str(folder.path), "--processes", "0"]) == 1
+    assert main(["edits", str(folder.path / "nowhere")]) == 1
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""The command `python -m spfem real-edits`: edits of real clips, measured without any truth.
+"""`python -m benchmarks edits DIR`: edits of real clips, measured without any truth.
 
 A folder of published clips is edited by `spfem.edit` at its defaults, and every result is held
 against its source by the measures of the audit. What a real person changes when an emotion comes
@@ -20,19 +20,20 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from spfem.artifacts import writing
 from spfem.audit.expression_change import (
     direction_cosine,
     label_direction,
     mean_scores,
     strength,
 )
-from spfem.audit.folder import REFERENCE, SOURCE, Problem, PublishedClip
+from spfem.audit.folder import REFERENCE, SOURCE, Problem, PublishedClip, read_published
 from spfem.audit.lips import follow_source
 from spfem.audit.panels import Panel, open_panel
 from spfem.audit.steadiness import frame_difference, sharpness
 from spfem.audit.timing import Alignment
 from spfem.edit import EditRequest, edit_video
-from spfem.errors import InputError, SpfemError
+from spfem.errors import InputError, SettingsError, SpfemError
 from spfem.evaluation.detail import REGIONS, detail_ratio
 from spfem.evaluation.identity import evenly_spaced, identity_distance
 from spfem.face.align import align_faces
@@ -259,3 +260,40 @@ def measure_edit(source: Panel, result: Panel, emotion: str, real: np.ndarray) -
             result.frames[both], source.frames[both], ours.landmarks[both], region
         )
     return row
+
+
+def write_edits(
+    clips: Path,
+    out: Path,
+    videos: Path | None,
+    models: Path | None,
+    renderer: str | None,
+    processes: int,
+) -> None:
+    """Edit and measure the clips of a folder, write the table and print its summary.
+
+    Args:
+        clips: folder with clips.csv, as of the audit.
+        out: the table, a csv file.
+        videos: folder that keeps the edited clips, or None.
+        models: as of `EditRequest`; None for its default.
+        renderer: as of `EditRequest`; None for its default.
+        processes: clips at a time.
+
+    Raises:
+        SettingsError: if `processes` is below 1, or `out` is no csv file.
+    """
+    if processes < 1:
+        raise SettingsError(f"--processes must be 1 or more, found {processes}")
+    if out.suffix != ".csv":
+        raise SettingsError(f"--out {out} must end in .csv")
+    published, problems = read_published(clips)
+    given = {"models": models, "renderer": renderer}
+    options = {name: value for name, value in given.items() if value is not None}
+    table, more = edit_real_clips(published, options=options, videos=videos, processes=processes)
+    with writing(out) as aside:
+        table.to_csv(aside, index=False, lineterminator="\n")
+    print(summarise(table).round(3).to_string(index=False))
+    for problem in [*problems, *more]:
+        print(f"left out: {problem.clip} {problem.panel}: {problem.reason}")
+    print(f"wrote {out}")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from spfem.benchmarks.made_up import made_up_images, made_up_speech
-from spfem.benchmarks.table import Row
+from benchmarks.made_up import made_up_images, made_up_speech
+from benchmarks.rows import Row
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.errors import InputError
 from spfem.explore import (

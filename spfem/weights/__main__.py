@@ -1,14 +1,17 @@
-"""The command `python -m spfem weights`; light, so that `--help` loads no torch."""
+"""`python -m spfem.weights check|make`: the models that come with the package; loads no torch."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from spfem.errors import CheckpointError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER
 from spfem.scales import SCALES
+from spfem.stopping import run_command
+from spfem.workspace import DEVICES
 
 DESCRIPTION = """\
 The models that come with the package: check them, or make all of them anew from a seed.
@@ -19,12 +22,11 @@ on where it was; a second one repeats nothing.
 """
 
 
-def add_weights_parser(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
-    parser = commands.add_parser(
-        "weights",
+def main(words: Sequence[str] | None = None) -> int:
+    """Run `check` or `make` and give its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m spfem.weights",
         allow_abbrev=False,
-        help="check the models that come with the package, or make them anew",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,33 +37,20 @@ def add_weights_parser(commands: Any) -> None:
     make.add_argument("--scale", choices=SCALES, default="demo", help="default: demo")
     make.add_argument("--seed", type=int, default=0, help="of all that is learned (default: 0)")
     make.add_argument("--data", type=Path, default=Path("data"), metavar="DIR")
-    make.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    make.add_argument("--device", choices=DEVICES, default="auto")
     make.add_argument(
         "--only", action="append", default=[], choices=names, help="this model; may be repeated"
     )
-    for each, purpose in ((check, "to check"), (make, "to write to")):
+    for each in (check, make):
         each.add_argument(
-            "--folder",
-            type=Path,
-            metavar="DIR",
-            help=f"folder {purpose} (default: the one of the package)",
+            "--folder", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="of the models"
         )
+    given = parser.parse_args(words)
+    return run_command(lambda: _check(given.folder) if given.action == "check" else _make(given))
 
 
-def run_weights(arguments: argparse.Namespace) -> None:
-    """Run the command.
-
-    Raises:
-        CheckpointError: of `check`, after its report, if something is wrong.
-    """
-    if arguments.action == "check":
-        _check(arguments.folder)
-    else:
-        _make(arguments)
-
-
-def _check(folder: Path | None) -> None:
-    from spfem.weights.check import check_weights
+def _check(folder: Path) -> None:
+    from spfem.weights.card import check_weights
 
     found = check_weights(folder)
     width = max(map(len, found))
@@ -72,18 +61,20 @@ def _check(folder: Path | None) -> None:
         raise CheckpointError(f"{len(wrong)} of the above must be mended: {', '.join(wrong)}")
 
 
-def _make(arguments: argparse.Namespace) -> None:
+def _make(given: argparse.Namespace) -> None:
     from spfem.weights.make import make_weights
     from spfem.workspace import open_workspace
 
     workspace = open_workspace(
         "weights",
-        scale=arguments.scale,
-        data=arguments.data,
-        figures=arguments.data,  # nothing is drawn
-        device=arguments.device,
+        scale=given.scale,
+        data=given.data,
+        figures=given.data,  # nothing is drawn
+        device=given.device,
     )
-    for made in make_weights(
-        workspace, arguments.folder or WEIGHTS_FOLDER, seed=arguments.seed, names=arguments.only
-    ):
+    for made in make_weights(workspace, given.folder, seed=given.seed, names=given.only):
         print(f"wrote {made.path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
