@@ -175,12 +175,12 @@ def table_html(csv: Path) -> str:
 def frame_html(frame: pd.DataFrame, name: str) -> str:
     """A table of texts. Columns whose name says `published` are shaded, and rows with such a cell.
 
-    Only a cell that begins or ends with the word names whose numbers a row holds; prose holds it
-    elsewhere.
+    Only a cell that begins or ends with the word names whose numbers a row holds; prose (`why`)
+    holds it elsewhere.
     """
 
     def shade(row: pd.Series[str]) -> list[str]:
-        whole = any(PUBLISHED.search(cell) for cell in row)
+        whole = any(PUBLISHED.search(cell) for column, cell in row.items() if column != "why")
         return [SHADE * (whole or "published" in str(column).lower()) for column in row.index]
 
     style = frame.style.hide(axis="index").format(escape="html").format_index(escape="html", axis=1)
@@ -198,9 +198,11 @@ def read_headline(results: Path) -> dict[str, str]:
         return {}
     table = pd.read_csv(path)
     table = table[(table.emotion == AVERAGE) & table.value.notna()]
+    order = {metric: place for place, metric in enumerate(HIGHER_IS_BETTER)}  # of the papers
     found = {}
     for setting, part in table.groupby("setting", sort=False):
         columns: dict[str, dict[str, str]] = {}
+        part = part.sort_values("metric", key=lambda names: names.map(order), kind="stable")
         for (metric, backbone), cell in part.groupby(["metric", "backbone"], sort=False):
             higher = HIGHER_IS_BETTER.get(str(metric), True)
             best = clear_best(cell, higher_is_better=higher)

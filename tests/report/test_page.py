@@ -172,5 +172,5 @@ def test_page_in_a_browser(folders, width):
 
 
 def test_rows_of_published_numbers_are_marked():
-    rows = [["A on MEAD, published", "1"], ["unpublished by us", "2"]]
-    assert _shaded(frame_html(pd.DataFrame(rows, columns=["of", "x"]), "t"), 1) == ["0"]
+    rows = [["A on MEAD, published", "1", ""], ["unpublished", "2", "published direction"]]
+    assert _shaded(frame_html(pd.DataFrame(rows, columns=["of", "x", "why"]), "t"), 1) == ["0"]
