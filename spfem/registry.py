@@ -199,8 +199,6 @@ def _check_options(wanted: StageRequest, kind: StageKind) -> None:
             raise SettingsError(f"the stage {wanted.stage} needs --{option}")
     for option in sorted(given - {*kind.needs, *kind.takes}):
         raise SettingsError(f"the stage {wanted.stage} has no --{option}; leave it out")
-    if wanted.processes is not None and wanted.processes < 1:
-        raise SettingsError(f"--processes {wanted.processes}: give 1 or more")
     if wanted.video_hours is not None and not wanted.estimate:
         raise SettingsError("--video-hours belongs to --estimate; leave it out")
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from spfem.errors import ArtifactError, AssetError, InputError, SettingsError, SpfemError
+from spfem.errors import ArtifactError, AssetError, InputError, SpfemError
 from spfem.evaluation.mouth import STABLE
 from spfem.evaluation.tables import save_table
 from spfem.face.landmark_sets import interocular_distance
@@ -296,11 +296,8 @@ def report_clips(places: Sequence[Path], out: Path, *, videos: bool, processes: 
     """The command `track`: write `tracking.csv` and a video a clip below `out`, print both.
 
     Raises:
-        SettingsError: if `processes` is below 1.
         InputError: if there is no video.
     """
-    if processes < 1:
-        raise SettingsError(f"--processes must be 1 or more, found {processes}")
     found, overlays = find_videos(places), out if videos else None
     report = report_tracks(found, FaceSettings(), overlays=overlays, processes=processes)
     paths = save_table(report, out, "tracking")

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from spfem import reproduce as module
-from spfem.__main__ import build_parser, main
+from spfem.__main__ import main
 from spfem.errors import SettingsError, SpfemError
 from spfem.reproduce import RunSettings, choose_notebooks, list_notebooks, reproduce
 
@@ -120,17 +120,6 @@ def test_failing_notebook_is_kept_and_named(project):
     assert not (folder / "01_bad.ipynb").exists()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--scale", "big"], ["--unknown"], ["--sca", "demo"], ["--device", "tpu"]],
-)
-def test_wrong_option_exits_before_anything_runs(words, capsys):
-    with pytest.raises(SystemExit) as stop:
-        build_parser().parse_args(["reproduce", *words])
-    assert stop.value.code == 2
-    assert "error" in capsys.readouterr().err
-
-
 def test_expected_errors_are_one_line(capsys):
     assert main(["reproduce", "--only", "99"]) == 1
     message = capsys.readouterr().err
@@ -143,12 +132,6 @@ def test_unknown_corpus_is_one_line(capsys):
     message = capsys.readouterr().err
     assert message.startswith("spfem: SettingsError: corpus 'no/such/folder' is unknown")
     assert message.count("\n") == 1
-
-
-def test_only_and_from_exclude_each_other(capsys):
-    with pytest.raises(SystemExit):
-        main(["reproduce", "--only", "01", "--from", "02"])
-    assert "not allowed with argument --only" in capsys.readouterr().err
 
 
 def test_only_the_notebook_of_ablations_is_told_to_make_them(project, monkeypatch):

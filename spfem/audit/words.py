@@ -11,7 +11,6 @@ from spfem.audit.folder import REFERENCE, SOURCE, read_published
 from spfem.audit.metrics import METRICS
 from spfem.audit.order import BASELINES, CANNOT_TELL, EVERYTHING
 from spfem.audit.run import Audit, audit_clips
-from spfem.errors import SettingsError
 from spfem.evaluation.tables import save_table
 from spfem.settings.audit import AuditSettings
 
@@ -137,11 +136,8 @@ def audit_folder(folder: Path, out: Path, baselines: Sequence[str], processes: i
         processes: clips at a time.
 
     Raises:
-        SettingsError: if `processes` is below 1.
         InputError: if no clip can be measured.
     """
-    if processes < 1:
-        raise SettingsError(f"--processes must be 1 or more, found {processes}")
     settings, named = AuditSettings(), baselines or BASELINES
     clips, problems = read_published(folder)
     audit = audit_clips(clips, settings, problems=problems, baselines=named, processes=processes)
