@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +16,7 @@ from benchmarks.made_up import (
     made_up_speech,
     retrieved_windows,
 )
-from benchmarks.rows import Row, Step, median_seconds, reference
+from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
 from spfem.correlation.comparison import compare_level
 from spfem.correlation.crossmodal.batches import BatchDraw
 from spfem.correlation.crossmodal.joint import compare_joint
@@ -27,21 +24,29 @@ from spfem.correlation.crossmodal.paired import distance_consistency_loss
 from spfem.correlation.crossmodal.single import compare_single, initial_encoder
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
-from spfem.errors import SpfemError
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 
 PRECISIONS = ("float32", "bfloat16")
-STEP_TERAFLOPS = 1.61  # of one learning step of 8 pairs at 224 pixels
-FLOOR_SECONDS = (0.012, 0.018)  # of that step on a GPU of the H100 class
+SLOW = 1e-5  # learning rate of the cross-modal metric
 
 
-def learning_step(network: torch.nn.Module, loss_of: Callable[[], torch.Tensor]) -> Step:
-    """A call that takes one step of Adam on `loss_of` and returns the loss."""
+def learning_step(
+    network: torch.nn.Module,
+    loss_of: Callable[[], torch.Tensor],
+    *,
+    rate: float = 1e-3,
+    accumulate: bool = False,
+) -> Step:
+    """A call that takes one step of Adam on `loss_of` and returns the loss.
+
+    The released learning of SCMCL lets gradients accumulate.
+    """
     network.train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
 
     def step() -> float:
-        optimiser.zero_grad(set_to_none=True)
+        if not accumulate:
+            optimiser.zero_grad(set_to_none=True)
         loss = loss_of()
         loss.backward()
         optimiser.step()
@@ -81,15 +86,6 @@ def spatial_step(
     exact = first_losses["float32"]
     error = abs(first_losses["bfloat16"] - exact) / exact
     notes = {"float32": "", "bfloat16": f"; first loss differs by {error:.1e} relative"}
-    if torch.device(device).type == "cuda":
-        low, high = FLOOR_SECONDS
-        for precision in PRECISIONS:
-            rate = STEP_TERAFLOPS / seconds[precision]
-            print(
-                f"  {precision}: {rate:.0f} TFLOP/s of the {STEP_TERAFLOPS} TFLOP of a full-size "
-                f"step; estimated floor {low * 1e3:.0f} to {high * 1e3:.0f} ms",
-                flush=True,
-            )
     rows = [
         Row("spatial_step", device, p, work + notes[p], seconds["reference"], seconds[p])
         for p in PRECISIONS
@@ -183,9 +179,11 @@ def stage_a(
 
     batch = settings.batch_size
     ways = {
-        "reference": _step(plain, released_loss, accumulate=True),
-        "ours": _step(
-            ours, lambda: compare_single(ours, table, "audio", draw(random), settings).loss
+        "reference": learning_step(plain, released_loss, rate=SLOW, accumulate=True),
+        "ours": learning_step(
+            ours,
+            lambda: compare_single(ours, table, "audio", draw(random), settings).loss,
+            rate=SLOW,
         ),
     }
     return _rows("stage_a", device, ways, len(samples), batch, repeats)
@@ -206,25 +204,12 @@ def stage_b(
         return released.stage_b_loss(plain, table, samples, chosen)
 
     ways = {
-        "reference": _step(plain, released_loss, accumulate=True),
-        "ours": _step(ours, lambda: compare_joint(ours, table, draw(random), consistent=True).loss),
+        "reference": learning_step(plain, released_loss, rate=SLOW, accumulate=True),
+        "ours": learning_step(
+            ours, lambda: compare_joint(ours, table, draw(random), consistent=True).loss, rate=SLOW
+        ),
     }
     return _rows("stage_b", device, ways, len(samples), batch, repeats)
-
-
-def _step(
-    network: torch.nn.Module, loss_of: Callable[[], torch.Tensor], *, accumulate: bool = False
-) -> Step:
-    network.train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-5)
-
-    def step() -> None:
-        if not accumulate:
-            optimiser.zero_grad(set_to_none=True)
-        loss_of().backward()
-        optimiser.step()
-
-    return step
 
 
 def _rows(
@@ -304,10 +289,6 @@ def pairing(device: str, clip_seconds: float = 4.0, repeats: int = 9) -> list[Ro
     return [Row("pairing", "cpu", "float64", work, seconds["reference"], seconds["ours"])]
 
 
-MIB = 2**20
-STATUS = Path("/proc/self/status")  # of Linux
-
-
 def peak_mib(way: str, device: str, image_size: int, pairs: int) -> float:
     """Peak above what is held before the step: forward, and backward to the generated images."""
     torch.manual_seed(0)
@@ -329,20 +310,6 @@ def peak_mib(way: str, device: str, image_size: int, pairs: int) -> float:
     return (peak_bytes(device) - before) / MIB
 
 
-def peak_bytes(device: str, *, reset: bool = False) -> int:
-    """Most memory that this process (of a GPU: torch) has held; `reset` starts anew on a GPU."""
-    if torch.device(device).type == "cuda":
-        if reset:
-            torch.cuda.reset_peak_memory_stats(device)
-            return torch.cuda.memory_allocated(device)
-        return torch.cuda.max_memory_allocated(device)
-    if STATUS.exists():  # ru_maxrss of a child begins at the size of the process that started it
-        line = next(row for row in STATUS.read_text().splitlines() if row.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 def supervision_memory(device: str, *, image_size: int = 224, pairs: int = 8) -> list[Row]:
     """The row of peak memory, in MiB.
 
@@ -351,12 +318,7 @@ def supervision_memory(device: str, *, image_size: int = 224, pairs: int = 8) ->
     """
     peaks = {}
     for way in ("reference", "ours"):
-        words = [sys.executable, "-m", "benchmarks.correlation"]
-        words += [way, device, str(image_size), str(pairs)]
-        done = subprocess.run(words, capture_output=True, text=True)
-        if done.returncode:
-            raise SpfemError(f"measuring memory failed: {done.stderr.strip()[-500:]}")
-        peaks[way] = float(done.stdout.split()[-1])
+        peaks[way] = measure_apart("correlation", way, device, str(image_size), str(pairs))
     work = f"MiB peak of a supervision step, {pairs} pairs of {image_size} px"
     return [Row("supervision_memory", device, "float32", work, peaks["reference"], peaks["ours"])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,9 +14,8 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.correlation import MIB, peak_bytes
 from benchmarks.networks import made_up_manipulator
-from benchmarks.rows import Row, Step, median_seconds, reference
+from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
 from spfem.chain import ConditionSource, put_back
 from spfem.corpus.synthetic.build import film_take, plan_takes
 from spfem.corpus.synthetic.emotions import EMOTION_UNITS
@@ -354,11 +352,7 @@ def moved_memory(device: str, *, face_pixels: int = 256, frames: int = 100) -> l
             clip = film_face(Path(folder), face_pixels, length)
             clip.track.save(Path(folder) / "track.npz")
             np.save(Path(folder) / "moved.npy", clip.moved)
-            words = [sys.executable, "-m", "benchmarks.edit", str(clip.video), device]
-            done = subprocess.run(words, capture_output=True, text=True)
-        if done.returncode:
-            raise SpfemError(f"measuring memory failed: {done.stderr.strip()[-500:]}")
-        peaks[length] = float(done.stdout.split()[-1])
+            peaks[length] = measure_apart("edit", str(clip.video), device)
     long, short = peaks.values()
     work = (
         f"MiB peak of decoding, moving and encoding {frames} frames with a face of "

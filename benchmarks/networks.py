@@ -84,9 +84,7 @@ def manipulator_inference(
 
 
 PRECISIONS = ("float32", "bfloat16")
-FRAME_GIGAFLOPS = 171.8  # of one frame of 256 pixels at the published size, grows with the area
 STEP_SIDE, STEPS = 128, 3  # pixels; steps of a sequence, the first one without own pictures
-PEAK_TERAFLOPS = {"float32": 67.0, "bfloat16": 989.0}  # of an H100 or H200, from its data sheet
 Losses = dict[str, float]
 
 
@@ -213,15 +211,6 @@ def renderer_inference(
     seconds = median_seconds(ways, device=device, repeats=repeats)
     own = {name: seconds[name] / frames for name in PRECISIONS}
     plain_seconds = seconds["reference"] / (frames - 2)  # the first two are never made
-    if torch.device(device).type == "cuda":
-        for precision in PRECISIONS:
-            floor = floor_seconds(settings.image_size, PEAK_TERAFLOPS[precision])
-            print(
-                f"  {precision}: {own[precision] / floor:.1f} times the floor of "
-                f"{floor * 1e3:.2f} ms at an assumed peak of {PEAK_TERAFLOPS[precision]} TFLOP/s, "
-                "for the published networks",
-                flush=True,
-            )
     rows = []
     for precision in PRECISIONS:
         gap = np.abs(made[precision] - made["float32"])
@@ -234,8 +223,3 @@ def renderer_inference(
             Row("renderer_inference", device, precision, work, plain_seconds, own[precision])
         )
     return rows
-
-
-def floor_seconds(side: int, peak_teraflops: float) -> float:
-    """Least seconds for one frame of the published generator: its arithmetic at a stated peak."""
-    return FRAME_GIGAFLOPS * 1e9 * (side / 256) ** 2 / (peak_teraflops * 1e12)

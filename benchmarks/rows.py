@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import importlib
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 
 from spfem.artifacts import writing
-from spfem.errors import CorpusError
+from spfem.errors import CorpusError, SpfemError
 
 Step = Callable[[], object]
 
@@ -49,6 +52,38 @@ def _wait(device: torch.device | str) -> None:
 def reference(name: str) -> ModuleType:
     """The literal implementation `tests/reference/<name>.py`, which only a checkout has."""
     return importlib.import_module(f"tests.reference.{name}")
+
+
+MIB = 2**20
+STATUS = Path("/proc/self/status")  # of Linux
+
+
+def peak_bytes(device: str, *, reset: bool = False) -> int:
+    """Most memory that this process (of a GPU: torch) has held; `reset` starts anew on a GPU."""
+    if torch.device(device).type == "cuda":
+        if reset:
+            torch.cuda.reset_peak_memory_stats(device)
+            return torch.cuda.memory_allocated(device)
+        return torch.cuda.max_memory_allocated(device)
+    if STATUS.exists():  # ru_maxrss of a child begins at the size of the process that started it
+        line = next(row for row in STATUS.read_text().splitlines() if row.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def measure_apart(module: str, *words: str) -> float:
+    """The last word that `python -m benchmarks.MODULE WORDS` prints, in a process of its own.
+
+    Raises:
+        SpfemError: if the process fails.
+    """
+    command = [sys.executable, "-m", f"benchmarks.{module}", *words]
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    if done.returncode:
+        raise SpfemError(f"measuring memory failed: {done.stderr.strip()[-500:]}")
+    return float(done.stdout.split()[-1])
 
 
 COLUMNS = ("bench", "device", "precision", "work", "reference_seconds", "seconds", "ratio")

@@ -42,11 +42,7 @@ SIGN = re.compile(
 
 @contextmanager
 def own_kernel() -> Iterator[str]:
-    """Give the name of a Jupyter kernel that is the Python which runs this code, and no other.
-
-    Machines may have a kernel of the usual name that starts another Python. Within the block ours
-    is found before it.
-    """
+    """Give a Jupyter kernel that runs in this Python, found before any other of the usual name."""
     with TemporaryDirectory(prefix="spfem-kernel-") as folder:
         words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         kernel = {"argv": words, "display_name": "Python 3", "language": "python"}
@@ -54,7 +50,7 @@ def own_kernel() -> Iterator[str]:
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(kernel), encoding="utf-8")
         before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = folder if not before else folder + os.pathsep + before
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (folder, before)))
         try:
             yield KERNEL
         finally:

@@ -35,27 +35,15 @@ SECOND_DIFFERENCE_GAIN = 1.5  # variance of x[t] - (x[t-1] + x[t+1]) / 2 for noi
 
 @dataclass(frozen=True)
 class TrackQuality:
-    """Quality of one track.
-
-    Attributes:
-        frames: of the clip.
-        found: share of frames in which the tracker saw a face.
-        longest_gap: frames without a face in a row, at most.
-        error_median: reprojection error of the fit, median over found frames, in percent of the
-            distance between the eyes.
-        error_90: its 90th percentile.
-        landmark_jitter: of the tracked landmarks in still moments, percent of the distance
-            between the eyes; see `jitter`.
-        pose_jitter: of the fitted rotation in still moments, degrees.
-    """
+    """Quality of one track; errors and jitter in percent of the distance between the eyes."""
 
     frames: int
-    found: float
-    longest_gap: int
-    error_median: float
-    error_90: float
-    landmark_jitter: float
-    pose_jitter: float
+    found: float  # share of frames in which the tracker saw a face
+    longest_gap: int  # frames without a face in a row, at most
+    error_median: float  # reprojection error of the fit over found frames
+    error_90: float  # its 90th percentile
+    landmark_jitter: float  # of the tracked landmarks in still moments, see `jitter`
+    pose_jitter: float  # of the fitted rotation in still moments, degrees
 
 
 def jitter(curves: np.ndarray, found: np.ndarray) -> float:
@@ -117,11 +105,9 @@ COMMENT = "tracked landmarks (green) and fitted mesh (white), drawn with spfem"
 
 
 def overlay_frames(frames: Iterable[np.ndarray], track: FaceTrack) -> Iterator[np.ndarray]:
-    """Yield the frames with landmarks (green), mesh (white) and two lines of numbers.
+    """Yield a track's frames (H, W, 3) with landmarks (green), mesh (white), two lines of numbers.
 
-    Args:
-        frames: (H, W, 3) uint8 RGB each, those of the track.
-        track: of the clip. Frames without a face are shown bare and say so.
+    Frames without a face are shown bare and say so.
     """
     head, quality = load_head_model(), track_quality(track)
     enlargement = max(1, -(-SMALLEST_HEIGHT // track.frame_size[0]))
@@ -181,10 +167,8 @@ def find_videos(places: Iterable[Path]) -> list[Path]:
     for place in map(Path, places):
         if not place.exists():
             raise InputError(f"{place} does not exist; give clips or folders of clips")
-        if place.is_dir():
-            found += sorted(path for path in place.rglob("*") if _is_clip(path, place))
-        else:
-            found.append(place)
+        inside = sorted(path for path in place.rglob("*") if _is_clip(path, place))
+        found += inside if place.is_dir() else [place]
     if not found:
         raise InputError("no video was found; give clips, or folders that hold some")
     return list(dict.fromkeys(found))
@@ -207,19 +191,18 @@ def report_tracks(
     overlays: Path | None = None,
     processes: int = 1,
 ) -> pd.DataFrame:
-    """Track clips and describe each, with the rate of the whole face stage.
+    """Track clips and describe each, with the rate of one process from the file to masks.
 
     Args:
         videos: files.
         settings: of the face stage.
         overlays: folder for a video a clip with landmarks and mesh drawn in; None for none.
-        processes: clips at a time. Rates are those of one process.
+        processes: clips at a time.
 
     Returns:
-        One row a clip with `COLUMNS`, in the order given. `frames_per_second` counts from the
-        file to masks (decode, track, fit, align) in wall time and `cpu_ms_per_frame` in processor
-        time of all threads, which other programs on the machine disturb less. Clips that cannot
-        be used have a `problem` and NaN.
+        One row a clip with `COLUMNS`, in the order given; those that cannot be used have a
+        `problem` and NaN. `cpu_ms_per_frame` is of all threads; other programs disturb it less
+        than the wall time of `frames_per_second`.
     """
     names = clip_names(videos)
     jobs = list(zip(names, videos, strict=True))
@@ -263,11 +246,9 @@ def _report_one(
 
 
 def in_words(report: pd.DataFrame, processes: int) -> str:
-    """A paragraph: the totals beside what a good recording reaches (`AIMS`).
+    """Totals of `report_tracks` beside what a good recording reaches (`AIMS`).
 
-    Args:
-        report: of `report_tracks`.
-        processes: clips that are tracked at a time where it matters; the rate is multiplied.
+    The rate is told for so many processes.
     """
     good = report[report.problem == ""]
     if good.empty:
@@ -293,11 +274,7 @@ def in_words(report: pd.DataFrame, processes: int) -> str:
 
 
 def report_clips(places: Sequence[Path], out: Path, *, videos: bool, processes: int) -> None:
-    """The command `track`: write `tracking.csv` and a video a clip below `out`, print both.
-
-    Raises:
-        InputError: if there is no video.
-    """
+    """Write `tracking.csv` and, if wished, a video a clip below `out`, and print the table."""
     found, overlays = find_videos(places), out if videos else None
     report = report_tracks(found, FaceSettings(), overlays=overlays, processes=processes)
     paths = save_table(report, out, "tracking")

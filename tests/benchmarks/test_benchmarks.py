@@ -192,8 +192,3 @@ def test_a_row_for_each_stage_of_an_edit_that_differs_and_one_for_all(tmp_path):
     assert whole.reference - whole.ours == pytest.approx(saved)
     assert "11 frames" in whole.work
     assert (tmp_path / "edited.mp4").exists()
-
-
-def test_floor_of_a_frame_is_its_arithmetic_at_the_peak():
-    assert networks.floor_seconds(256, 171.8) == pytest.approx(1e-3)
-    assert networks.floor_seconds(128, 171.8) == pytest.approx(0.25e-3)
