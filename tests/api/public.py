@@ -9,7 +9,6 @@ PUBLIC = {
     "spfem.ablations.run": ["make_ablations"],
     "spfem.artifacts": ["digest", "file_digest", "open_stage", "source_digest", "writing"],
     "spfem.audit.folder": ["read_published"],
-    "benchmarks.edits": ["edit_real_clips"],
     "spfem.audit.run": ["audit_clips"],
     "spfem.chain": ["ConditionSource", "Wish", "blend_aligned", "edit_expression", "match_colour"],
     "spfem.checkpoints": ["load_checkpoint", "save_checkpoint"],
