@@ -1,4 +1,5 @@
-"""What a GPU must prove: the same numbers as the processor, fast, and how far from its limit.
+"""How fast we are, beside literal versions of the released steps and at the limits of a GPU.
 
-`bash benchmarks/gpu.sh OUT` runs everything; it needs PyTorch, NumPy and safetensors only.
+`python -m benchmarks PART` times on this machine. `bash benchmarks/gpu.sh OUT` proves what a GPU
+must: the same numbers as the processor, fast; it needs PyTorch, NumPy and safetensors only.
 """

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.faces import FACES, MOST_MEGABYTES, load_faces, save_faces
 from benchmarks.formats import CONDITIONS, FRAMES
 from spfem.renderer.checkpoint import CHECKPOINT_KIND
-from spfem.weights.half_precision import pack_half
+from spfem.weights.card import pack_half
 
 CARRIED = Path("data/cache/gpu")
 RENDERERS = "renderer/ned/seed0/*/renderer.safetensors"

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import torch
 
+from benchmarks.correlation import learning_step
+from benchmarks.made_up import made_up_images
 from benchmarks.metric_steps import captured_step, silent_step
 from benchmarks.record import Record
+from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import made_up_images
-from spfem.benchmarks.spatial import learning_step
-from spfem.benchmarks.table import Row
-from spfem.benchmarks.timing import Step, median_seconds, reference
 from spfem.correlation.spatial import SpatialCoherence
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import Case
+from benchmarks.made_up import made_up_images
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import made_up_images
 from spfem.correlation import differences as over_time
 from spfem.correlation import disparity, heads, infonce, scores, speech
 from spfem.correlation.backbone import IResNet

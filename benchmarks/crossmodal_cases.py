@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
+from benchmarks.made_up import EXPRESSIONS, made_up_images
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import EXPRESSIONS, made_up_images
 from spfem.correlation.crossmodal.joint import initial_joint
 from spfem.correlation.crossmodal.losses import (
     ScaleLayer,

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.correlation import paired_term
+from benchmarks.made_up import made_up_metric, made_up_samples
 from benchmarks.record import Record
+from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.benchmarks.crossmodal import paired_term
-from spfem.benchmarks.made_up import made_up_metric, made_up_samples
-from spfem.benchmarks.table import Row
-from spfem.benchmarks.timing import Step, median_seconds, reference
 from spfem.correlation.crossmodal.batches import BatchDraw
 from spfem.correlation.crossmodal.joint import compare_joint
 from spfem.correlation.crossmodal.single import compare_single, initial_encoder

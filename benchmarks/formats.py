@@ -13,8 +13,8 @@ from safetensors import safe_open
 
 from benchmarks.faces import CarriedFaces
 from benchmarks.limits import rounded_products
+from benchmarks.made_up import made_up_face_clip
 from benchmarks.record import Record
-from spfem.benchmarks.made_up import made_up_face_clip
 from spfem.correlation.frame_pairs import FramePairs
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.similarity import list_comparisons, score_similarity

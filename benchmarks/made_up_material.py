@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.faces import FACES, CarriedFaces, write_faces
+from benchmarks.made_up import made_up_images
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import made_up_images
 from spfem.correlation.frame_pairs import ClipPair, FramePairs
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.renderer.checkpoint import new_renderer, save_renderer

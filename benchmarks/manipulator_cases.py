@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
+from benchmarks.made_up import EXPRESSIONS
+from benchmarks.networks import made_up_expression, made_up_manipulator
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import EXPRESSIONS
-from spfem.benchmarks.manipulator import made_up_expression, made_up_manipulator
 from spfem.manipulator import Manipulator, geometric_median, label_style, manipulate
 from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.losses import (

@@ -9,17 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.literal_manipulator import LiteralTrainer
-from benchmarks.record import Record
-from benchmarks.sizes import Sizes
-from benchmarks.waits import count_waits
-from spfem.benchmarks.made_up import EXPRESSIONS, made_up_metric
-from spfem.benchmarks.manipulator import (
+from benchmarks.made_up import EXPRESSIONS, made_up_metric
+from benchmarks.networks import (
     made_up_expression,
     made_up_manipulator,
     manipulator_inference,
 )
-from spfem.benchmarks.table import Row
-from spfem.benchmarks.timing import Step, median_seconds
+from benchmarks.record import Record
+from benchmarks.rows import Row, Step, median_seconds
+from benchmarks.sizes import Sizes
+from benchmarks.waits import count_waits
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.manipulator.data import WindowBatch, Windows

@@ -7,8 +7,7 @@ import csv
 from pathlib import Path
 
 from benchmarks.record import ROW_COLUMNS
-from spfem.benchmarks.shown import renew_table
-from spfem.benchmarks.table import Row, merge_rows
+from benchmarks.rows import Row, merge_rows, renew_table
 from spfem.errors import InputError
 
 FIGURES, PAGE = Path("figures/benchmarks.csv"), Path("figures/README.md")

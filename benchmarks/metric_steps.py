@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.correlation import learning_step
 from benchmarks.limits import Peaks, count_work, tell_share
+from benchmarks.made_up import made_up_images
 from benchmarks.record import Record
+from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.benchmarks.made_up import made_up_images
-from spfem.benchmarks.spatial import learning_step
-from spfem.benchmarks.table import Row
-from spfem.benchmarks.timing import Step, median_seconds, reference
 from spfem.captured import Captured
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence

@@ -14,8 +14,8 @@ import torch
 import torch.distributed as dist
 
 from benchmarks.agreement import distance
+from benchmarks.made_up import made_up_images
 from benchmarks.sizes import rehearsed
-from spfem.benchmarks.made_up import made_up_images
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.distributed import average_gradients, joined_processes, mean_of_all, wait_for_all
 

@@ -6,7 +6,7 @@ import csv
 import math
 from pathlib import Path
 
-from spfem.benchmarks.table import COLUMNS, Row
+from benchmarks.rows import COLUMNS, Row
 
 CHECK_COLUMNS = ("section", "check", "result", "figure", "limit", "note")
 ROW_COLUMNS = (*COLUMNS, "card")

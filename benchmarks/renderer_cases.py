@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
+from benchmarks.made_up import made_up_face_clip
+from benchmarks.networks import sequence_tensors
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import made_up_face_clip
-from spfem.benchmarks.renderer import sequence_tensors
 from spfem.renderer.augmentation import jitter_conditions
 from spfem.renderer.checkpoint import TrainedRenderer, new_renderer
 from spfem.renderer.conditions import cover_outside

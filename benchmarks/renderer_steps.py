@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from benchmarks.limits import Peaks, count_work, tell_share
+from benchmarks.made_up import made_up_face_clip
+from benchmarks.networks import own_steps, released_steps, sequence_tensors
 from benchmarks.record import Record
+from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.benchmarks.made_up import made_up_face_clip
-from spfem.benchmarks.renderer import own_steps, released_steps, sequence_tensors
-from spfem.benchmarks.table import Row
-from spfem.benchmarks.timing import Step, median_seconds, reference
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.precision import autocast

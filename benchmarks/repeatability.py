@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import distance
 from benchmarks.correlation_cases import normal
+from benchmarks.made_up import EXPRESSIONS, made_up_face_clip, made_up_images, made_up_metric
 from benchmarks.made_up_material import made_up_pairs
+from benchmarks.networks import made_up_expression, made_up_manipulator
 from benchmarks.record import Record
 from benchmarks.sizes import Sizes
-from spfem.benchmarks.made_up import EXPRESSIONS, made_up_face_clip, made_up_images, made_up_metric
-from spfem.benchmarks.manipulator import made_up_expression, made_up_manipulator
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import train_spatial

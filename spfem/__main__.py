@@ -1,228 +1,378 @@
-"""The command line, `python -m spfem COMMAND`; `--help` lists the commands."""
+"""The command line, `python -m spfem COMMAND`; `--help` lists the commands and loads no torch."""
 
 from __future__ import annotations
 
 import argparse
-import signal
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from spfem.audit.command import (
-    add_audit_parser,
-    add_real_edits_parser,
-    run_audit,
-    run_real_edits,
-)
-from spfem.benchmarks.command import add_bench_parser, run_bench
-from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
-from spfem.doctor.command import add_doctor_parser, run_doctor
-from spfem.drift.command import add_check_parser, run_check
-from spfem.errors import SpfemError
 from spfem.methods import METHODS
-from spfem.released.kinds import add_import_parser, import_checkpoint
-from spfem.report.command import add_report_parser, run_report
-from spfem.reproduce_command import add_reproduce_parser, run_reproduce
+from spfem.registry import STAGES
+from spfem.released.kinds import RELEASED_KINDS
+from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
-from spfem.stage_command import add_stage_parser, run_stage
-from spfem.stopping import Stopped, drop_output, say_stopped, stopping_raises
-from spfem.track_report.command import add_track_parser, run_track
-from spfem.user_study.command import add_study_parser, run_study
-from spfem.weights.command import add_weights_parser, run_weights
+from spfem.stopping import run_command
 from spfem.workspace import DEVICES
 
-BROKEN_PIPE = 13  # SIGPIPE, which Windows does not name
+STAGE = """\
+Make one stage of a run, and what it needs; what is there already is taken as it is.
+
+Several jobs on machines that share a disk may make different stages at once, or the faces of
+different actors; `workflow/` does that with Snakemake. Picture metrics (spatial ...) may be
+learned by several processes: torchrun --nproc-per-node 2 -m spfem stage spatial.
+"""
+CORPUS = """\
+Say what a folder of recordings holds: actors, emotions, sentences, hours, missing and damaged
+files, what can be paired and which tables can be made. Nothing in the folder is changed.
+
+A folder may hold MEAD or RAVDESS as they are released, the processed layout of ASCCL, or any
+clips together with a table clips.csv (clip, actor, emotion, sentence, path; optional: level,
+audio, role). Then bash run_all.sh --corpus DIR runs every notebook on it.
+Exit status: 0 if some clip can be used, else 1.
+"""
+IMPORT = """\
+Turn a released checkpoint into one of this package.
+
+The new file is a safetensors file with settings and provenance inside, for
+`SpatialCoherence.load(path)`, `load_manipulator(path)`, `load_renderer(path)` and the like.
+Only tensors are read: a file that holds code is refused. Sizes come from the shapes in the
+file; missing, surplus and misshapen entries are named; entries that nothing here uses are
+left out and listed. Audio and 3DMM encoders have one layout, so the file cannot tell which
+of them it holds. Manipulators work on FLAME expressions (51 coefficients), so they need the
+FLAME and DECA files beside them; `python -m spfem doctor` lists those.
+"""
+DOCTOR = """\
+Say whether this machine can run everything, and which optional files are there: versions
+against those that were tested, disk and memory, models and licences, recordings, runs. No
+network is needed.
+
+Optional files are looked for below data/optional: those of FLAME, DECA, FSGAN and VGG19 in
+the folder itself, published checkpoints in ned/manipulator, ned/renderer, scmcl, asccl and
+stccl. Each is read whole and checked: size, entries, shapes, and its hash where one is known.
+
+Exit status: 0 if the default run can work and no optional file is broken, else 1.
+"""
+GONE = {
+    "bench": "python -m benchmarks PART",
+    "export-ned": "python -m spfem.released export-ned",
+    "import-ned": "python -m spfem.released import-ned",
+    "check": "the last lines of bash run_all.sh, which compare with the committed results",
+    "real-edits": "python -m benchmarks edits DIR",
+    "report": "bash run_all.sh, which writes index.html at its end",
+    "user-study": "notebooks/18_user_study.ipynb",
+    "weights": "python -m spfem.weights make|check",
+}
+"""Commands that left, and what does their work now."""
+FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="python -m spfem", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_reproduce(commands)
+    _add_edit(commands)
+    _add_corpus(commands)
+    _add_stage(commands)
+    _add_import(commands)
+    _add_doctor(commands)
+    _add_track(commands)
+    _add_audit(commands)
+    return parser
 
-    add_reproduce_parser(commands)
-    edit = commands.add_parser(
-        "edit",
+
+def _add(commands: Any, name: str, title: str, about: str = "", **more: Any) -> Any:
+    return commands.add_parser(
+        name,
         allow_abbrev=False,
-        help="change the emotion of a talking face in a video, keep the words",
+        help=title,
+        description=about or title,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **more,
     )
-    edit.add_argument("clip", type=Path, help="the video to edit")
-    target = edit.add_mutually_exclusive_group(required=True)
+
+
+def _call(module: str, name: str) -> Callable[[dict[str, Any]], None]:
+    """A command whose arguments are those of a function; its module is loaded when it is called."""
+    return lambda given: getattr(importlib.import_module(module), name)(**given)
+
+
+def _list(titles: dict[str, str]) -> str:
+    width = max(map(len, titles))
+    return "\n".join(f"  {name:{width}}  {title}" for name, title in titles.items())
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give 1 or more")
+    return int(text)
+
+
+def _add_reproduce(commands: Any) -> None:
+    add = _add(
+        commands,
+        "reproduce",
+        "regenerate every table and figure (what run_all.sh calls)",
+        "Run the numbered notebooks, write index.html, and compare with the committed results.",
+        prog="run_all.sh",
+    ).add_argument
+    add(
+        "--scale",
+        choices=SCALES,
+        default="demo",
+        help="smoke: does it run; demo: minutes (default); full: three seeds; paper: their sizes",
+    )
+    add(
+        "--corpus",
+        default="synthetic",
+        metavar="CORPUS",
+        help="synthetic (default); mead or ravdess, below --data; or a folder, see corpus --help",
+    )
+    add("--data", **FOLDER, default=Path("data"), help="of data, and of mead/ or ravdess/")
+    add("--figures", **FOLDER, default=Path("figures"), help="folder of results (default: figures)")
+    add("--device", choices=DEVICES, default="auto", help="default: auto")
+    one = add.__self__.add_mutually_exclusive_group()
+    one.add_argument("--only", metavar="NN", help="run only the notebook of this number")
+    one.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
+    add("--force", action="store_true", help="run notebooks even if unchanged")
+    add(
+        "--ablations",
+        action="store_true",
+        help="also make the ablation tables (at full scale about 45 minutes more on two cores)",
+    )
+    add(
+        "-p",
+        "--parameter",
+        dest="parameters",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter for the notebooks; may be repeated",
+    )
+
+
+def _reproduce(given: dict[str, Any]) -> None:
+    from spfem.reproduce import RunSettings, reproduce
+
+    reproduce(RunSettings(**{**given, "parameters": tuple(given["parameters"])}))
+
+
+def _add_edit(commands: Any) -> None:
+    title = "change the emotion of a talking face in a video, keep the words"
+    parser = _add(commands, "edit", title)
+    add = parser.add_argument
+    add("clip", type=Path, help="the video to edit")
+    target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--emotion", choices=EMOTIONS, help="emotion to show")
     target.add_argument(
         "--reference", type=Path, metavar="REF", help="a video whose expression style to take over"
     )
-    edit.add_argument("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
-    edit.add_argument(
-        "--models",
-        type=Path,
-        metavar="DIR",
-        help="stages of a finished run (default: what comes with spfem, or data/synthetic-demo)",
-    )
-    edit.add_argument(
+    add("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
+    add("--models", **FOLDER, help="stages of a run (default: what spfem has, or the demo)")
+    add(
         "--intensity",
         type=float,
         default=1.0,
         metavar="0..2",
-        help="how much: 0 keeps the expression, 1 is the full edit (default: 1)",
+        help="0 keeps the expression, 1 is the full edit (default: 1)",
     )
-    edit.add_argument(
+    add(
         "--renderer",
         choices=("moved", "ned"),
         default="moved",
-        help="moved: move the clip's own pixels (default); ned: NED's neural renderer, adapted to "
-        "the clip first",
+        help="moved: the clip's own pixels (default); ned: NED's renderer, adapted to the clip",
     )
-    edit.add_argument(
+    add(
         "--manipulator",
         type=Path,
         metavar="FILE",
         help="a manipulator checkpoint in place of --models and --method; with --renderer-file one "
         "that import-checkpoint made of NED's or SCMCL's",
     )
-    edit.add_argument(
+    add(
         "--renderer-file",
         type=Path,
         metavar="FILE",
         help="draw with NED's or SCMCL's renderer of this very person, as import-checkpoint made "
         "it; needs --manipulator and your own FLAME and DECA files",
     )
-    edit.add_argument(
+    add(
         "--flame",
         type=Path,
         metavar="DIR",
         help="folder of your FLAME and DECA files (default: data/optional; doctor lists them)",
     )
-    edit.add_argument(
+    add(
         "--face",
         type=int,
         metavar="N",
-        help="which face, counted from left to right in the first frame that shows one, from 1 "
-        "(default: the largest there)",
+        help="which face of the first frame with one, from left, from 1 (default: the largest)",
     )
-    edit.add_argument(
-        "--compare",
-        action="store_true",
-        help="also write OUT-compare.mp4: source, reference and result side by side",
-    )
-    edit.add_argument(
+    add("--compare", action="store_true", help="also write OUT-compare.mp4, side by side")
+    add(
         "--keep",
-        type=Path,
-        metavar="DIR",
-        help="folder that keeps the track of a clip for its next edit (default: own/ in the "
-        "folder of the models, or data/cache/own)",
+        **FOLDER,
+        help="keeps tracks for the next edit (default: own/ in the models)",
     )
-    edit.add_argument(
-        "--without-sound", action="store_true", help="accept a clip that has no sound"
-    )
-    edit.add_argument(
+    add("--without-sound", action="store_true", help="accept a clip that has no sound")
+    add(
         "--quality",
         choices=("normal", "lossless"),
         default="normal",
         help="lossless: every pixel as it was made, for further work (default: normal)",
     )
-    edit.add_argument("--method", choices=METHODS, default="ned", help="default: ned")
-    edit.add_argument("--seed", type=int, default=0)
-    edit.add_argument("--device", choices=DEVICES, default="auto")
-
-    add_corpus_parser(commands)
-    add_stage_parser(commands)
-    add_import_parser(commands)
-    add_doctor_parser(commands)
-    add_report_parser(commands)
-    add_check_parser(commands)
-    add_study_parser(commands)
-    add_track_parser(commands)
-    add_audit_parser(commands)
-    add_weights_parser(commands)
-    add_real_edits_parser(commands)
-    add_bench_parser(commands)
-    return parser
+    add("--method", choices=METHODS, default="ned", help="default: ned")
+    add("--seed", type=int, default=0)
+    add("--device", choices=DEVICES, default="auto")
 
 
-def _edit(arguments: argparse.Namespace) -> None:
+def _edit(given: dict[str, Any]) -> None:
     from spfem.edit import EditRequest, edit_video
 
-    result = edit_video(
-        EditRequest(
-            clip=arguments.clip,
-            out=arguments.out,
-            emotion=arguments.emotion,
-            reference=arguments.reference,
-            intensity=arguments.intensity,
-            renderer=arguments.renderer,
-            manipulator=arguments.manipulator,
-            renderer_file=arguments.renderer_file,
-            flame=arguments.flame,
-            models=arguments.models,
-            method=arguments.method,
-            face=arguments.face,
-            compare=arguments.compare,
-            keep=arguments.keep,
-            seed=arguments.seed,
-            device=arguments.device,
-            without_sound=arguments.without_sound,
-            lossless=arguments.quality == "lossless",
-        )
-    )
+    result = edit_video(EditRequest(lossless=given.pop("quality") == "lossless", **given))
     for path in filter(None, (result.out, result.comparison)):
         print(f"wrote {path}")
 
 
-COMMANDS = {
-    "reproduce": run_reproduce,
+def _add_corpus(commands: Any) -> None:
+    title = "say what a folder of recordings holds, and what can be made of it"
+    add = _add(commands, "corpus", title, CORPUS).add_argument
+    add("folder", **FOLDER, help="the recordings")
+    add(
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help="also write clips.csv, actors.csv, problems.csv and tables.csv into this folder",
+    )
+
+
+def _add_stage(commands: Any) -> None:
+    add = _add(
+        commands,
+        "stage",
+        "make one stage of a run, for workflows on several machines",
+        STAGE,
+        epilog=f"stages:\n{_list({name: kind.title for name, kind in STAGES.items()})}",
+    ).add_argument
+    add("stage", choices=STAGES, metavar="STAGE", help="see the list below")
+    add("--corpus", default="synthetic", metavar="NAME|DIR", help="as of reproduce")
+    add("--scale", choices=SCALES, default="demo", help="default: demo")
+    add("--data", default=Path("data"), **FOLDER)
+    add("--device", choices=DEVICES, default="auto")
+    add("--actor", help="of faces: only this one; of renderer: the target")
+    add("--method", choices=METHODS, help="of manipulator and renderer")
+    add("--seed", type=int, help="of what is learned (default: 0)")
+    add("--processes", type=_number, metavar="N", help="clips at a time, of faces and persons")
+    add("--estimate", action="store_true", help="of faces: only say what time and disk they take")
+    add("--video-hours", type=float, metavar="H", help="with --estimate: of a larger corpus")
+
+
+def _stage(given: dict[str, Any]) -> None:
+    from spfem.registry import StageRequest, make_stage
+
+    make_stage(StageRequest(**given))
+
+
+def _add_import(commands: Any) -> None:
+    add = _add(
+        commands,
+        "import-checkpoint",
+        "turn a released checkpoint into one of this package",
+        IMPORT,
+        epilog=f"kinds:\n{_list({name: kind.title for name, kind in RELEASED_KINDS.items()})}",
+    ).add_argument
+    add("kind", choices=RELEASED_KINDS, metavar="KIND", help="see the list below")
+    add("file", type=Path, metavar="FILE", help="the released file")
+    add("--out", type=Path, required=True, metavar="OUT.safetensors", help="the new checkpoint")
+    add(
+        "--keep-channel-order",
+        action="store_true",
+        help="leave the first convolution of ASCCL and STCCL for BGR images, as released "
+        "(default: turned round, because this package feeds RGB)",
+    )
+
+
+def _import(given: dict[str, Any]) -> None:
+    from spfem.released.kinds import import_released
+
+    out = given["out"]
+    made = import_released(given.pop("kind"), given.pop("file"), **given)
+    print(f"wrote {out} ({made.entries} entries)")
+    for note in made.notes:
+        print(note)
+    if made.provenance["dropped"]:
+        print(f"left out, because nothing uses them: {', '.join(made.provenance['dropped'])}")
+
+
+def _add_doctor(commands: Any) -> None:
+    add = _add(commands, "doctor", "check this machine and the optional files", DOCTOR).add_argument
+    add("--files", **FOLDER, help="of optional files (default: optional/ in the data folder)")
+    add("--data", default=Path("data"), **FOLDER, help="default: data")
+
+
+def _add_track(commands: Any) -> None:
+    title = "track faces in clips; report quality and draw the track over the frames"
+    add = _add(commands, "track", title).add_argument
+    add("clips", type=Path, nargs="+", metavar="CLIP", help="videos or folders")
+    add("--out", required=True, **FOLDER, help="folder of the report and videos")
+    add("--no-videos", action="store_true", help="write the report alone")
+    add("--processes", type=_number, default=2, metavar="N", help="clips at a time (default: 2)")
+
+
+def _track(given: dict[str, Any]) -> None:
+    from spfem.track_report import report_clips
+
+    report_clips(given.pop("clips"), videos=not given.pop("no_videos"), **given)
+
+
+def _add_audit(commands: Any) -> None:
+    title = "measure published result clips (clips.csv, source, reference, methods) and compare"
+    add = _add(commands, "audit", title).add_argument
+    add("folder", **FOLDER, help="folder with clips.csv")
+    add("--out", required=True, **FOLDER, help="folder of tables")
+    add(
+        "--baseline",
+        dest="baselines",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="panel to compare with; may be repeated (default: ned and baseline)",
+    )
+    add("--processes", type=_number, default=2, metavar="N", help="clips at a time (default: 2)")
+
+
+COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "reproduce": _reproduce,
     "edit": _edit,
-    "corpus": run_corpus,
-    "stage": run_stage,
-    "import-checkpoint": import_checkpoint,
-    "doctor": run_doctor,
-    "report": run_report,
-    "check": run_check,
-    "user-study": run_study,
-    "track": run_track,
-    "audit": run_audit,
-    "weights": run_weights,
-    "real-edits": run_real_edits,
-    "bench": run_bench,
+    "corpus": _call("spfem.corpus.recordings.report", "report_folder"),
+    "stage": _stage,
+    "import-checkpoint": _import,
+    "doctor": _call("spfem.doctor.report", "report_machine"),
+    "track": _track,
+    "audit": _call("spfem.audit.words", "audit_folder"),
 }
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command, see `run_command`."""
-    arguments = build_parser().parse_args(words)
-    return run_command(COMMANDS[arguments.command], arguments)
-
-
-def run_command(
-    command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace
-) -> int:
-    """Run one command; errors that spfem expects become one line and exit status 1.
-
-    A command that a signal ends gives 128 and the number of the signal, as shells do; one whose
-    output nobody reads any more ends without a word.
-    """
-    try:
-        with stopping_raises():
-            command(arguments)
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        return say_stopped(signal.SIGINT)
-    except Stopped as stopped:
-        return say_stopped(stopped.number)
-    except BrokenPipeError:
-        drop_output()
-        return 128 + BROKEN_PIPE
-    except SpfemError as error:
-        print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(
-            f"spfem: the system refused: {error.strerror or error}{where}; free the disk or check "
-            "the permissions, then run the same command again",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    """Run one command and give its exit status; a command that left names what replaces it."""
+    words = sys.argv[1:] if words is None else list(words)
+    if words and words[0] in GONE:
+        print(f"spfem: {words[0]} is no command any more; use {GONE[words[0]]}", file=sys.stderr)
+        return 2
+    given = vars(build_parser().parse_args(words))
+    command = COMMANDS[given.pop("command")]
+    return run_command(lambda: command(given))
 
 
 if __name__ == "__main__":

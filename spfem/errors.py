@@ -35,7 +35,3 @@ class AssetError(SpfemError):
 
 class ArtifactError(SpfemError):
     """A stage folder cannot be used or written."""
-
-
-class DriftError(SpfemError):
-    """Results of a fresh run are not those that were committed, within their tolerances."""

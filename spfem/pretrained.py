@@ -2,7 +2,7 @@
 
 Files are safetensors in half precision below `spfem/weights`, each with its SHA-256 (`NAME.sha256`,
 for `sha256sum --check` too) and a card (`NAME.json`, and to read `NAME.md`). They load into the
-single precision of their networks. `python -m spfem weights make` makes all of them anew.
+single precision of their networks. `python -m spfem.weights make` makes all of them anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from spfem.errors import CheckpointError, SettingsError
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
-REMEDY = "install spfem again, or make it with `python -m spfem weights make`"
+REMEDY = "install spfem again, or make it with `python -m spfem.weights make`"
 
 PRETRAINED: Mapping[str, Mapping[str, str]] = {
     "face reader": {"units": "reader"},

@@ -6,6 +6,13 @@ from pathlib import Path
 
 
 def project_folder() -> Path:
-    """The checkout, or the current folder when the package is installed elsewhere."""
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+    """The checkout; if the package is installed elsewhere, the current folder or the one above.
+
+    Notebooks run in `notebooks/`, so the checkout may be the folder above. Where none of these
+    holds notebooks, it is the current folder.
+    """
+    here = Path.cwd()
+    for folder in (Path(__file__).resolve().parent.parent, here, here.parent):
+        if (folder / "notebooks").is_dir():
+            return folder
+    return here

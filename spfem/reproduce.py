@@ -12,13 +12,17 @@ from typing import Any
 from spfem.artifacts import alone, digest, file_digest, source_digest, write_json
 from spfem.corpus.choice import CorpusChoice, choose_corpus
 from spfem.corpus.recordings.walk import walk_folder
+from spfem.drift import agreement_in_words
 from spfem.errors import SettingsError, SpfemError
-from spfem.executed_notebook import freeze_notebook, own_kernel
+from spfem.executed_notebook import (
+    captions_of_run,
+    freeze_notebook,
+    own_kernel,
+    write_notebook_page,
+)
 from spfem.manifest import RUNS_FOLDER, merge_manifest
-from spfem.notebook_page import captions_of_run, write_notebook_page
 from spfem.project import project_folder
-from spfem.report.links import PAGE_NAME
-from spfem.report.page import write_report
+from spfem.report import PAGE_NAME, write_report
 from spfem.scales import load_scale
 from spfem.workspace import choose_device
 
@@ -132,7 +136,7 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
                 path.relative_to(root).as_posix() if root == Path.cwd() else str(path),
                 str(aside),
                 parameters=dict(parameters),
-                cwd=str(root),
+                cwd=str(path.parent),  # as JupyterLab does; `studies` is found there
                 execution_timeout=CELL_TIMEOUT_SECONDS,
                 kernel_name=kernel,
             )
@@ -245,3 +249,4 @@ def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
     print(f"  notebooks {results / 'notebooks'}")
     print(f"  manifest  {manifest}")
     print(f"  report    {results / PAGE_NAME}")
+    print(f"  results   {agreement_in_words(results)}")

@@ -1,4 +1,4 @@
-"""How a command ends from outside: by a signal, by Ctrl-C, or because nobody reads its output."""
+"""How a command ends: well, by an expected error, by a signal, or as nobody reads its output."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from spfem.errors import SpfemError
+
+BROKEN_PIPE = 13  # SIGPIPE, which Windows does not name
 GO_ON = "run the same command again to go on where it was"
 
 
@@ -23,6 +26,37 @@ class Stopped(BaseException):
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+def run_command(command: Callable[[], object]) -> int:
+    """Run one command and give its exit status; errors that spfem expects become one line and 1.
+
+    A command that a signal ends gives 128 and the number of the signal, as shells do; one whose
+    output nobody reads any more ends without a word.
+    """
+    try:
+        with stopping_raises():
+            command()
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return say_stopped(signal.SIGINT)
+    except Stopped as stopped:
+        return say_stopped(stopped.number)
+    except BrokenPipeError:
+        drop_output()
+        return 128 + BROKEN_PIPE
+    except SpfemError as error:
+        print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"spfem: the system refused: {error.strerror or error}{where}; free the disk or check "
+            "the permissions, then run the same command again",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
-from spfem.notebook_page import captions_of_run, write_notebook_page
+from spfem.executed_notebook import captions_of_run, write_notebook_page
 from tests.test_executed_notebook import PIXEL, _output, _view
 
 CODE = 'for a in "ab":\n    workspace.save_figure(\n        figure, f"face_{a}", table\n    )'

@@ -133,7 +133,7 @@ def test_one_changed_byte_is_found(copied):
 @pytest.mark.parametrize("lost", [lambda path: path, hash_file])
 def test_a_missing_file_is_named_with_what_to_do(copied, lost):
     lost(copied).unlink()
-    with pytest.raises(CheckpointError, match=rf"{lost(copied).name} .* weights make"):
+    with pytest.raises(CheckpointError, match=rf"{lost(copied).name} .* spfem.weights make"):
         pretrained_file("spatial coherence", folder=copied.parent)
 
 

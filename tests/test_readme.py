@@ -82,7 +82,7 @@ def test_every_command_is_understood(words):
 
 def test_options_in_the_text_exist(capsys):
     known = set()
-    for command in ("reproduce", "edit", "stage", "corpus", "weights"):
+    for command in ("reproduce", "edit", "stage", "corpus"):
         with pytest.raises(SystemExit):
             build_parser().parse_args([command, "--help"])
         known |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))

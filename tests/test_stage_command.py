@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from spfem.__main__ import main
+from spfem.registry import STAGES
 from spfem.settings import FaceSettings
-from spfem.stage_command import STAGES
 from spfem.stages.metrics import METRICS
 
 
@@ -16,7 +16,6 @@ from spfem.stages.metrics import METRICS
         (["manipulator"], "the stage manipulator needs --method"),
         (["pairs", "--actor", "M001"], "the stage pairs has no --actor"),
         (["persons", "--estimate"], "the stage persons has no --estimate"),
-        (["faces", "--processes", "0"], "give 1 or more"),
         (["faces", "--video-hours", "3"], "--video-hours belongs to --estimate"),
         (["faces", "--corpus", "nowhere"], "nowhere"),
     ],

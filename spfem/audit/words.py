@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 
-from spfem.audit.folder import REFERENCE, SOURCE
+from spfem.audit.folder import REFERENCE, SOURCE, read_published
 from spfem.audit.metrics import METRICS
-from spfem.audit.order import CANNOT_TELL, EVERYTHING
-from spfem.audit.run import Audit
+from spfem.audit.order import BASELINES, CANNOT_TELL, EVERYTHING
+from spfem.audit.run import Audit, audit_clips
+from spfem.evaluation.tables import save_table
 from spfem.settings.audit import AuditSettings
 
 
@@ -120,3 +124,30 @@ def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
         rows.append(row)
     rows.sort(key=lambda row: row["panel"] != REFERENCE)
     return pd.DataFrame(rows)
+
+
+def audit_folder(folder: Path, out: Path, baselines: Sequence[str], processes: int) -> None:
+    """Measure a folder of published clips, write the tables and print what they say.
+
+    Args:
+        folder: with clips.csv, see `folder.read_published`.
+        out: folder of the tables.
+        baselines: panels to compare with; empty for those of the papers.
+        processes: clips at a time.
+
+    Raises:
+        InputError: if no clip can be measured.
+    """
+    settings, named = AuditSettings(), baselines or BASELINES
+    clips, problems = read_published(folder)
+    audit = audit_clips(clips, settings, problems=problems, baselines=named, processes=processes)
+    for name in ("measures", "differences", "ranks", "problems"):
+        save_table(getattr(audit, name), out, f"audit_{name}")
+    shown = verdicts(audit.differences)
+    print(time_found(audit).to_string(index=False))
+    print(shown.to_string(index=False) if len(shown) else "too few clips to compare methods")
+    print(order_seen(audit.differences).to_string(index=False))
+    print(what_few_clips_tell(audit, settings))
+    for row in audit.problems.itertuples():
+        print(f"left out: {row.clip} {row.panel}: {row.reason}")
+    print(f"wrote {out}/audit_*.csv")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from spfem.benchmarks.timing import median_seconds
+from benchmarks.rows import median_seconds
 from spfem.paper.cost_items import CostItem, list_cost_items
 from spfem.paper.published import read_published
 from spfem.precision import autocast

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spfem.__main__ import run_command
 from spfem.errors import InputError
+from spfem.stopping import run_command
 
 if TYPE_CHECKING:
     from spfem.face.track_file import FaceTrack
@@ -209,7 +209,8 @@ def _deca(arguments: argparse.Namespace) -> Deca | None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; errors and signals end as in `python -m spfem`."""
     arguments = build_parser().parse_args(words)
-    return run_command(export_ned if arguments.command == "export-ned" else import_ned, arguments)
+    chosen = export_ned if arguments.command == "export-ned" else import_ned
+    return run_command(lambda: chosen(arguments))
 
 
 if __name__ == "__main__":

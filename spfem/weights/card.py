@@ -1,7 +1,4 @@
-"""The card of a shipped model: what it was learned from, with what, and how good it is.
-
-`NAME.json` is for programs, `NAME.md` is the same rendered to be read.
-"""
+"""The card of a shipped model, its half precision, and whether files, hashes and cards agree."""
 
 from __future__ import annotations
 
@@ -10,8 +7,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spfem.artifacts import writing
+from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError
+from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, hash_file, shipped_path
+
+
+def pack_half(source: Path, path: Path, *, kind: str) -> None:
+    """Write the checkpoint `source` to `path` with its floating-point tensors as float16.
+
+    Kind, settings and provenance stay, so what loads the one loads the other.
+
+    Args:
+        source: checkpoint to read.
+        path: file to write.
+        kind: of checkpoint.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or a value is too large for half precision.
+    """
+    tensors, facts = load_checkpoint(source, kind=kind)
+    packed = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+    lost = [name for name, tensor in packed.items() if not torch.isfinite(tensor).all()]
+    if lost:
+        raise CheckpointError(
+            f"{source} does not fit half precision: {', '.join(sorted(lost))} would be infinite"
+        )
+    save_checkpoint(path, packed, kind=kind, facts=facts)
+
 
 KEYS = (
     "name",
@@ -133,3 +161,64 @@ def _figures_table(card: Mapping[str, Any]) -> str:
 
 def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+LARGEST_BYTES = 12_000_000  # of all models together
+ALLOWED = {".safetensors", ".sha256", ".json", ".md"}
+
+
+def check_weights(folder: Path | None = None) -> dict[str, str]:
+    """What is wrong with each model of `PRETRAINED`, by its name; empty where all is well.
+
+    Surplus files are listed under their own names.
+
+    Args:
+        folder: of the models; None for the package's.
+    """
+    folder = folder or WEIGHTS_FOLDER
+    found = {}
+    expected = set()
+    for kind, variants in PRETRAINED.items():
+        for variant, name in variants.items():
+            path = shipped_path(name, folder)
+            expected |= {path, hash_file(path), card_file(path), page_file(path)}
+            try:
+                _check_model(path, kind, variant)
+                found[name] = ""
+            except CheckpointError as error:
+                found[name] = str(error)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix in ALLOWED and path not in expected:
+            found[path.name] = f"{path} belongs to no model that spfem ships"
+    total = sum(path.stat().st_size for path in expected if path.is_file())
+    if total > LARGEST_BYTES:
+        found["all models"] = f"{total:,} bytes together are more than {LARGEST_BYTES:,}"
+    return found
+
+
+def _check_model(path: Path, kind: str, variant: str) -> None:
+    found = check_hash(path)
+    card = read_card(path)
+    tensors, facts = load_checkpoint(path, kind=kind)
+    wanted = {
+        "name": path.stem,
+        "kind": kind,
+        "variant": variant,
+        "sha256": found,
+        "bytes": path.stat().st_size,
+        "parameters": sum(tensor.numel() for tensor in tensors.values()),
+        "settings": facts["settings"],
+    }
+    other = [key for key, value in wanted.items() if card[key] != value]
+    if other:
+        raise CheckpointError(f"{card_file(path)} is not the card of this file: {', '.join(other)}")
+    whole = [
+        name
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and tensor.dtype != torch.float16
+    ]
+    if whole:
+        raise CheckpointError(f"{path} is not in half precision: {', '.join(sorted(whole))}")
+    page = page_file(path)
+    if not page.is_file() or page.read_text(encoding="utf-8") != render_card(card):
+        raise CheckpointError(f"{page} is not what {card_file(path).name} says; make it anew")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spfem.__main__ import main
 from spfem.audit.folder import read_published
 from spfem.audit.run import audit_clips, count_people
 from spfem.audit.words import (
@@ -32,7 +33,7 @@ def _openings(seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def audit(tmp_path_factory):
+def published(tmp_path_factory):
     """`ours` is the source two frames late, its last frames black; `ned` half the source."""
     folder = tmp_path_factory.mktemp("published")
     pictures = speaking_frames(5, 160)
@@ -50,7 +51,12 @@ def audit(tmp_path_factory):
     changing_sound(folder / "one").rename(folder / "one" / "odd.mp4")
     rows = ["clip,emotion_in_name,panels", "one,happy,source|ned|ours|cut|empty|gone|odd"]
     (folder / "clips.csv").write_text("\n".join([*rows, "two,sad,source|ned"]))
-    clips, problems = read_published(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def audit(published):
+    clips, problems = read_published(published)
     return audit_clips(clips, SETTINGS, problems=problems)
 
 
@@ -62,6 +68,28 @@ def test_what_cannot_be_used_is_listed_and_the_rest_measured(audit):
     assert "sound changes" in problems["one", "odd"]
     assert "no face" in problems["two", "source"]
     assert list(audit.measures.panel) == ["source", "ned", "ours"]
+
+
+def test_the_command_writes_the_tables_and_says_what_was_left_out(
+    audit, published, tmp_path, monkeypatch, capsys
+):
+    asked = []
+
+    def measure(clips, settings, **options):
+        asked.append(options)
+        return audit
+
+    monkeypatch.setattr("spfem.audit.words.audit_clips", measure)
+    assert main(["audit", str(published), "--out", str(tmp_path), "--baseline", "ned"]) == 0
+    assert (asked[0]["baselines"], asked[0]["processes"]) == (["ned"], 2)
+    names = {path.stem for path in tmp_path.glob("*.csv")}
+    assert names == {f"audit_{n}" for n in ("measures", "differences", "ranks", "problems")}
+    measures = pd.read_csv(tmp_path / "audit_measures.csv")
+    assert list(measures.panel) == ["source", "ned", "ours"]
+    said = capsys.readouterr().out
+    assert "too few clips to compare methods" in said
+    assert "left out: one gone" in said
+    assert main(["audit", str(tmp_path / "nowhere"), "--out", str(tmp_path)]) == 1
 
 
 def test_planted_offset_is_found(audit):

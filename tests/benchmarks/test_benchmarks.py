@@ -5,22 +5,11 @@ import math
 
 import pytest
 
-from spfem.__main__ import main
-from spfem.benchmarks import (
-    crossmodal,
-    edit,
-    explorer,
-    manipulator,
-    memory,
-    moved,
-    renderer,
-    run,
-    spatial,
-    timing,
-)
-from spfem.benchmarks.command import PARTS
-from spfem.benchmarks.table import COLUMNS, Row, merge_rows
-from spfem.errors import CorpusError, SettingsError
+from benchmarks import __main__ as command_line
+from benchmarks import correlation, edit, explorer, networks
+from benchmarks.__main__ import MODULES, PARTS, main
+from benchmarks.rows import COLUMNS, Row, median_seconds, merge_rows
+from spfem.errors import CorpusError
 from spfem.media.video import read_video
 from spfem.settings import (
     CrossModalSettings,
@@ -77,55 +66,60 @@ def test_a_foreign_table_is_not_overwritten(tmp_path):
 def test_ways_take_turns_and_the_first_turn_is_not_counted():
     calls = []
     ways = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
-    seconds = timing.median_seconds(ways, repeats=2)
+    seconds = median_seconds(ways, repeats=2)
     assert calls == ["a", "b"] * 3
     assert set(seconds) == {"a", "b"}
 
 
-def test_missing_references_are_explained(monkeypatch, tmp_path):
-    monkeypatch.setattr(timing.spfem, "__file__", str(tmp_path / "spfem" / "__init__.py"))
-    with pytest.raises(SettingsError, match="checkout"):
-        timing.reference("spatial")
-
-
-def test_unknown_bench_is_named(tmp_path, capsys):
-    assert main(["bench", "correlation", "--only", "speed", "--figures", str(tmp_path)]) == 1
+def test_the_command_refuses_what_it_does_not_know(tmp_path, capsys):
+    assert main(["correlation", "--only", "speed", "--figures", str(tmp_path)]) == 1
     assert "'speed' is unknown" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["everything"])
+    assert stop.value.code == 2
 
 
 def test_the_command_writes_the_table(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(run.PARTS, "correlation", {"pairing": lambda device: [row("pairing")]})
-    assert main(["bench", "correlation", "--figures", str(tmp_path), "--device", "cpu"]) == 0
+    monkeypatch.setitem(command_line.PARTS, "correlation", ("pairing",))
+    monkeypatch.setattr(correlation, "pairing", lambda device: [row("pairing")])
+    assert main(["correlation", "--figures", str(tmp_path), "--device", "cpu"]) == 0
     assert [r["bench"] for r in read(tmp_path / "benchmarks.csv")] == ["pairing"]
     assert "pairing float32: 6 -> 2, 3x" in capsys.readouterr().out
+
+
+def test_every_bench_that_is_offered_is_there():
+    modules = {"correlation": correlation, "networks": networks, "edit": edit, "explorer": explorer}
+    for part, benches in PARTS.items():
+        for bench in benches:
+            assert callable(getattr(modules[MODULES.get(part, part)], bench))
 
 
 @pytest.mark.parametrize(
     ("bench", "names"),
     [
         (
-            lambda: spatial.spatial_step("cpu", TINY, 1),
+            lambda: correlation.spatial_step("cpu", TINY, 1),
             ["spatial_step"] * 2 + ["sampling_overhead"],
         ),
         (
-            lambda: spatial.temporal_step(
+            lambda: correlation.temporal_step(
                 "cpu",
                 TemporalSettings(spatial=TINY, places=(6, 4), window_frames=3, batch_size=1),
                 1,
             ),
             ["temporal_step"] * 2,
         ),
-        (lambda: crossmodal.stage_a("cpu", TINY_CROSS, 5, 1), ["stage_a", "stage_a_step"]),
-        (lambda: crossmodal.stage_b("cpu", TINY_CROSS, 5, 1), ["stage_b", "stage_b_step"]),
-        (lambda: crossmodal.paired_term("cpu", TINY_CROSS, 6, 1), ["paired_term"]),
-        (lambda: crossmodal.pairing("cpu", 0.3, 1), ["pairing"]),
+        (lambda: correlation.stage_a("cpu", TINY_CROSS, 5, 1), ["stage_a", "stage_a_step"]),
+        (lambda: correlation.stage_b("cpu", TINY_CROSS, 5, 1), ["stage_b", "stage_b_step"]),
+        (lambda: correlation.paired_term("cpu", TINY_CROSS, 6, 1), ["paired_term"]),
+        (lambda: correlation.pairing("cpu", 0.3, 1), ["pairing"]),
         (
-            lambda: manipulator.manipulator_inference("cpu", TINY_MANIPULATOR, 20, 1),
+            lambda: networks.manipulator_inference("cpu", TINY_MANIPULATOR, 20, 1),
             ["manipulator_inference", "manipulator_inference_files"],
         ),
-        (lambda: renderer.renderer_step("cpu", TINY_RENDERER, 1), ["renderer_step"] * 2),
+        (lambda: networks.renderer_step("cpu", TINY_RENDERER, 1), ["renderer_step"] * 2),
         (
-            lambda: renderer.renderer_inference("cpu", TINY_RENDERER, 4, 1),
+            lambda: networks.renderer_inference("cpu", TINY_RENDERER, 4, 1),
             ["renderer_inference"] * 2,
         ),
     ],
@@ -159,24 +153,20 @@ def test_a_row_for_each_interaction_with_the_explorer():
     assert all("95th percentile" in row.work for row in rows[1:])
 
 
-def test_the_command_offers_every_part():
-    assert set(run.PARTS) == set(PARTS)
-
-
 @pytest.mark.slow
 def test_moved_pixels_have_a_row_for_speed_gradient_and_memory():
-    (speed,) = moved.moved_256("cpu", face_pixels=70, frames=10, repeats=1)
+    (speed,) = edit.moved_256("cpu", face_pixels=70, frames=10, repeats=1)
     assert speed.bench == "moved_256"
     assert "10 frames of 128 x 128 with a face of 7" in speed.work
-    (gradient,) = moved.moved_gradient("cpu", frames=9, repeats=1)
+    (gradient,) = edit.moved_gradient("cpu", frames=9, repeats=1)
     assert gradient.ours > gradient.reference > 0
-    (peak,) = moved.moved_memory("cpu", face_pixels=70, frames=12)
+    (peak,) = edit.moved_memory("cpu", face_pixels=70, frames=12)
     assert 0 < peak.ours < peak.reference * 1.5
 
 
 @pytest.mark.slow
 def test_a_small_face_lies_in_the_middle_of_a_large_frame(tmp_path):
-    clip = moved.film_face(tmp_path, 70, 5, (200, 300))
+    clip = edit.film_face(tmp_path, 70, 5, (200, 300))
     assert clip.face_pixels == pytest.approx(70, rel=0.15)
     frames = read_video(clip.video).frames
     assert frames.shape == (5, 200, 300, 3)
@@ -187,7 +177,7 @@ def test_a_small_face_lies_in_the_middle_of_a_large_frame(tmp_path):
 
 @pytest.mark.slow
 def test_supervision_takes_less_memory():
-    (found,) = memory.supervision_memory("cpu", image_size=96, pairs=4)
+    (found,) = correlation.supervision_memory("cpu", image_size=96, pairs=4)
     assert found.ours < 0.6 * found.reference
 
 
@@ -202,8 +192,3 @@ def test_a_row_for_each_stage_of_an_edit_that_differs_and_one_for_all(tmp_path):
     assert whole.reference - whole.ours == pytest.approx(saved)
     assert "11 frames" in whole.work
     assert (tmp_path / "edited.mp4").exists()
-
-
-def test_floor_of_a_frame_is_its_arithmetic_at_the_peak():
-    assert renderer.floor_seconds(256, 171.8) == pytest.approx(1e-3)
-    assert renderer.floor_seconds(128, 171.8) == pytest.approx(0.25e-3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.benchmarks.made_up import made_up_images
+from benchmarks.made_up import made_up_images
 from spfem.correlation.backbone import IResNet
 from spfem.doctor import graphics
 from spfem.doctor.graphics import (

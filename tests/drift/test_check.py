@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.__main__ import main
-from spfem.drift.compare import compare_tables
-from spfem.drift.tolerances import DEFAULT, Rule, rule_of
+from spfem.drift import RULES, Rule, agreement_in_words, compare_tables, read_committed_tables
+from spfem.errors import InputError
+from tests.conftest import ROOT
+
+DEFAULT = Rule()
 
 
 def _table():
@@ -47,48 +49,43 @@ def _changed(row, column, value):
 )
 def test_planted_drift_is_found_and_noise_is_not(row, column, value, moved):
     found = compare_tables(_table(), _changed(row, column, value), DEFAULT)
-    assert [(m.row, m.column) for m in found.moves] == [(_table().method[row], column)] * moved
-    assert found.drifted == moved
+    assert [line.partition(" ->")[0].split()[:2] for line in found] == [
+        [f"{_table().method[row]}:", column]
+    ] * moved
 
 
 def test_rows_and_columns_on_one_side_are_named_and_order_is_no_drift():
     fresh = _table().iloc[[2, 0]].assign(extra=1.0)
     fresh.loc[9] = {**fresh.iloc[0], "method": "ned+new"}
-    found = compare_tables(_table(), fresh, DEFAULT)
-    assert found.missing == ["ned"]
-    assert found.new == ["column extra", "ned+new"]
-    assert not found.moves
-    assert not compare_tables(_table().drop(columns="other"), _table(), DEFAULT).drifted
-    assert compare_tables(_table(), _table().drop(columns="other"), DEFAULT).missing == [
-        "column other"
-    ]
+    assert compare_tables(_table(), fresh, DEFAULT) == ["ned is missing"]
+    assert not compare_tables(_table().drop(columns="other"), _table(), DEFAULT)
+    lost = compare_tables(_table(), _table().drop(columns="other"), DEFAULT)
+    assert lost == ["column other is missing"]
 
 
 def test_rows_of_one_name_are_compared_in_order():
     twice = pd.DataFrame({"name": ["a", "a"], "x": [1.0, 2.0]})
     other = pd.DataFrame({"name": ["a", "a"], "x": [1.0, 5.0]})
-    found = compare_tables(twice, other, DEFAULT)
-    assert [(move.row, move.committed, move.fresh) for move in found.moves] == [("a, 2", 2.0, 5.0)]
+    assert compare_tables(twice, other, DEFAULT) == ["a, 2: x 2 -> 5 (may move by 0.1)"]
 
 
 def test_a_changed_conclusion_is_drift():
     table = pd.DataFrame({"claim": ["a"], "verdict": ["holds"], "why": ["0.1"], "clear": [True]})
     other = table.assign(verdict="does not hold", why="0.2")
-    assert [m.column for m in compare_tables(table, other, DEFAULT).moves] == ["verdict"]
-    assert compare_tables(table, table.assign(clear=False), DEFAULT).drifted
+    assert compare_tables(table, other, DEFAULT) == ["a: verdict holds -> does not hold"]
+    assert compare_tables(table, table.assign(clear=False), DEFAULT)
 
 
 def test_timings_are_compared_by_row_only():
     table = pd.DataFrame({"stage": ["a", "b"], "seconds": [1.0, 2.0], "device": ["cpu", "cpu"]})
-    rule = rule_of("timings")
-    assert rule != Rule()
-    assert not compare_tables(table, table.assign(seconds=9.0, device="cuda"), rule).drifted
-    assert compare_tables(table, table.iloc[:1], rule).missing == ["b"]
+    rule = RULES["timings"]
+    assert not compare_tables(table, table.assign(seconds=9.0, device="cuda"), rule)
+    assert compare_tables(table, table.iloc[:1], rule) == ["b is missing"]
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A committed folder of results, whose path is absolute so that the project has no say."""
+    """A committed folder of results."""
     tables = tmp_path / "figures" / "synthetic-smoke" / "tables"
     tables.mkdir(parents=True)
     _table().to_csv(tables / "numbers.csv", index=False)
@@ -102,39 +99,30 @@ def checkout(tmp_path):
     return tables
 
 
-def _check(tables, *words):
-    figures = tables.parent.parent
-    return main(["check", "--scale", "smoke", "--figures", str(figures), *map(str, words)])
-
-
-def test_command_compares_with_the_last_commit(checkout, capsys):
-    assert _check(checkout) == 0
-    assert "nothing moved" in capsys.readouterr().out
+def test_a_run_says_whether_it_agrees_with_the_last_commit(checkout):
+    results = checkout.parent
+    assert agreement_in_words(results).startswith("agrees with the committed results (2 tables")
     _changed(1, "value", 0.9).to_csv(checkout / "numbers.csv", index=False)
     (checkout / "lost.csv").unlink()
     _table().to_csv(checkout / "added.csv", index=False)
-    assert _check(checkout) == 1
-    answer = capsys.readouterr()
-    assert "ned: value 0.5 -> 0.9 (may move by 0.1)" in answer.out
-    assert "numbers: 1 of 3 rows moved" in answer.out
-    assert "lost: MISSING" in answer.out
-    assert "added: new table" in answer.out
-    assert answer.err.startswith("spfem: DriftError: results moved in lost, numbers")
-
-
-def test_command_compares_with_a_folder(checkout, tmp_path, capsys):
-    other = tmp_path / "other" / "tables"
-    other.mkdir(parents=True)
-    _changed(1, "clips", 3).to_csv(other / "numbers.csv", index=False)
-    assert _check(checkout, "--against", other.parent) == 1
-    assert "clips 3 -> 4" in capsys.readouterr().out
-    assert _check(checkout, "--against", tmp_path / "nowhere") == 1
-    assert "holds no table" in capsys.readouterr().err
-    assert _check(checkout, "--corpus", "mead") == 1
-    assert "is missing" in capsys.readouterr().err
-
-
-def test_damaged_table_is_named(checkout, capsys):
+    assert agreement_in_words(results).splitlines() == [
+        "2 of 2 tables moved from the committed results:",
+        "    lost: the fresh run made no such table",
+        "    numbers: ned: value 0.5 -> 0.9 (may move by 0.1)",
+    ]
     (checkout / "numbers.csv").write_text("")
-    assert _check(checkout) == 1
-    assert "numbers.csv is no table" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"numbers\.csv is no table"):
+        agreement_in_words(results)
+
+
+def test_results_that_nobody_committed_are_compared_with_nothing(checkout, tmp_path):
+    assert agreement_in_words(tmp_path).startswith("no results of this corpus and scale")
+
+
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_the_tables_of_this_checkout_agree_with_those_of_the_last_commit(scale):
+    """After a run whose results are not committed yet, it names what the run moved."""
+    results = ROOT / "figures" / f"synthetic-{scale}"
+    if not read_committed_tables(results):
+        pytest.skip("no checkout with committed results")
+    assert agreement_in_words(results).startswith("agrees")

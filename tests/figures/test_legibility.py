@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 SMALLEST = 7.0  # points
 SIZES = ("fontsize", "labelsize", "font_size")
 MAPS = {"viridis", "magma", "cividis", "gray"}
-FOLDERS = ("figures", "explore", "edit", "audit", "ablations", "drift", "user_study")
+FOLDERS = ("figures", "explore", "edit", "audit", "ablations")
 
 
 def _codes() -> Iterator[tuple[str, str]]:

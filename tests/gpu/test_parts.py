@@ -22,9 +22,8 @@ from benchmarks.memory_kept import held_bytes
 from benchmarks.merge import read_rows
 from benchmarks.record import Record
 from benchmarks.repeatability import last_words
+from benchmarks.rows import SHOWN, Row, merge_rows, renew_table, shown_table
 from benchmarks.sizes import published, rehearsed
-from spfem.benchmarks.shown import SHOWN, renew_table, shown_table
-from spfem.benchmarks.table import Row, merge_rows
 from spfem.errors import CorpusError, InputError
 from tests.conftest import ROOT
 

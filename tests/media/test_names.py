@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from studies.user_study import find_clips
 
 from spfem.__main__ import main
 from spfem.corpus.recordings.walk import walk_folder
@@ -12,8 +13,7 @@ from spfem.errors import InputError
 from spfem.media.names import VIDEO_SUFFIXES, is_ignored
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
-from spfem.track_report.report import find_videos
-from spfem.user_study.clips import find_clips
+from spfem.track_report import find_videos
 from tests.media.clips import clicks, flash_frames, offset_milliseconds, write_clip
 
 NAMES = (
@@ -53,7 +53,7 @@ def test_one_list_of_suffixes_and_one_rule_for_hidden_files(clip, tmp_path):
     second.mkdir()
     for name in names:
         (second / name).write_bytes(clip.read_bytes())
-    found = find_clips([f"one={root}", f"two={second}"])
+    found = find_clips({"one": root, "two": second})
     assert [one.name for one in found] == ["a", "b", "c", "d"]
     assert is_ignored("Thumbs.db")
     assert not is_ignored("take.mp4")

@@ -10,7 +10,7 @@ from spfem.__main__ import COMMANDS
 from tests.conftest import ROOT
 from tests.offline.network import NoNetwork
 
-HELPS = [("bench", "edit", "--help"), *((name, "--help") for name in COMMANDS)]
+HELPS = [(name, "--help") for name in COMMANDS]
 START = "import sys; from spfem.__main__ import main; "
 
 

@@ -12,7 +12,7 @@ from spfem.pretrained import pretrained_file
 from spfem.reading.evidence import gather_evidence, resting_face
 from spfem.reading.learn import learn_reader
 from spfem.reading.reader import KIND, FaceReader
-from spfem.weights.half_precision import pack_half
+from spfem.weights.card import pack_half
 from tests.reading.planted import FACE, MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
 
 

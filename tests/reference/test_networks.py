@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.benchmarks import made_up, renderer
-from spfem.benchmarks.manipulator import made_up_expression, made_up_manipulator
+from benchmarks import made_up, networks
+from benchmarks.networks import made_up_expression, made_up_manipulator
 from spfem.manipulator import manipulate
-from spfem.renderer.checkpoint import new_renderer
+from spfem.renderer.checkpoint import copy_renderer, new_renderer
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.reference import blend
@@ -51,11 +51,11 @@ def test_manipulator(tmp_path):
 
 def test_renderer_step_has_the_released_losses_and_gradients(start):
     clip = made_up.made_up_face_clip(3, SMALL)  # the first step of a sequence
-    conditions, faces, centres = renderer.sequence_tensors(clip, "cpu")
+    conditions, faces, centres = networks.sequence_tensors(clip, "cpu")
     plain = [released_renderer.plain_copy(n, SMALL) for n in start.networks().values()]
     terms, _ = released_renderer.Trainer(*plain, SMALL)(conditions, faces, centres)
-    ours = renderer.copy_renderer(start, SMALL)
-    found = renderer.own_steps(ours, clip, "cpu")()
+    ours = copy_renderer(start, SMALL)
+    found = networks.own_steps(ours, clip, "cpu")()
     assert found == pytest.approx({k: float(v.detach()) for k, v in terms.items()}, rel=1e-4)
     for wanted, network in zip(plain, ours.networks().values(), strict=True):
         gradients = {k: p.grad for k, p in wanted.named_parameters() if k.endswith("weight")}
@@ -70,7 +70,7 @@ def test_renderer_step_has_the_released_losses_and_gradients(start):
 
 def test_a_run_takes_all_steps_of_a_sequence_with_own_pictures(start):
     clip = made_up.made_up_face_clip(9, SMALL)
-    run = renderer.released_steps(start, clip, "cpu")
+    run = networks.released_steps(start, clip, "cpu")
     assert run() != pytest.approx(run(), rel=1e-3)
 
 

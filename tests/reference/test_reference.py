@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.benchmarks import made_up
+from benchmarks import made_up
 from spfem.correlation.crossmodal.batches import Batch
 from spfem.correlation.crossmodal.joint import compare_joint
 from spfem.correlation.crossmodal.losses import mean_distances

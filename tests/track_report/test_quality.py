@@ -9,7 +9,7 @@ import pytest
 
 from spfem.face.landmark_sets import interocular_distance
 from spfem.head import load_head_model
-from spfem.track_report.quality import jitter, longest_run, track_quality
+from spfem.track_report import jitter, longest_run, track_quality
 from tests.face.planted import planted_clip, planted_track
 
 

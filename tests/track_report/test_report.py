@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spfem.__main__ import main
 from spfem.errors import InputError
 from spfem.media.video import read_video
 from spfem.settings import FaceSettings
-from spfem.track_report.report import clip_names, find_videos, in_words, report_tracks
+from spfem.track_report import clip_names, find_videos, in_words, report_tracks
 from tests.edit.made_up import speaking_frames, write_clip
 from tests.media.test_sound_tracks import changing_pictures
 
@@ -55,6 +56,25 @@ def test_overlay_has_every_frame_with_a_caption(made):
     assert video.audio is not None
     strip = video.frames[0, -44:]
     assert strip.min() < 80 < 240 < strip.max()  # dark letters on white
+
+
+def test_the_command_writes_the_report(made, folder, tmp_path, monkeypatch, capsys):
+    report, _ = made
+    asked = []
+
+    def track(videos, settings, **options):
+        asked.append(options)
+        return report
+
+    monkeypatch.setattr("spfem.track_report.report_tracks", track)
+    words = ["track", str(folder), "--out", str(tmp_path), "--no-videos", "--processes", "1"]
+    assert main(words) == 0
+    assert asked == [{"overlays": None, "processes": 1}]
+    assert len((tmp_path / "tracking.csv").read_text().splitlines()) == 5
+    said = capsys.readouterr().out
+    assert "b-cut: " in said
+    assert "1 of 4 clips" in said
+    assert main(["track", str(tmp_path / "nowhere"), "--out", str(tmp_path)]) == 1
 
 
 def test_words_count_what_was_seen(made):

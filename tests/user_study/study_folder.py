@@ -6,9 +6,9 @@ import json
 import random
 
 import numpy as np
+from studies.user_study_answers import FORMAT
 
 from spfem.media.video import write_video
-from spfem.user_study.answers import FORMAT
 
 CLIPS = ("intra-M1-neutral-001-as-happy", "intra-M1-neutral-002-as-fear")
 METHODS = {"ned": 60, "ned+asccl": 120, "copy": 200}

@@ -1,20 +1,18 @@
-import csv
-import io
 import json
 import random
 
 import numpy as np
 import pandas as pd
 import pytest
+from studies.user_study import StudyClip, StudySettings, make_design
+from studies.user_study_answers import (
+    bradley_terry,
+    krippendorff_alpha,
+    read_study,
+    simulate_answers,
+)
 
-from spfem.__main__ import main
 from spfem.errors import InputError
-from spfem.settings.study import StudySettings
-from spfem.user_study.agreement import krippendorff_alpha
-from spfem.user_study.clips import StudyClip
-from spfem.user_study.design import make_design
-from spfem.user_study.preference import bradley_terry
-from spfem.user_study.read import read_study
 from tests.user_study.study_folder import answers_of, best_of, write_answers
 
 METHODS = ["a", "b", "c"]
@@ -37,7 +35,7 @@ def folder(tmp_path, key):
 
 
 def _read(folder):
-    return read_study([folder / "in"], folder / "key.json", folder / "out")
+    return read_study(folder / "in", folder / "key.json")
 
 
 def test_planted_preferences_come_back(folder, key):
@@ -64,8 +62,7 @@ def test_planted_preferences_come_back(folder, key):
             assert row.comparisons == 40 * 6 * 2
     pairs = tables["pairs"].set_index(["question", "method", "over"])
     assert abs(pairs.loc[("realism", "a", "c"), "share"] - 1 / (1 + np.exp(-4))) < 0.04
-    for name in ("preferences", "pairs", "agreement", "participants", "problems"):
-        assert (folder / "out" / f"{name}.csv").exists()
+    assert set(tables) == {"preferences", "pairs", "agreement", "participants", "problems"}
 
 
 def test_interval_covers_people_that_differ(folder, key):
@@ -77,39 +74,6 @@ def test_interval_covers_people_that_differ(folder, key):
     assert row.share == 0.5
     naive = 1.96 * np.sqrt(0.25 / row.comparisons)
     assert row.ci_high - row.ci_low > 4 * naive
-
-
-def _as_csv(record):
-    """Rows as the page saves them."""
-    names = ("format", "study", "participant", "consent", "finished")
-    rows = [[*names, "trial", "repeat", "left", "right", "question", "choice", "seconds"]]
-    for one in record["answers"]:
-        for question, choice in one["choices"].items():
-            given = [one["trial"], str(one["repeat"]).lower(), one["left"], one["right"]]
-            rows.append([*(record[n] for n in names), *given, question, choice, one["seconds"]])
-    return [list(map(str, row)) for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("mark", "coding", "capitals"),
-    [(",", "utf-8", False), (",", "utf-8-sig", True), (";", "utf-8-sig", False),
-     ("\t", "utf-16", True)],
-)  # fmt: skip
-def test_answers_that_a_spreadsheet_saved_again_are_read(folder, key, mark, coding, capitals):
-    record = answers_of(1, key, best_of(METHODS))
-    write_answers(folder / "in" / "1.json", record)
-    plain = _read(folder)
-    (folder / "in" / "1.json").unlink()
-    rows = _as_csv(record)
-    for row in rows[1:]:
-        row[6] = row[6].upper() if capitals else row[6]
-        row[-1] = row[-1].replace(".", ",") if mark == ";" else row[-1]
-    saved = io.StringIO()
-    csv.writer(saved, delimiter=mark, lineterminator="\r\n").writerows(rows)
-    (folder / "in" / "1.CSV").write_bytes(saved.getvalue().encode(coding))
-    tables = _read(folder)
-    assert tables["problems"].empty
-    pd.testing.assert_frame_equal(tables["preferences"], plain["preferences"])
 
 
 def test_failed_checks_are_named_and_left_out(folder, key):
@@ -182,29 +146,36 @@ def test_hostile_and_damaged_files_are_listed_and_left_out(folder, key):
         ("b.json", b"[" * 100_000, "not readable"),
         ("c.json", b"\xff\xfe", "not readable"),
         ("d.json", b" " * (StudySettings.largest_file_bytes + 1), "larger than"),
-        ("e.csv", b"a,b\n1,2\n", "not readable"),
         ("f.json", json.dumps(good).encode(), "second file"),
-        ("g.csv", b"", "not a file of answers"),
     ):
         (folder / "in" / name).write_bytes(content)
         wanted[name] = reason
     tables = _read(folder)
-    problems = {row.file.rsplit("/", 1)[1]: row.problem for row in tables["problems"].itertuples()}
+    problems = {row.file: row.problem for row in tables["problems"].itertuples()}
     assert problems.keys() == wanted.keys()
     for name, reason in wanted.items():
         assert reason in problems[name], (name, problems[name])
     assert list(tables["participants"].file) == ["00.json"]
 
 
-def test_nothing_usable_and_a_wrong_key_are_one_line(folder, capsys):
+def test_nothing_usable_and_a_wrong_key_are_named(folder):
     (folder / "in" / "a.json").write_text("{}")
-    words = ["user-study", "read", str(folder / "in"), "--out", str(folder / "out"), "--key"]
-    assert main([*words, str(folder / "key.json")]) == 1
-    assert "no usable file" in capsys.readouterr().err
-    assert main([*words, str(folder / "in" / "a.json")]) == 1
-    assert "no key of a study" in capsys.readouterr().err
-    with pytest.raises(InputError):
-        read_study([folder / "in"], folder / "missing.json", folder / "out")
+    with pytest.raises(InputError, match="no usable file"):
+        _read(folder)
+    with pytest.raises(InputError, match="no key of a study"):
+        read_study(folder / "in", folder / "in" / "a.json")
+    with pytest.raises(InputError, match="give the key"):
+        read_study(folder / "in", folder / "missing.json")
+
+
+def test_simulated_raters_give_back_their_strengths_and_fail_no_check(folder):
+    strengths = {"a": 1.0, "b": 0.0, "c": -1.0}
+    simulate_answers(folder / "key.json", folder / "in", strengths, raters=60)
+    tables = _read(folder)
+    assert tables["participants"].counted.all()
+    found = tables["preferences"].set_index(["question", "method"]).strength
+    for method, strength in strengths.items():
+        assert found["mouth", method] == pytest.approx(strength, abs=0.25)
 
 
 def _alpha_by_pairs(rows):

@@ -15,7 +15,7 @@ from spfem.manipulator import load_manipulator, manipulate, save_manipulator
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.scales import load_scale
 from spfem.settings import ManipulatorSettings
-from spfem.weights.half_precision import pack_half
+from spfem.weights.card import pack_half
 from tests.correlation.planted import planted_pairs
 
 MOST_CHANGE = 2e-3  # of a loss, as a share of it

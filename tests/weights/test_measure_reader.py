@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.face_units import FACE_UNIT_NAMES
-from spfem.weights.measure_reader import READING, score_reading
+from spfem.weights.measure import READING, score_reading
 
 SMILE, JAW = (FACE_UNIT_NAMES.index(name) for name in ("mouthSmileLeft", "jawOpen"))
 

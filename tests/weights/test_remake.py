@@ -13,8 +13,7 @@ from spfem import stages
 from spfem.checkpoints import load_checkpoint
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, shipped_path
 from spfem.scales import load_scale
-from spfem.weights.card import read_card
-from spfem.weights.check import check_weights
+from spfem.weights.card import check_weights, read_card
 from spfem.workspace import open_workspace
 from tests.conftest import ROOT
 
@@ -26,7 +25,7 @@ OTHER_SCALE = ("--scale smoke", "--scale demo")
 
 def _make(offline, folder, *more):
     words = ("make", "--scale", "smoke", "--folder", str(folder), *more)
-    answer = offline.run([sys.executable, "-m", "spfem", "weights", *words], cwd=ROOT)
+    answer = offline.run([sys.executable, "-m", "spfem.weights", *words], cwd=ROOT)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.splitlines()
 

@@ -12,15 +12,29 @@ import pytest
 import spfem.correlation
 import spfem.manipulator
 import spfem.reading.reader
-from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError, SettingsError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, hash_file, sha256_of
 from spfem.scales import load_scale
-from spfem.weights.card import FIGURE_KEYS, KEYS, card_file, page_file, read_card, render_card
-from spfem.weights.check import LARGEST_BYTES, check_weights
-from spfem.weights.make import LARGEST_ROUNDING, MadeWeights, _rounding, make_weights, publish
-from spfem.weights.recipes import RECIPES
+from spfem.weights.__main__ import main
+from spfem.weights.card import (
+    FIGURE_KEYS,
+    KEYS,
+    LARGEST_BYTES,
+    card_file,
+    check_weights,
+    page_file,
+    read_card,
+    render_card,
+)
+from spfem.weights.make import (
+    LARGEST_ROUNDING,
+    RECIPES,
+    MadeWeights,
+    _rounding,
+    make_weights,
+    publish,
+)
 
 NAMES = [name for variants in PRETRAINED.values() for name in variants.values()]
 
@@ -39,7 +53,7 @@ def folder(tmp_path):
 
 def test_what_is_shipped_is_whole(capsys):
     assert check_weights() == dict.fromkeys(NAMES, "")
-    assert main(["weights", "check"]) == 0
+    assert main(["check"]) == 0
     said = capsys.readouterr().out
     assert [line.split() for line in said.splitlines()] == [[name, "whole"] for name in NAMES]
 
@@ -170,7 +184,7 @@ def test_damage_is_found(folder, damage, message, capsys):
     found = check_weights(folder)
     assert message in found.pop("spatial")
     assert set(found.values()) == {""}
-    assert main(["weights", "check", "--folder", str(folder)]) == 1
+    assert main(["check", "--folder", str(folder)]) == 1
     captured = capsys.readouterr()
     assert "spatial_speech          whole" in captured.out
     assert captured.err.count("\n") == 1
@@ -221,7 +235,7 @@ def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
     with pytest.raises(SettingsError, match=r"no model renderer comes .* choose of reader, "):
         make_weights(None, tmp_path, names=("renderer",))
     with pytest.raises(SystemExit):
-        main(["weights", "make", "--only", "renderer"])
+        main(["make", "--only", "renderer"])
     assert "invalid choice: 'renderer'" in capsys.readouterr().err
 
 

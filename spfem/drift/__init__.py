@@ -1,1 +1,0 @@
-"""Whether the results of a fresh run are still those that were committed."""

@@ -1,1 +1,0 @@
-"""One static page with every table, figure and video of a run, and what made each."""

@@ -1,1 +1,0 @@
-"""A blinded comparison of result videos by people: the page, and the reader of its answers."""
