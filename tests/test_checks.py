@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from spfem.checks import Check, list_checks
+from spfem.plots import Check, list_checks
 
 
 def test_failed_checks_are_shown_like_the_others():

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spfem.explore.clips import ExploredPair
 from spfem.explore.explorer import CorrelationExplorer
-from spfem.figures.place_view import draw_place_view
+from spfem.face_plots import draw_place_view
 from spfem.stages.metric_loaders import METRIC_TITLES
 
 MOUTH = (0.72, 0.5)  # of the height and width of an aligned face

@@ -8,8 +8,7 @@ import pandas as pd
 
 from spfem.evaluation.results_schema import AVERAGE, HIGHER_IS_BETTER
 from spfem.evaluation.tables import clear_best
-from spfem.figures.bars import METRIC_LABELS
-from spfem.figures.style import title_of
+from spfem.plots import METRIC_LABELS, title_of
 from spfem.report.tables import round_number
 
 MAIN_RESULTS = "tables/main_results.csv"

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from spfem.errors import ShapeError
-from spfem.figures.ablations import draw_ablation
+from spfem.interval_plots import draw_ablation
 
 LABELS = {"auc": "AUC ↑", "gap": "gap ↑"}
 

@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import Colormap, to_rgb
 from skimage.color import rgb2lab
 
-from spfem.figures.degradations import WORSE_AND_BETTER
-from spfem.figures.matrices import MATRIX_COLOURS
-from spfem.figures.style import LOOKS, METHOD_LOOKS, SIMILARITY_COLOURS, STYLE, WEIGHT_COLOURS
+from spfem.drawing import MATRIX_COLOURS
+from spfem.interval_plots import WORSE_AND_BETTER
+from spfem.plots import LOOKS, METHOD_LOOKS, SIMILARITY_COLOURS, STYLE, WEIGHT_COLOURS
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 VIEWS = {

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.figures.differences import draw_differences, draw_method_differences
-from spfem.figures.style import METHOD_LOOKS, new_figure
+from spfem.interval_plots import draw_differences, draw_method_differences
+from spfem.plots import METHOD_LOOKS, new_figure
 
 
 def test_values_intervals_and_fill():

@@ -4,13 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spfem.drawing import (
+    draw_bars,
+    draw_histogram,
+    draw_metric,
+    draw_over_time,
+    draw_similarity,
+    draw_terms,
+)
 from spfem.errors import ShapeError
-from spfem.figures.bars import draw_bars, draw_histogram, draw_metric, draw_similarity
-from spfem.figures.curves import draw_curves, draw_over_time, draw_terms
-from spfem.figures.grids import GAP, draw_grid, draw_mesh, draw_strip
-from spfem.figures.heatmaps import add_scale, draw_correlation, draw_weights
-from spfem.figures.style import METHOD_LOOKS, new_figure
-from spfem.figures.waveforms import draw_alignment, draw_waveform, new_alignment_figure
+from spfem.face_plots import GAP, add_scale, draw_correlation, draw_grid, draw_strip, draw_weights
+from spfem.plots import METHOD_LOOKS, new_figure
+from spfem.sound_plots import draw_alignment, draw_waveform, new_alignment_figure
 from tests.figures.pictures import make_face, make_similarity
 
 

@@ -3,14 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spfem.drawing import draw_bars
 from spfem.errors import ShapeError
-from spfem.figures.bars import draw_bars
-from spfem.figures.forest import draw_forest, forest_legend
-from spfem.figures.published_curves import draw_published_curve, joined_curves
-from spfem.figures.published_similarity import similarity_bars
-from spfem.figures.style import new_figure
 from spfem.paper import check_papers, list_claims, published_logs
+from spfem.paper.figures import (
+    draw_forest,
+    draw_published_curve,
+    forest_legend,
+    joined_curves,
+    similarity_bars,
+)
 from spfem.paper.method_claims import GOOD_DIRECTION
+from spfem.plots import new_figure
 from tests.paper.made_up import make_curve, make_measured
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from spfem.errors import ShapeError
-from spfem.figures.gif import LARGEST_RATE, UNSEEN_CHANGE, write_gif
+from spfem.panels import LARGEST_RATE, UNSEEN_CHANGE, write_gif
 from tests.figures.pictures import make_face
 
 

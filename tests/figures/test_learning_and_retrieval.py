@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from spfem.figures.bars import draw_all_similarities, draw_retrieval
-from spfem.figures.curves import draw_learning
-from spfem.figures.style import new_figure
+from spfem.drawing import draw_all_similarities, draw_learning, draw_retrieval
+from spfem.plots import new_figure
 
 
 def _record(folder):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from spfem.drawing import draw_matrices, draw_matrix
 from spfem.errors import ShapeError
-from spfem.figures.matrices import draw_matrices, draw_matrix
-from spfem.figures.style import new_figure
+from spfem.plots import new_figure
 
 
 def test_values_and_marked_path_are_drawn_as_given():

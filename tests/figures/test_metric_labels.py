@@ -1,7 +1,7 @@
 """Every metric of the result tables can be drawn."""
 
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
-from spfem.figures.bars import METRIC_LABELS
+from spfem.plots import METRIC_LABELS
 
 
 def test_every_metric_has_a_label_with_its_direction():

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from spfem.figures import moved_pixels
 
 from spfem.errors import ShapeError
 from spfem.evaluation.moved_pixels import METRICS, NED_RENDERER, ROWS
-from spfem.figures import moved_pixels
 
 
 @pytest.fixture

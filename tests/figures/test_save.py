@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from spfem.figures.save import PNG_DPI, _compact, save_figure
-from spfem.figures.style import WIDTH, new_figure
+from spfem.plots import PNG_DPI, WIDTH, _compact, new_figure, save_figure
 from tests.figures.pictures import make_face
 
 

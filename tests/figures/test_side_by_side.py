@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.figures.side_by_side import GAP, LEAST_STRIP, rows_of_panels, side_by_side
+from spfem.panels import GAP, LEAST_STRIP, rows_of_panels, side_by_side
 from tests.figures.pictures import make_face
 
 

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.evaluation.scores import METHODS
-from spfem.figures.style import (
-    LOOKS,
-    METHOD_LOOKS,
-    SIMILARITY_COLOURS,
-    look_of,
-    new_figure,
-    title_of,
-)
+from spfem.plots import LOOKS, METHOD_LOOKS, SIMILARITY_COLOURS, look_of, new_figure, title_of
 
 
 def lightness(colour):
