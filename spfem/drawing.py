@@ -6,8 +6,9 @@ Every interval is one that the table states; nothing is resampled here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,6 @@ from spfem.errors import ShapeError
 from spfem.plots import (
     LOOKS,
     MARK_COLOUR,
-    METHOD_LOOKS,
     METRIC_LABELS,
     STYLE,
     WIDTH,
@@ -84,19 +84,35 @@ def draw_bars(
     looks = {name: look_of(str(name), place) for place, name in enumerate(names)}
     colours = so.Nominal({name: look.colour for name, look in looks.items()}, order=names)
     chart = so.Plot(table, x=group, y="value", color=series)
-    chart = chart.add(so.Bar(alpha=1, edgewidth=0.5), dodge, legend=False)
+    chart = chart.add(so.Bar(alpha=1, edgecolor="white", edgewidth=0.5), dodge, legend=False)
     ends = {"ymin": "ci_low", "ymax": "ci_high"}
-    interval = so.Range(color="#444444", linewidth=1)
+    interval = so.Range(color="#222222", linewidth=1.4)
     chart = chart.add(interval, dodge, color=None, group=series, legend=False, **ends)
     draw_on(ax, chart.scale(x=order, color=colours))
-    _name_series(ax.patches, names)
+    hatches = {look.colour: look.hatch for look in looks.values()}
+    for bar in ax.patches:
+        bar.set_hatch(hatches[to_hex(bar.get_facecolor())])
+    for name, look in looks.items():  # for the legend, also of series whose bars have no height
+        style: dict[str, Any] = {
+            "facecolor": look.colour,
+            "hatch": look.hatch,
+            "edgecolor": "white",
+        }
+        ax.add_patch(Rectangle((0, 0), 0, 0, label=title_of(str(name)), linewidth=0.5, **style))
     if write_values:
-        spans = np.concatenate([drawn.get_segments() for drawn in ax.collections])
-        for bar in ax.patches:
-            middle, value = bar.get_x() + bar.get_width() / 2, bar.get_height()
-            top = spans[np.abs(spans[:, 0, 0] - middle).argmin(), :, 1].max()
-            place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center"}
-            ax.annotate(f"{value:.2f}", (middle, max(top, 0)), fontsize=7, **place)
+        for row in table[table.value.notna()].to_dict("records"):
+            slot = (names.index(row[series]) + 0.5) / len(names) - 0.5
+            place = (
+                groups.index(row[group]) + 0.8 * slot,
+                np.nanmax([0, row["value"], row["ci_high"]]),
+            )
+            text: dict[str, Any] = {
+                "xytext": (0, 2),
+                "textcoords": "offset points",
+                "ha": "center",
+                "fontsize": 7,
+            }
+            ax.annotate(f"{row['value']:.2f}", place, **text)
         ax.margins(y=0.12)
     ax.set_xticks(
         np.arange(len(groups)), [(labels or {}).get(str(g), title_of(str(g))) for g in groups]
@@ -121,7 +137,7 @@ def draw_similarity(
         legend: name the states above the axes.
     """
     part = similarity[(similarity.metric == metric) & (similarity.split == split)]
-    axis = {"group": "quantity", "series": "state", "labels": QUANTITY_LABELS}
+    axis: dict[str, Any] = {"group": "quantity", "series": "state", "labels": QUANTITY_LABELS}
     draw_bars(ax, part, **axis, write_values=True, legend=legend)
     ax.set_title(f"{metric.replace('_', ' ')}, {SPLIT_LABELS[split]}", loc="left")
     ax.set_ylim(min(-0.1, float(part.ci_low.min()) - 0.1), 1.12)
@@ -416,7 +432,9 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, over: str) -> None:
     """Lines of `value` over a column, one a `series`, named for a legend."""
     names = list(dict.fromkeys(table.series))
     draw_on(ax, _line_chart(table, over, names))
-    _name_series(ax.lines, names)
+    for place, name in enumerate(names):
+        look = look_of(name, place)
+        ax.plot([], [], color=look.colour, linestyle=look.line, label=title_of(name))
     ax.grid(visible=True)
 
 
@@ -428,18 +446,3 @@ def draw_on(ax: Axes, chart: so.Plot) -> None:
     }
     chart.theme(STYLE).label(x="", y="").on(ax).plot()
     ax.tick_params(**shown)  # those of shared axes were hidden
-
-
-def _name_series(artists: Iterable[Rectangle | Line2D], names: Sequence[str]) -> None:
-    """Name bars or lines for legends, and hatch bars, by the colour that their series has."""
-    looks = {(look := look_of(str(n), k)).colour: (str(n), look) for k, n in enumerate(names)}
-    named = set()
-    for artist in artists:
-        is_bar = isinstance(artist, Rectangle)
-        name, look = looks[to_hex(artist.get_facecolor() if is_bar else artist.get_color())]
-        if is_bar:
-            edge = "#777777" if look == METHOD_LOOKS["copy"] else "white"
-            artist.set(hatch=look.hatch, edgecolor=edge)
-        if name not in named:
-            artist.set_label(title_of(name))
-        named.add(name)

@@ -187,7 +187,8 @@ def add_scale(ax: Axes, label: str) -> None:
     drawn = ax.collections[0] if ax.collections else ax.images[-1]
     scale = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02)
     scale.outline.set_visible(False)
-    scale.solids.set_alpha(1.0)
+    if scale.solids is not None:
+        scale.solids.set_alpha(1.0)
     scale.set_label(label)
 
 

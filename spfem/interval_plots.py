@@ -144,7 +144,8 @@ def draw_ablation(table: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
     first = part.drop_duplicates("variant").set_index("variant")
     usual = next((other for other in first.against if other), "")
     names = [
-        name if other == usual else f"{name} (to {other})" for name, other in first.against.items()
+        name if other == usual else f"{name} (to {other})"
+        for name, other in zip(map(str, first.index), first.against, strict=True)
     ]
     component, _ = pd.factorize(first.component)
     looks = [LOOKS[number % len(LOOKS)] for number in component]
@@ -184,10 +185,10 @@ def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     unsure = np.where((shown.ci_low <= 0) & (shown.ci_high >= 0), "○", "")
     shown = shown.assign(row=shown.metric + ", " + shown.backbone, unsure=unsure)
-    cells = shown.pivot(index="row", columns="degradation", values=["worse_by", "unsure"])
-    order = sorted(shown.degradation.unique(), key=by_strength)
-    cells = cells.loc[shown.row.unique()]
-    worse, marks = cells["worse_by"][order].astype(float), cells["unsure"][order].fillna("")
+    order = sorted(map(str, shown.degradation.unique()), key=by_strength)
+    places = {"index": "row", "columns": "degradation"}
+    worse = shown.pivot(**places, values="worse_by").loc[shown.row.unique(), order]
+    marks = shown.pivot(**places, values="unsure").loc[worse.index, order].fillna("")
     worse = worse.div(worse.abs().max(axis=1).replace(0, 1), axis=0)
     sns.heatmap(
         worse, cmap=WORSE_AND_BETTER, vmin=-1, vmax=1, cbar=False, ax=ax, annot=marks, fmt="",

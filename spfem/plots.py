@@ -78,7 +78,7 @@ class Look(NamedTuple):
 
     colour: str
     marker: str
-    line: str
+    line: Any  # a name or an (offset, dashes) of matplotlib
     hatch: str
 
 
@@ -87,21 +87,21 @@ LOOKS: tuple[Look, ...] = (
     Look("#e69f00", "s", "--", "///"),
     Look("#009e73", "^", "-.", "..."),
     Look("#cc79a7", "D", ":", "xx"),
-    Look("#56b4e9", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
-    Look("#000000", "P", (0, (1, 1)), "++"),  # type: ignore[arg-type]
+    Look("#56b4e9", "v", (0, (5, 1)), "\\\\"),
+    Look("#000000", "P", (0, (1, 1)), "++"),
 )
 """Looks of unnamed series, in the order of use (colours of Okabe and Ito)."""
 
 METHOD_LOOKS: Mapping[str, Look] = {
-    "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),  # type: ignore[arg-type]
-    "random": Look("#54307a", "h", (0, (3, 1, 1, 1, 1, 1)), "**"),  # type: ignore[arg-type]
+    "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),
+    "random": Look("#54307a", "h", (0, (3, 1, 1, 1, 1, 1)), "**"),
     "ned": Look("#e69f00", "s", "--", "///"),
     "ned+asccl": Look("#006aa8", "o", "-", ""),
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),
-    "ned+stccl_cm": Look("#6cc0f0", "v", (0, (5, 1)), "\\\\"),  # type: ignore[arg-type]
+    "ned+stccl_cm": Look("#6cc0f0", "v", (0, (5, 1)), "\\\\"),
     "ned+scmcl": Look("#cc79a7", "P", ":", "++"),
-    "ned+all": Look("#cc5500", "*", (0, (3, 1, 1, 1)), "oo"),  # type: ignore[arg-type]
-    "truth": Look("#222222", "D", (0, (1, 1)), "--"),  # type: ignore[arg-type]
+    "ned+all": Look("#cc5500", "*", (0, (3, 1, 1, 1)), "oo"),
+    "truth": Look("#222222", "D", (0, (1, 1)), "--"),
 }
 """Looks of methods in every figure: colours near Okabe's and Ito's, moved apart in lightness."""
 

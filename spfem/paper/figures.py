@@ -85,7 +85,8 @@ def draw_forest(ax: Axes, check: pd.DataFrame, gains: Mapping[str, int]) -> list
 
 def forest_legend(check: pd.DataFrame) -> list[Line2D]:
     """Handles of a legend for `draw_forest`: the papers in the rows, and ours."""
-    present, style = set(_papers(check)), {"color": GREY, "markerfacecolor": "white", "ls": ""}
+    present = set(_papers(check))
+    style: dict[str, Any] = {"color": GREY, "markerfacecolor": "white", "ls": ""}
     handles = [
         Line2D([], [], marker=marker, label=name, **style)
         for key, (marker, name) in PUBLISHED_MARKS.items()
@@ -93,9 +94,9 @@ def forest_legend(check: pd.DataFrame) -> list[Line2D]:
     ]
     on = ", ".join(sorted({name for name in check.ours_on if name}))
     for fill, word in (("#000000", "clear of zero"), ("white", "holds zero")):
-        text, ours = f"ours on {on}, interval {word}", {"color": "#000000", "marker": "o"}
+        ours: dict[str, Any] = {"color": "#000000", "marker": "o", "markerfacecolor": fill}
         if on:
-            handles.append(Line2D([], [], label=text, markerfacecolor=fill, **ours))
+            handles.append(Line2D([], [], label=f"ours on {on}, interval {word}", **ours))
     return handles
 
 
@@ -167,7 +168,12 @@ def draw_published_curve(ax: Axes, table: pd.DataFrame, column: str, corpus: str
         for split, line in zip(SPLITS, ("-", "--"), strict=True):
             part = table[(table.of == of) & (table.split == split)]
             look, label = LOOKS[place], f"{name}, {SPLITS[split]}"
-            style = {"color": look.colour, "linestyle": line, "marker": look.marker, "ms": 3}
+            style: dict[str, Any] = {
+                "color": look.colour,
+                "linestyle": line,
+                "marker": look.marker,
+                "ms": 3,
+            }
             if len(part):
                 ax.plot(part.done, part[column], label=label, **style)
     ax.set_xlabel("share of learning")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from spfem.drawing import draw_bars
 from spfem.errors import ShapeError
@@ -29,38 +31,45 @@ def ned_methods(measured, setting="intra"):
 
 
 def marks(ax):
-    """(x, y, filled) of every single mark."""
-    drawn = [
-        line for line in ax.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
-    ]
-    return [
-        (line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "white")
-        for line in drawn
-    ]
+    """(x, y, filled) of ours and of the published marks, from above."""
+    *others, ours = [dots for dots in ax.collections if isinstance(dots, PathCollection)]
+    found = []
+    for dots in ([ours], others):
+        rows = [
+            (x, y, to_hex(face) != "#ffffff")
+            for each in dots
+            for (x, y), face in zip(each.get_offsets().tolist(), each.get_facecolors(), strict=True)
+        ]
+        found.append(sorted(rows, key=lambda row: row[1]))
+    return found
 
 
 def test_better_lies_to_the_right_whatever_the_metric(ax):
     rows = ned_methods(make_measured(gain=0.1))
     lines = draw_forest(ax, rows, GOOD_DIRECTION)
     assert len(lines) == 3 + 3 + 3 + 1
-    filled = [mark for mark in marks(ax) if mark[2]]
-    assert np.allclose([x for x, _, _ in filled], 0.1)
-    assert [y for _, y, _ in filled] == list(range(len(lines)))
-    published = [mark for mark in marks(ax) if not mark[2]]
+    ours, published = marks(ax)
+    assert np.allclose([x for x, _, _ in ours], 0.1)
+    assert all(filled for _, _, filled in ours)
+    assert [y for _, y, _ in ours] == list(range(len(lines)))
     assert len(published) == len(rows)
+    assert not any(filled for _, _, filled in published)
     assert all(x > 0 for x, _, _ in published)  # every printed average is a gain
 
 
 def test_intervals_that_hold_zero_are_open(ax):
     draw_forest(ax, ned_methods(make_measured(reach=0.3)), GOOD_DIRECTION)
-    assert not [mark for mark in marks(ax) if mark[2]]
+    ours, _ = marks(ax)
+    assert ours
+    assert not any(filled for _, _, filled in ours)
 
 
 def test_lines_that_were_not_measured_stay(ax):
     rows = ned_methods(make_measured(methods=()))
     lines = draw_forest(ax, rows, GOOD_DIRECTION)
     assert len(lines) == 10
-    assert len(marks(ax)) == len(rows)
+    dots = [drawn for drawn in ax.collections if isinstance(drawn, PathCollection)]
+    assert sum(len(each.get_offsets()) for each in dots) == len(rows)
     assert not [h for h in forest_legend(rows) if "ours" in h.get_label()]
 
 
