@@ -13,7 +13,7 @@ PUBLIC = {
     "spfem.audit.run": ["audit_clips"],
     "spfem.chain": ["ConditionSource", "Wish", "blend_aligned", "edit_expression", "match_colour"],
     "spfem.checkpoints": ["load_checkpoint", "save_checkpoint"],
-    "spfem.checks": ["Check", "list_checks"],
+    
     "spfem.corpus.clips": ["Clip", "Corpus"],
     "spfem.corpus.corpus_list": ["open_corpus", "save_corpus"],
     "spfem.corpus.recordings.listing": ["list_recordings"],
@@ -70,8 +70,7 @@ PUBLIC = {
     "spfem.face.texture": ["face_texture"],
     "spfem.face.track": ["track_clip"],
     "spfem.face.track_file": ["FaceTrack"],
-    "spfem.figures.save": ["save_figure"],
-    "spfem.figures.style": ["apply_style", "new_figure"],
+    "spfem.plots": ["apply_style", "new_figure", "save_figure", "Check", "list_checks"],
     "spfem.media.audio": ["read_audio", "write_audio"],
     "spfem.media.losses": ["check_result", "list_losses"],
     "spfem.media.probe": ["VideoFacts", "probe_video"],

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from spfem.drawing import (
-    MOVED_LABELS,
+    QUANTITY_LABELS,
     draw_all_similarities,
     draw_bars,
     draw_histogram,
@@ -25,7 +25,7 @@ from spfem.drawing import (
     draw_terms,
 )
 from spfem.errors import ShapeError
-from spfem.evaluation.moved_pixels import METRICS, NED_RENDERER, ROWS
+from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.face_plots import GAP, add_scale, draw_correlation, draw_grid, draw_strip, draw_weights
 from spfem.plots import METHOD_LOOKS, new_figure
 from spfem.sound_plots import (
@@ -72,86 +72,80 @@ def test_bars_have_the_values_intervals_and_numbers(ax):
     assert ax.get_legend_handles_labels()[1] == ["before", "after"]
 
 
-def test_bars_refuse_double_rows(ax):
-    for table in (pd.concat([make_similarity()] * 2), make_similarity().iloc[:0]):
-        with pytest.raises(ShapeError, match="one row for each"):
-            draw_bars(ax, table, group="quantity", series="state")
-
-
-def test_metric_bars_of_a_missing_value_leave_a_gap(ax):
+def test_methods_are_bars_and_missing_values_gaps_on_shared_axes():
+    columns = ["method", "metric", "backbone", "emotion", "value", "ci_low", "ci_high"]
     rows = [
-        ("csim", "dlib-128", emotion, method, value, value, value)
+        (method, "csim", "dlib-128", emotion, value, value, value)
         for emotion, method, value in (
             ("sad", "ned", 0.5), ("happy", "ned", np.nan), ("sad", "copy", 1.0),
-            ("happy", "copy", 0.7),
+            ("happy", "copy", 0.7), ("sad", "truth", 0.0),
         )
     ]  # fmt: skip
-    columns = ["metric", "backbone", "emotion", "method", "value", "ci_low", "ci_high"]
-    draw_metric(ax, pd.DataFrame(rows, columns=columns), "csim")
+    table = pd.DataFrame(rows, columns=columns)
+    _, axes = new_figure(2, 1, sharex=True)
+    for ax, labelled in zip(axes.flat, (False, True), strict=True):
+        draw_metric(ax, table, "csim")
+        assert np.allclose(bars(ax), [(-0.8 / 3, 0.5), (0, 1.0), (1, 0.7)])
+        assert ax.xaxis.get_tick_params()["labelbottom"] == labelled
+        assert ax.get_legend_handles_labels()[1] == ["NED", "copy", "truth"]  # also the one at 0
     assert texts(ax.xaxis) == ["sad", "happy"]
     assert "CSIM" in ax.get_ylabel()
-    assert ax.get_legend_handles_labels()[1] == ["NED", "copy"]
-    assert np.allclose(bars(ax), [(-0.2, 0.5), (0.2, 1.0), (1.2, 0.7)])
+    for wrong in (pd.concat([table] * 2), table.iloc[:0]):
+        with pytest.raises(ShapeError, match="one row for each"):
+            draw_bars(ax, wrong, group="emotion", series="method")
 
 
-def test_one_axis_a_quantity_with_all_metrics():
-    quantities = ("matched", "mismatched_place", "mismatched_speech", "speech_auc")
-    table = pd.DataFrame(
-        [
-            {"metric": metric, "state": state, "split": "held_out", "quantity": quantity,
-             "value": 0.1 * number, "ci_low": 0.0, "ci_high": 0.5}
-            for number, quantity in enumerate(quantities)
-            for metric in ("spatial", "temporal_vd")
-            for state in ("before", "after")
-        ]
-    )  # fmt: skip
-    _, axes = new_figure(4, 1, sharex=True)
-    draw_all_similarities(axes[:, 0], table, split="held_out")
-    for number, ax in enumerate(axes[:, 0]):
-        assert np.allclose([height for _, height in bars(ax)], [0.1 * number] * 4 * (number > 0))
-        assert ax.xaxis.get_tick_params()["labelbottom"] == (number == 3)  # the lowest alone
-    legend = [text.get_text() for text in axes[0, 0].get_legend().get_texts()]
-    assert legend == ["before", "after"]  # though all their values are 0 here
-    assert axes[1, 0].get_legend() is None
-
-
-def test_recall_by_search_with_chance(ax):
-    table = pd.DataFrame(
-        [
-            {"query": "audio", "target": target, "state": state, "split": split,
-             "recall_at_1": value, "chance_at_1": 0.05, "ci_low": 0.0, "ci_high": 1.0}
-            for split, add in (("train", 0.5), ("held_out", 0.0))
-            for target, state, value in (
-                ("audio", "before", 0.1 + add), ("audio", "after", 0.4 + add),
-                ("image", "before", 0.2 + add), ("image", "after", 0.3 + add),
-            )
-        ]
-    )  # fmt: skip
-    draw_retrieval(ax, table, split="held_out")
-    assert np.allclose([height for _, height in bars(ax)], [0.1, 0.4, 0.2, 0.3])
-    assert texts(ax.xaxis) == ["audio\n→ audio", "audio\n→ image"]
-    assert any(np.allclose(line.get_ydata(), 0.05) for line in ax.lines)
-
-
-def test_moved_pixels_are_bars_and_the_videos_of_the_corpus_lines():
+def test_similarities_retrieval_and_moved_pixels_draw_their_columns():
+    ends = {"split": "held_out", "ci_low": 0.0, "ci_high": 0.9}
     rows = [
-        (row, metric, 1.0 + place, 0.5 + place, 1.5 + place, 4)
+        {"metric": metric, "state": "after", "quantity": quantity, "value": 0.1 * number, **ends}
+        for number, quantity in enumerate(QUANTITY_LABELS, 1)
+        for metric in ("spatial", "temporal_vd")
+    ]
+    _, axes = new_figure(5, 1)
+    draw_all_similarities(axes[:4, 0], pd.DataFrame(rows), split="held_out")
+    for number, ax in enumerate(axes[:4, 0], 1):
+        assert np.allclose([height for _, height in bars(ax)], [0.1 * number] * 2)
+    row = {"query": "audio", "target": "image", "state": "after", "chance_at_1": 0.05, **ends}
+    found = pd.DataFrame([row | {"recall_at_1": 0.4}, row | {"split": "train", "recall_at_1": 1}])
+    ax = draw_retrieval(axes[4, 0], found, split="held_out")
+    assert bars(ax) == [(0, 0.4)]
+    assert texts(ax.xaxis) == ["audio\n→ image"]
+    assert any(np.allclose(line.get_ydata(), 0.05) for line in ax.lines)
+    moved = [
+        {"row": row, "metric": metric, "value": 1.0 + place, "ci_low": 0.0, "ci_high": 20.0}
         for place, row in enumerate(ROWS)
         for metric in METRICS
     ]
-    table = pd.DataFrame(rows, columns=["row", "metric", "value", "ci_low", "ci_high", "edits"])
-    figure = draw_moved_pixels(table, ROWS)
-    assert len(figure.axes) == len(MOVED_LABELS)
-    drawn = [place for place, row in enumerate(ROWS) if row not in ("copy", "truth")]
+    figure = draw_moved_pixels(pd.DataFrame(moved), ROWS)
+    values = {row: 1.0 + place for place, row in enumerate(ROWS)}
+    levels = {values.pop("copy"), values.pop("truth")}  # lines
     for ax in figure.axes:
-        assert sorted(height for _, height in bars(ax)) == [1.0 + place for place in drawn]
-        levels = {line.get_ydata()[0] for line in ax.lines if line.get_linestyle() in (":", "--")}
-        assert {1.0, 1.0 + list(ROWS).index("truth")} <= levels
-    by_ned = sum(row.startswith(NED_RENDERER) for row in ROWS)
-    bars_of_first = [bar for bar in figure.axes[0].patches if bar.get_width()]
-    assert sum(bar.get_hatch() == "///" for bar in bars_of_first) == by_ned > 0
+        assert sorted(height for _, height in bars(ax)) == sorted(values.values())
+        assert levels <= {line.get_ydata()[0] for line in ax.lines}
     with pytest.raises(ShapeError, match="habit"):
-        draw_moved_pixels(table, {k: v for k, v in ROWS.items() if k != "habit"})
+        draw_moved_pixels(pd.DataFrame(moved), {k: v for k, v in ROWS.items() if k != "habit"})
+
+
+def test_grids_put_each_picture_at_its_label():
+    face, (_, axes) = make_face(20), new_figure(1, 2)
+    clip = np.stack([face // (1 + k) for k in range(5)])
+    rows = {"row_labels": ["a", "ned+stccl_vd"], "column_labels": "xy"}
+    ax = draw_grid(axes[0, 0], [[face, clip[1]], [None, face]], **rows)
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (40 + GAP, 40 + GAP, 3)
+    assert np.array_equal(sheet[:20, 20 + GAP :], clip[1])
+    assert (sheet[20 + GAP :, :20] == 255).all()
+    assert (texts(ax.yaxis), texts(ax.xaxis)) == (["a", "NED\n+ STCCL-VD"], ["x", "y"])
+    ax = draw_strip(axes[0, 1], {"source": clip, "edit": clip[:2]}, frames=[0, 4], fps=25)
+    sheet = ax.images[0].get_array()
+    assert np.array_equal(sheet[:20, 20 + GAP :], clip[4])
+    assert (sheet[20 + GAP :, 20 + GAP :] == 255).all()
+    assert texts(ax.xaxis) == ["0.00 s", "0.16 s"]
+    with pytest.raises(ShapeError, match="one size"):
+        draw_grid(ax, [[face, make_face(24)]])
+    with pytest.raises(ShapeError, match="column labels"):
+        draw_grid(ax, [[face]], column_labels="ab")
 
 
 def test_histogram_has_the_densities_and_names_the_means(ax):
@@ -232,31 +226,6 @@ def test_matrices_share_one_scale_unless_told_not_to():
         draw_matrix(axes[0, 0], np.zeros((2, 2)), rows="r", columns="c", path=np.array([[0, 2]]))
     with pytest.raises(ShapeError, match="as many axes"):
         draw_matrices(axes[0, :1], matrices, rows="r", columns="c")
-
-
-def test_grid_puts_each_picture_at_its_label(ax):
-    face = make_face(20)
-    dark = face // 2
-    rows = {"row_labels": ["a", "ned+stccl_vd"], "column_labels": "xy"}
-    assert draw_grid(ax, [[face, dark], [None, face]], **rows) is ax
-    sheet = ax.images[0].get_array()
-    assert sheet.shape == (40 + GAP, 40 + GAP, 3)
-    assert np.array_equal(sheet[:20, 20 + GAP :], dark)
-    assert (sheet[20 + GAP :, :20] == 255).all()
-    assert (texts(ax.yaxis), texts(ax.xaxis)) == (["a", "NED\n+ STCCL-VD"], ["x", "y"])
-    with pytest.raises(ShapeError, match="one size"):
-        draw_grid(ax, [[make_face(20), make_face(24)]])
-    with pytest.raises(ShapeError, match="column labels"):
-        draw_grid(ax, [[make_face(20)]], column_labels="ab")
-
-
-def test_strip_shows_the_same_moments(ax):
-    clip = np.stack([make_face(16) + np.uint8(k) for k in range(5)])
-    draw_strip(ax, {"source": clip, "edit": clip[:2]}, frames=[0, 4], fps=25)
-    sheet = ax.images[0].get_array()
-    assert np.array_equal(sheet[:16, 16 + GAP :], clip[4])
-    assert (sheet[16 + GAP :, 16 + GAP :] == 255).all()
-    assert texts(ax.xaxis) == ["0.00 s", "0.16 s"]
 
 
 def test_maps_cover_the_face_and_mark_their_place(ax):

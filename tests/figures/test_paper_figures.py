@@ -61,6 +61,11 @@ def test_intervals_that_hold_zero_are_open(ax):
     draw_forest(ax, ned_methods(make_measured(reach=0.3)), GOOD_DIRECTION)
     ours, _ = marks(ax)
     assert ours
+    labels = [h.get_label() for h in forest_legend(ned_methods(make_measured()))]
+    assert sum("ours on synthetic" in label for label in labels) == 2
+    assert "STCCL, RAVDESS" in labels
+    with pytest.raises(ShapeError, match="no claim"):
+        draw_forest(ax, check_papers(make_measured()).iloc[:0], GOOD_DIRECTION)
     assert not any(filled for _, _, filled in ours)
 
 
@@ -71,17 +76,6 @@ def test_lines_that_were_not_measured_stay(ax):
     dots = [drawn for drawn in ax.collections if isinstance(drawn, PathCollection)]
     assert sum(len(each.get_offsets()) for each in dots) == len(rows)
     assert not [h for h in forest_legend(rows) if "ours" in h.get_label()]
-
-
-def test_the_legend_names_the_corpus_of_ours():
-    labels = [h.get_label() for h in forest_legend(ned_methods(make_measured()))]
-    assert sum("ours on synthetic" in label for label in labels) == 2
-    assert "STCCL, RAVDESS" in labels
-
-
-def test_nothing_cannot_be_drawn(ax):
-    with pytest.raises(ShapeError, match="no claim"):
-        draw_forest(ax, check_papers(make_measured()).iloc[:0], GOOD_DIRECTION)
 
 
 def test_curves_are_joined_in_one_definition(ax):
@@ -96,17 +90,10 @@ def test_curves_are_joined_in_one_definition(ax):
     assert ours.matched.iloc[-1] == pytest.approx(0.9 + 1e-5 * 44 / 2)
     draw_published_curve(ax, table, "matched", "synthetic")
     assert len(ax.lines) == 4
-
-
-def test_the_log_alone_can_be_drawn(ax):
-    table = joined_curves(published_logs(), [])
-    draw_published_curve(ax, table, "loss", "synthetic")
-    assert len(ax.lines) == 2
-
-
-def test_a_record_without_the_scores_is_refused():
+    draw_published_curve(ax, joined_curves(logs, []), "loss", "synthetic")  # the log alone
+    assert len(ax.lines) == 4 + 2
     with pytest.raises(ShapeError, match="spatial_matched_released"):
-        joined_curves(published_logs(), [make_curve(0).drop(columns="spatial_matched_released")])
+        joined_curves(logs, [make_curve(0).drop(columns="spatial_matched_released")])
 
 
 def test_bars_of_similarity(ax):
