@@ -24,12 +24,14 @@ from spfem.errors import ShapeError
 from spfem.plots import (
     LOOKS,
     MARK_COLOUR,
+    METHOD_LOOKS,
     METRIC_LABELS,
     STYLE,
     WIDTH,
     apply_style,
     legend_above,
     look_of,
+    new_figure,
     title_of,
 )
 
@@ -89,16 +91,13 @@ def draw_bars(
     interval = so.Range(color="#222222", linewidth=1.4)
     chart = chart.add(interval, dodge, color=None, group=series, legend=False, **ends)
     draw_on(ax, chart.scale(x=order, color=colours))
-    hatches = {look.colour: look.hatch for look in looks.values()}
-    for bar in ax.patches:
-        bar.set_hatch(hatches[to_hex(bar.get_facecolor())])
+    by_colour = {look.colour: look for look in looks.values()}
     for name, look in looks.items():  # for the legend, also of series whose bars have no height
-        style: dict[str, Any] = {
-            "facecolor": look.colour,
-            "hatch": look.hatch,
-            "edgecolor": "white",
-        }
-        ax.add_patch(Rectangle((0, 0), 0, 0, label=title_of(str(name)), linewidth=0.5, **style))
+        ax.add_patch(Rectangle((0, 0), 0, 0, fc=look.colour, lw=0.5, label=title_of(str(name))))
+    for bar in ax.patches:
+        look = by_colour[to_hex(bar.get_facecolor())]
+        bar.set_hatch(look.hatch)
+        bar.set_edgecolor("#777777" if look == METHOD_LOOKS["copy"] else "white")
     if write_values:
         for row in table[table.value.notna()].to_dict("records"):
             slot = (names.index(row[series]) + 0.5) / len(names) - 0.5
@@ -127,15 +126,7 @@ def draw_bars(
 def draw_similarity(
     ax: Axes, similarity: pd.DataFrame, *, metric: str, split: str, legend: bool = True
 ) -> Axes:
-    """Draw the quantities of `similarity.csv` before and after learning, in one definition.
-
-    Args:
-        ax: empty axes.
-        similarity: rows with metric, state, split, quantity, value, ci_low, ci_high.
-        metric: for example `spatial`.
-        split: `train` or `held_out`.
-        legend: name the states above the axes.
-    """
+    """Draw the quantities of one metric and split of `similarity.csv` before and after learning."""
     part = similarity[(similarity.metric == metric) & (similarity.split == split)]
     axis: dict[str, Any] = {"group": "quantity", "series": "state", "labels": QUANTITY_LABELS}
     draw_bars(ax, part, **axis, write_values=True, legend=legend)
@@ -145,13 +136,7 @@ def draw_similarity(
 
 
 def draw_all_similarities(axes: Sequence[Axes], similarity: pd.DataFrame, *, split: str) -> None:
-    """Draw each quantity of `similarity.csv` for all metrics, before and after learning.
-
-    Args:
-        axes: one a quantity, under each other.
-        similarity: as in `draw_similarity`.
-        split: `train` or `held_out`.
-    """
+    """Draw each quantity of `similarity.csv` for all metrics, on axes under each other."""
     part = similarity[similarity.split == split]
     for number, (ax, quantity) in enumerate(zip(axes, QUANTITY_LABELS, strict=True)):
         rows = part[part.quantity == quantity]
@@ -177,13 +162,8 @@ def draw_retrieval(ax: Axes, retrieval: pd.DataFrame, *, split: str) -> Axes:
 def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | None = None) -> Axes:
     """Draw one metric of the main results, emotions along the axis, methods side by side.
 
-    The title names the backbone, so the legend of the methods is left to the figure.
-
-    Args:
-        ax: empty axes.
-        results: main results of one setting.
-        metric: for example `fad`.
-        backbone: needed where a metric has several.
+    The title names the backbone, so the legend of the methods is left to the figure. `results` are
+    those of one setting; `backbone` is needed where a metric has several.
     """
     part = results[(results.metric == metric) & (backbone is None or results.backbone == backbone)]
     draw_bars(ax, part, group="emotion", series="method", legend=False)
@@ -209,17 +189,15 @@ def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     by_ned = table.row.str.startswith(NED_RENDERER)
     renderer = np.where(by_ned, "NED's renderer", "moved pixels")
     bars = table.assign(renderer=renderer, codes=table.row.map(titles))
-    apply_style()
-    figure = Figure(figsize=(WIDTH, 7.6), layout="constrained")
-    axes = figure.subplots(len(MOVED_LABELS), 1, sharex=True)
-    for ax, (metric, label) in zip(axes, MOVED_LABELS.items(), strict=True):
+    figure, axes = new_figure(len(MOVED_LABELS), 1, height=7.6, sharex=True)
+    for ax, (metric, label) in zip(axes.flat, MOVED_LABELS.items(), strict=True):
         part = bars[(bars.metric == metric) & ~bars.row.isin(list(LEVELS))]
         draw_bars(ax, part, group="codes", series="renderer", write_values=True, legend=False)
         levels = table[table.metric == metric].set_index("row").value
         for row, style in LEVELS.items():
             ax.axhline(levels[row], linestyle=style, color="#444444", label=titles[row])
         ax.set_ylabel(label)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure
 
 
@@ -280,14 +258,7 @@ def draw_learning(ax: Axes, record: Path, columns: Sequence[str] = ("loss",)) ->
 
 
 def draw_over_time(ax: Axes, curves: Mapping[str, np.ndarray], *, fps: float, label: str) -> Axes:
-    """Draw values of each frame, such as mouth openings of methods and truth.
-
-    Args:
-        ax: empty axes.
-        curves: name -> (T,) values.
-        fps: frames per second.
-        label: of the values, with unit.
-    """
+    """Draw values (T,) of each frame by name, such as mouth openings; NaN leaves a gap."""
     parts = [
         pd.DataFrame({"seconds": np.arange(len(values)) / fps, "value": values, "series": name})
         for name, values in curves.items()
@@ -395,16 +366,9 @@ def draw_matrices(
     path: np.ndarray | None = None,
     decimals: int | None = None,
 ) -> None:
-    """Draw named matrices side by side, by default on one colour scale.
+    """Draw matrices (N, M) by title side by side, if `shared` on one colour scale.
 
-    Args:
-        axes: one each.
-        matrices: title -> (N, M).
-        rows: label of the rows, at the first matrix only.
-        columns: label of the columns.
-        shared: whether all have one colour scale; else each has its own.
-        path: as in `draw_matrix`.
-        decimals: as in `draw_matrix`.
+    The label of the rows stands at the first only; `path` and `decimals` are as in `draw_matrix`.
 
     Raises:
         ShapeError: if there are fewer axes than matrices.

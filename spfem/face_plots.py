@@ -80,13 +80,9 @@ def _titles(labels: Sequence[str]) -> list[str]:
 def draw_strip(
     ax: Axes, clips: Mapping[str, np.ndarray], *, frames: Sequence[int], fps: float | None = None
 ) -> Axes:
-    """Draw clips under each other at the same moments: source, reference, methods, truth.
+    """Draw clips (T, H, W, 3) uint8 RGB by label under each other at the same `frames`.
 
-    Args:
-        ax: empty axes.
-        clips: label -> (T, H, W, 3) uint8 RGB; shorter clips leave places empty.
-        frames: indices of the frames shown.
-        fps: writes seconds over the columns instead of frame numbers.
+    Shorter clips leave places empty; with `fps`, seconds stand over the columns.
     """
     rows = [[clip[i] if i < len(clip) else None for i in frames] for clip in clips.values()]
     labels = [f"{i / fps:.2f} s" if fps else f"frame {i}" for i in frames]
@@ -110,7 +106,6 @@ def draw_map(
     *,
     limits: tuple[float, float] = (-1.0, 1.0),
     colours: str = SIMILARITY_COLOURS,
-    opacity: float = 0.7,
 ) -> Axes:
     """Draw a map, enlarged to the face, over the face in grey; the map is `ax.images[-1]`.
 
@@ -120,7 +115,6 @@ def draw_map(
         values: (h, w) over the whole face; places that are NaN show the face alone.
         limits: values of the ends of the colour scale.
         colours: name of a colour map.
-        opacity: of the map.
 
     Raises:
         ShapeError: if the map is not (h, w).
@@ -135,7 +129,7 @@ def draw_map(
         cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
-        alpha=opacity,
+        alpha=0.7,
         interpolation="bilinear",
     )
     return ax

@@ -84,10 +84,6 @@ def against_zero(ax: Axes, names: Sequence[str]) -> Axes:
 def draw_differences(ax: Axes, table: pd.DataFrame) -> Axes:
     """Draw one line a row of `defects.csv`: the difference released minus corrected.
 
-    Args:
-        ax: empty axes.
-        table: rows with metric, defect, quantity, difference, ci_low, ci_high.
-
     Raises:
         ShapeError: if there is no row.
     """
@@ -104,10 +100,7 @@ def draw_differences(ax: Axes, table: pd.DataFrame) -> Axes:
 def draw_method_differences(ax: Axes, table: pd.DataFrame, metric: str) -> Axes:
     """Draw one line a method: its difference to the baseline in one metric, against zero.
 
-    Args:
-        ax: empty axes.
-        table: rows of `method_differences` of one setting, one backbone a metric.
-        metric: for example `mouth_error`.
+    `table` holds rows of `method_differences` of one setting, with one backbone a metric.
 
     Raises:
         ShapeError: if a method has no row or several.
@@ -176,11 +169,8 @@ def by_strength(name: str) -> list[tuple[str, int]]:
 def draw_degradations(ax: Axes, table: pd.DataFrame) -> Axes:
     """Draw by how much each degradation worsens each metric, relative to its worst one.
 
-    A cell whose interval holds zero is marked by a small circle.
-
-    Args:
-        ax: to draw on.
-        table: of `spfem.evaluation.degradations.degradation_table`.
+    A cell whose interval holds zero is marked by a small circle. `table` is that of
+    `spfem.evaluation.degradations.degradation_table`.
     """
     shown = table[(table.degradation != UNHARMED) & table.worse_by.notna()]
     unsure = np.where((shown.ci_low <= 0) & (shown.ci_high >= 0), "○", "")

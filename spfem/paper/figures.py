@@ -157,11 +157,7 @@ def joined_curves(
 def draw_published_curve(ax: Axes, table: pd.DataFrame, column: str, corpus: str) -> Axes:
     """Draw one column of `joined_curves`: published and ours, learned and unseen actors.
 
-    Args:
-        ax: empty axes.
-        table: from `joined_curves`.
-        column: `matched`, `shuffled` or `loss`.
-        corpus: that ours was learned on, for the legend.
+    `column` is `matched`, `shuffled` or `loss`; `corpus` that which ours was learned on.
     """
     names = {"published": "published, MEAD", "ours": f"ours, {corpus}"}
     for place, (of, name) in enumerate(names.items()):
