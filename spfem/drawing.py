@@ -1,4 +1,4 @@
-"""Charts of tables: bars with intervals, distributions, curves, matrices.
+"""Charts of tables: bars with intervals, distributions, curves.
 
 Every interval is one that the table states; nothing is resampled here.
 """
@@ -23,7 +23,6 @@ from matplotlib.patches import Rectangle
 from spfem.errors import ShapeError
 from spfem.plots import (
     LOOKS,
-    MARK_COLOUR,
     METHOD_LOOKS,
     METRIC_LABELS,
     STYLE,
@@ -42,8 +41,6 @@ QUANTITY_LABELS: Mapping[str, str] = {
     "speech_auc": "speech AUC",
 }
 SPLIT_LABELS: Mapping[str, str] = {"train": "learned actors", "held_out": "held-out actor"}
-MATRIX_COLOURS = "cividis"  # even in lightness, also for colour-blind readers
-TICK_STEPS, MOST_TICKS = (1, 2, 5, 10, 20, 50, 100, 1000), 9
 NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
 LEVELS = {"copy": ":", "truth": "--"}  # rows drawn as lines, and their style
 MOVED_LABELS: Mapping[str, str] = {
@@ -101,17 +98,11 @@ def draw_bars(
     if write_values:
         for row in table[table.value.notna()].to_dict("records"):
             slot = (names.index(row[series]) + 0.5) / len(names) - 0.5
-            place = (
-                groups.index(row[group]) + 0.8 * slot,
-                np.nanmax([0, row["value"], row["ci_high"]]),
-            )
-            text: dict[str, Any] = {
-                "xytext": (0, 2),
-                "textcoords": "offset points",
-                "ha": "center",
-                "fontsize": 7,
-            }
-            ax.annotate(f"{row['value']:.2f}", place, **text)
+            top = np.nanmax([0, row["value"], row["ci_high"]])
+            ax.annotate(
+                f"{row['value']:.2f}", (groups.index(row[group]) + 0.8 * slot, top), ha="center",
+                xytext=(0, 2), textcoords="offset points", fontsize=7,
+            )  # fmt: skip
         ax.margins(y=0.12)
     ax.set_xticks(
         np.arange(len(groups)), [(labels or {}).get(str(g), title_of(str(g))) for g in groups]
@@ -247,7 +238,6 @@ def draw_learning(ax: Axes, record: Path, columns: Sequence[str] = ("loss",)) ->
     if len(columns) == 1:
         shown = curve.rename(columns={columns[0]: "value", "split": "series"})
         shown = shown.sort_values("series", key=lambda names: names != "train", kind="stable")
-        ax.set_ylabel(columns[0])
     else:
         shown = curve[curve.split == "held_out"]
         shown = shown.melt("step", list(columns), var_name="series")
@@ -297,90 +287,13 @@ def draw_terms(
     figure = Figure(figsize=(WIDTH, 0.5 + 1.5 * -(-len(terms) // columns)), layout="constrained")
     chart = _line_chart(table, "step", list(curves)).facet("term", wrap=min(columns, len(terms)))
     chart = chart.share(x=True, y=False).label(title=title_of, y="")
-    style = (
-        sns.axes_style()
-        | sns.plotting_context()
-        | {"axes.grid": True, "axes.titlelocation": "left"}
-    )
+    left = {"axes.grid": True, "axes.titlelocation": "left"}
+    style = sns.axes_style() | sns.plotting_context() | left
     chart.theme(style).on(figure).plot()
     lines = [Line2D([], [], color=look.colour, linestyle=look.line) for look in looks]
     titles = [title_of(name) for name in curves]
     figure.legend(lines, titles, loc="outside upper right", ncols=3)
     return figure
-
-
-def draw_matrix(
-    ax: Axes,
-    values: np.ndarray | pd.DataFrame,
-    *,
-    rows: str,
-    columns: str,
-    limits: tuple[float, float] | None = None,
-    path: np.ndarray | None = None,
-    decimals: int | None = None,
-) -> Axes:
-    """Draw a matrix; it is `ax.collections[0]`, for a colour scale.
-
-    Args:
-        ax: empty axes.
-        values: (N, M); row 0 at the top. Names of a table are written at its rows and columns.
-        rows: label of what the rows are.
-        columns: label of what the columns are.
-        limits: values of the ends of the colour scale; default those of the matrix.
-        path: (L, 2) entries (row, column) to mark, such as the true matches.
-        decimals: of the numbers in the cells; without, none are written.
-
-    Raises:
-        ShapeError: if `values` is no matrix or the path leaves it.
-    """
-    if values.ndim != 2 or not values.size:
-        raise ShapeError(f"a matrix must be (N, M), found {values.shape}")
-    named = isinstance(values, pd.DataFrame)
-    every = [
-        next(step for step in TICK_STEPS if named or length <= MOST_TICKS * step)
-        for length in values.shape
-    ]
-    low, high = limits if limits is not None else (None, None)
-    sns.heatmap(
-        values, vmin=low, vmax=high, cmap=MATRIX_COLOURS, cbar=False, ax=ax, rasterized=True,
-        yticklabels=every[0], xticklabels=every[1], annot=decimals is not None,
-        fmt=f".{decimals or 0}f", annot_kws={"size": 7},
-    )  # fmt: skip
-    ax.set(xlabel=columns, ylabel=rows)
-    ax.tick_params(rotation=0)
-    if path is not None:
-        if (path < 0).any() or (path >= values.shape).any():
-            raise ShapeError(f"the marked path leaves the matrix of {values.shape}")
-        for colour, width in (("black", 2.6), (MARK_COLOUR, 1.2)):
-            ax.plot(path[:, 1] + 0.5, path[:, 0] + 0.5, color=colour, linewidth=width)
-    return ax
-
-
-def draw_matrices(
-    axes: Sequence[Axes],
-    matrices: Mapping[str, np.ndarray | pd.DataFrame],
-    *,
-    rows: str,
-    columns: str,
-    shared: bool = True,
-    path: np.ndarray | None = None,
-    decimals: int | None = None,
-) -> None:
-    """Draw matrices (N, M) by title side by side, if `shared` on one colour scale.
-
-    The label of the rows stands at the first only; `path` and `decimals` are as in `draw_matrix`.
-
-    Raises:
-        ShapeError: if there are fewer axes than matrices.
-    """
-    if len(axes) < len(matrices):
-        raise ShapeError(f"{len(matrices)} matrices need as many axes, found {len(axes)}")
-    every = np.concatenate([np.ravel(values) for values in matrices.values()])
-    limits = (float(np.nanmin(every)), float(np.nanmax(every))) if shared else None
-    for ax, (title, values) in zip(axes, matrices.items(), strict=False):
-        names = {"rows": "" if ax is not axes[0] else rows, "columns": columns}
-        draw_matrix(ax, values, **names, limits=limits, path=path, decimals=decimals)
-        ax.set_title(title)
 
 
 def _line_chart(table: pd.DataFrame, over: str, names: Sequence[str]) -> so.Plot:

@@ -23,6 +23,7 @@ from spfem.methods import METHODS
 WIDTH = 7.2  # inches
 SIMILARITY_COLOURS = "viridis"  # even in lightness, and coloured where the face is grey
 WEIGHT_COLOURS = "magma"
+MATRIX_COLOURS = "cividis"  # even in lightness, also for colour-blind readers
 MARK_COLOUR = "#ffffff"
 
 STYLE: dict[Any, Any] = {

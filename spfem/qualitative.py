@@ -16,8 +16,8 @@ from spfem.comparisons import CLOSE_UP, close_ups, edit_panels, face_square
 from spfem.corpus.protocol import Edit
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.track_file import FaceTrack
-from spfem.face_plots import draw_grid
 from spfem.media.video import read_video
+from spfem.picture_plots import draw_grid
 from spfem.plots import new_figure
 from spfem.stages import make_faces
 from spfem.stages.moved_edits import make_moved_edits

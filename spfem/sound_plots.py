@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from spfem.errors import ShapeError
-from spfem.plots import LOOKS, apply_style, without_frame
+from spfem.plots import LOOKS, MATRIX_COLOURS, WEIGHT_COLOURS, apply_style, without_frame
 
 ENVELOPE_POINTS = 600  # of a waveform; more cannot be seen at the width of a page
 MEL_BANDS = 64
@@ -56,8 +56,8 @@ def draw_spectrogram(ax: Axes, audio: np.ndarray, sample_rate: int) -> Axes:
     )
     decibels = librosa.power_to_db(power, ref=np.max, top_db=LOUDEST_BELOW)
     librosa.display.specshow(
-        decibels, sr=sample_rate, hop_length=128, x_axis="s", y_axis="mel", cmap="magma", ax=ax,
-        rasterized=True,
+        decibels, sr=sample_rate, hop_length=128, x_axis="s", y_axis="mel", ax=ax,
+        cmap=WEIGHT_COLOURS, rasterized=True,
     )  # fmt: skip
     ax.set(xlabel="time in seconds", ylabel="hertz", xlim=(0, len(audio) / sample_rate))
     return ax
@@ -101,7 +101,7 @@ def draw_alignment(
             )
     rows, columns = cost.shape
     seconds = (0, columns / fps, 0, rows / fps)
-    axes.cost.imshow(cost, origin="lower", extent=seconds, aspect="auto", cmap="cividis")
+    axes.cost.imshow(cost, origin="lower", extent=seconds, aspect="auto", cmap=MATRIX_COLOURS)
     for route, colour, line, name in (
         (truth, "#ffffff", ":", "truth"),
         (path, "#d55e00", "-", "alignment"),

@@ -15,8 +15,6 @@ from spfem.drawing import (
     draw_bars,
     draw_histogram,
     draw_learning,
-    draw_matrices,
-    draw_matrix,
     draw_metric,
     draw_moved_pixels,
     draw_over_time,
@@ -26,7 +24,16 @@ from spfem.drawing import (
 )
 from spfem.errors import ShapeError
 from spfem.evaluation.moved_pixels import METRICS, ROWS
-from spfem.face_plots import GAP, add_scale, draw_correlation, draw_grid, draw_strip, draw_weights
+from spfem.picture_plots import (
+    GAP,
+    add_scale,
+    draw_correlation,
+    draw_grid,
+    draw_matrices,
+    draw_matrix,
+    draw_strip,
+    draw_weights,
+)
 from spfem.plots import METHOD_LOOKS, new_figure
 from spfem.sound_plots import (
     draw_alignment,

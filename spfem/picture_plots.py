@@ -1,19 +1,21 @@
-"""Pictures on axes: contact sheets, strips of moments, maps over a face, one place's view."""
+"""Pictures on axes: sheets and strips of faces, maps over a face, matrices of moments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from spfem.drawing import draw_matrix
 from spfem.errors import ShapeError
 from spfem.plots import (
     LOOKS,
     MARK_COLOUR,
+    MATRIX_COLOURS,
     SIMILARITY_COLOURS,
     WEIGHT_COLOURS,
     WIDTH,
@@ -22,6 +24,7 @@ from spfem.plots import (
     without_frame,
 )
 
+TICK_STEPS, MOST_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500), 9  # of a matrix
 GAP = 2  # pixels between pictures
 HEIGHT = 4.3  # inches
 PANELS = ("within this face", "same moment", "other moment")
@@ -184,6 +187,80 @@ def add_scale(ax: Axes, label: str) -> None:
     if scale.solids is not None:
         scale.solids.set_alpha(1.0)
     scale.set_label(label)
+
+
+def draw_matrix(
+    ax: Axes,
+    values: np.ndarray | pd.DataFrame,
+    *,
+    rows: str,
+    columns: str,
+    limits: tuple[float, float] | None = None,
+    path: np.ndarray | None = None,
+    decimals: int | None = None,
+) -> Axes:
+    """Draw a matrix; it is `ax.collections[0]`, for a colour scale.
+
+    Args:
+        ax: empty axes.
+        values: (N, M); row 0 at the top. Names of a table are written at its rows and columns.
+        rows: label of what the rows are.
+        columns: label of what the columns are.
+        limits: values of the ends of the colour scale; default those of the matrix.
+        path: (L, 2) entries (row, column) to mark, such as the true matches.
+        decimals: of the numbers in the cells; without, none are written.
+
+    Raises:
+        ShapeError: if `values` is no matrix or the path leaves it.
+    """
+    if values.ndim != 2 or not values.size:
+        raise ShapeError(f"a matrix must be (N, M), found {values.shape}")
+    named = isinstance(values, pd.DataFrame)
+    every = [
+        next((step for step in TICK_STEPS if named or length <= MOST_TICKS * step), 1000)
+        for length in values.shape
+    ]
+    low, high = limits if limits is not None else (None, None)
+    sns.heatmap(
+        values, vmin=low, vmax=high, cmap=MATRIX_COLOURS, cbar=False, ax=ax, rasterized=True,
+        yticklabels=every[0], xticklabels=every[1], annot=decimals is not None,
+        fmt=f".{decimals or 0}f", annot_kws={"size": 7},
+    )  # fmt: skip
+    ax.set(xlabel=columns, ylabel=rows)
+    ax.tick_params(rotation=0)
+    if path is not None:
+        if (path < 0).any() or (path >= values.shape).any():
+            raise ShapeError(f"the marked path leaves the matrix of {values.shape}")
+        for colour, width in (("black", 2.6), (MARK_COLOUR, 1.2)):
+            ax.plot(path[:, 1] + 0.5, path[:, 0] + 0.5, color=colour, linewidth=width)
+    return ax
+
+
+def draw_matrices(
+    axes: Sequence[Axes],
+    matrices: Mapping[str, np.ndarray | pd.DataFrame],
+    *,
+    rows: str,
+    columns: str,
+    shared: bool = True,
+    path: np.ndarray | None = None,
+    decimals: int | None = None,
+) -> None:
+    """Draw matrices (N, M) by title side by side, if `shared` on one colour scale.
+
+    The label of the rows stands at the first only; `path` and `decimals` are as in `draw_matrix`.
+
+    Raises:
+        ShapeError: if there are fewer axes than matrices.
+    """
+    if len(axes) < len(matrices):
+        raise ShapeError(f"{len(matrices)} matrices need as many axes, found {len(axes)}")
+    every = np.concatenate([np.ravel(values) for values in matrices.values()])
+    limits = (float(np.nanmin(every)), float(np.nanmax(every))) if shared else None
+    for ax, (title, values) in zip(axes, matrices.items(), strict=False):
+        names = {"rows": "" if ax is not axes[0] else rows, "columns": columns}
+        draw_matrix(ax, values, **names, limits=limits, path=path, decimals=decimals)
+        ax.set_title(title)
 
 
 def draw_place_view(
