@@ -30,7 +30,6 @@ from spfem.plots import (
     apply_style,
     legend_above,
     look_of,
-    new_figure,
     title_of,
 )
 
@@ -41,15 +40,6 @@ QUANTITY_LABELS: Mapping[str, str] = {
     "speech_auc": "speech AUC",
 }
 SPLIT_LABELS: Mapping[str, str] = {"train": "learned actors", "held_out": "held-out actor"}
-NED_RENDERER = "ned_renderer_"  # how the names of rows by NED's renderer begin
-LEVELS = {"copy": ":", "truth": "--"}  # rows drawn as lines, and their style
-MOVED_LABELS: Mapping[str, str] = {
-    "mouth_error": METRIC_LABELS["mouth_error"],
-    "emotion_accuracy": METRIC_LABELS["emotion_accuracy"],
-    "detail_mouth": "mouth detail ↑\nby the truth's",
-    "detail_eyes": "eye detail ↑\nby the truth's",
-}
-"""Metrics of moved pixels that are drawn -> their labels."""
 
 
 def draw_bars(
@@ -163,33 +153,6 @@ def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | No
         ax.set_title(f"measured with {part.backbone.iloc[0]}", loc="left")
     ax.set_xticklabels(ax.get_xticklabels(), rotation=30, ha="right")
     return ax
-
-
-def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
-    """Draw what pictures and what codes lose: bars by codes, coloured by renderer.
-
-    Args:
-        table: rows with row, metric, value, ci_low, ci_high, of `moved_pixels_table`.
-        titles: row -> which codes it shows.
-
-    Raises:
-        ShapeError: if a row has no title.
-    """
-    if nameless := sorted(set(table.row) - set(titles)):
-        raise ShapeError(f"rows without a title: {', '.join(nameless)}")
-    by_ned = table.row.str.startswith(NED_RENDERER)
-    renderer = np.where(by_ned, "NED's renderer", "moved pixels")
-    bars = table.assign(renderer=renderer, codes=table.row.map(titles))
-    figure, axes = new_figure(len(MOVED_LABELS), 1, height=7.6, sharex=True)
-    for ax, (metric, label) in zip(axes.flat, MOVED_LABELS.items(), strict=True):
-        part = bars[(bars.metric == metric) & ~bars.row.isin(list(LEVELS))]
-        draw_bars(ax, part, group="codes", series="renderer", write_values=True, legend=False)
-        levels = table[table.metric == metric].set_index("row").value
-        for row, style in LEVELS.items():
-            ax.axhline(levels[row], linestyle=style, color="#444444", label=titles[row])
-        ax.set_ylabel(label)
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
-    return figure
 
 
 def draw_histogram(

@@ -158,18 +158,12 @@ def mark_place(
 
 
 def draw_correlation(
-    ax: Axes,
-    face: np.ndarray,
-    values: np.ndarray,
-    place: tuple[int, int] | None = None,
-    *,
-    limits: tuple[float, float] = (-1.0, 1.0),
+    ax: Axes, face: np.ndarray, values: np.ndarray, place: tuple[int, int]
 ) -> Axes:
     """Draw the similarity (h, w) of one place to every place of `face`, and mark that place."""
-    draw_map(ax, face, values, limits=limits)
-    if place is not None:
-        mark_place(ax, place, values.shape, face.shape)
-        ax.set_xlabel(f"({place[0]}, {place[1]}): {values[place]:.2f}")
+    draw_map(ax, face, values)
+    mark_place(ax, place, values.shape, face.shape)
+    ax.set_xlabel(f"({place[0]}, {place[1]}): {values[place]:.2f}")
     return ax
 
 
@@ -273,17 +267,11 @@ def draw_place_view(
     emotions: tuple[str, str],
     title: str,
 ) -> Figure:
-    """Draw a view, as a figure that no plotting state holds on to.
+    """Draw a place in the chosen frame, in one that says the same and in another, and over time.
 
-    Args:
-        faces: (S, S, 3) uint8 RGB each: the chosen frame, the one that says the same, another.
-        maps: (H, W) similarity of the place to those of each face; NaN where there are none.
-        place: (row, column) on the maps.
-        moments: (T, U), the place at every frame of one clip against every frame of the other.
-        frames: of the faces.
-        path: (N, 2) frames that say the same.
-        emotions: of the clips.
-        title: names the metric.
+    `faces` (S, S, 3) and `maps` (H, W) of their similarity belong to `frames`; `moments` (T, U) is
+    the place at every frame of one clip against every frame of the other; `path` (N, 2) are frames
+    that say the same; `title` names the metric.
     """
     apply_style()
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")

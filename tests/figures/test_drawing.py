@@ -16,7 +16,6 @@ from spfem.drawing import (
     draw_histogram,
     draw_learning,
     draw_metric,
-    draw_moved_pixels,
     draw_over_time,
     draw_retrieval,
     draw_similarity,
@@ -35,6 +34,7 @@ from spfem.picture_plots import (
     draw_weights,
 )
 from spfem.plots import METHOD_LOOKS, new_figure
+from spfem.qualitative import draw_moved_pixels
 from spfem.sound_plots import (
     draw_alignment,
     draw_spectrogram,
