@@ -13,7 +13,6 @@ PUBLIC = {
     "spfem.audit.run": ["audit_clips"],
     "spfem.chain": ["ConditionSource", "Wish", "blend_aligned", "edit_expression", "match_colour"],
     "spfem.checkpoints": ["load_checkpoint", "save_checkpoint"],
-    
     "spfem.corpus.clips": ["Clip", "Corpus"],
     "spfem.corpus.corpus_list": ["open_corpus", "save_corpus"],
     "spfem.corpus.recordings.listing": ["list_recordings"],
