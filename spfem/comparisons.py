@@ -15,9 +15,9 @@ from spfem.corpus.protocol import Edit
 from spfem.errors import ShapeError
 from spfem.evaluation.scores import ClipScore
 from spfem.face.track_file import FaceTrack
-from spfem.figures.side_by_side import rows_of_panels, side_by_side
-from spfem.figures.style import title_of
 from spfem.media.video import read_video
+from spfem.panels import rows_of_panels, side_by_side
+from spfem.plots import title_of
 from spfem.stages import make_corpus, make_faces
 from spfem.stages.counterparts import read_truth
 from spfem.stages.edits import clips_by_key, result_video

@@ -6,19 +6,22 @@ reference, baseline and methods; the truth, which only the embedded corpus has, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from spfem.comparisons import CLOSE_UP, close_ups, edit_panels, face_square
 from spfem.corpus.protocol import Edit
+from spfem.drawing import draw_bars
+from spfem.errors import ShapeError
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.face.track_file import FaceTrack
-from spfem.figures.grids import draw_grid
-from spfem.figures.style import new_figure
 from spfem.media.video import read_video
+from spfem.picture_plots import draw_grid
+from spfem.plots import METRIC_LABELS, new_figure
 from spfem.stages import make_faces
 from spfem.stages.moved_edits import make_moved_edits
 from spfem.workspace import Workspace
@@ -34,6 +37,15 @@ MOVED_LOOKS = {
     "truth": "truth",
 }
 """Rows of the table of moved pixels that are looked at -> label."""
+NED_RENDERER = "ned_renderer_"  # how names of rows by NED's renderer begin
+LEVELS = {"copy": ":", "truth": "--"}  # rows drawn as lines, and their style
+MOVED_LABELS: Mapping[str, str] = {
+    "mouth_error": METRIC_LABELS["mouth_error"],
+    "emotion_accuracy": METRIC_LABELS["emotion_accuracy"],
+    "detail_mouth": "mouth detail ↑\nby the truth's",
+    "detail_eyes": "eye detail ↑\nby the truth's",
+}
+"""Metrics of moved pixels that are drawn -> their labels."""
 
 
 def mouth_box(track: FaceTrack, moment: int, side: int = CLOSE_UP) -> tuple[int, int, int, int]:
@@ -129,4 +141,31 @@ def moved_pixels_sheet(workspace: Workspace) -> Figure:
     figure, axes = new_figure(height=0.4 + SHEET_ROW * len(rows))
     emotions = list(dict.fromkeys(edit.emotion for edit in made.edits))
     draw_grid(axes[0, 0], rows, row_labels=labels, column_labels=emotions)
+    return figure
+
+
+def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """Draw what pictures and what codes lose: bars by codes, coloured by renderer.
+
+    Args:
+        table: rows with row, metric, value, ci_low, ci_high, of `moved_pixels_table`.
+        titles: row -> which codes it shows.
+
+    Raises:
+        ShapeError: if a row has no title.
+    """
+    if nameless := sorted(set(table.row) - set(titles)):
+        raise ShapeError(f"rows without a title: {', '.join(nameless)}")
+    by_ned = table.row.str.startswith(NED_RENDERER)
+    renderer = np.where(by_ned, "NED's renderer", "moved pixels")
+    bars = table.assign(renderer=renderer, codes=table.row.map(titles))
+    figure, axes = new_figure(len(MOVED_LABELS), 1, height=7.6, sharex=True)
+    for ax, (metric, label) in zip(axes.flat, MOVED_LABELS.items(), strict=True):
+        part = bars[(bars.metric == metric) & ~bars.row.isin(list(LEVELS))]
+        draw_bars(ax, part, group="codes", series="renderer", write_values=True, legend=False)
+        levels = table[table.metric == metric].set_index("row").value
+        for row, style in LEVELS.items():
+            ax.axhline(levels[row], linestyle=style, color="#444444", label=titles[row])
+        ax.set_ylabel(label)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure

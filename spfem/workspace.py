@@ -93,7 +93,7 @@ class Workspace:
 
         `caption` says in a sentence what is shown; corpus, scale and seeds are noted for it.
         """
-        from spfem.figures.save import save_figure
+        from spfem.plots import save_figure
 
         for path in save_figure(figure, self.figures, name, data):
             self.note_file(path, caption=caption)
@@ -136,7 +136,7 @@ class Workspace:
         self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int, *, caption: str = ""
     ) -> None:
         """Save frames (H, W, 3) as the looped picture `videos/<name>.gif`, and note it."""
-        from spfem.figures.gif import write_gif
+        from spfem.panels import write_gif
 
         path = self.figures / "videos" / f"{name}.gif"
         write_gif(path, frames, fps)

@@ -14,9 +14,9 @@ import pytest
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, InputError
 from spfem.evaluation.moved_pixels import METRICS, ROWS
-from spfem.figures.side_by_side import GAP
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
+from spfem.panels import GAP
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

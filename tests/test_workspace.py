@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from spfem.errors import SettingsError
-from spfem.figures.style import new_figure
 from spfem.manifest import merge_manifest
 from spfem.media.video import read_video, write_video
+from spfem.plots import new_figure
 from spfem.workspace import choose_device, open_workspace
 
 

@@ -28,7 +28,7 @@ def show_ablation(workspace: Workspace, tables: Mapping[str, pd.DataFrame], name
     """
     from IPython.display import Markdown
 
-    from spfem.figures.ablations import draw_ablation
+    from spfem.interval_plots import draw_ablation
 
     rows, table = tables.get(name), TABLES[name]
     if rows is None or rows.difference.isna().all():

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.axes import Axes
 
 from spfem.audit.folder import SOURCE
 from spfem.audit.measure import MeasuredClip
 from spfem.audit.metrics import METRICS
 from spfem.audit.timing import sample_at
-from spfem.figures.style import LOOKS, look_of, title_of
+from spfem.drawing import draw_on
+from spfem.interval_plots import against_zero
+from spfem.plots import LOOKS, look_of, title_of
 
-SPREAD = 0.09  # of a row, between clips of one method
-MARKS = ("o", "s", "^", "D")  # of what drives the clips
+INK = "#222222"
+SPREAD = 0.5  # of a row, between clips of one method
 
 
 def draw_lips(ax: Axes, measured: MeasuredClip, method: str) -> Axes:
@@ -50,31 +53,28 @@ def draw_clip_differences(
         summary: of `order.paired_differences`, one group.
         metric: which one.
     """
-    part = clips[clips.metric == metric]
-    methods = list(dict.fromkeys(part.method))
+    part, methods = clips[clips.metric == metric], list(dict.fromkeys(clips.method))
     kinds = sorted(set(clips.driven_by))
-    for place, method in enumerate(methods):
-        for rank, row in enumerate(part[part.method == method].itertuples()):
-            kind = kinds.index(row.driven_by)
-            shift = SPREAD * (rank % 5 - 2)
-            look = LOOKS[kind % len(LOOKS)]
-            label = f"{row.driven_by}-driven"
-            ax.plot(
-                row.difference,
-                place + shift,
-                MARKS[kind % len(MARKS)],
-                color=look.colour,
-                markersize=4,
-                alpha=0.75,
-                label=label,
-            )
-        mean = summary[(summary.metric == metric) & (summary.method == method)]
-        for row in mean.itertuples():
-            ax.plot([row.ci_low, row.ci_high], [place, place], color="#222222", linewidth=2)
-            ax.plot(row.difference, place, "|", color="#222222", markersize=16, mew=2)
-    ax.axvline(0, color="#444444", linewidth=0.8)
-    ax.set_yticks(range(len(methods)), [title_of(name) for name in methods])
-    ax.set_ylim(len(methods) - 0.5, -0.5)
+    looks = [LOOKS[number % len(LOOKS)] for number, _ in enumerate(kinds)]
+    chart = so.Plot(part, y="method").add(
+        so.Dot(pointsize=4, alpha=0.75), so.Jitter(SPREAD, seed=0), x="difference",
+        color="driven_by", marker="driven_by", orient="y", legend=False,
+    )  # fmt: skip
+    mean = {"data": summary[summary.metric == metric], "y": "method", "legend": False}
+    chart = chart.add(
+        so.Range(color=INK, linewidth=2), xmin="ci_low", xmax="ci_high", orient="y", **mean
+    )
+    dash = so.Dot(color=INK, marker="|", pointsize=16, stroke=2)
+    chart = chart.add(dash, x="difference", orient="y", **mean).scale(
+        y=so.Nominal(order=methods),
+        color=so.Nominal([look.colour for look in looks], order=kinds),
+        marker=so.Nominal([look.marker for look in looks], order=kinds),
+    )
+    draw_on(ax, chart)
+    for kind, look in zip(kinds, looks, strict=True):
+        label = f"{kind}-driven"
+        ax.plot([], [], look.marker, color=look.colour, ms=4, alpha=0.75, label=label)
+    against_zero(ax, [title_of(name) for name in methods])
     better = "right" if METRICS[metric].higher else "left"
     ax.set_title(f"{METRICS[metric].title} (better: {better})", loc="left")
     return ax

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from spfem.edit.progress import show_frames
-from spfem.figures.side_by_side import side_by_side
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames, write_video
+from spfem.panels import side_by_side
 
 LARGEST_HEIGHT = 480  # pixels of a panel
 

@@ -20,10 +20,9 @@ from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.temporal import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
-from spfem.figures.matrices import MATRIX_COLOURS
-from spfem.figures.strip import pictures_as_jpeg
-from spfem.figures.style import SIMILARITY_COLOURS, WEIGHT_COLOURS
 from spfem.pairing.moments import matched_frames, other_frames, says_something_else
+from spfem.panels import pictures_as_jpeg
+from spfem.plots import MATRIX_COLOURS, SIMILARITY_COLOURS, WEIGHT_COLOURS
 
 COLOURS = {"similar": SIMILARITY_COLOURS, "weight": WEIGHT_COLOURS, "time": MATRIX_COLOURS}
 STRIP_COLUMNS = 16  # faces in a row of the strip

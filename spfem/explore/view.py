@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from spfem.explore.clips import ExploredPair
 from spfem.explore.explorer import CorrelationExplorer
-from spfem.figures.place_view import draw_place_view
 from spfem.stages.metric_loaders import METRIC_TITLES
 
 MOUTH = (0.72, 0.5)  # of the height and width of an aligned face
@@ -37,6 +36,8 @@ class View:
 
     def draw(self) -> Figure:
         """Faces, maps and the place over time, for print and for readers without a browser."""
+        from spfem.picture_plots import draw_place_view  # needs seaborn, which takes a second
+
         clips = (self.pair.first, self.pair.second)
         faces = [clips[n > 0].faces[frame] for n, frame in enumerate(self.frames)]
         return draw_place_view(

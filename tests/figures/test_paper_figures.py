@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
+from spfem.drawing import draw_bars
 from spfem.errors import ShapeError
-from spfem.figures.bars import draw_bars
-from spfem.figures.forest import draw_forest, forest_legend
-from spfem.figures.published_curves import draw_published_curve, joined_curves
-from spfem.figures.published_similarity import similarity_bars
-from spfem.figures.style import new_figure
 from spfem.paper import check_papers, list_claims, published_logs
+from spfem.paper.figures import (
+    draw_forest,
+    draw_published_curve,
+    forest_legend,
+    joined_curves,
+    similarity_bars,
+)
 from spfem.paper.method_claims import GOOD_DIRECTION
+from spfem.plots import new_figure
 from tests.paper.made_up import make_curve, make_measured
 
 
@@ -25,50 +31,51 @@ def ned_methods(measured, setting="intra"):
 
 
 def marks(ax):
-    """(x, y, filled) of every single mark."""
-    drawn = [
-        line for line in ax.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
-    ]
-    return [
-        (line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor() != "white")
-        for line in drawn
-    ]
+    """(x, y, filled) of ours and of the published marks, from above."""
+    *others, ours = [dots for dots in ax.collections if isinstance(dots, PathCollection)]
+    found = []
+    for dots in ([ours], others):
+        rows = [
+            (x, y, to_hex(face) != "#ffffff")
+            for each in dots
+            for (x, y), face in zip(each.get_offsets().tolist(), each.get_facecolors(), strict=True)
+        ]
+        found.append(sorted(rows, key=lambda row: row[1]))
+    return found
 
 
 def test_better_lies_to_the_right_whatever_the_metric(ax):
     rows = ned_methods(make_measured(gain=0.1))
     lines = draw_forest(ax, rows, GOOD_DIRECTION)
     assert len(lines) == 3 + 3 + 3 + 1
-    filled = [mark for mark in marks(ax) if mark[2]]
-    assert np.allclose([x for x, _, _ in filled], 0.1)
-    assert [y for _, y, _ in filled] == list(range(len(lines)))
-    published = [mark for mark in marks(ax) if not mark[2]]
+    ours, published = marks(ax)
+    assert np.allclose([x for x, _, _ in ours], 0.1)
+    assert all(filled for _, _, filled in ours)
+    assert [y for _, y, _ in ours] == list(range(len(lines)))
     assert len(published) == len(rows)
+    assert not any(filled for _, _, filled in published)
     assert all(x > 0 for x, _, _ in published)  # every printed average is a gain
 
 
 def test_intervals_that_hold_zero_are_open(ax):
     draw_forest(ax, ned_methods(make_measured(reach=0.3)), GOOD_DIRECTION)
-    assert not [mark for mark in marks(ax) if mark[2]]
+    ours, _ = marks(ax)
+    assert ours
+    labels = [h.get_label() for h in forest_legend(ned_methods(make_measured()))]
+    assert sum("ours on synthetic" in label for label in labels) == 2
+    assert "STCCL, RAVDESS" in labels
+    with pytest.raises(ShapeError, match="no claim"):
+        draw_forest(ax, check_papers(make_measured()).iloc[:0], GOOD_DIRECTION)
+    assert not any(filled for _, _, filled in ours)
 
 
 def test_lines_that_were_not_measured_stay(ax):
     rows = ned_methods(make_measured(methods=()))
     lines = draw_forest(ax, rows, GOOD_DIRECTION)
     assert len(lines) == 10
-    assert len(marks(ax)) == len(rows)
+    dots = [drawn for drawn in ax.collections if isinstance(drawn, PathCollection)]
+    assert sum(len(each.get_offsets()) for each in dots) == len(rows)
     assert not [h for h in forest_legend(rows) if "ours" in h.get_label()]
-
-
-def test_the_legend_names_the_corpus_of_ours():
-    labels = [h.get_label() for h in forest_legend(ned_methods(make_measured()))]
-    assert sum("ours on synthetic" in label for label in labels) == 2
-    assert "STCCL, RAVDESS" in labels
-
-
-def test_nothing_cannot_be_drawn(ax):
-    with pytest.raises(ShapeError, match="no claim"):
-        draw_forest(ax, check_papers(make_measured()).iloc[:0], GOOD_DIRECTION)
 
 
 def test_curves_are_joined_in_one_definition(ax):
@@ -83,17 +90,10 @@ def test_curves_are_joined_in_one_definition(ax):
     assert ours.matched.iloc[-1] == pytest.approx(0.9 + 1e-5 * 44 / 2)
     draw_published_curve(ax, table, "matched", "synthetic")
     assert len(ax.lines) == 4
-
-
-def test_the_log_alone_can_be_drawn(ax):
-    table = joined_curves(published_logs(), [])
-    draw_published_curve(ax, table, "loss", "synthetic")
-    assert len(ax.lines) == 2
-
-
-def test_a_record_without_the_scores_is_refused():
+    draw_published_curve(ax, joined_curves(logs, []), "loss", "synthetic")  # the log alone
+    assert len(ax.lines) == 4 + 2
     with pytest.raises(ShapeError, match="spatial_matched_released"):
-        joined_curves(published_logs(), [make_curve(0).drop(columns="spatial_matched_released")])
+        joined_curves(logs, [make_curve(0).drop(columns="spatial_matched_released")])
 
 
 def test_bars_of_similarity(ax):

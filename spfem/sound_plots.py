@@ -1,16 +1,21 @@
-"""Two recordings of one sentence and how their moments were aligned."""
+"""Sound on axes: waveform, mel spectrogram, and how two recordings' moments were aligned."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import librosa
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from spfem.errors import ShapeError
-from spfem.figures.style import LOOKS, apply_style, without_frame
+from spfem.plots import LOOKS, MATRIX_COLOURS, WEIGHT_COLOURS, apply_style, without_frame
+
+ENVELOPE_POINTS = 600  # of a waveform; more cannot be seen at the width of a page
+MEL_BANDS = 64
+LOUDEST_BELOW = 60.0  # decibels under the loudest moment at which a spectrogram is dark
 
 
 class AlignmentAxes(NamedTuple):
@@ -35,15 +40,26 @@ def new_alignment_figure(size: float = 4.2) -> tuple[Figure, AlignmentAxes]:
 def draw_waveform(
     ax: Axes, audio: np.ndarray, sample_rate: int, *, upright: bool = False, position: int = 0
 ) -> Axes:
-    """Draw the loudness envelope of audio (A,), along the axis or, upright, from bottom to top."""
-    columns = min(600, len(audio))
-    blocks = np.array_split(audio, columns)
-    high, low = np.array([b.max() for b in blocks]), np.array([b.min() for b in blocks])
-    seconds = (np.arange(columns) + 0.5) * len(audio) / columns / sample_rate
-    fill = ax.fill_betweenx if upright else ax.fill_between
-    fill(seconds, low, high, color=LOOKS[position].colour, linewidth=0)
-    without_frame(ax)
+    """Draw the waveform of audio (A,) over seconds, along the axis or, upright, from the bottom."""
+    librosa.display.waveshow(
+        audio, sr=sample_rate, ax=ax, transpose=upright, axis=None,
+        max_points=ENVELOPE_POINTS, color=LOOKS[position].colour,
+    )  # fmt: skip
     (ax.set_ylim if upright else ax.set_xlim)(0, len(audio) / sample_rate)
+    return without_frame(ax)
+
+
+def draw_spectrogram(ax: Axes, audio: np.ndarray, sample_rate: int) -> Axes:
+    """Draw the mel spectrogram of audio (A,) in decibels below its loudest moment, over seconds."""
+    power = librosa.feature.melspectrogram(
+        y=audio, sr=sample_rate, n_fft=512, hop_length=128, n_mels=MEL_BANDS
+    )
+    decibels = librosa.power_to_db(power, ref=np.max, top_db=LOUDEST_BELOW)
+    librosa.display.specshow(
+        decibels, sr=sample_rate, hop_length=128, x_axis="s", y_axis="mel", ax=ax,
+        cmap=WEIGHT_COLOURS, rasterized=True,
+    )  # fmt: skip
+    ax.set(xlabel="time in seconds", ylabel="hertz", xlim=(0, len(audio) / sample_rate))
     return ax
 
 
@@ -84,14 +100,8 @@ def draw_alignment(
                 f"{route.shape}"
             )
     rows, columns = cost.shape
-    axes.cost.imshow(
-        cost,
-        origin="lower",
-        extent=(0, columns / fps, 0, rows / fps),
-        aspect="auto",
-        cmap="cividis",
-        interpolation="nearest",
-    )
+    seconds = (0, columns / fps, 0, rows / fps)
+    axes.cost.imshow(cost, origin="lower", extent=seconds, aspect="auto", cmap=MATRIX_COLOURS)
     for route, colour, line, name in (
         (truth, "#ffffff", ":", "truth"),
         (path, "#d55e00", "-", "alignment"),
@@ -99,20 +109,14 @@ def draw_alignment(
         if route is not None:
             places = (np.asarray(route) + 0.5) / fps
             axes.cost.plot(places[:, 1], places[:, 0], line, color=colour, label=name)
-    axes.cost.set(xlim=(0, columns / fps), ylim=(0, rows / fps))
+    axes.cost.set(xlim=seconds[:2], ylim=seconds[2:])
     if truth is not None:
         axes.cost.legend(loc="upper left", labelcolor="white")
     axes.cost.tick_params(labelbottom=False, labelleft=False)
     draw_waveform(axes.first, first, sample_rate, upright=True)
     draw_waveform(axes.second, second, sample_rate, position=1)
-    axes.first.set_ylim(0, rows / fps)
-    axes.second.set_xlim(0, columns / fps)
-    axes.first.set_ylabel(f"{labels[0]}, time in seconds")
-    axes.second.set_xlabel(f"{labels[1]}, time in seconds")
+    axes.first.set(ylim=seconds[2:], ylabel=f"{labels[0]}, time in seconds")
+    axes.second.set(xlim=seconds[:2], xlabel=f"{labels[1]}, time in seconds")
     for axis in (axes.first.yaxis, axes.second.xaxis):
-        axis.set_major_locator(_round_seconds(max(rows, columns) / fps))
+        axis.set_major_locator(MultipleLocator(0.5 if max(seconds) < 4 else 1.0))
     return axes
-
-
-def _round_seconds(length: float) -> MultipleLocator:
-    return MultipleLocator(0.5 if length < 4 else 1.0)

@@ -1,1 +1,0 @@
-"""Pictures of data: drawing functions take axes and return them; one style; files with the data."""

@@ -1,0 +1,297 @@
+"""Pictures on axes: sheets and strips of faces, maps over a face, matrices of moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from spfem.errors import ShapeError
+from spfem.plots import (
+    LOOKS,
+    MARK_COLOUR,
+    MATRIX_COLOURS,
+    SIMILARITY_COLOURS,
+    WEIGHT_COLOURS,
+    WIDTH,
+    apply_style,
+    title_of,
+    without_frame,
+)
+
+TICK_STEPS, MOST_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500), 9  # of a matrix
+GAP = 2  # pixels between pictures
+HEIGHT = 4.3  # inches
+PANELS = ("within this face", "same moment", "other moment")
+
+
+def draw_grid(
+    ax: Axes,
+    pictures: Sequence[Sequence[np.ndarray | None]],
+    *,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+) -> Axes:
+    """Draw rows of pictures of one size, labelled at the left and the top.
+
+    Args:
+        ax: empty axes.
+        pictures: rows of (H, W, 3) uint8 RGB; `None` leaves a place empty.
+        row_labels: one a row, or none; names of methods are written as their titles.
+        column_labels: one a column, or none, written likewise.
+
+    Raises:
+        ShapeError: if sizes differ or labels do not fit.
+    """
+    shapes = {picture.shape for row in pictures for picture in row if picture is not None}
+    columns = max((len(row) for row in pictures), default=0)
+    if len(shapes) != 1 or any(len(shape) != 3 for shape in shapes):
+        raise ShapeError(f"pictures of a grid must be (H, W, 3) of one size; got {sorted(shapes)}")
+    if len(row_labels) not in (0, len(pictures)) or len(column_labels) not in (0, columns):
+        raise ShapeError(
+            f"a grid of {len(pictures)} rows and {columns} columns got {len(row_labels)} row and "
+            f"{len(column_labels)} column labels"
+        )
+    height, width, _ = shapes.pop()
+    step_y, step_x = height + GAP, width + GAP
+    sheet = np.full((len(pictures) * step_y - GAP, columns * step_x - GAP, 3), 255, np.uint8)
+    for i, row in enumerate(pictures):
+        for j, picture in enumerate(row):
+            if picture is not None:
+                top, left = i * step_y, j * step_x
+                sheet[top : top + height, left : left + width] = picture
+    ax.imshow(sheet, extent=(0, sheet.shape[1], sheet.shape[0], 0), interpolation="antialiased")
+    without_frame(ax)
+    if row_labels:
+        ax.set_yticks([i * step_y + height / 2 for i in range(len(pictures))], _titles(row_labels))
+    if column_labels:
+        ax.set_xticks([j * step_x + width / 2 for j in range(columns)], _titles(column_labels))
+        ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    return ax
+
+
+def _titles(labels: Sequence[str]) -> list[str]:
+    return [title_of(label).replace(" + ", "\n+ ") for label in labels]
+
+
+def draw_strip(
+    ax: Axes, clips: Mapping[str, np.ndarray], *, frames: Sequence[int], fps: float | None = None
+) -> Axes:
+    """Draw clips (T, H, W, 3) uint8 RGB by label under each other at the same `frames`.
+
+    Shorter clips leave places empty; with `fps`, seconds stand over the columns.
+    """
+    rows = [[clip[i] if i < len(clip) else None for i in frames] for clip in clips.values()]
+    labels = [f"{i / fps:.2f} s" if fps else f"frame {i}" for i in frames]
+    return draw_grid(ax, rows, row_labels=list(clips), column_labels=labels)
+
+
+def draw_face(ax: Axes, face: np.ndarray, *, grey: bool = False) -> Axes:
+    """Draw a face (H, W, 3) uint8 RGB; grey when colours shall lie over it."""
+    height, width = face.shape[:2]
+    shown = face.mean(axis=2) if grey else face
+    box = (0, width, height, 0)
+    ax.imshow(shown, "gray", vmin=0, vmax=255, extent=box, interpolation="antialiased")
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    return without_frame(ax)
+
+
+def draw_map(
+    ax: Axes,
+    face: np.ndarray,
+    values: np.ndarray,
+    *,
+    limits: tuple[float, float] = (-1.0, 1.0),
+    colours: str = SIMILARITY_COLOURS,
+) -> Axes:
+    """Draw a map, enlarged to the face, over the face in grey; the map is `ax.images[-1]`.
+
+    Args:
+        ax: empty axes.
+        face: (H, W, 3) uint8 RGB.
+        values: (h, w) over the whole face; places that are NaN show the face alone.
+        limits: values of the ends of the colour scale.
+        colours: name of a colour map.
+
+    Raises:
+        ShapeError: if the map is not (h, w).
+    """
+    if values.ndim != 2:
+        raise ShapeError(f"a map must be (h, w); got {values.shape}")
+    draw_face(ax, face, grey=True)
+    height, width = face.shape[:2]
+    ax.imshow(
+        values,
+        extent=(0, width, height, 0),
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        alpha=0.7,
+        interpolation="bilinear",
+    )
+    return ax
+
+
+def mark_place(
+    ax: Axes, place: tuple[int, int], map_shape: tuple[int, int], face_shape: tuple[int, ...]
+) -> list[Rectangle]:
+    """Frame the cell (row, column) of a map of `map_shape` on a face of `face_shape`.
+
+    Returns:
+        A dark and a bright frame, so that one of them is seen on any ground.
+    """
+    height, width = face_shape[0] / map_shape[0], face_shape[1] / map_shape[1]
+    corner = (place[1] * width, place[0] * height)
+    frames = [
+        Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line_width)
+        for colour, line_width in (("black", 3.0), (MARK_COLOUR, 1.4))
+    ]
+    for frame in frames:
+        ax.add_patch(frame)
+    return frames
+
+
+def draw_correlation(
+    ax: Axes, face: np.ndarray, values: np.ndarray, place: tuple[int, int]
+) -> Axes:
+    """Draw the similarity (h, w) of one place to every place of `face`, and mark that place."""
+    draw_map(ax, face, values)
+    mark_place(ax, place, values.shape, face.shape)
+    ax.set_xlabel(f"({place[0]}, {place[1]}): {values[place]:.2f}")
+    return ax
+
+
+def draw_weights(ax: Axes, face: np.ndarray, weights: np.ndarray) -> Axes:
+    """Draw adaptive weights (h, w) in [1, 2) over a face; the scale covers what occurs."""
+    top = float(np.nanmax(weights))
+    return draw_map(ax, face, weights, limits=(1.0, max(top, 1.001)), colours=WEIGHT_COLOURS)
+
+
+def add_scale(ax: Axes, label: str) -> None:
+    """Put the colour scale of the matrix, else of the last map of `ax` beside it."""
+    drawn = ax.collections[0] if ax.collections else ax.images[-1]
+    scale = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02)
+    scale.outline.set_visible(False)
+    if scale.solids is not None:
+        scale.solids.set_alpha(1.0)
+    scale.set_label(label)
+
+
+def draw_matrix(
+    ax: Axes,
+    values: np.ndarray | pd.DataFrame,
+    *,
+    rows: str,
+    columns: str,
+    limits: tuple[float, float] | None = None,
+    path: np.ndarray | None = None,
+    decimals: int | None = None,
+) -> Axes:
+    """Draw a matrix; it is `ax.collections[0]`, for a colour scale.
+
+    Args:
+        ax: empty axes.
+        values: (N, M); row 0 at the top. Names of a table are written at its rows and columns.
+        rows: label of what the rows are.
+        columns: label of what the columns are.
+        limits: values of the ends of the colour scale; default those of the matrix.
+        path: (L, 2) entries (row, column) to mark, such as the true matches.
+        decimals: of the numbers in the cells; without, none are written.
+
+    Raises:
+        ShapeError: if `values` is no matrix or the path leaves it.
+    """
+    if values.ndim != 2 or not values.size:
+        raise ShapeError(f"a matrix must be (N, M), found {values.shape}")
+    named = isinstance(values, pd.DataFrame)
+    every = [
+        next((step for step in TICK_STEPS if named or length <= MOST_TICKS * step), 1000)
+        for length in values.shape
+    ]
+    low, high = limits if limits is not None else (None, None)
+    sns.heatmap(
+        values, vmin=low, vmax=high, cmap=MATRIX_COLOURS, cbar=False, ax=ax, rasterized=True,
+        yticklabels=every[0], xticklabels=every[1], annot=decimals is not None,
+        fmt=f".{decimals or 0}f", annot_kws={"size": 7},
+    )  # fmt: skip
+    ax.set(xlabel=columns, ylabel=rows)
+    ax.tick_params(rotation=0)
+    if path is not None:
+        if (path < 0).any() or (path >= values.shape).any():
+            raise ShapeError(f"the marked path leaves the matrix of {values.shape}")
+        for colour, width in (("black", 2.6), (MARK_COLOUR, 1.2)):
+            ax.plot(path[:, 1] + 0.5, path[:, 0] + 0.5, color=colour, linewidth=width)
+    return ax
+
+
+def draw_matrices(
+    axes: Sequence[Axes],
+    matrices: Mapping[str, np.ndarray | pd.DataFrame],
+    *,
+    rows: str,
+    columns: str,
+    shared: bool = True,
+    path: np.ndarray | None = None,
+    decimals: int | None = None,
+) -> None:
+    """Draw matrices (N, M) by title side by side, if `shared` on one colour scale.
+
+    The label of the rows stands at the first only; `path` and `decimals` are as in `draw_matrix`.
+
+    Raises:
+        ShapeError: if there are fewer axes than matrices.
+    """
+    if len(axes) < len(matrices):
+        raise ShapeError(f"{len(matrices)} matrices need as many axes, found {len(axes)}")
+    every = np.concatenate([np.ravel(values) for values in matrices.values()])
+    limits = (float(np.nanmin(every)), float(np.nanmax(every))) if shared else None
+    for ax, (title, values) in zip(axes, matrices.items(), strict=False):
+        names = {"rows": "" if ax is not axes[0] else rows, "columns": columns}
+        draw_matrix(ax, values, **names, limits=limits, path=path, decimals=decimals)
+        ax.set_title(title)
+
+
+def draw_place_view(
+    faces: Sequence[np.ndarray],
+    maps: Sequence[np.ndarray],
+    place: tuple[int, int],
+    moments: np.ndarray,
+    frames: tuple[int, int, int],
+    path: np.ndarray,
+    emotions: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Draw a place in the chosen frame, in one that says the same and in another, and over time.
+
+    `faces` (S, S, 3) and `maps` (H, W) of their similarity belong to `frames`; `moments` (T, U) is
+    the place at every frame of one clip against every frame of the other; `path` (N, 2) are frames
+    that say the same; `title` names the metric.
+    """
+    apply_style()
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    axes = figure.subplot_mosaic([["chosen", *PANELS], [*["time"] * 2, *["row"] * 2]])
+    draw_face(axes["chosen"], faces[0])
+    axes["chosen"].set_title(f"{emotions[0]}, frame {frames[0]}\nchosen place")
+    for number, (name, face, values) in enumerate(zip(PANELS, faces, maps, strict=True)):
+        draw_map(axes[name], face, values)
+        axes[name].set_title(f"{emotions[number > 0]}, frame {frames[number]}\n{name}")
+        axes[name].set_xlabel(f"{values[place]:.2f} at the place")
+    for name in ("chosen", *PANELS):
+        mark_place(axes[name], place, maps[0].shape, faces[0].shape)
+    add_scale(axes[PANELS[-1]], "similarity")
+    labels = [f"frame, {emotion}" for emotion in emotions]
+    draw_matrix(axes["time"], moments, rows=labels[0], columns=labels[1], path=path)
+    axes["time"].set_title(f"{title}: the place over time")
+    row = moments[frames[0]]
+    axes["row"].plot(row, color="black")
+    for frame, look, name in zip(frames[1:], LOOKS[:2], PANELS[1:], strict=True):
+        axes["row"].plot(frame, row[frame], look.marker, color=look.colour, label=name)
+    axes["row"].set(xlabel=labels[1], ylabel="similarity", title=f"frame {frames[0]} against all")
+    axes["row"].legend()
+    return figure
