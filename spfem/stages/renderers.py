@@ -82,12 +82,12 @@ def _base_clips(workspace: Workspace) -> Sequence[RendererClip]:
 
     def make(index: int) -> RendererClip:
         clip = clips[index]
-        return show(faces[clip.key], clip.actor).clip()
+        return show(clip.actor, faces[clip.key]).clip()
 
     return _Conditions(make, len(clips))
 
 
-def _open_show(workspace: Workspace) -> Callable[[FaceTrack, str], ConditionSource]:
+def _open_show(workspace: Workspace) -> Callable[[str, FaceTrack], ConditionSource]:
     """What draws the conditions of a track with the texture of an actor."""
     painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
 
@@ -95,7 +95,7 @@ def _open_show(workspace: Workspace) -> Callable[[FaceTrack, str], ConditionSour
     def texture(actor: str) -> np.ndarray | None:
         return person_texture(workspace, painter, actor)
 
-    def show(track: FaceTrack, actor: str) -> ConditionSource:
+    def show(actor: str, track: FaceTrack) -> ConditionSource:
         return ConditionSource(painter, track, texture(actor))
 
     return show
@@ -119,7 +119,7 @@ def make_actor_renderer(
         inputs |= metrics.inputs
         # Pairs have conditions of their own.
         manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
-    show = partial(_open_show(workspace), actor=actor)
+    show = partial(_open_show(workspace), actor)
     clips = learning_clips(make_corpus(workspace), actor)
     move = None if manipulator is None else partial(_moved_codes, manipulator, seed)
     return make_renderer(
