@@ -25,7 +25,9 @@ PLUMBING = frozenset(
 """Modules of the package that decide no number and are not read; a test holds that they exist."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-LEFT_OUT = frozenset(("ctx", "kind", "type_comment"))  # fields of syntax nodes
+LEFT_OUT = frozenset(
+    ("ctx", "kind", "type_comment", "lineno", "col_offset", "end_lineno", "end_col_offset")
+)  # of syntax nodes
 LEAVES = frozenset(
     (type(None), str, ast.Constant, ast.Load, ast.Store, ast.Lambda, *COMPREHENSIONS)
 )
@@ -208,47 +210,49 @@ class _Reader:
         return frozenset(used)
 
     def _visit(self, node: Any) -> None:
-        if isinstance(node, list):
+        kind = type(node)
+        if kind is list:
             for item in node:
                 length = len(self._text)
                 self._visit(item)
                 if len(self._text) > length:  # nothing of docstrings and imports
                     self._text.append(",")
-        elif not isinstance(node, ast.AST):
-            self._text.append(repr(node))
-        elif isinstance(node, ast.Name):
+        elif kind is ast.Name:
             self._refer(node, ())
-        elif isinstance(node, ast.Attribute):
+        elif kind is ast.Attribute:
             self._attribute(node)
-        elif isinstance(node, ast.Call):
+        elif kind is ast.Constant:
+            self._text.append(f"Constant({node.value!r})")
+        elif kind is ast.Call:
             self._fields(node)
             self._text.append(self._data_of(node))
-        elif isinstance(node, (*FUNCTIONS, ast.Lambda)):
+        elif kind in FUNCTIONS or kind is ast.Lambda:
             self._function(node)
-        elif isinstance(node, COMPREHENSIONS):
+        elif kind in COMPREHENSIONS:
             self._comprehension(node)
-        elif isinstance(node, ast.ClassDef):
+        elif kind is ast.ClassDef:
             before, self._in_class = self._in_class, True
             self._fields(node)
             self._in_class = before
-        elif isinstance(node, ast.AnnAssign):
+        elif kind is ast.AnnAssign:
             self._fields(node, "" if self._in_class else "annotation")
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+        elif kind is ast.Import or kind is ast.ImportFrom:
             if not self._scopes:  # in a `try` of a module
                 for target in imported_names(node, self._module.package).values():
                     self._note(target)
+        elif not isinstance(node, ast.AST):
+            self._text.append(repr(node))
         elif not _is_text(node):
             self._fields(node)
 
     def _fields(self, node: ast.AST, skipped: str = "") -> None:
-        self._text.append(f"{node.__class__.__name__}(")
-        for name in node._fields:
-            if name not in LEFT_OUT and name != skipped:
-                value = getattr(node, name, None)
-                if value is not None and value != []:
-                    self._text.append(f"{name}=")
-                    self._visit(value)
-                    self._text.append(",")
+        self._text.append(f"{type(node).__name__}(")
+        for name, value in vars(node).items():
+            if value is None or value == [] or name in LEFT_OUT or name == skipped:
+                continue
+            self._text.append(f"{name}=")
+            self._visit(value)
+            self._text.append(",")
         self._text.append(")")
 
     def _function(self, node: Any) -> None:
