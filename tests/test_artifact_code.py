@@ -1,6 +1,7 @@
 """Every stage is remade when code that decides its output changes, and only then."""
 
 import ast
+import re
 import textwrap
 from functools import cache, partial
 
@@ -13,55 +14,53 @@ from spfem.errors import ArtifactError
 
 OPENERS = ("open_stage", "open_score_stage", "Recipe")
 CODE_PLACE = {"open_score_stage": 4, "Recipe": 4}  # of what is given by place
-NORM = "correlation.crossmodal.norm:BatchNorm2d"
-
 DECIDING = {
-    "ablations.cross_modal:cross_modal_recipe": "correlation.crossmodal.losses:pair_loss",
-    "ablations.retrieval:retrieval_recipe": "correlation.crossmodal.bank:make_bank",
-    "ablations.spatial:spatial_recipe": NORM,
-    "ablations.supervision:supervision_recipe": "supervision.heads:HeadLosses",
-    "ablations.temporal:temporal_recipe": "correlation.windows:held_steps",
-    "corpus.recordings.listing:_list_recordings": "media.pictures:count_pictures",
-    "corpus.synthetic.build:build_synthetic_corpus": "media.encoding:ENCODER",
-    "correlation.crossmodal.bank_stage:measure_banks": "correlation.crossmodal.norm:BatchNorm1d",
-    "correlation.crossmodal.learn:learn_joint": "correlation.crossmodal.losses:pair_loss",
-    "correlation.crossmodal.learn:learn_single": "correlation.crossmodal.schedule:schedule_of",
-    "correlation.learn:learn_spatial": NORM,
-    "correlation.learn_temporal:learn_temporal": NORM,
-    "edit.tracking.track:make_track": "media.pictures:stream_pictures",
-    "face.person:fit_persons": "face.solve:bounded_least_squares",
-    "face.stage:_open": "face.align:align_faces",
-    "manipulator.stage:learn_manipulator": "manipulator.losses:generator_terms",
-    "metric_checks:measure_degradations": "evaluation.degradations:later_sound",
-    "moved_scores:score_moved_edits": "evaluation.detail:detail_ratio",
-    "pairing.index:pair_corpus": "pairing.dtw:align_sequences",
-    "reading.films:film_people": "face.tracker:track_landmarks",
-    "reading.persons:read_persons": "reading.refit:fit_towards",
-    "real_samples:real_samples": "evaluation.identity:DlibIdentity",
-    "renderer.stage:make_renderer": "renderer.training:train_renderer",
-    "results:score_method": "evaluation.mouth:mouth_error",
-    "stages.counterparts:make_counterparts": "face.align:align_faces",
-    "stages.edits:make_edits": "chain:edit_expression",
-    "stages.lip_sync:make_lip_sync": "evaluation.lip_sync.network:LipSyncNetwork",
-    "stages.moved_edits:_make_true_tracks": "face.track:track_clip",
-    "stages.moved_edits:_open_row": "renderer.moved.field:skin_field",
-    "stages.reader:make_reader": "corpus.synthetic.render:render_clip",
-    "stages.similarity:make_similarity": "statistics:cluster_bootstrap",
-    "weights.make:pack_model": "weights.half_precision:pack_half",
+    "cross_modal_recipe": "pair_loss",
+    "retrieval_recipe": "make_bank",
+    "spatial_recipe": "BatchNorm2d",
+    "supervision_recipe": "HeadLosses",
+    "temporal_recipe": "FrameWindows",
+    "_list_recordings": "count_pictures",
+    "build_synthetic_corpus": "ENCODER",
+    "measure_banks": "BatchNorm1d",
+    "learn_joint": "pair_loss",
+    "learn_single": "schedule_of",
+    "learn_spatial": "BatchNorm2d",
+    "learn_temporal": "BatchNorm2d",
+    "make_track": "stream_pictures",
+    "fit_persons": "bounded_least_squares",
+    "_open": "align_faces",
+    "learn_manipulator": "generator_terms",
+    "measure_degradations": "later_sound",
+    "score_moved_edits": "detail_ratio",
+    "pair_corpus": "align_sequences",
+    "film_people": "track_landmarks",
+    "read_persons": "fit_towards",
+    "real_samples": "DlibIdentity",
+    "make_renderer": "train_renderer",
+    "score_method": "mouth_error",
+    "make_counterparts": "align_faces",
+    "make_edits": "edit_expression",
+    "make_lip_sync": "LipSyncNetwork",
+    "_make_true_tracks": "track_clip",
+    "_open_row": "skin_field",
+    "make_reader": "render_clip",
+    "make_similarity": "cluster_bootstrap",
+    "pack_model": "pack_half",
 }
 """A definition that decides the output of each stage, by the function that opens it."""
 
 FOREIGN = {
-    "correlation.learn:learn_spatial": ("face.tracker", "correlation.temporal", "stages", "chain"),
-    "correlation.crossmodal.learn:learn_single": ("correlation.crossmodal.joint", "renderer"),
-    "face.stage:_open": ("corpus.synthetic", "correlation", "renderer", "edit"),
-    "manipulator.stage:learn_manipulator": ("correlation", "renderer", "supervision"),
-    "renderer.stage:make_renderer": ("renderer.moved", "correlation", "manipulator", "edit"),
-    "stages.edits:make_edits": ("evaluation", "renderer.moved", "edit.moving", "renderer.training",
-                                "correlation", "corpus.synthetic", "manipulator.training_step"),
-    "results:score_method": ("renderer", "corpus.synthetic", "face.tracker", "edit"),
+    "learn_spatial": ("track_landmarks", "train_temporal", "edit_expression", "make_corpus"),
+    "learn_single": ("train_joint", "train_renderer"),
+    "_open": ("render_clip", "train_spatial", "train_renderer", "move_clip"),
+    "learn_manipulator": ("train_spatial", "train_renderer", "supervise_manipulator"),
+    "make_renderer": ("MovedRenderer", "skin_field", "train_spatial", "move_clip"),
+    "make_edits": ("mouth_error", "MovedRenderer", "move_clip", "train_renderer", "render_clip",
+                   "train_spatial", "train_manipulator"),
+    "score_method": ("train_renderer", "render_clip", "track_landmarks", "move_clip"),
 }  # fmt: skip
-"""Modules that do not decide it."""
+"""Definitions that do not decide it."""
 
 
 class Edited(CodeBase):
@@ -82,9 +81,21 @@ class Edited(CodeBase):
 CODE = CodeBase()
 
 
-def _name(text):
-    module, name = text.split(":")
-    return Name(f"spfem.{module}", name)
+@cache
+def _place(name):
+    """The module, without `spfem`, that defines a name of the package."""
+    places = []
+    for path in sorted(CODE.folder.rglob("*.py")):
+        module = _module(path)
+        if name.encode() in path.read_bytes() and name in CODE.module(f"spfem.{module}").statements:
+            places.append(module)
+    assert len(places) == 1, f"{name} is defined in {places or 'no module'}"
+    return places[0]
+
+
+def _module(path):
+    parts = path.relative_to(CODE.folder).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
@@ -92,22 +103,25 @@ def _sites():
     """The roots of each stage by the function that opens it, as written in the package."""
     found = {}
     for path in sorted(CODE.folder.rglob("*.py")):
-        module = ".".join(path.relative_to(CODE.folder).with_suffix("").parts)
-        for top in ast.parse(path.read_bytes()).body:
+        module, source = _module(path), path.read_bytes()
+        if not any(f"{opener}(".encode() in source for opener in OPENERS):
+            continue
+        for top in ast.parse(source).body:
             for node in ast.walk(top):
                 if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                     continue
-                if node.func.id not in OPENERS or module == "weights.recipes":
+                if node.func.id not in OPENERS:
                     continue
                 code = next((k.value for k in node.keywords if k.arg == "code"), None)
                 if code is None and len(node.args) > (place := CODE_PLACE.get(node.func.id, 99)):
                     code = node.args[place]
                 names = {n.id for n in ast.walk(code) if isinstance(n, ast.Name)} if code else set()
                 known = CODE.module(f"spfem.{module}")
+                at = getattr(top, "name", "")
                 roots = {Name(known.name, n) for n in names if n in known.statements}
                 roots |= {CODE.resolve(known.imports[n]) for n in names if n in known.imports}
                 if roots:
-                    found[f"{module}:{top.name}"] = frozenset(roots)
+                    found[at] = frozenset(roots)
     return found
 
 
@@ -130,16 +144,15 @@ def _definition(tree, name):
     raise AssertionError(f"no {name}")
 
 
-def _changed(text):
-    """The package with another value in one definition, such as `chain:edit_expression`."""
-    module, name = text.split(":")
-    tree = ast.parse(_source(module))
+def _changed(name):
+    """The package with another value in one definition."""
+    tree = ast.parse(_source(_place(name)))
     node = _definition(tree, name)
     if isinstance(node, ast.Assign):
         node.value = ast.Tuple([node.value, ast.Constant(1)], ast.Load())
     else:
         node.body.append(ast.parse("edited = 1").body[0])
-    return Edited(**{module: ast.unparse(ast.fix_missing_locations(tree))})
+    return Edited(**{_place(name): ast.unparse(ast.fix_missing_locations(tree))})
 
 
 def test_every_stage_is_looked_at():
@@ -153,25 +166,20 @@ def test_a_deciding_change_remakes_a_stage(stage):
 
 @pytest.mark.parametrize("stage", FOREIGN)
 def test_what_decides_nothing_is_not_reached(stage):
-    modules = {name.module.removeprefix("spfem.") for name in reached(CODE, _sites()[stage])}
-    for foreign in FOREIGN[stage]:
-        inside = {m for m in modules if m == foreign or m.startswith(f"{foreign}.")}
-        named = {
-            name.name for name, one in reached(CODE, _sites()[stage]).items()
-            if name.module.removeprefix("spfem.") in inside and one.is_function
-        }  # fmt: skip
-        assert not named, f"{stage} reaches {foreign}: {sorted(named)}"
+    names = {name.name for name in reached(CODE, _sites()[stage])}
+    assert all(_place(name) for name in FOREIGN[stage])
+    assert names.isdisjoint(FOREIGN[stage])
 
 
 @pytest.mark.parametrize(
     ("changed", "stage"),
     [
-        ("renderer.moved.field:skin_field", "renderer.stage:make_renderer"),
-        ("renderer.moved.field:skin_field", "stages.edits:make_edits"),
-        ("evaluation.mouth:mouth_error", "stages.edits:make_edits"),
-        ("correlation.temporal_training:train_temporal", "correlation.learn:learn_spatial"),
-        ("errors:InputError", "face.stage:_open"),
-        ("corpus.synthetic.render:render_clip", "stages.edits:make_edits"),
+        ("skin_field", "make_renderer"),
+        ("skin_field", "make_edits"),
+        ("mouth_error", "make_edits"),
+        ("train_temporal", "learn_spatial"),
+        ("InputError", "_open"),
+        ("render_clip", "make_edits"),
     ],
 )
 def test_another_change_does_not(changed, stage):
@@ -179,8 +187,8 @@ def test_another_change_does_not(changed, stage):
 
 
 def test_comments_docstrings_and_annotations_do_not_count():
-    source = _source("correlation.crossmodal.norm")
-    tree = ast.parse(source)
+    place = _place("BatchNorm2d")
+    tree = ast.parse(_source(place))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = ast.Name("object", ast.Load())
@@ -188,43 +196,47 @@ def test_comments_docstrings_and_annotations_do_not_count():
             if ast.get_docstring(node):
                 node.body.pop(0)
             node.body.insert(0, ast.Expr(ast.Constant("Other words.")))
-    words = "# more\n" + ast.unparse(ast.fix_missing_locations(tree))
-    stage = "correlation.learn:learn_spatial"
-    assert words != source
-    edited = Edited(**{"correlation.crossmodal.norm": words})
-    assert digest_of(edited, _sites()[stage]) == _plain(stage)
+    edited = Edited(**{place: "# more\n" + ast.unparse(ast.fix_missing_locations(tree))})
+    assert digest_of(edited, _sites()["learn_spatial"]) == _plain("learn_spatial")
 
 
-def test_merging_two_files_remakes_nothing():
-    """The norms move into the file of the networks that use them, and importers follow."""
-    gone, kept = "correlation.crossmodal.norm", "correlation.crossmodal.resnet"
-    merged = _source(kept) + "\n" + _source(gone).replace("from __future__ import annotations", "")
-    sources = {kept: "\n".join(
-        line for line in merged.splitlines() if not line.startswith(f"from spfem.{gone} ")
-    ), gone: "raise RuntimeError"}  # fmt: skip
-    for path in CODE.folder.rglob("*.py"):
-        module = ".".join(path.relative_to(CODE.folder).with_suffix("").parts)
-        text = path.read_text("utf-8")
-        if module not in sources and f"spfem.{gone} " in text:
-            sources[module] = text.replace(f"spfem.{gone} ", f"spfem.{kept} ")
-    assert len(sources) > 2
-    for stage in ("correlation.learn:learn_spatial", "correlation.crossmodal.learn:learn_joint"):
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("BatchNorm2d", ("learn_spatial", "learn_temporal", "learn_joint")),
+        ("bounded_least_squares", ("fit_persons", "_open")),
+    ],
+)
+def test_merging_two_files_remakes_nothing(name, stages):
+    """A module is written at the end of one that imports it, and all importers follow."""
+    gone = _place(name)
+    line = re.compile(rf"^from spfem\.{re.escape(gone)} import (\([^)]*\)|.*)\n", re.M)
+    texts = {_module(path): path.read_text("utf-8") for path in CODE.folder.rglob("*.py")}
+    kept = next(module for module, text in texts.items() if line.search(text))
+    sources = {
+        module: text.replace(f"spfem.{gone} import", f"spfem.{kept} import")
+        for module, text in texts.items()
+        if f"spfem.{gone} import" in text
+    }
+    own = texts[gone].replace("from __future__ import annotations\n", "")
+    sources |= {kept: line.sub("", texts[kept]) + own, gone: "raise RuntimeError"}
+    for stage in stages:
+        assert name in {one.name for one in reached(CODE, _sites()[stage])}
         assert digest_of(Edited(**sources), _sites()[stage]) == _plain(stage)
 
 
 def test_moving_a_function_remakes_nothing():
-    tree = ast.parse(_source("chain"))
-    moved = _definition(tree, "edit_expression")
-    tree.body.remove(moved)
-    tree.body.insert(2, ast.parse("from spfem.start_warp import edit_expression").body[0])
+    name, stage, new = "edit_expression", "make_edits", _place("start_warp")
+    old = _place(name)
+    tree, other = ast.parse(_source(old)), ast.parse(_source(new))
+    moved = _definition(tree, name)
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)][1:]
-    names = set(CODE.module("spfem.chain").statements) - {"edit_expression"}
-    back = ast.parse(f"from spfem.chain import {', '.join(sorted(names))}").body
-    other = ast.parse(_source("start_warp"))
+    left = sorted(set(CODE.module(f"spfem.{old}").statements) - {name})
+    tree.body.remove(moved)
+    tree.body.append(ast.parse(f"from spfem.{new} import {name}").body[0])
+    back = ast.parse(f"from spfem.{old} import {', '.join(left)}").body
     other.body += [*imports, *back, moved]
-    sources = {"chain": ast.unparse(tree), "start_warp": ast.unparse(other)}
-    stage = "stages.edits:make_edits"
-    assert Name("spfem.chain", "edit_expression") in reached(CODE, _sites()[stage])
+    sources = {old: ast.unparse(tree), new: ast.unparse(other)}
     assert digest_of(Edited(**sources), _sites()[stage]) == _plain(stage)
 
 
@@ -246,13 +258,14 @@ def test_plumbing_exists_and_is_not_reached():
 def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
     from spfem.stages.renderers import _actor_clips, _base_clips, _open_show
 
-    def modules(made_by):
-        return {name.module for name in reached(CODE, names_of(made_by))}
+    def reach(made_by):
+        return {name.name for name in reached(CODE, names_of(made_by))}
 
-    assert "spfem.chain" in modules(partial(_base_clips, None))
-    shown = partial(_actor_clips, (), {}, partial(_open_show, None), None)
-    assert {"spfem.chain", "spfem.face.texture"} <= modules(shown)
-    assert not any("supervision" in module for module in modules(shown))
+    drawn = {"ConditionSource", "face_texture"}
+    assert drawn <= reach(partial(_base_clips, None))
+    shown = reach(partial(_actor_clips, (), {}, partial(_open_show, None), None))
+    assert drawn <= shown
+    assert "make_renderer_metrics" not in shown
 
 
 # A package of our own: what each way of writing reaches.
@@ -422,7 +435,7 @@ def test_a_name_that_is_nowhere_is_an_error(tmp_path):
 
 def test_functions_of_others_do_not_count():
     assert code_digest(lambda: 1) == code_digest()
-    assert code_digest(partial(_name)) == code_digest()
+    assert code_digest(partial(_place)) == code_digest()
 
 
 def test_the_digest_of_the_package_tells_code_from_words(tmp_path, monkeypatch):
