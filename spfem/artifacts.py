@@ -7,25 +7,22 @@ with another digest starts the folder anew.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from spfem.artifact_code import MadeBy, code_digest
 from spfem.errors import ArtifactError
 
 RECORD_NAME = "artifact.json"
-PACKAGE_FOLDER = Path(__file__).parent
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _plain(value: Any) -> Any:
@@ -60,42 +57,6 @@ def file_digest(path: Path) -> str:
         while block := file.read(1 << 20):
             hasher.update(block)
     return hasher.hexdigest()[:16]
-
-
-@cache
-def _code_digest(file: Path, changed_ns: int) -> str:
-    """Digest of what a Python file does: without comments, docstrings and layout."""
-    tree = ast.parse(file.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return digest(ast.unparse(tree))
-
-
-def source_digest(*folders: str) -> str:
-    """Digest of the Python code below the named folders or files of the package.
-
-    A stage names the folders whose code decides its output, so that editing them remakes it.
-    Comments, docstrings and layout decide nothing and do not count.
-    """
-    files = sorted(
-        file
-        for name in folders
-        for file in (
-            [PACKAGE_FOLDER / name]
-            if name.endswith(".py")
-            else (PACKAGE_FOLDER / name).rglob("*.py")
-        )
-    )
-    return digest(
-        [
-            [
-                file.relative_to(PACKAGE_FOLDER).as_posix(),
-                _code_digest(file, file.stat().st_mtime_ns),
-            ]
-            for file in files
-        ]
-    )
 
 
 @contextmanager
@@ -193,7 +154,7 @@ def open_stage(
     *,
     settings: Any,
     inputs: Mapping[str, str],
-    sources: tuple[str, ...],
+    code: Sequence[MadeBy],
     force: bool = False,
     keep_items: bool = False,
 ) -> Stage:
@@ -204,7 +165,8 @@ def open_stage(
         name: of the stage, as in `timings.csv`.
         settings: dataclass or plain value that decides the output.
         inputs: digests of what the stage reads.
-        sources: package folders or files whose code decides the output.
+        code: functions that make the output, and classes of objects that they are given: the
+            stage is remade when code that they reach changes, see `spfem.artifact_code`.
         force: start anew even if the digest matches.
         keep_items: leave the files of the folder where only `inputs` differ, for a stage that
             itself tells which of them are still good.
@@ -216,7 +178,7 @@ def open_stage(
         "stage": name,
         "settings": _plain(settings),
         "inputs": dict(inputs),
-        "sources": source_digest(*sources),
+        "code": code_digest(*code),
     }
     wanted = digest(key)
     record_path = folder / RECORD_NAME

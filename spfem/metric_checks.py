@@ -70,7 +70,7 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
             "lip_sync": file_digest(lip_sync_file(workspace)),
             "counterparts": make_counterparts(workspace).digest,
         },
-        ("evaluation/degradations.py", "metric_checks.py"),
+        (measure_degradations,),
     )
     path = stage.folder / TABLE_NAME
     if not stage.complete:

@@ -28,8 +28,6 @@ from spfem.stages.edits import clips_by_key, processes
 from spfem.stages.moved_edits import FOLDER, UNMOVED, MadeRow, MovedEdits, make_moved_edits
 from spfem.workspace import Workspace
 
-SOURCES = ("moved_scores.py", "evaluation/detail.py")
-
 
 @dataclass(frozen=True)
 class _SourceJob:
@@ -61,7 +59,7 @@ def score_moved_edits(workspace: Workspace, made: MovedEdits) -> list[ClipScore]
         FOLDER,
         {"identity_frames": workspace.scale.evaluation.identity_frames},
         {"rows": digest({row: one.digest for row, one in made.rows.items()})},
-        SOURCES,
+        (_score_source, emotion_classifier),
     )
     paths = [
         _score_file(stage.folder, row, edit)

@@ -52,7 +52,7 @@ def real_samples(workspace: Workspace) -> list[FaceSample]:
     count = workspace.scale.evaluation.identity_frames
     arcface = workspace.scale.evaluation.arcface_file
     inputs = {} if arcface is None else {"arcface": file_digest(Path(arcface))}
-    stage = open_score_stage(workspace, "real", {"frames": count}, inputs)
+    stage = open_score_stage(workspace, "real", {"frames": count}, inputs, (_sample_clip,))
     jobs = [
         _SampleJob(
             clip,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spfem.artifacts import alone, digest, file_digest, source_digest, write_json
+from spfem.artifact_code import package_digest
+from spfem.artifacts import alone, digest, file_digest, write_json
 from spfem.corpus.choice import CorpusChoice, choose_corpus
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.drift import agreement_in_words
@@ -201,7 +202,7 @@ def _run(
     started = time.perf_counter()
     base = digest(
         [
-            source_digest("."),
+            package_digest(),
             parameters,
             file_digest(root / "pyproject.toml"),
             walk_folder(corpus.recordings).digest() if corpus.recordings else "",

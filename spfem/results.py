@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
+from spfem.artifact_code import MadeBy
 from spfem.artifacts import Stage, file_digest, open_stage
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit
@@ -40,22 +41,6 @@ from spfem.stages.edits import (
 )
 from spfem.stages.lip_sync import lip_sync_file, load_lip_sync_meter
 from spfem.workspace import Workspace
-
-SOURCES = (
-    "results.py",
-    "evaluation/arcface.py",
-    "evaluation/emotion.py",
-    "evaluation/identity.py",
-    "evaluation/lip_sync",
-    "evaluation/mouth.py",
-    "evaluation/pictures.py",
-    "evaluation/random_clips.py",
-    "evaluation/score_files.py",
-    "evaluation/scores.py",
-    "evaluation/shown.py",
-    "pairing/mfcc.py",
-    "stages/counterparts.py",
-)
 
 
 def emotion_classifier(workspace: Workspace) -> EmotionClassifier:
@@ -90,15 +75,15 @@ def open_score_stage(
     name: str,
     settings: object,
     inputs: Mapping[str, str],
-    sources: tuple[str, ...] = (),
+    code: Sequence[MadeBy],
 ) -> Stage:
-    """Stage folder of scores, below `scores/`; `sources` are those beside the metrics' own."""
+    """Stage folder of scores, below `scores/`; `code` measures them, see `open_stage`."""
     return open_stage(
         workspace.stage_folder("scores", *name.split("/")),
         f"scores {name}",
         settings=settings,
         inputs={"faces": make_faces(workspace).digest, **inputs},
-        sources=(*SOURCES, *sources),
+        code=code,
     )
 
 
@@ -202,7 +187,10 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
     """
     edits, settings = protocol(workspace), workspace.scale.evaluation
     made = make_edits(workspace, method, seed) if method in TRAINED else None
-    inputs = {"counterparts": make_counterparts(workspace).digest}
+    inputs = {
+        "counterparts": make_counterparts(workspace).digest,
+        "persons": make_persons(workspace).digest,
+    }
     inputs["lip_sync"] = file_digest(lip_sync_file(workspace))
     if settings.arcface_file is not None:
         inputs["arcface"] = file_digest(Path(settings.arcface_file))
@@ -218,6 +206,7 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
             "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
         },
         inputs,
+        (_score_actor, emotion_classifier),
     )
     paths = {edit: stage.folder / f"{edit.name}.npz" for edit in edits}
     missing = [edit for edit, path in paths.items() if not path.exists()]

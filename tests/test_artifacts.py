@@ -1,6 +1,5 @@
 import json
 import multiprocessing
-import os
 import time
 from dataclasses import dataclass
 
@@ -12,11 +11,12 @@ from spfem.artifacts import (
     file_digest,
     open_stage,
     remove_half_written,
-    source_digest,
     write_json,
     writing,
 )
 from spfem.errors import ArtifactError
+from spfem.methods import find_method
+from spfem.scales import load_scale
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Settings:
 
 
 def _open(folder, **changes):
-    arguments = {"settings": Settings(), "inputs": {"a": "1"}, "sources": ("errors.py",)}
+    arguments = {"settings": Settings(), "inputs": {"a": "1"}, "code": (find_method,)}
     return open_stage(folder, "stage", **{**arguments, **changes})
 
 
@@ -44,30 +44,6 @@ def test_digest_depends_on_values_not_on_key_order():
 def test_digest_refuses_what_it_cannot_describe():
     with pytest.raises(ArtifactError, match="type set"):
         digest({1, 2})
-
-
-def test_source_digest_sees_files_and_folders():
-    assert source_digest("errors.py") != source_digest("scales.py")
-    assert source_digest("head") == source_digest("head")
-
-
-def test_source_digest_counts_code_not_words(tmp_path, monkeypatch):
-    monkeypatch.setattr("spfem.artifacts.PACKAGE_FOLDER", tmp_path)
-    file = tmp_path / "a.py"
-    seen = []
-    for moment, text in enumerate(
-        (
-            'def f(x):\n    """Says."""\n    return x + 1\n',
-            'def f(x):  # why\n    """Says more."""\n    return (x + 1)\n',
-            "def f(x):\n    return x + 2\n",
-            'def f(x):\n    return x + "text"\n',
-        )
-    ):
-        file.write_text(text)
-        os.utime(file, ns=(moment, moment))
-        seen.append(source_digest("a.py"))
-    assert seen[0] == seen[1]
-    assert len(set(seen)) == 3
 
 
 def test_writing_leaves_nothing_when_it_fails(tmp_path):
@@ -102,7 +78,7 @@ def test_stage_is_reused_resumed_and_remade(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"settings": Settings(5)}, {"inputs": {"a": "2"}}, {"sources": ("scales.py",)}]
+    "change", [{"settings": Settings(5)}, {"inputs": {"a": "2"}}, {"code": (load_scale,)}]
 )
 def test_each_part_of_the_key_counts(tmp_path, change):
     first = _open(tmp_path / "one")

@@ -14,7 +14,6 @@ from spfem.ablations.measured import Measured, measured_means
 from spfem.ablations.recipe import Recipe
 from spfem.ablations.table import ablation_folder
 from spfem.correlation.crossmodal.joint import embed_runs, initial_joint, train_joint
-from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
 from spfem.correlation.crossmodal.learn import frames_of_roles
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.retrieval_table import (
@@ -31,13 +30,6 @@ from spfem.settings import CrossModalSettings
 from spfem.stages.metrics import clip_signals
 
 STATE_STEPS = 50
-SOURCES = (
-    *CROSS_MODAL_SOURCES,
-    "ablations/cross_modal.py",
-    "ablations/material.py",
-    "ablations/measured.py",
-    "correlation/crossmodal/retrieval_table.py",
-)
 
 
 def variant_settings(
@@ -72,7 +64,7 @@ def cross_modal_recipe(material: Material, variant: CrossModalVariant, seed: int
             "scored": [material.settings.scored_pairs, evaluation.retrieval_context],
         },
         material.inputs,
-        SOURCES,
+        (measure_cross_modal,),
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from spfem.ablations.measured import Measured, load_measured, save_measured
-from spfem.artifacts import RECORD_NAME, digest, open_stage, source_digest
+from spfem.artifact_code import MadeBy, code_digest
+from spfem.artifacts import RECORD_NAME, digest, open_stage
 
 MEASURED_NAME = "measured.npz"
 LEARNING_FOLDER = "learning"
@@ -27,14 +28,14 @@ class Recipe:
         name: of the stage.
         settings: plain values and dataclasses.
         inputs: digests of what is read.
-        sources: files whose code decides the numbers.
+        code: functions that make the numbers, see `open_stage`.
     """
 
     folder: Path
     name: str
     settings: Any
     inputs: Mapping[str, str]
-    sources: tuple[str, ...]
+    code: tuple[MadeBy, ...]
 
 
 def read_variant(recipe: Recipe) -> dict[str, Measured] | None:
@@ -48,7 +49,7 @@ def read_variant(recipe: Recipe) -> dict[str, Measured] | None:
             "stage": recipe.name,
             "settings": recipe.settings,
             "inputs": dict(recipe.inputs),
-            "sources": source_digest(*recipe.sources),
+            "code": code_digest(*recipe.code),
         }
     )
     if record.get("digest") != wanted or not record.get("complete"):
@@ -71,7 +72,7 @@ def make_variant(
         recipe.name,
         settings=recipe.settings,
         inputs=recipe.inputs,
-        sources=recipe.sources,
+        code=recipe.code,
     )
     path, learning = recipe.folder / MEASURED_NAME, recipe.folder / LEARNING_FOLDER
     if not stage.complete:

@@ -18,7 +18,6 @@ from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
 from spfem.correlation.crossmodal.bank import AudioBank, make_bank
-from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.retrieval_table import NEAR_FRAMES, exact_moments, spoken_frames
 from spfem.correlation.crossmodal.samples import tabulate_frames
@@ -27,14 +26,6 @@ from spfem.settings import EMOTIONS, CrossModalSettings
 from spfem.stages.metrics import clip_signals, make_cross_modal_metric
 
 BLIND_SEED = 0
-SOURCES = (
-    *CROSS_MODAL_SOURCES,
-    "ablations/material.py",
-    "ablations/measured.py",
-    "ablations/retrieval.py",
-    "correlation/crossmodal/bank.py",
-    "correlation/crossmodal/retrieval_table.py",
-)
 
 
 def _variant_settings(
@@ -57,7 +48,7 @@ def retrieval_recipe(material: Material, variant: RetrievalVariant, seed: int) -
             "window_frames": workspace.scale.manipulator.window_frames,
         },
         {**material.inputs, "metric": file_digest(_metric(material, seed))},
-        SOURCES,
+        (measure_retrieval,),
     )
 
 

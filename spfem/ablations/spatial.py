@@ -19,7 +19,6 @@ from spfem.ablations.spatial_variants import SpatialVariant
 from spfem.ablations.table import ablation_folder
 from spfem.ablations.variants import Variant
 from spfem.correlation.frame_pairs import FrameProvider
-from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.similarity import (
     Comparison,
@@ -33,16 +32,6 @@ from spfem.settings import SpatialSettings
 
 LIST_SEED = 0
 STATE_STEPS = 50  # between two saves from which a killed run goes on
-SOURCES = (
-    *SPATIAL_SOURCES,
-    "ablations/material.py",
-    "ablations/measured.py",
-    "ablations/partial.py",
-    "ablations/spatial.py",
-    "correlation/maps.py",
-    "correlation/similarity.py",
-    "evaluation/gradient_map.py",
-)
 
 
 def spatial_settings(material: Material, variant: Variant, steps: int) -> SpatialSettings:
@@ -100,7 +89,7 @@ def spatial_recipe(material: Material, variant: SpatialVariant, seed: int) -> Re
             "scored": [scored.scored_pairs, scored.comparisons, scored.gradient_moments],
         },
         material.inputs,
-        SOURCES,
+        (measure_spatial,),
     )
 
 

@@ -26,7 +26,6 @@ from spfem.evaluation.supervision_probe import MOUTH
 from spfem.face.person import PersonStore
 from spfem.head import load_head_model
 from spfem.manipulator import Manipulator, Supervision, load_manipulator
-from spfem.manipulator.stage import SOURCES as MANIPULATOR_SOURCES
 from spfem.manipulator.training import train_manipulator
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from spfem.stages.data import make_persons, manipulator_clips
@@ -39,16 +38,6 @@ from spfem.stages.metrics import (
 )
 from spfem.stages.renderer_supervision import ANCHORED
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
-
-SOURCES = (
-    *MANIPULATOR_SOURCES,
-    "ablations/material.py",
-    "ablations/measured.py",
-    "ablations/supervision.py",
-    "chain.py",
-    "evaluation/emotion.py",
-    "corpus/protocol.py",
-)
 
 
 def _weights(material: Material, variant: SupervisionVariant) -> SupervisionSettings:
@@ -125,7 +114,7 @@ def supervision_recipe(material: Material, variant: SupervisionVariant, seed: in
             "persons": _persons(material).digest,
             "base": file_digest(_base(material, seed)),
         },
-        SOURCES,
+        (measure_supervision,),
     )
 
 

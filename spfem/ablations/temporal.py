@@ -17,10 +17,8 @@ from spfem.ablations.spatial import (
     learn_partial,
     similarity_measured,
 )
-from spfem.ablations.spatial import SOURCES as SPATIAL_SOURCES
 from spfem.ablations.table import ablation_folder
 from spfem.ablations.temporal_variants import LONGEST, SHORTEST, SPATIAL_ALONE, TemporalVariant
-from spfem.correlation.learn_temporal import SOURCES as TEMPORAL_SOURCES
 from spfem.correlation.similarity import Comparison, score_similarity
 from spfem.correlation.temporal_training import formulated, train_temporal
 from spfem.correlation.window_similarity import (
@@ -30,13 +28,6 @@ from spfem.correlation.window_similarity import (
 )
 from spfem.correlation.windows import FrameWindows, held_steps
 from spfem.settings import SpatialSettings, TemporalSettings
-
-SOURCES = (
-    *dict.fromkeys((*TEMPORAL_SOURCES, *SPATIAL_SOURCES)),
-    "ablations/temporal.py",
-    "correlation/dense_windows.py",
-    "correlation/window_similarity.py",
-)
 
 
 def temporal_settings(material: Material, variant: TemporalVariant, steps: int) -> TemporalSettings:
@@ -72,7 +63,7 @@ def temporal_recipe(material: Material, variant: TemporalVariant, seed: int) -> 
             "scored": [material.settings.scored_pairs, material.settings.comparisons],
         },
         material.inputs,
-        SOURCES,
+        (measure_temporal,),
     )
 
 

@@ -24,32 +24,6 @@ from spfem.settings import SpatialSettings
 
 CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
-SOURCES = (
-    "checkpoints.py",
-    "distributed.py",
-    "precision.py",
-    *(
-        f"correlation/{name}.py"
-        for name in (
-            "activation",
-            "backbone",
-            "comparison",
-            "disparity",
-            "frame_pairs",
-            "frozen",
-            "heads",
-            "infonce",
-            "metric",
-            "preprocess",
-            "sampling",
-            "spatial",
-            "speech",
-            "training",
-            "untrained",
-        )
-    ),
-)
-"""The files whose code decides what is learned."""
 
 
 class FaceStore(TrackLookup, Protocol):
@@ -123,7 +97,7 @@ def learn_spatial(
             settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
             inputs={"faces": faces.digest, "pairs": pairs.digest}
             | ({} if first is None else {"first": file_digest(first)}),
-            sources=SOURCES,
+            code=(learn_spatial, type(faces), type(pairs)),
             force=force,
         )
     checkpoint = folder / CHECKPOINT_NAME

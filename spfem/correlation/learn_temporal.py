@@ -9,28 +9,12 @@ import torch
 
 from spfem.artifacts import open_stage, write_json
 from spfem.correlation.learn import CURVE_NAME, FaceStore, PairStore, frame_pairs_of_role
-from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
 from spfem.correlation.temporal_training import train_temporal
 from spfem.correlation.training import Progress
 from spfem.correlation.training_state import STATE_NAME
 from spfem.correlation.windows import FrameWindows
 from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.settings import TemporalSettings
-
-SOURCES = SPATIAL_SOURCES + tuple(
-    f"correlation/{name}.py"
-    for name in (
-        "correlation_matrices",
-        "differences",
-        "places",
-        "spatial_temporal",
-        "temporal",
-        "temporal_training",
-        "window_comparison",
-        "windows",
-    )
-)
-"""The files whose code decides what is learned."""
 
 
 def learn_temporal(
@@ -69,7 +53,7 @@ def learn_temporal(
             name,
             settings={name: settings, "seed": seed, "roles": dict(roles)},
             inputs={"faces": faces.digest, "pairs": pairs.digest},
-            sources=SOURCES,
+            code=(learn_temporal, type(faces), type(pairs)),
             force=force,
         )
     checkpoint = folder / f"{name}.safetensors"

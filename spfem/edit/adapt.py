@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import source_digest
+from spfem.artifact_code import code_digest
 from spfem.chain import ConditionSource
-from spfem.edit.sample import FaceSample
+from spfem.edit.sample import FaceSample, sample_faces
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.track import MadeTrack
 from spfem.face.conditions import ConditionPainter
@@ -22,7 +22,6 @@ from spfem.renderer.stage import MadeRenderer, make_renderer
 ADAPTATION_FACTOR = 2  # steps on one own video, per step of an actor with many clips
 FACE_SIZE_STEP = 32  # pixels; sizes that the renderer's downsamplings divide
 LARGEST_FACE_SIZE = {"cpu": 192, "cuda": 256}  # pixels; beyond it, adapting takes too long
-SOURCES = ("chain.py", "edit/adapt.py", "edit/sample.py", "face")
 
 
 def choose_face_size(track: ClipTrack, smallest: int, device: str) -> int:
@@ -85,7 +84,7 @@ def adapt_renderer(
         folder,
         load_clips,
         settings,
-        inputs={"track": track.digest, "sources": source_digest(*SOURCES)},
+        inputs={"track": track.digest, "code of the sample": code_digest(sample_faces)},
         seed=seed,
         base=base,
         device=device,

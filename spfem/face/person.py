@@ -23,8 +23,6 @@ from spfem.head import load_head_model
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 
-SOURCES = ("face/person.py", "face/fit.py", "face/solve.py", "face/camera.py", "head")
-
 
 class PersonStore(Mapping[str, FaceTrack]):
     """The tracks of a corpus by clip key, with codes that share one identity an actor.
@@ -79,7 +77,7 @@ def fit_persons(
         "persons",
         settings=replace(settings, processes=1),
         inputs={"faces": faces.digest, **{a: ",".join(keys) for a, keys in shaping.items()}},
-        sources=SOURCES,
+        code=(fit_persons, type(faces)),
         force=force,
     )
     store = PersonStore(faces, folder, stage.digest)

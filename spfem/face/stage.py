@@ -21,12 +21,6 @@ from spfem.face.track_file import FaceTrack
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 
-SOURCES = (
-    "face",
-    "head",
-    "face_units.py",
-    "media",
-)
 NAMED_REASONS = 10  # damaged clips that a warning names
 
 
@@ -149,7 +143,7 @@ def _open(corpus: Corpus, folder: Path, settings: FaceSettings, *, force: bool =
         "faces",
         settings=replace(settings, processes=1),  # their number does not change the result
         inputs={"corpus": corpus.digest},
-        sources=SOURCES,
+        code=(_track_one,),
         force=force,
         keep_items=True,
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import digest, file_digest, source_digest, writing
+from spfem.artifact_code import code_digest
+from spfem.artifacts import digest, file_digest, writing
 from spfem.errors import ShapeError
 from spfem.head.landmarks import EMBEDDING_PATH
 
@@ -85,8 +86,10 @@ class HeadModel:
 
 
 def _cache_path() -> Path:
+    from spfem.head.basis import build_head_arrays
+
     embedding = file_digest(EMBEDDING_PATH) if EMBEDDING_PATH.exists() else ""
-    key = digest(["head", source_digest("head", "face_units.py"), embedding])
+    key = digest(["head", code_digest(build_head_arrays), embedding])
     return Path.home() / ".cache" / "spfem" / f"head-{key}.npz"
 
 

@@ -21,21 +21,6 @@ from spfem.settings import ManipulatorSettings
 
 CHECKPOINT_NAME = "manipulator.safetensors"
 CURVE_NAME = "curve.csv"
-SOURCES = tuple(
-    f"manipulator/{name}.py"
-    for name in (
-        "data",
-        "losses",
-        "model",
-        "networks",
-        "stage",
-        "supervision",
-        "training",
-        "training_state",
-        "training_step",
-    )
-)
-"""The files whose code decides what is learned."""
 
 
 class Track(Protocol):
@@ -102,7 +87,7 @@ def learn_manipulator(
             **(supervision.inputs if supervision else {}),
             "initial": "" if initial is None else file_digest(initial),
         },
-        sources=SOURCES,
+        code=(learn_manipulator, type(tracks)),
         force=force,
     )
     path = folder / CHECKPOINT_NAME

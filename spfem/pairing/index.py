@@ -23,10 +23,6 @@ from spfem.settings import EMOTIONS, PairingSettings
 
 PATHS_NAME = "aligned_path.json"
 PAIRS_NAME = "pairs.json"
-_SOURCES = (
-    *(f"pairing/{name}.py" for name in ("dtw", "features", "index", "mfcc", "released_paths")),
-    "media",
-)
 
 
 @dataclass(frozen=True)
@@ -221,7 +217,7 @@ def pair_corpus(
         "pairing",
         settings=replace(settings, paths_file=None),  # its content counts, not its place
         inputs=inputs,
-        sources=_SOURCES,
+        code=(pair_corpus,),
         force=force,
     )
     if not stage.complete:

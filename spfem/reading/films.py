@@ -23,11 +23,6 @@ from spfem.processes import run_jobs
 from spfem.reading.mixtures import mixed_motion
 from spfem.settings import CorpusSettings, FaceSettings, ReaderFilmSettings
 
-SOURCES = (
-    "reading/films.py", "reading/mixtures.py", "face/fit.py", "face/solve.py", "face/camera.py",
-    "face/tracker.py", "face/landmark_sets.py", "corpus/synthetic", "head", "face_units.py",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class PersonFilm:
@@ -73,7 +68,7 @@ def film_people(
     plain = replace(settings, processes=1)
     stage = open_stage(
         folder, "films for the reader", settings={"films": digest(plain), "face": digest(face)},
-        inputs={}, sources=SOURCES, force=force,
+        inputs={}, code=(_film_one,), force=force,
     )  # fmt: skip
     paths = [folder / f"{number:03d}.npz" for number in range(settings.people)]
     if not stage.complete:

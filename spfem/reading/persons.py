@@ -24,10 +24,6 @@ from spfem.reading.reader import KIND, FaceReader
 from spfem.reading.refit import fit_towards
 from spfem.settings import FaceSettings, ReadSettings
 
-SOURCES = (
-    "reading/persons.py", "reading/refit.py", "reading/evidence.py", "reading/reader.py",
-    "face/fit.py", "face/solve.py", "face/camera.py", "head",
-)  # fmt: skip
 PERSON_FILE = "person.npz"
 
 
@@ -85,7 +81,7 @@ def read_persons(
             "reader": file_digest(pretrained_file(KIND)),
             **{actor: ",".join(keys) for actor, keys in shaping.items()},
         },
-        sources=SOURCES,
+        code=(read_persons, type(persons)),
         force=force,
     )
     store = PersonStore(persons.faces, folder, stage.digest)

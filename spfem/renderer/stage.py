@@ -18,7 +18,6 @@ from spfem.renderer.training import train_renderer
 from spfem.settings import RendererSettings
 
 FILE_NAME = "renderer.safetensors"
-SOURCES = ("renderer", "checkpoints.py", "precision.py")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def make_renderer(
         "renderer",
         settings=settings,
         inputs={**inputs, **own},
-        sources=SOURCES,
+        code=(make_renderer, load_clips, *([load_supervision] if load_supervision else [])),
         force=force,
     )
     path = folder / FILE_NAME

@@ -17,7 +17,7 @@ from spfem.media.video import read_video
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 from spfem.stages.data import make_corpus, make_faces, make_persons
-from spfem.stages.edits import TRACK_SOURCES, clips_by_key, processes, protocol
+from spfem.stages.edits import clips_by_key, processes, protocol
 from spfem.workspace import Workspace
 
 
@@ -57,7 +57,7 @@ def make_counterparts(workspace: Workspace) -> MadeCounterparts:
             "counterparts": sorted("/".join(key) for key in known),
         },
         inputs={"corpus": make_corpus(workspace).digest},
-        sources=TRACK_SOURCES,
+        code=(_track,),
     )
     made = MadeCounterparts(stage.folder, stage.digest, frozenset(known))
     jobs = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, file_digest, open_stage
+from spfem.artifacts import file_digest, open_stage
 from spfem.chain import ConditionSource, Wish, edit_expression, put_back
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit, edit_protocol
@@ -29,16 +29,6 @@ from spfem.stages.manipulators import make_manipulator
 from spfem.stages.renderer_supervision import ANCHORED
 from spfem.stages.renderers import make_actor_renderer, person_texture
 from spfem.workspace import Workspace
-
-TRACK_SOURCES = ("face", "head", "media", "stages/edit_track.py")
-SOURCES = (
-    *TRACK_SOURCES,
-    "chain.py",
-    "checkpoints.py",
-    "manipulator",
-    "renderer",
-    "stages/edits.py",
-)
 
 
 def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
@@ -100,7 +90,14 @@ def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
     for actor in actors:
         inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
     listing = {edit.name: [edit.source, edit.reference] for edit in edits}
-    stage = _open(workspace, f"{method}/seed{seed}", {"edits": listing}, inputs, SOURCES)
+    face = replace(workspace.scale.face, processes=1)  # their number changes nothing
+    stage = open_stage(
+        workspace.stage_folder("edits", method, f"seed{seed}"),
+        f"edits {method}/seed{seed}",
+        settings={"face": face, "edits": listing},
+        inputs=inputs,
+        code=(_edit_actor,),
+    )
     made = MadeEdits(stage.folder, stage.digest)
     missing = [edit for edit in edits if not made.track_file(edit).exists()]
     jobs = [
@@ -114,23 +111,6 @@ def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
     if not stage.complete:
         stage.finish(edits=len(edits))
     return made
-
-
-def _open(
-    workspace: Workspace,
-    name: str,
-    settings: Mapping[str, object],
-    inputs: Mapping[str, str],
-    sources: tuple[str, ...],
-) -> Stage:
-    face = replace(workspace.scale.face, processes=1)  # their number changes nothing
-    return open_stage(
-        workspace.stage_folder("edits", *name.split("/")),
-        f"edits {name}",
-        settings={"face": face, **settings},
-        inputs=inputs,
-        sources=sources,
-    )
 
 
 @dataclass(frozen=True)

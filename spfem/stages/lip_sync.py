@@ -21,15 +21,6 @@ from spfem.workspace import Workspace
 
 CHECKPOINT_NAME = "lip_sync.safetensors"
 CHECK_NAME = "check.csv"
-SOURCES = (
-    "evaluation/lip_sync/check.py",
-    "evaluation/lip_sync/crops.py",
-    "evaluation/lip_sync/network.py",
-    "evaluation/lip_sync/training.py",
-    "evaluation/lip_sync/windows.py",
-    "pairing/mfcc.py",
-    "stages/lip_sync.py",
-)
 PLANTED_SHIFTS = (-6, -3, 0, 3, 6)  # frames
 CHECK_CLIPS = 42  # of a role, at most
 SEED = 0  # a yardstick is learned once, whatever the seeds of what it measures
@@ -48,7 +39,7 @@ def make_lip_sync(workspace: Workspace) -> Path:
         "lip sync",
         settings=settings,
         inputs={"faces": faces.digest},
-        sources=SOURCES,
+        code=(make_lip_sync,),
     )
     path = stage.folder / CHECKPOINT_NAME
     if not stage.complete:

@@ -6,7 +6,7 @@ true counterparts, which recordings do not have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +26,6 @@ from spfem.settings import EMOTIONS, FaceSettings
 from spfem.stages.data import make_corpus, make_persons
 from spfem.stages.edit_track import EditTrack
 from spfem.stages.edits import (
-    SOURCES,
-    TRACK_SOURCES,
     clips_by_key,
     processes,
     rendered_frames,
@@ -40,15 +38,6 @@ from spfem.workspace import Workspace
 UNMOVED = ("copy", "truth")  # rows that show a video of the corpus
 ONE_A_SOURCE = ("copy", *OWN_ROWS)  # rows whose video is the same for every wish
 FOLDER = "moved_pixels"
-UNMOVED_SOURCES = (*TRACK_SOURCES, "stages/moved_edits.py")
-MOVED_SOURCES = (
-    *SOURCES,
-    "edit/moving",
-    "settings/moved.py",
-    "stages/counterparts.py",
-    "stages/moved_codes.py",
-    "stages/moved_edits.py",
-)
 
 
 @dataclass(frozen=True)
@@ -174,7 +163,7 @@ def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_trac
             "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
         },
         inputs=inputs,
-        sources=UNMOVED_SOURCES if row in UNMOVED else MOVED_SOURCES,
+        code=(_shown_frames, _write_part) if row in UNMOVED else (_moved_frames, _write_part),
     )
 
 
@@ -189,27 +178,40 @@ class _RowJob:
 
 
 def _make_part(job: _RowJob) -> None:
+    """Make the videos and tracks of some edits of a row."""
+    _write_part(job, _shown_frames if job.made.row in UNMOVED else _moved_frames)
+
+
+Frames = Callable[["_RowJob", list[Edit]], Mapping[Edit, np.ndarray]]
+"""Gives the frames (T, H, W, 3) of edits of one source."""
+
+
+def _write_part(job: _RowJob, frames_of: Frames) -> None:
     """Make the videos that are not there, and track the written files."""
     workspace, made = job.workspace, job.made
     clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
     missing = [edit for edit in job.edits if not made.video(edit).exists()]
     if missing:
-        for edit, frames in _frames(job, missing).items():
+        for edit, frames in frames_of(job, missing).items():
             write_video(made.video(edit), frames, fps, audio_from=clips[edit.source].video)
     for edit in job.edits:
         track = track_clip(made.video(edit), workspace.scale.face)
         EditTrack.of(track).save(made.track_file(edit))
 
 
-def _frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
-    """Frames (T, H, W, 3) of edits of one source; the codes behind them are written."""
+def _shown_frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
+    """Frames of edits of one source as they lie in the corpus."""
+    source = clips_by_key(job.workspace)[edits[0].source]
+    if job.made.row == "truth":
+        return {e: read_video(source.counterpart(e.emotion)[0]).frames for e in edits}
+    return dict.fromkeys(edits, read_video(source.video).frames)
+
+
+def _moved_frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
+    """Frames of edits of one source, made; the codes behind them are written."""
     workspace, row = job.workspace, job.made.row
     source = clips_by_key(workspace)[edits[0].source]
-    if row == "truth":
-        return {e: read_video(source.counterpart(e.emotion)[0]).frames for e in edits}
     frames = read_video(source.video).frames
-    if row == "copy":
-        return dict.fromkeys(edits, frames)
     tracks = {edit: _true_track_file(job.true_tracks, edit) for edit in edits}
     codes = row_codes(workspace, row.removeprefix(NED_RENDERER), tracks)
     for edit, moved in codes.items():
@@ -236,7 +238,7 @@ def _make_true_tracks(workspace: Workspace, edits: tuple[Edit, ...]) -> Stage:
             "edits": [edit.name for edit in edits],
         },
         inputs={"corpus": make_corpus(workspace).digest},
-        sources=TRACK_SOURCES,
+        code=(_track,),
     )
     jobs = [
         (clips[edit.source].counterpart(edit.emotion)[0], path, workspace.scale.face)

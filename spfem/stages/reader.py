@@ -6,14 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from spfem.artifacts import open_stage
-from spfem.reading import films as films_module
 from spfem.reading.films import film_people, reader_cast
 from spfem.reading.learn import learn_reader
 from spfem.workspace import Workspace
-
-SOURCES = (*films_module.SOURCES, "checkpoints.py", *(
-    f"reading/{name}.py" for name in ("evidence", "learn", "reader")
-))  # fmt: skip
 
 
 def make_reader(workspace: Workspace, seed: int = 0) -> Path:
@@ -35,7 +30,7 @@ def make_reader(workspace: Workspace, seed: int = 0) -> Path:
         "reader",
         settings={"films": filmed, "face": face, "reader": scale.reader, "seed": seed},
         inputs={},
-        sources=SOURCES,
+        code=(make_reader, film_people),
     )
     path = stage.folder / "reader.safetensors"
     if not stage.complete:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import digest, file_digest, source_digest
+from spfem.artifacts import digest, file_digest
 from spfem.chain import ConditionSource, Wish, edit_expression
 from spfem.correlation.crossmodal.bank import AudioBank
 from spfem.face.track_file import FaceTrack
@@ -31,7 +31,6 @@ from spfem.supervision.renderer_pairs import collect_pairs, draw_pairs
 from spfem.workspace import Workspace
 
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
-SOURCES = ("supervision", "correlation", "manipulator/manipulate.py", "chain.py", "face")
 
 
 ShowTrack = Callable[[FaceTrack], ConditionSource]
@@ -83,7 +82,7 @@ def make_renderer_metrics(
         weights["paired"] = settings.renderer_paired
         weights["consistency"] = settings.renderer_consistency
         weights["pairs"] = float(settings.renderer_pairs)
-    inputs["supervision"] = digest([weights, source_digest(*SOURCES)])
+    inputs["supervision"] = digest(weights)
 
     def load(show: ShowTrack) -> RendererSupervision:
         pairs = None if bank is None else _load_pairs(workspace, bank, manipulator, show, seed)

@@ -8,12 +8,14 @@ from functools import lru_cache, partial
 import numpy as np
 
 from spfem.chain import ConditionSource, Wish, edit_expression
+from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
 from spfem.face.conditions import ConditionPainter
+from spfem.face.person import PersonStore
 from spfem.face.texture import face_texture
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
-from spfem.manipulator import load_manipulator
+from spfem.manipulator import Manipulator, load_manipulator
 from spfem.methods import find_method
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.stage import MadeRenderer, make_renderer
@@ -60,29 +62,43 @@ def person_texture(
 
 def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
     """The renderer that knows faces in general: learned on the `train` actors."""
+    return make_renderer(
+        workspace.stage_folder("renderer", "base", f"seed{seed}"),
+        partial(_base_clips, workspace),
+        workspace.scale.renderer,
+        inputs={"faces": make_persons(workspace).digest},
+        seed=seed,
+        device=workspace.device,
+        progress=show_progress("base renderer"),
+    )
+
+
+def _base_clips(workspace: Workspace) -> Sequence[RendererClip]:
+    """Clips of all `train` actors, spread evenly."""
     corpus, faces = make_corpus(workspace), make_persons(workspace)
-    settings = workspace.scale.renderer
     everything = corpus.select(role="train")
-    clips = everything[:: -(-len(everything) // settings.base_clips)]
-    painter = ConditionPainter(load_head_model(), settings.image_size)
+    clips = everything[:: -(-len(everything) // workspace.scale.renderer.base_clips)]
+    show = _open_show(workspace)
+
+    def make(index: int) -> RendererClip:
+        clip = clips[index]
+        return show(clip.actor, faces[clip.key]).clip()
+
+    return _Conditions(make, len(clips))
+
+
+def _open_show(workspace: Workspace) -> Callable[[str, FaceTrack], ConditionSource]:
+    """What draws the conditions of a track with the texture of an actor."""
+    painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
 
     @lru_cache
     def texture(actor: str) -> np.ndarray | None:
         return person_texture(workspace, painter, actor)
 
-    def make(index: int) -> RendererClip:
-        clip = clips[index]
-        return ConditionSource(painter, faces[clip.key], texture(clip.actor)).clip()
+    def show(actor: str, track: FaceTrack) -> ConditionSource:
+        return ConditionSource(painter, track, texture(actor))
 
-    return make_renderer(
-        workspace.stage_folder("renderer", "base", f"seed{seed}"),
-        lambda: _Conditions(make, len(clips)),
-        settings,
-        inputs={"faces": faces.digest},
-        seed=seed,
-        device=workspace.device,
-        progress=show_progress("base renderer"),
-    )
+    return show
 
 
 def make_actor_renderer(
@@ -94,11 +110,8 @@ def make_actor_renderer(
     to another emotion by the method's own manipulator with the real frames of the same moments;
     with retrieved pairs the renderer also learns real frames of the wished emotion.
     """
-    corpus, faces = make_corpus(workspace), make_persons(workspace)
-    base = make_base_renderer(workspace, seed)
-    settings, wanted = workspace.scale.renderer, find_method(method)
-    clips = learning_clips(corpus, actor)
-    inputs = {"faces": faces.digest, "actor": actor}
+    base, wanted = make_base_renderer(workspace, seed), find_method(method)
+    inputs = {"faces": make_persons(workspace).digest, "actor": actor}
     manipulator = metrics = None
     if wanted.supervised:
         path = make_manipulator(workspace, method, seed)
@@ -106,28 +119,13 @@ def make_actor_renderer(
         inputs |= metrics.inputs
         # Pairs have conditions of their own.
         manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
-    painter = ConditionPainter(load_head_model(), settings.image_size)
-
-    @lru_cache
-    def texture() -> np.ndarray | None:
-        return person_texture(workspace, painter, actor)
-
-    def show(track: FaceTrack) -> ConditionSource:
-        return ConditionSource(painter, track, texture())
-
-    def make(index: int) -> RendererClip:
-        track = faces[clips[index].key]
-        if manipulator is None:
-            return show(track).clip()
-        other = (clips[index].label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
-        wish = Wish(EMOTIONS[other])
-        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
-        return show(track).clip(moved)
-
+    show = partial(_open_show(workspace), actor)
+    clips = learning_clips(make_corpus(workspace), actor)
+    move = None if manipulator is None else partial(_moved_codes, manipulator, seed)
     return make_renderer(
         workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        lambda: _Conditions(make, len(clips)),
-        settings,
+        partial(_actor_clips, clips, make_persons(workspace), show, move),
+        workspace.scale.renderer,
         inputs=inputs,
         seed=seed,
         base=base,
@@ -135,3 +133,27 @@ def make_actor_renderer(
         device=workspace.device,
         progress=show_progress(f"renderer {method} {actor}"),
     )
+
+
+def _actor_clips(
+    clips: Sequence[Clip],
+    faces: PersonStore,
+    show: Callable[[FaceTrack], ConditionSource],
+    move: Callable[[Clip, FaceTrack, int], np.ndarray] | None,
+) -> Sequence[RendererClip]:
+    """Clips of one actor, where wanted beside conditions of moved expressions."""
+
+    def make(index: int) -> RendererClip:
+        clip, track = clips[index], faces[clips[index].key]
+        return show(track).clip(None if move is None else move(clip, track, index))
+
+    return _Conditions(make, len(clips))
+
+
+def _moved_codes(
+    manipulator: Manipulator, seed: int, clip: Clip, track: FaceTrack, index: int
+) -> np.ndarray:
+    """Codes (T, E) of a clip, moved to another emotion."""
+    other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
+    wish = Wish(EMOTIONS[other])
+    return edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)

@@ -31,8 +31,12 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
         f"similarity {name}",
         settings={"metric": name, "settings": used, "roles": dict(corpus.roles)},
         inputs={f"seed{seed}": file_digest(path) for seed, path in checkpoints.items()}
-        | {"corpus": corpus.digest},
-        sources=("correlation", "evaluation/similarity.py", "statistics.py"),
+        | {
+            "corpus": corpus.digest,
+            "faces": make_faces(workspace).digest,
+            "pairs": make_pairs(workspace).digest,
+        },
+        code=(make_similarity,),
     )
     table_path, scores_path = stage.folder / TABLE_NAME, stage.folder / SCORES_NAME
     if not stage.complete:

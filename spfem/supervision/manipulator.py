@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.artifacts import digest, file_digest, source_digest
+from spfem.artifact_code import code_digest
+from spfem.artifacts import digest, file_digest
 from spfem.correlation import CrossModalCoherence, SpatialCoherence
 from spfem.correlation.crossmodal.bank import AudioBank
-from spfem.correlation.crossmodal.learn import SOURCES as CROSS_MODAL_SOURCES
-from spfem.correlation.learn_temporal import SOURCES as TEMPORAL_SOURCES
 from spfem.correlation.temporal_training import metric_class
 from spfem.face.differentiable import ShapeRenderer
 from spfem.face.track_file import FaceTrack
@@ -26,23 +26,6 @@ from spfem.settings import SupervisionSettings
 from spfem.supervision.heads import HeadLosses
 from spfem.supervision.pairs import PairLosses, embed_windows
 from spfem.supervision.retrieved_windows import RetrievedWindows
-
-HEAD_SOURCES = (
-    *TEMPORAL_SOURCES,
-    "face/differentiable.py",
-    "face/mesh.py",
-    "head/rasterise.py",
-    "supervision/heads.py",
-    "supervision/manipulator.py",
-)
-PAIR_SOURCES = (
-    *CROSS_MODAL_SOURCES,
-    "correlation/crossmodal/paired.py",
-    "correlation/crossmodal/retrieval.py",
-    "supervision/manipulator.py",
-    "supervision/pairs.py",
-    "supervision/retrieved_windows.py",
-)
 
 
 @dataclass(frozen=True)
@@ -110,20 +93,17 @@ def supervise_manipulator(
     def bind(keys: tuple[str, ...], windows: Windows) -> Guide:
         parts: list[HeadLosses | PairLosses] = []
         if supervisors.draws_heads:
-            people = np.stack([tracks[key].identity for key in keys])
-            identities = torch.from_numpy(people).to(device)
-            parts.append(_draw_heads(supervisors, settings, head, identities, seed, device))
+            people = [tracks[key].identity for key in keys]
+            parts.append(_draw_heads(supervisors, settings, head, people, seed, device))
         retrieve = None
         if supervisors.cross_modal is not None:
             metric = CrossModalCoherence.load(supervisors.cross_modal, device=device)
-            embeddings = embed_windows(metric, windows)
-            parts.append(PairLosses(metric, embeddings, settings.manipulator_paired_form))
-            retrieve = RetrievedWindows(supervisors.banks, keys, windows, seed=seed).draw
-
-        def losses(edit: Edit) -> dict[str, Tensor]:
-            return {name: loss for part in parts for name, loss in part(edit).items()}
-
-        return Guide(weights, losses, retrieve)
+            pairs, retrieved = _retrieve_pairs(
+                metric, supervisors.banks, settings, keys, windows, seed
+            )
+            parts.append(pairs)
+            retrieve = retrieved.draw
+        return Guide(weights, partial(_join_losses, parts), retrieve)
 
     facts: dict[str, Any] = {"weights": weights}
     if supervisors.cross_modal is not None:
@@ -136,14 +116,32 @@ def supervise_manipulator(
     return Supervision(facts, _digests(supervisors), bind)
 
 
+def _join_losses(parts: Sequence[HeadLosses | PairLosses], edit: Edit) -> dict[str, Tensor]:
+    return {name: loss for part in parts for name, loss in part(edit).items()}
+
+
+def _retrieve_pairs(
+    metric: CrossModalCoherence,
+    banks: Mapping[str, AudioBank],
+    settings: SupervisionSettings,
+    keys: tuple[str, ...],
+    windows: Windows,
+    seed: int,
+) -> tuple[PairLosses, RetrievedWindows]:
+    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
+    return losses, RetrievedWindows(banks, keys, windows, seed=seed)
+
+
 def _draw_heads(
     supervisors: Supervisors,
     settings: SupervisionSettings,
     head: HeadModel,
-    identities: Tensor,
+    people: Sequence[np.ndarray],
     seed: int,
     device: str,
 ) -> HeadLosses:
+    """Losses of drawn heads; `people` are the identities (I,) of the clips."""
+    identities = torch.from_numpy(np.stack(people)).to(device)
     path = supervisors.spatial
     spatial = None if path is None else SpatialCoherence.load(path, device=device)
     temporal = {
@@ -166,13 +164,13 @@ def _draw_heads(
 def _digests(supervisors: Supervisors) -> dict[str, str]:
     digests = {}
     if supervisors.draws_heads:
-        digests["code of heads"] = source_digest(*HEAD_SOURCES)
+        digests["code of heads"] = code_digest(_draw_heads, _join_losses)
     if supervisors.spatial is not None:
         digests["spatial"] = file_digest(supervisors.spatial)
     for name, path in supervisors.temporal.items():
         digests[name] = file_digest(path)
     if supervisors.cross_modal is not None:
-        digests["code of pairs"] = source_digest(*PAIR_SOURCES)
+        digests["code of pairs"] = code_digest(_retrieve_pairs, _join_losses)
         digests["cross_modal"] = file_digest(supervisors.cross_modal)
         digests["banks"] = digest({actor: bank.digest for actor, bank in supervisors.banks.items()})
     return digests

@@ -192,18 +192,6 @@ Each is put into its folder before the next is made, so what others are learned 
 
 
 LARGEST_ROUNDING = 0.005  # of a figure, by half precision, unless its interval is wider
-SOURCES = (
-    "checkpoints.py",
-    "correlation",
-    "evaluation/emotion.py",
-    "evaluation/mouth.py",
-    "evaluation/retrieval.py",
-    "evaluation/similarity.py",
-    "manipulator",
-    "reading",
-    "statistics.py",
-    *(f"weights/{name}.py" for name in ("card", "make", "measure")),
-)
 
 
 @dataclass(frozen=True)
@@ -259,7 +247,7 @@ def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> 
         f"weights {name}",
         settings={"name": name, "seed": seed, "evaluation": workspace.scale.evaluation},
         inputs={**recipe.measured_with(workspace), "checkpoint": file_digest(checkpoint)},
-        sources=SOURCES,
+        code=(pack_half, _rounding, _card, write_card, recipe.measure),
     )
     path = shipped_path(name, stage.folder)
     if not stage.complete:

@@ -27,7 +27,7 @@ ONE = {"error": Measured(np.array([[1.0, 2.0]]), CLUSTERS[:1])}
 
 
 def a_recipe(folder, **changes):
-    given = {"settings": {"steps": 1}, "inputs": {"faces": "1"}, "sources": ("seeds.py",)}
+    given = {"settings": {"steps": 1}, "inputs": {"faces": "1"}, "code": (find_variant,)}
     return Recipe(folder / "stage", "ablation", **{**given, **changes})
 
 
@@ -72,7 +72,7 @@ def test_a_killed_variant_keeps_its_state_and_a_finished_one_only_its_numbers(tm
 
 def test_reading_what_belongs_to_other_inputs_gives_nothing_and_removes_nothing(tmp_path):
     make_variant(a_recipe(tmp_path), lambda folder: ONE)
-    for changed in ({"inputs": {"faces": "2"}}, {"settings": {"steps": 2}}, {"sources": ()}):
+    for changed in ({"inputs": {"faces": "2"}}, {"settings": {"steps": 2}}, {"code": ()}):
         assert read_variant(a_recipe(tmp_path, **changed)) is None
     assert read_variant(a_recipe(tmp_path)) is not None
 
@@ -175,7 +175,6 @@ def test_a_recipe_depends_on_what_changes_and_on_the_seed(tmp_path):
         recipes = [table.recipe(material, v, seed) for v in table.variants for seed in (0, 1)]
         keys = {repr((recipe.settings, recipe.inputs)) for recipe in recipes}
         assert len(keys) == len(recipes)
-        assert all("evaluation" not in recipe.sources for recipe in recipes)
 
 
 def test_the_estimate_counts_missing_variants_and_processes(tmp_path, monkeypatch):

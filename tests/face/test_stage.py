@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, CorpusError, SettingsError
-from spfem.face.stage import extract_actor_faces, extract_faces, track_path
+from spfem.face.stage import _track_one, extract_actor_faces, extract_faces, track_path
 from spfem.face.track import track_clip
 from spfem.media.video import write_video
 from spfem.settings import FaceSettings
@@ -84,7 +85,7 @@ def test_the_stage_lists_damaged_clips_and_resumes(frames, tmp_path, monkeypatch
         [row] = csv.DictReader(file)
     assert (row["clip"], row["reason"]) == (bad, store.damaged[bad])
 
-    monkeypatch.setattr("spfem.face.stage._track_one", refuse)
+    monkeypatch.setattr("spfem.face.stage._track_one", wraps(_track_one)(refuse))  # of one code
     with pytest.warns(UserWarning, match=bad):
         again = extract_faces(corpus, tmp_path / "faces", replace(SETTINGS, processes=2))
     assert (again.digest, dict(again.damaged)) == (store.digest, dict(store.damaged))

@@ -12,8 +12,6 @@ from spfem.corpus.recordings.survey import survey_content
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import CorpusError, SettingsError
 
-SOURCES = ("corpus/recordings", "corpus/clips.py", "corpus/corpus_list.py", "media")
-
 
 def list_recordings(root: Path, folder: Path) -> Corpus:
     """The corpus of a folder of recordings, listed in `corpus.json` of the stage folder.
@@ -44,7 +42,7 @@ def _list_recordings(root: Path, folder: Path, _stamp: int) -> Corpus:
         "corpus",
         settings={"root": str(root)},
         inputs={"files": content.digest()},
-        sources=SOURCES,
+        code=(_list_recordings,),
     )
     if not stage.complete:
         survey = survey_content(content)

@@ -31,12 +31,6 @@ from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 
 CORPUS_NAME = "synthetic"
-SOURCES = (
-    "corpus/synthetic",
-    "media",
-    "head",
-    "face_units.py",
-)
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
         "corpus",
         settings=replace(settings, processes=1),
         inputs={"landmarks": file_digest(EMBEDDING_PATH)},
-        sources=SOURCES,
+        code=(build_synthetic_corpus,),
         force=force,
     )
     if stage.complete:

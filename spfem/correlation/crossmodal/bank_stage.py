@@ -10,7 +10,7 @@ import torch
 
 from spfem.artifacts import file_digest, open_stage
 from spfem.correlation.crossmodal.bank import AudioBank, make_bank
-from spfem.correlation.crossmodal.learn import SOURCES, Signals
+from spfem.correlation.crossmodal.learn import Signals
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.samples import tabulate_frames
 from spfem.errors import ArtifactError
@@ -52,7 +52,7 @@ def measure_banks(
         "audio banks",
         settings={"window_frames": window_frames, "clips": plain},
         inputs={**inputs, "metric": file_digest(checkpoint)},
-        sources=(*SOURCES, "correlation/crossmodal/bank.py"),
+        code=(measure_banks, signals),
         force=force,
     )
     model = CrossModalCoherence.load(checkpoint, device=device)

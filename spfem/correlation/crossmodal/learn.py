@@ -28,27 +28,6 @@ from spfem.errors import CorpusError
 from spfem.settings import CrossModalSettings
 
 ENCODER_NAME = "encoder.safetensors"
-_PARTS = (
-    "batches",
-    "encoders",
-    "fusion",
-    "joint",
-    "losses",
-    "model",
-    "norm",
-    "resnet",
-    "samples",
-    "schedule",
-    "single",
-)
-SOURCES = (
-    "checkpoints.py",
-    "correlation/preprocess.py",
-    "correlation/training.py",
-    "distributed.py",
-    *(f"correlation/crossmodal/{name}.py" for name in _PARTS),
-)
-"""The files whose code decides what is learned."""
 
 Signals = Callable[[str, tuple[str, ...]], ClipSignals]
 """Gives the named modalities of one clip by its key; called once for each clip."""
@@ -129,7 +108,7 @@ def learn_single(
             "roles": dict(roles),
         },
         inputs={**inputs, "pairs": pairs.digest},
-        sources=SOURCES,
+        code=(learn_single, signals, type(pairs)),
         force=force,
     )
     path = folder / ENCODER_NAME
@@ -192,7 +171,7 @@ def learn_joint(
         f"cross-modal {visual}",
         settings={"cross_modal": settings, "visual": visual, "seed": seed, "roles": dict(roles)},
         inputs={**inputs, **made_from, "pairs": pairs.digest},
-        sources=SOURCES,
+        code=(learn_joint, signals, type(pairs)),
         force=force,
     )
     checkpoint = folder / metric_name(visual)

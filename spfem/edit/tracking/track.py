@@ -28,17 +28,6 @@ from spfem.reading.reader import KIND, FaceReader
 from spfem.settings import FaceSettings, ReadSettings
 
 FILE_NAME = "track.npz"
-SOURCES = (
-    "edit/tracking",
-    "face",
-    "reading/evidence.py",
-    "reading/reader.py",
-    "reading/refit.py",
-    "head",
-    "face_units.py",
-    "media",
-    "evaluation/identity.py",
-)
 
 
 def track_video(
@@ -146,7 +135,7 @@ def make_track(
             "reader": file_digest(pretrained_file(KIND)),
             "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
         },
-        sources=SOURCES,
+        code=(track_video,),
     )
     if not stage.complete:
         track = track_video(path, settings, face=face)
