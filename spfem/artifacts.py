@@ -24,6 +24,7 @@ from uuid import uuid4
 from spfem.errors import ArtifactError
 
 RECORD_NAME = "artifact.json"
+STATE_NAME = "training_state.safetensors"  # of what a stage learns, until it is finished
 PACKAGE_FOLDER = Path(__file__).parent
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -185,6 +186,7 @@ class Stage:
         self.record["facts"] = _plain(facts)
         self.record["complete"] = True
         self.pause()
+        (self.folder / STATE_NAME).unlink(missing_ok=True)
 
 
 def open_stage(

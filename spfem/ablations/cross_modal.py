@@ -30,7 +30,6 @@ from spfem.correlation.frame_pairs import AlignedClips
 from spfem.settings import CrossModalSettings
 from spfem.stages.metrics import clip_signals
 
-STATE_STEPS = 50
 SOURCES = (
     *CROSS_MODAL_SOURCES,
     "ablations/cross_modal.py",
@@ -51,7 +50,6 @@ def variant_settings(
             "single_steps": steps,
             "joint_steps": steps,
             "consistency_start": steps // 5,
-            "checkpoint_steps": STATE_STEPS,
             **variant.changes,
         },
     )

@@ -27,12 +27,12 @@ from spfem.correlation.similarity import (
     list_comparisons,
     score_similarity,
 )
-from spfem.correlation.training import Outcome, Progress, run_learning
+from spfem.correlation.training import Outcome, learn_by_comparing
 from spfem.evaluation.gradient_map import gradient_maps, mouth_region
 from spfem.settings import SpatialSettings
+from spfem.training import Progress, torch_generator
 
 LIST_SEED = 0
-STATE_STEPS = 50  # between two saves from which a killed run goes on
 SOURCES = (
     *SPATIAL_SOURCES,
     "ablations/material.py",
@@ -49,7 +49,7 @@ def spatial_settings(material: Material, variant: Variant, steps: int) -> Spatia
     """Settings of the spatial metric with the changes of a variant, and so many steps."""
     return replace(
         material.workspace.scale.spatial,
-        **{**variant.changes, "steps": steps, "checkpoint_steps": STATE_STEPS},
+        **{**variant.changes, "steps": steps},
     )
 
 
@@ -72,16 +72,24 @@ def learn_partial(
     """
     device = next(model.parameters()).device
 
-    def compare(random: np.random.Generator) -> Outcome:
+    def compare(index: int, random: np.random.Generator) -> Outcome:
         neutral, emotion = train.draw(model.settings.batch_size, random)
-        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+        generator = torch_generator(random)
         query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
         return Outcome(model.total(model.compare(query, key, generator=generator)))
 
-    run_learning(
-        model, compare, None, model.settings,
-        seed=seed, name="spatial", folder=folder, progress=progress,
-    )  # fmt: skip
+    learn_by_comparing(
+        model,
+        compare,
+        None,
+        model.settings,
+        steps=model.settings.steps,
+        learning_rate=model.settings.learning_rate,
+        seed=seed,
+        name="spatial",
+        folder=folder,
+        progress=progress,
+    )
     return model.supervise()
 
 

@@ -35,7 +35,6 @@ SETTINGS = TemporalSettings(
     batch_size=2,
     steps=7,
     curve_steps=3,
-    checkpoint_steps=3,
     decay_share=0.5,
 )
 

@@ -63,7 +63,7 @@ def test_learning_raises_matched_and_lowers_mismatched_on_an_unseen_actor(splits
 
 def test_a_killed_run_continues_to_the_same_weights(splits, tmp_path):
     train, held_out, _ = splits
-    settings = replace(SMALL, steps=9, checkpoint_steps=4, curve_steps=3, decay_share=0.5)
+    settings = replace(SMALL, steps=9, curve_steps=3, decay_share=0.5)
     whole = train_spatial(train, held_out, settings, seed=1)
     with pytest.raises(KilledError):
         train_spatial(train, held_out, settings, seed=1, folder=tmp_path, progress=killed_after(6))
