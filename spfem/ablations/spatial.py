@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means

@@ -140,9 +140,7 @@ def _mean_scores(outcome: Outcome) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _unseen(
-    model: nn.Module, compare: DrawAndCompare, seed: int, steps: int
-) -> dict[str, float]:
+def _unseen(model: nn.Module, compare: DrawAndCompare, seed: int, steps: int) -> dict[str, float]:
     """Loss and scores of unseen data: the same data and places at every step."""
     model.eval()
     rows = []

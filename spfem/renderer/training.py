@@ -25,13 +25,12 @@ from spfem.training import (
     CURVE_ROWS,
     Progress,
     falling_rate,
-    step_generator,
     step_random,
+    torch_generator,
     train,
 )
 
 BETAS = (0.5, 0.999)  # of Adam
-JITTER = 0  # which random numbers; those of supervising terms follow
 
 
 class LastPictures(nn.Module):
@@ -139,13 +138,14 @@ def train_renderer(
         if first not in drawn:  # a run that goes on amid a sequence draws it as its first step did
             draws = random if first == index else step_random(seed, first)
             drawn.clear()
-            drawn[first] = draw_sequences(clips, _frames_at(first, steps, settings), settings, draws)
+            drawn[first] = draw_sequences(
+                clips, _frames_at(first, steps, settings), settings, draws
+            )
         sequence = drawn[first]
         part = _chunk(sequence, position, settings)
-        jitter = step_generator(seed, JITTER, index)
         with autocast(device, settings.precision):
             conditions = jitter_conditions(
-                to_network(part.conditions, device), settings.augmentation, jitter
+                to_network(part.conditions, device), settings.augmentation, torch_generator(random)
             )
             generated, following = generate_chunk(
                 renderer.generator, conditions, last.pictures if position else None
@@ -172,7 +172,7 @@ def train_renderer(
                     supervision,
                     sequence,
                     position,
-                    key=(seed, index),
+                    random=random,
                     device=device,
                     perceptual=perceptual,
                 )

@@ -104,15 +104,11 @@ class HeadLosses:
             places[name] = tuple((row, frame) for row in rows for frame in frames)
         return places
 
-    def _compare(
-        self, name: str, drawn: Tensor, real: Tensor, random: torch.Generator
-    ) -> Tensor:
+    def _compare(self, name: str, drawn: Tensor, real: Tensor, random: torch.Generator) -> Tensor:
         if name == "spatial" and self.spatial is not None:
             return self.spatial.total(self.spatial.compare(drawn, real, generator=random))
         metric = self.temporal[name]
         shape = (-1, metric.settings.window_frames)
         return metric.total(
-            metric.compare(
-                drawn.unflatten(0, shape), real.unflatten(0, shape), generator=random
-            )
+            metric.compare(drawn.unflatten(0, shape), real.unflatten(0, shape), generator=random)
         )
