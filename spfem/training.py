@@ -25,7 +25,7 @@ from torch.optim import Optimizer
 
 from spfem.artifacts import STATE_NAME, digest
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, tensors_below
-from spfem.distributed import is_first, mean_of_all, wait_for_all
+from spfem.distributed import average_gradients, is_first, mean_of_all, wait_for_all
 from spfem.errors import CheckpointError, SpfemError, TrainingStateError
 
 CURVE_ROWS = 100  # of a learning curve, about, where the learner does not say how far apart
@@ -77,9 +77,10 @@ def falling_rate(steps: int, share: float) -> Callable[[int], float]:
 
 
 def descend(loss: Tensor, optimiser: Optimizer) -> None:
-    """One step of an optimiser down the gradient of `loss`."""
+    """One step of an optimiser down the gradient of `loss`, the mean over all processes."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    average_gradients(value for group in optimiser.param_groups for value in group["params"])
     optimiser.step()
 
 

@@ -200,8 +200,10 @@ def one_thread():
 def test_a_killed_run_ends_as_an_uninterrupted_one(name, tmp_path, monkeypatch, one_thread):
     learner, given = LEARNERS[name]
     monkeypatch.setattr(training, "KEEP_SECONDS", 0.0)
+    before = torch.random.get_rng_state()
     weights, curve = learner(*given, seed=1)
-    torch.manual_seed(99)  # no draw comes from the global state
+    assert torch.equal(torch.random.get_rng_state(), before)  # nor is the global state used:
+    torch.manual_seed(99)
     with pytest.raises(KilledError):
         learner(*given, seed=1, folder=tmp_path, progress=killed)
     done = []

@@ -19,17 +19,16 @@ from spfem.ablations.table import ablation_folder
 from spfem.ablations.variants import Variant
 from spfem.correlation.frame_pairs import FrameProvider
 from spfem.correlation.learn import SOURCES as SPATIAL_SOURCES
-from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.similarity import (
     Comparison,
     SimilarityScores,
     list_comparisons,
     score_similarity,
 )
-from spfem.correlation.training import Outcome, learn_by_comparing
+from spfem.correlation.training import learn_from_frames
 from spfem.evaluation.gradient_map import gradient_maps, mouth_region
 from spfem.settings import SpatialSettings
-from spfem.training import Progress, torch_generator
+from spfem.training import Progress
 
 LIST_SEED = 0
 SOURCES = (
@@ -60,7 +59,7 @@ def learn_partial(
     folder: Path | None = None,
     progress: Progress = iter,
 ) -> PartialSpatialCoherence:
-    """Learn in place, step by step as `train_spatial` does, and freeze.
+    """Learn in place, as `train_spatial` does, and freeze.
 
     Args:
         model: with initial weights.
@@ -69,26 +68,7 @@ def learn_partial(
         folder: of the state from which a killed run goes on.
         progress: wrapper of the step loop.
     """
-    device = next(model.parameters()).device
-
-    def compare(index: int, random: np.random.Generator) -> Outcome:
-        neutral, emotion = train.draw(model.settings.batch_size, random)
-        generator = torch_generator(random)
-        query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
-        return Outcome(model.total(model.compare(query, key, generator=generator)))
-
-    learn_by_comparing(
-        model,
-        compare,
-        None,
-        model.settings,
-        steps=model.settings.steps,
-        learning_rate=model.settings.learning_rate,
-        seed=seed,
-        name="spatial",
-        folder=folder,
-        progress=progress,
-    )
+    learn_from_frames(model, train, None, seed=seed, folder=folder, progress=progress)
     return model.supervise()
 
 

@@ -16,7 +16,7 @@ from spfem.correlation.scores import level_scores
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.speech import draw_moments, speech_loss
 from spfem.correlation.untrained import initial_metric
-from spfem.distributed import mean_of_all, own_share, refuse_sharing, share_learning
+from spfem.distributed import mean_of_all, own_share, refuse_sharing, share_norms
 from spfem.errors import SettingsError
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import (
@@ -99,11 +99,11 @@ def learn_by_comparing(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     on_gpu = all(parameter.is_cuda for parameter in parameters)
     optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=on_gpu or None)
-    shared = share_learning(model, compare)
+    share_norms(model)
     last: list[Outcome] = []
 
     def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
-        last[:] = [shared(index, random)]
+        last[:] = [compare(index, random)]
         descend(last[0].loss, optimiser)
         return {"loss": last[0].loss}
 
@@ -183,6 +183,22 @@ def train_spatial(
     if first is not None:
         model.load_state_dict(first.state_dict())
 
+    curve = learn_from_frames(model, train, held_out, seed=seed, folder=folder, progress=progress)
+    return TrainedMetric(model, curve)
+
+
+def learn_from_frames(
+    model: SpatialCoherence,
+    train: FrameProvider,
+    held_out: FrameProvider | None,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> list[Row]:
+    """Learn a spatial metric in place, on its device; arguments and curve as in `train_spatial`."""
+    settings, device = model.settings, next(model.parameters()).device
+
     def comparing(provider: FrameProvider, share: Share = whole_batch) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
             drawn = provider.draw(settings.batch_size, random)
@@ -210,7 +226,7 @@ def train_spatial(
 
         return compare_moments if settings.speech_weight else compare
 
-    curve = learn_by_comparing(
+    return learn_by_comparing(
         model,
         comparing(train, own_share),
         None if held_out is None else comparing(held_out),
@@ -222,4 +238,3 @@ def train_spatial(
         folder=folder,
         progress=progress,
     )
-    return TrainedMetric(model, curve)

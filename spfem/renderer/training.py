@@ -33,26 +33,10 @@ from spfem.training import (
 BETAS = (0.5, 0.999)  # of Adam
 
 
-class LastPictures(nn.Module):
-    """The last own pictures of a sequence, which one step hands on to the next.
-
-    Args:
-        settings: of the renderer.
-    """
-
-    pictures: Tensor
-
-    def __init__(self, settings: RendererSettings) -> None:
-        super().__init__()
-        side = settings.image_size
-        shape = (settings.batch_size, settings.window_frames - 1, 3, side, side)
-        self.register_buffer("pictures", torch.zeros(shape))
-
-
 def renderer_optimisers(renderer: TrainedRenderer, learning_rate: float) -> dict[str, Adam]:
     """One optimiser for the generator, and one for all discriminators."""
-    others = [network for name, network in renderer.networks().items() if name != "generator"]
-    sides = {"generator": renderer.generator, "discriminators": nn.ModuleList(others)}
+    generator, *others = renderer.networks().values()
+    sides = {"generator": generator, "discriminators": nn.ModuleList(others)}
     return {
         name: Adam(side.parameters(), lr=learning_rate, betas=BETAS, fused=True)
         for name, side in sides.items()
@@ -129,7 +113,9 @@ def train_renderer(
     for network in renderer.networks().values():
         network.to(device)
     optimisers = renderer_optimisers(renderer, rate)
-    last = LastPictures(settings).to(device)
+    last = nn.Module()  # what a step hands on to the next: the last own pictures of the sequence
+    shape = (settings.batch_size, settings.window_frames - 1, 3, *2 * [settings.image_size])
+    last.register_buffer("pictures", torch.zeros(shape, device=device))
     places = _places(steps, settings)
     drawn: dict[int, Sequences] = {}  # the sequence of the present step, by its first step
 
@@ -148,9 +134,9 @@ def train_renderer(
                 to_network(part.conditions, device), settings.augmentation, torch_generator(random)
             )
             generated, following = generate_chunk(
-                renderer.generator, conditions, last.pictures if position else None
+                renderer.generator, conditions, last.get_buffer("pictures") if position else None
             )
-            last.pictures.copy_(following)
+            last.get_buffer("pictures").copy_(following)
             newest = conditions[:, settings.window_frames - 1 :].flatten(0, 1)
             real = cover_outside(
                 to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]

@@ -177,20 +177,6 @@ def test_accumulated_gradients_are_the_sums_over_all_steps(material):
     same_weights(plain, learned, rtol=1e-3, atol=1e-4)
 
 
-def test_seed_decides_everything_and_the_global_state_nothing(material):
-    table, train, _, _, _ = material
-    settings = replace(SMALL, single_steps=2)
-    torch.manual_seed(5)
-    state = torch.random.get_rng_state()
-    first = train_single("audio", table, train, None, settings, seed=3).encoder
-    assert torch.equal(torch.random.get_rng_state(), state)
-    torch.manual_seed(99)
-    again = train_single("audio", table, train, None, settings, seed=3).encoder
-    other = train_single("audio", table, train, None, settings, seed=4).encoder
-    assert torch.equal(first.fc.weight, again.fc.weight)
-    assert not torch.equal(first.fc.weight, other.fc.weight)
-
-
 def test_unknown_modalities_are_refused(material):
     table, train, _, _, _ = material
     with pytest.raises(SettingsError, match="smell"):
