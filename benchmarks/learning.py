@@ -42,7 +42,7 @@ def learn_there(
     """
     begun = time.monotonic()
     precision = "bfloat16" if device != "cpu" else "float32"
-    settings = replace(sizes.spatial, precision=precision, checkpoint_steps=10**9)
+    settings = replace(sizes.spatial, precision=precision)
     start = untrained_metric(faces.train, settings, seed=0, device=device)
     rows = _score(start, faces, "before")
     tried = replace(settings, steps=min(TRIED_STEPS, sizes.learning_steps), curve_steps=10**9)

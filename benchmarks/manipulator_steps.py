@@ -27,6 +27,7 @@ from spfem.manipulator.training_step import Trainer
 from spfem.settings import SupervisionSettings
 from spfem.supervision.heads import HeadLosses
 from spfem.supervision.pairs import PairLosses, embed_windows
+from spfem.training import step_random
 
 CLIPS = 14  # two of each emotion
 TRAINED, EDITED = 3.0, 100.0  # aims: times the literal version
@@ -79,7 +80,12 @@ def _iterate(
     guide = None if guide_of is None else guide_of(windows)
     trainer = Trainer(manipulator, sizes.manipulator, windows, guide)  # type: ignore[arg-type]
     numbers = itertools.count()
-    return lambda: trainer.step(next(numbers))
+
+    def iterate() -> None:
+        number = next(numbers)
+        trainer.step(number, step_random(0, number))
+
+    return iterate
 
 
 def _windows(sizes: Sizes, device: str) -> Windows:

@@ -22,7 +22,7 @@ from spfem.renderer.conditions import cover_outside, to_network
 from spfem.renderer.objective import renderer_losses
 from spfem.renderer.recurrence import generate_chunk
 from spfem.renderer.render import render_clips
-from spfem.renderer.training_state import TrainingState
+from spfem.renderer.training import renderer_optimisers, update_renderer
 from spfem.settings import ManipulatorSettings, RendererSettings
 
 
@@ -149,7 +149,7 @@ def own_steps(renderer: TrainedRenderer, clip: RendererClip, device: str) -> Cal
     settings = renderer.settings
     for network in renderer.networks().values():
         network.to(device).train()
-    state = TrainingState(renderer, settings, seed=0, steps=1, folder=None)
+    optimisers = renderer_optimisers(renderer, settings.learning_rate)
     conditions, faces, centres = sequence_tensors(clip, device)
     lead = settings.window_frames - 1
 
@@ -167,7 +167,7 @@ def own_steps(renderer: TrainedRenderer, clip: RendererClip, device: str) -> Cal
                 )
             terms = {**ours, **theirs}
             first = first or {name: float(value.detach()) for name, value in terms.items()}
-            state.update(ours, theirs)
+            update_renderer(optimisers, ours, theirs)
         return first
 
     return run

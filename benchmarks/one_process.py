@@ -17,7 +17,13 @@ from benchmarks.agreement import distance
 from benchmarks.made_up import made_up_images
 from benchmarks.sizes import rehearsed
 from spfem.correlation.spatial import SpatialCoherence
-from spfem.distributed import average_gradients, joined_processes, mean_of_all, wait_for_all
+from spfem.distributed import (
+    average_gradients,
+    joined_processes,
+    mean_of_all,
+    share_norms,
+    wait_for_all,
+)
 
 
 def gradients_of_both(device: str) -> dict[str, float]:
@@ -32,10 +38,11 @@ def gradients_of_both(device: str) -> dict[str, float]:
         random = torch.Generator().manual_seed(0)
         return metric.total(metric.compare(*pictures, generator=random))
 
-    compared = average_gradients(shared, lambda: loss_of(shared))
-    losses = [loss_of(alone), compared()]
+    share_norms(shared)
+    losses = [loss_of(alone), loss_of(shared)]
     for loss in losses:
         loss.backward()
+    average_gradients(shared.parameters())
     wait_for_all()
     mean = mean_of_all(losses[1])
     found = [

@@ -25,9 +25,10 @@ from spfem.renderer.objective import renderer_losses
 from spfem.renderer.recurrence import generate_chunk
 from spfem.renderer.render import render_clips
 from spfem.renderer.supervision import RendererSupervision, supervising_terms
-from spfem.renderer.training_state import TrainingState
+from spfem.renderer.training import renderer_optimisers, update_renderer
 from spfem.settings import RendererSettings
 from spfem.supervision.renderer_faces import spatial_term, window_term
+from spfem.training import step_random
 
 PRECISIONS = ("float32", "bfloat16")
 STEPS = 3  # of a sequence
@@ -104,7 +105,7 @@ def _silent_step(
     settings = renderer.settings
     for network in renderer.networks().values():
         network.to(device).train()
-    state = TrainingState(renderer, settings, seed=0, steps=1, folder=None)
+    optimisers = renderer_optimisers(renderer, settings.learning_rate)
     conditions, faces, centres = sequence_tensors(clip, device)
     lead, frames = settings.window_frames - 1, settings.chunk_frames
     seen, faces, centres = conditions[: lead + frames], faces[:frames], centres[:frames]
@@ -116,9 +117,9 @@ def _silent_step(
             ours, theirs = renderer_losses(renderer, seen[lead:], made[0], real, centres)
             if supervision is not None and sequence is not None:
                 ours |= supervising_terms(
-                    renderer, supervision, sequence, 0, key=(0, 0), device=device
+                    renderer, supervision, sequence, 0, random=step_random(0, 0), device=device
                 )
-        state.update(ours, theirs)
+        update_renderer(optimisers, ours, theirs)
 
     return step
 

@@ -23,6 +23,7 @@ from spfem.artifact_code import MadeBy, code_digest
 from spfem.errors import ArtifactError
 
 RECORD_NAME = "artifact.json"
+STATE_NAME = "training_state.safetensors"  # of what a stage learns, until it is finished
 
 
 def _plain(value: Any) -> Any:
@@ -146,6 +147,7 @@ class Stage:
         self.record["facts"] = _plain(facts)
         self.record["complete"] = True
         self.pause()
+        (self.folder / STATE_NAME).unlink(missing_ok=True)
 
 
 def open_stage(

@@ -19,6 +19,7 @@ from spfem.errors import CheckpointError, SpfemError
 Settings = TypeVar("Settings")
 
 NAMES_SHOWN = 5  # of entries in an error
+RETIRED = {"checkpoint_steps"}  # settings that older files hold and that decided no number
 
 
 def save_checkpoint(
@@ -141,7 +142,8 @@ def settings_from_facts(kind: type[Settings], plain: Any, path: Path | str) -> S
 def _rebuild(kind: Any, plain: Any) -> Any:
     if is_dataclass(kind) and isinstance(kind, type) and not isinstance(plain, kind):
         hints = get_type_hints(kind)
-        return kind(**{name: _rebuild(hints.get(name), value) for name, value in plain.items()})
+        kept = {name: value for name, value in plain.items() if name not in RETIRED}
+        return kind(**{name: _rebuild(hints.get(name), value) for name, value in kept.items()})
     return tuple(_rebuild(None, item) for item in plain) if isinstance(plain, list) else plain
 
 

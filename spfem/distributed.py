@@ -8,8 +8,7 @@ In a program started without `torchrun` nothing here does anything.
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -111,46 +110,25 @@ def refuse_sharing(what: str) -> None:
         raise SettingsError(f"{what} learns in one process; start it without torchrun")
 
 
-class _Compared(nn.Module):
-    """A model whose forward pass is a function, since `DistributedDataParallel` wraps that."""
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Make the gradients of all processes equal to their mean; nothing where there is one."""
+    if dist.is_initialized():
+        gradients = [each.grad for each in parameters if each.grad is not None]
+        means = mean_of_all(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = means.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
-    def __init__(self, model: nn.Module, compare: Callable[..., Any]) -> None:
-        super().__init__()
-        self.model, self._compare = model, compare
 
-    def forward(self, *arguments: Any) -> Any:
-        return self._compare(*arguments)
+def share_norms(model: nn.Module) -> None:
+    """Let the batch norms of a model count the shares of all processes while they learn.
 
-
-def share_learning(model: nn.Module, compare: Callable[..., Any]) -> Callable[..., Any]:
-    """`compare` with gradients averaged over processes; the same function where there is one.
-
-    Batch norms of the model are changed in place to count the shares of all processes while
-    they learn; names and values of its weights stay.
-
-    Args:
-        model: whose parameters learn, with equal weights in all processes.
-        compare: what computes a loss from the model and draws the same in all processes.
+    They are changed in place, where processes are joined; names and values of weights stay.
     """
-    return compare if process_count() == 1 else average_gradients(model, compare)
-
-
-def average_gradients(model: nn.Module, compare: Callable[..., Any]) -> Callable[..., Any]:
-    """As `share_learning`, for any number of joined processes, one included."""
-    from torch.nn.parallel import DistributedDataParallel
-
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.forward = _shared_norm(module)  # type: ignore[assignment, method-assign]
-    # Of convolutions of 1 x 1, whose strides say nothing.
-    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    # The name that PyTorch before 2.13 knows too; what the newer one adds, buffers made equal at
-    # the start, is not needed.
-    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-    return DistributedDataParallel(
-        _Compared(model, compare),  # no device_ids: what is compared lies where the model does
-        broadcast_buffers=False,  # equal anyway, as batch norm counts all shares
-    )
+    if dist.is_initialized():
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.forward = _shared_norm(module)  # type: ignore[assignment, method-assign]
 
 
 class _Sum(torch.autograd.Function):

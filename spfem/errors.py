@@ -29,6 +29,10 @@ class CheckpointError(SpfemError):
     """A checkpoint is missing, damaged or made for another network."""
 
 
+class TrainingStateError(CheckpointError):
+    """The kept state of a training is damaged or that of another training."""
+
+
 class AssetError(SpfemError):
     """A model file that a package should ship, or that the user must supply, is missing."""
 

@@ -67,7 +67,6 @@ def _demo() -> Scale:
             joint_steps=80,
             decay_share=0.5,
             curve_steps=20,
-            checkpoint_steps=40,
         ),
         manipulator=ManipulatorSettings(
             width=64,
@@ -133,7 +132,6 @@ def _smoke() -> Scale:
         blocks=(1, 1, 1, 1),
         steps=30,
         curve_steps=10,
-        checkpoint_steps=10,
     )
     return replace(
         demo,
@@ -154,7 +152,6 @@ def _smoke() -> Scale:
             places=(64, 32, 16, 4),
             steps=6,
             curve_steps=3,
-            checkpoint_steps=3,
         ),
         cross_modal=replace(
             demo.cross_modal,
@@ -163,7 +160,6 @@ def _smoke() -> Scale:
             joint_steps=8,
             consistency_start=2,
             curve_steps=4,
-            checkpoint_steps=4,
         ),
         manipulator=replace(demo.manipulator, width=32, encoder_width=64, steps=20, tune_steps=10),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),

@@ -11,7 +11,7 @@ from spfem.distributed import (
     mean_of_all,
     own_share,
     refuse_sharing,
-    share_learning,
+    share_norms,
 )
 from spfem.errors import SettingsError
 
@@ -21,7 +21,7 @@ def test_one_process_is_left_alone():
     rows, value = np.arange(5), torch.ones(2)
     with joined_processes("cpu") as device, first_alone():
         assert device == "cpu"
-        assert share_learning(norm, is_first) is is_first
+        share_norms(norm)
         assert own_share(rows) is rows
         assert mean_of_all(value) is value
         assert is_first()

@@ -29,8 +29,6 @@ from spfem.correlation.frame_pairs import AlignedClips
 from spfem.settings import CrossModalSettings
 from spfem.stages.metrics import clip_signals
 
-STATE_STEPS = 50
-
 
 def variant_settings(
     material: Material, variant: CrossModalVariant, steps: int
@@ -43,7 +41,6 @@ def variant_settings(
             "single_steps": steps,
             "joint_steps": steps,
             "consistency_start": steps // 5,
-            "checkpoint_steps": STATE_STEPS,
             **variant.changes,
         },
     )

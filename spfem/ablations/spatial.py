@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from spfem.ablations.material import Material
 from spfem.ablations.measured import Measured, measured_means
@@ -19,26 +18,25 @@ from spfem.ablations.spatial_variants import SpatialVariant
 from spfem.ablations.table import ablation_folder
 from spfem.ablations.variants import Variant
 from spfem.correlation.frame_pairs import FrameProvider
-from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.similarity import (
     Comparison,
     SimilarityScores,
     list_comparisons,
     score_similarity,
 )
-from spfem.correlation.training import Outcome, Progress, run_learning
+from spfem.correlation.training import learn_from_frames
 from spfem.evaluation.gradient_map import gradient_maps, mouth_region
 from spfem.settings import SpatialSettings
+from spfem.training import Progress
 
 LIST_SEED = 0
-STATE_STEPS = 50  # between two saves from which a killed run goes on
 
 
 def spatial_settings(material: Material, variant: Variant, steps: int) -> SpatialSettings:
     """Settings of the spatial metric with the changes of a variant, and so many steps."""
     return replace(
         material.workspace.scale.spatial,
-        **{**variant.changes, "steps": steps, "checkpoint_steps": STATE_STEPS},
+        **{**variant.changes, "steps": steps},
     )
 
 
@@ -50,7 +48,7 @@ def learn_partial(
     folder: Path | None = None,
     progress: Progress = iter,
 ) -> PartialSpatialCoherence:
-    """Learn in place, step by step as `train_spatial` does, and freeze.
+    """Learn in place, as `train_spatial` does, and freeze.
 
     Args:
         model: with initial weights.
@@ -59,18 +57,7 @@ def learn_partial(
         folder: of the state from which a killed run goes on.
         progress: wrapper of the step loop.
     """
-    device = next(model.parameters()).device
-
-    def compare(random: np.random.Generator) -> Outcome:
-        neutral, emotion = train.draw(model.settings.batch_size, random)
-        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        query, key = (images_from_frames(frames, device) for frames in (neutral, emotion))
-        return Outcome(model.total(model.compare(query, key, generator=generator)))
-
-    run_learning(
-        model, compare, None, model.settings,
-        seed=seed, name="spatial", folder=folder, progress=progress,
-    )  # fmt: skip
+    learn_from_frames(model, train, None, seed=seed, folder=folder, progress=progress)
     return model.supervise()
 
 

@@ -151,7 +151,7 @@ def tune_variant(
         device=material.device,
         guide=partial(supervision.bind, keys) if supervision else None,
         initial=load_manipulator(base, device=material.device),
-        checkpoint_folder=folder,
+        folder=folder,
     ).manipulator.cpu()
 
 

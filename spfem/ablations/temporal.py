@@ -13,7 +13,6 @@ from spfem.ablations.partial import initial_partial_metric
 from spfem.ablations.recipe import Recipe
 from spfem.ablations.spatial import (
     LIST_SEED,
-    STATE_STEPS,
     learn_partial,
     similarity_measured,
 )
@@ -35,7 +34,7 @@ def temporal_settings(material: Material, variant: TemporalVariant, steps: int) 
     settings = material.workspace.scale.temporal
     if variant.metric != SPATIAL_ALONE:
         settings = formulated(variant.metric, settings)
-    return replace(settings, **{**variant.changes, "steps": steps, "checkpoint_steps": STATE_STEPS})
+    return replace(settings, **{**variant.changes, "steps": steps})
 
 
 def _single_frames(settings: TemporalSettings) -> SpatialSettings:
@@ -46,7 +45,6 @@ def _single_frames(settings: TemporalSettings) -> SpatialSettings:
         learning_rate=settings.learning_rate,
         decay_share=settings.decay_share,
         steps=settings.steps,
-        checkpoint_steps=settings.checkpoint_steps,
     )
 
 

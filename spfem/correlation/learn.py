@@ -16,11 +16,11 @@ from spfem.correlation.frame_pairs import (
     collect_frame_pairs,
 )
 from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.training import Progress, train_spatial
-from spfem.correlation.training_state import STATE_NAME
+from spfem.correlation.training import train_spatial
 from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.errors import CorpusError
 from spfem.settings import SpatialSettings
+from spfem.training import Progress
 
 CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
@@ -116,7 +116,6 @@ def learn_spatial(
     if is_first():
         write_json(folder / CURVE_NAME, learned.curve)
         learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-        (folder / STATE_NAME).unlink(missing_ok=True)
         stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
     wait_for_all()
     return checkpoint

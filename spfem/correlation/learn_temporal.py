@@ -10,11 +10,10 @@ import torch
 from spfem.artifacts import open_stage, write_json
 from spfem.correlation.learn import CURVE_NAME, FaceStore, PairStore, frame_pairs_of_role
 from spfem.correlation.temporal_training import train_temporal
-from spfem.correlation.training import Progress
-from spfem.correlation.training_state import STATE_NAME
 from spfem.correlation.windows import FrameWindows
 from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.settings import TemporalSettings
+from spfem.training import Progress
 
 
 def learn_temporal(
@@ -76,7 +75,6 @@ def learn_temporal(
     if is_first():
         write_json(folder / CURVE_NAME, learned.curve)
         learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-        (folder / STATE_NAME).unlink(missing_ok=True)
         stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
     wait_for_all()
     return checkpoint

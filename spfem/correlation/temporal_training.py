@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +17,8 @@ from spfem.correlation.temporal import TemporalCoherence, WindowComparison
 from spfem.correlation.training import (
     DrawAndCompare,
     Outcome,
-    Progress,
     Share,
-    run_learning,
+    learn_by_comparing,
     whole_batch,
 )
 from spfem.correlation.untrained import gather_statistics
@@ -28,6 +26,7 @@ from spfem.correlation.windows import WindowProvider, Windows
 from spfem.distributed import own_share
 from spfem.errors import SettingsError
 from spfem.settings import TemporalSettings
+from spfem.training import Progress, Row, torch_generator
 from spfem.uploads import upload
 
 TEMPORAL_METRICS: dict[str, tuple[type[TemporalCoherence], str]] = {
@@ -47,7 +46,7 @@ class TrainedTemporalMetric:
     """
 
     model: TemporalCoherence
-    curve: list[dict[str, Any]]
+    curve: list[Row]
 
 
 def metric_class(name: str) -> type[TemporalCoherence]:
@@ -115,7 +114,7 @@ def train_temporal(
     """Learn one of `TEMPORAL_METRICS`; neutral windows are the query, emotion windows the key.
 
     Source: STCCL; Adam at a constant rate, batch norm in training mode with separate statistics
-    for the two emotions. Arguments as in `run_learning`.
+    for the two emotions. Goes as `spfem.training.train`.
 
     Args:
         name: which metric; decides the formulation.
@@ -130,10 +129,10 @@ def train_temporal(
     model = initial_temporal_metric(name, settings, seed).to(device)
 
     def comparing(provider: WindowProvider, share: Share = whole_batch) -> DrawAndCompare:
-        def compare(random: np.random.Generator) -> Outcome:
+        def compare(index: int, random: np.random.Generator) -> Outcome:
             drawn = provider.draw_windows(settings.batch_size, random)
             windows = Windows(*(share(rows) for rows in (drawn.neutral, drawn.emotion, drawn.held)))
-            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+            generator = torch_generator(random)
             query, key, held = window_tensors(windows, device)
             compared = model.compare(query, key, held=held, generator=generator)
             return Outcome(model.total(compared), lambda: _scores(compared, model.settings))
@@ -141,11 +140,13 @@ def train_temporal(
         return compare
 
     unseen = None if held_out is None else comparing(held_out)
-    curve = run_learning(
+    curve = learn_by_comparing(
         model,
         comparing(train, own_share),
         unseen,
         settings,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
         seed=seed,
         name=name,
         folder=folder,

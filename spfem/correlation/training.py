@@ -1,11 +1,10 @@
-"""Learning a correlation metric: one deterministic, resumable loop, and the spatial use of it."""
+"""Learning a correlation metric by comparing batches, and the spatial use of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,46 +15,21 @@ from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.scores import level_scores
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.speech import draw_moments, speech_loss
-from spfem.correlation.training_state import STATE_NAME, load_state, save_state
 from spfem.correlation.untrained import initial_metric
-from spfem.distributed import (
-    is_first,
-    mean_of_all,
-    own_share,
-    refuse_sharing,
-    share_learning,
-    wait_for_all,
+from spfem.distributed import mean_of_all, own_share, refuse_sharing, share_norms
+from spfem.errors import SettingsError
+from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
+from spfem.training import (
+    Progress,
+    Row,
+    descend,
+    falling_rate,
+    step_random,
+    torch_generator,
+    train,
 )
-from spfem.errors import SettingsError, SpfemError
-from spfem.settings import SpatialSettings
 
 CURVE_BATCHES = 4  # of held-out data behind each point of the curve
-
-Progress = Callable[[Iterable[int]], Iterable[int]]
-
-
-class LearningSettings(Protocol):
-    """What the loop must know; any settings class that has these fields will do."""
-
-    @property
-    def steps(self) -> int:
-        """Number of steps."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Of Adam."""
-
-    @property
-    def decay_share(self) -> float:
-        """Last part of the steps, with the rate falling to 0."""
-
-    @property
-    def curve_steps(self) -> int:
-        """Between two points of the curve."""
-
-    @property
-    def checkpoint_steps(self) -> int:
-        """Between two saves of the state."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +40,8 @@ class Outcome:
     scores: Callable[[], dict[str, float]] = dict
 
 
-DrawAndCompare = Callable[[np.random.Generator], Outcome]
-"""Draws a batch from the generator and nothing else, and compares it."""
+DrawAndCompare = Callable[[int, np.random.Generator], Outcome]
+"""Draws the batch of a step from the generator and nothing else, and compares it."""
 
 Share = Callable[[np.ndarray], np.ndarray]
 """Takes the rows of a batch that this process computes."""
@@ -88,78 +62,75 @@ class TrainedMetric:
     """
 
     model: SpatialCoherence
-    curve: list[dict[str, Any]]
+    curve: list[Row]
 
 
-def run_learning(
+def learn_by_comparing(
     model: nn.Module,
     compare: DrawAndCompare,
     held_out: DrawAndCompare | None,
-    settings: LearningSettings,
+    settings: SpatialSettings | TemporalSettings | CrossModalSettings,
     *,
+    steps: int,
+    learning_rate: float,
     seed: int,
     name: str,
     folder: Path | None = None,
     progress: Progress = iter,
-) -> list[dict[str, Any]]:
-    """Learn the weights of `model` in place with Adam; leave it in evaluation mode.
-
-    Every step draws from a generator seeded by (`seed`, step), so a killed run that continues
-    gives what an uninterrupted one gives. Points of the held-out curve all use the same draws.
-    Under `torchrun` every process compares its share of the same batch, see
-    `spfem.distributed`; the first one writes.
+) -> list[Row]:
+    """Learn the weights of `model` in place with Adam, as `spfem.training.train` goes.
 
     Args:
-        model: on its device, with its initial weights.
+        model: on its device, with its first weights.
         compare: one batch to learn from.
-        held_out: one batch of unseen actors for the curve, or None.
-        settings: number of steps, learning rate and its decay, distances of curve and saves.
+        held_out: one batch of unseen actors for the curve, or None; all points of the curve use
+            the same draws.
+        settings: of the metric; its `decay_share` and `curve_steps` count here.
+        steps: number of steps.
+        learning_rate: of Adam.
         seed: of all draws.
         name: of the metric, for errors.
-        folder: where to keep the state every `checkpoint_steps`, and to continue from it.
-        progress: wrapper of the step loop, for example tqdm.
+        folder: of the state from which a killed run continues.
+        progress: wrapper of the step loop.
 
     Returns:
-        The curve: `step`, `split`, `loss` and the scores, mean loss since the last row.
-
-    Raises:
-        SpfemError: if the loss stops being finite.
+        The curve: `step`, `split`, `loss` (while learning the mean since the last row), scores.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     on_gpu = all(parameter.is_cuda for parameter in parameters)
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=on_gpu or None)
-    state_path = None if folder is None else folder / STATE_NAME
-    first_step, curve = 0, list[dict[str, Any]]()
-    if state_path is not None and state_path.exists():
-        first_step, curve = load_state(state_path, model, optimiser)
-    wait_for_all()  # before the first process writes the state anew
-    compare = share_learning(model, compare)
-    model.train()
-    recent: list[Tensor] = []
-    for step in progress(range(first_step, settings.steps)):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * remaining_rate(step, settings)
-        outcome = compare(np.random.default_rng((seed, step)))
-        optimiser.zero_grad(set_to_none=True)
-        outcome.loss.backward()
-        optimiser.step()
-        recent.append(outcome.loss.detach())
-        done = step + 1
-        if done % settings.curve_steps == 0 or done == settings.steps:
-            mean_loss = float(mean_of_all(torch.stack(recent).mean()))
-            if not np.isfinite(mean_loss):
-                raise SpfemError(f"the {name} loss is not finite at step {done}; lower the rate")
-            curve.append({"step": done, "split": "train", "loss": mean_loss, **_scores(outcome)})
-            if held_out is not None:
-                curve.append({"step": done, "split": "held_out", **_unseen(model, held_out, seed)})
-            recent.clear()
-        if state_path is not None and is_first() and done % settings.checkpoint_steps == 0:
-            save_state(state_path, model, optimiser, done, curve)
-    model.eval()
-    return curve
+    optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=on_gpu or None)
+    share_norms(model)
+    last: list[Outcome] = []
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        last[:] = [compare(index, random)]
+        descend(last[0].loss, optimiser)
+        return {"loss": last[0].loss}
+
+    def describe(row: Row) -> list[Row]:
+        rows = [{**row, "split": "train", **_mean_scores(last[0])}]
+        if held_out is not None:
+            unseen = _unseen(model, held_out, seed, steps)
+            rows.append({"step": row["step"], "split": "held_out", **unseen})
+        return rows
+
+    return train(
+        {"model": model},
+        {"adam": optimiser},
+        step,
+        name=name,
+        steps=steps,
+        seed=seed,
+        settings=settings,
+        rate=falling_rate(steps, settings.decay_share),
+        row_steps=settings.curve_steps,
+        describe=describe,
+        folder=folder,
+        progress=progress,
+    )
 
 
-def _scores(outcome: Outcome) -> dict[str, float]:
+def _mean_scores(outcome: Outcome) -> dict[str, float]:
     """Scores of a batch: the mean over the shares of the processes."""
     scores = outcome.scores()
     if not scores:
@@ -168,22 +139,13 @@ def _scores(outcome: Outcome) -> dict[str, float]:
     return dict(zip(scores, values.tolist(), strict=True))
 
 
-def remaining_rate(step: int, settings: LearningSettings) -> float:
-    """Share of the learning rate at a step: 1, then linearly to 0 in the last `decay_share`.
-
-    Source: ASCCL and STCCL have a constant rate, `decay_share` 0.
-    """
-    decaying = settings.decay_share * settings.steps
-    return 1.0 if decaying <= 0 else min(1.0, (settings.steps - step) / decaying)
-
-
 @torch.no_grad()
-def _unseen(model: nn.Module, compare: DrawAndCompare, seed: int) -> dict[str, float]:
+def _unseen(model: nn.Module, compare: DrawAndCompare, seed: int, steps: int) -> dict[str, float]:
     """Loss and scores of unseen data: the same data and places at every step."""
     model.eval()
     rows = []
     for batch in range(CURVE_BATCHES):
-        outcome = compare(np.random.default_rng((seed, batch)))
+        outcome = compare(steps, step_random(seed, batch))
         rows.append({"loss": float(outcome.loss), **outcome.scores()})
     model.train()
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
@@ -221,19 +183,35 @@ def train_spatial(
     if first is not None:
         model.load_state_dict(first.state_dict())
 
+    curve = learn_from_frames(model, train, held_out, seed=seed, folder=folder, progress=progress)
+    return TrainedMetric(model, curve)
+
+
+def learn_from_frames(
+    model: SpatialCoherence,
+    train: FrameProvider,
+    held_out: FrameProvider | None,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> list[Row]:
+    """Learn a spatial metric in place, on its device; arguments and curve as in `train_spatial`."""
+    settings, device = model.settings, next(model.parameters()).device
+
     def comparing(provider: FrameProvider, share: Share = whole_batch) -> DrawAndCompare:
-        def compare(random: np.random.Generator) -> Outcome:
+        def compare(index: int, random: np.random.Generator) -> Outcome:
             drawn = provider.draw(settings.batch_size, random)
-            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+            generator = torch_generator(random)
             query, key = (images_from_frames(share(frames), device) for frames in drawn)
             levels = model.compare(query, key, generator=generator)
             return Outcome(model.total(levels), lambda: level_scores(levels))
 
-        def compare_moments(random: np.random.Generator) -> Outcome:
+        def compare_moments(index: int, random: np.random.Generator) -> Outcome:
             if not isinstance(provider, FramePairs):
                 raise SettingsError("speech_weight needs FramePairs, which know the moments")
             drawn = draw_moments(provider, settings.batch_size, settings.speech_moments, random)
-            generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+            generator = torch_generator(random)
             both = drawn.neutral, drawn.emotion
             query, key = (images_from_frames(share(each), device) for each in both)
             levels = model.compare(query, key, generator=generator)
@@ -248,14 +226,15 @@ def train_spatial(
 
         return compare_moments if settings.speech_weight else compare
 
-    curve = run_learning(
+    return learn_by_comparing(
         model,
         comparing(train, own_share),
         None if held_out is None else comparing(held_out),
         settings,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
         seed=seed,
         name="spatial",
         folder=folder,
         progress=progress,
     )
-    return TrainedMetric(model, curve)

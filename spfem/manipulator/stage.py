@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +15,9 @@ from spfem.errors import InputError
 from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
 from spfem.manipulator.model import ExpressionSpace
 from spfem.manipulator.supervision import Supervision
-from spfem.manipulator.training import STATE_NAME, train_manipulator
-from spfem.manipulator.training_state import Rows
+from spfem.manipulator.training import train_manipulator
 from spfem.settings import ManipulatorSettings
+from spfem.training import Progress, Row
 
 CHECKPOINT_NAME = "manipulator.safetensors"
 CURVE_NAME = "curve.csv"
@@ -43,7 +43,7 @@ def learn_manipulator(
     device: str = "cpu",
     supervision: Supervision | None = None,
     initial: Path | None = None,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Progress = iter,
     force: bool = False,
 ) -> Path:
     """Train a manipulator on the clips named by `labels`, or reuse the one in `folder`.
@@ -106,14 +106,13 @@ def learn_manipulator(
             guide=partial(supervision.bind, keys) if supervision else None,
             initial=None if initial is None else load_manipulator(initial, device=device),
             progress=progress,
-            checkpoint_folder=folder,
+            folder=folder,
         )
     except KeyboardInterrupt:
         stage.pause()
         raise
     save_manipulator(path, trained.manipulator)
     _write_curve(folder / CURVE_NAME, trained.rows)
-    (folder / STATE_NAME).unlink(missing_ok=True)
     stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=trained.rows[-1])
     return path
 
@@ -136,7 +135,7 @@ def _read_expressions(
     return expressions
 
 
-def _write_curve(path: Path, rows: Rows) -> None:
+def _write_curve(path: Path, rows: list[Row]) -> None:
     names = list(rows[0])
     lines: list[list[Any]] = [names, *([f"{row[name]:.6g}" for name in names] for row in rows)]
     with writing(path) as aside:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +13,9 @@ from spfem.errors import ShapeError
 from spfem.manipulator.data import Windows
 from spfem.manipulator.model import ExpressionSpace, Manipulator
 from spfem.manipulator.supervision import Guide
-from spfem.manipulator.training_state import Rows, load_state, save_state
 from spfem.manipulator.training_step import Trainer
 from spfem.settings import ManipulatorSettings
-
-CURVE_ROWS = 100
-SECONDS_BETWEEN_STATES = 20.0
-STATE_NAME = "training_state.safetensors"
+from spfem.training import Progress, Row, falling_rate, train
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class TrainedManipulator:
     """
 
     manipulator: Manipulator
-    rows: Rows
+    rows: list[Row]
 
 
 def train_manipulator(
@@ -46,8 +41,8 @@ def train_manipulator(
     device: str = "cpu",
     guide: Callable[[Windows], Guide] | None = None,
     initial: Manipulator | None = None,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-    checkpoint_folder: Path | None = None,
+    progress: Progress = iter,
+    folder: Path | None = None,
 ) -> TrainedManipulator:
     """Learn to move expression sequences from any emotion to any other, without pairs.
 
@@ -69,13 +64,12 @@ def train_manipulator(
         initial: manipulator to go on from, left unchanged, with its scale of the expression
             space; optimisers start anew.
         progress: wraps the iterable of steps, for example `tqdm`.
-        checkpoint_folder: where to keep the state, about every 20 seconds, and to resume from;
-            a resumed training gives the weights of an uninterrupted one.
+        folder: of the state from which a killed training continues.
 
     Raises:
         InputError: if there are no clips, or labels that are no emotions.
         ShapeError: if a sequence does not fit the window or the space.
-        CheckpointError: if the state in the folder is damaged or of another training.
+        TrainingStateError: if the state in the folder is damaged or of another training.
     """
     manipulator = Manipulator(settings, space, seed=seed).to(device)
     if initial is not None:
@@ -95,24 +89,18 @@ def train_manipulator(
         manipulator.measure_scale(windows.frames)
     windows.frames = manipulator.standardise(windows.frames)
     trainer = Trainer(manipulator, settings, windows, bound, seed=seed)
-    rows: Rows = []
-    done = 0
-    state_path = checkpoint_folder / STATE_NAME if checkpoint_folder else None
-    if state_path and state_path.exists():
-        done, rows = load_state(state_path, manipulator, trainer.optimisers)
-    row_steps = max(1, settings.steps // CURVE_ROWS)
-    recent: list[dict[str, Tensor]] = []
-    saved = time.monotonic()
-    for step in progress(range(done, settings.steps)):
-        recent.append(trainer.step(step))
-        if (step + 1) % row_steps and step + 1 < settings.steps:
-            continue
-        rows.append({"step": float(step + 1)} | _mean_losses(recent))
-        recent.clear()
-        # States are kept at rows only, so that no partial mean has to be stored.
-        if state_path and time.monotonic() - saved > SECONDS_BETWEEN_STATES:
-            save_state(state_path, manipulator, trainer.optimisers, step=step + 1, rows=rows)
-            saved = time.monotonic()
+    rows = train(
+        {"manipulator": manipulator},
+        trainer.optimisers,
+        trainer.step,
+        name="the manipulator",
+        steps=settings.steps,
+        seed=seed,
+        settings=settings,
+        rate=falling_rate(settings.steps, settings.decay_share),
+        folder=folder,
+        progress=progress,
+    )
     return TrainedManipulator(manipulator.eval().requires_grad_(False), rows)
 
 
@@ -120,9 +108,3 @@ def _check_labels(labels: Sequence[int], emotions: int) -> None:
     unknown = sorted({int(label) for label in labels} - set(range(emotions)))
     if unknown:
         raise ShapeError(f"labels {unknown} are no emotions; use 0 to {emotions - 1}")
-
-
-def _mean_losses(losses: list[dict[str, Tensor]]) -> dict[str, float]:
-    return {
-        name: float(torch.stack([values[name] for values in losses]).mean()) for name in losses[0]
-    }

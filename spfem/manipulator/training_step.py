@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
@@ -12,8 +13,8 @@ from spfem.manipulator.data import WindowBatch, Windows
 from spfem.manipulator.losses import PairedWindows, discriminator_loss, generator_terms
 from spfem.manipulator.model import Manipulator
 from spfem.manipulator.supervision import Edit, Guide, Retrieved
-from spfem.seeds import mix_seed
 from spfem.settings import ManipulatorSettings
+from spfem.training import step_generator
 from spfem.uploads import upload
 
 SECOND_BETA = 0.99  # of Adam
@@ -49,7 +50,6 @@ class Trainer:
     ) -> None:
         self.manipulator, self.settings, self.windows = manipulator, settings, windows
         self.guide, self.seed = guide, seed
-        self.random = torch.Generator()
         networks: dict[str, nn.Module] = {
             "generator": manipulator.generator,
             "style_encoder": manipulator.style_encoder,
@@ -61,10 +61,14 @@ class Trainer:
             name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas, fused=True)
             for name, network in networks.items()
         }
+        self.optimisers["discriminator"].param_groups[0]["lr"] *= settings.discriminator_rate
 
-    def step(self, number: int) -> dict[str, Tensor]:
-        """Make iteration `number`; return its losses (those of both generator steps averaged)."""
-        self.begin(number)
+    def step(self, number: int, random: np.random.Generator) -> dict[str, Tensor]:
+        """Make iteration `number`; return its losses (those of both generator steps averaged).
+
+        The windows of a step have their place in the order of an epoch, so `random` is not used.
+        """
+        self.random = step_generator(self.seed, LATENTS, number)
         networks = self.manipulator
         source = self.windows.batch(number, SOURCE)
         reference = self.windows.batch(number, REFERENCE)
@@ -94,17 +98,6 @@ class Trainer:
         )
         shared = {name: (value + second[name]) / 2 for name, value in first.items()}
         return {"discriminator": (by_latent + by_reference) / 2, **shared, **guided}
-
-    def begin(self, number: int) -> None:
-        """Set the learning rates and the random numbers of iteration `number`."""
-        settings = self.settings
-        self.random.manual_seed(mix_seed(self.seed, LATENTS, number))
-        decaying = max(1, round(settings.decay_share * settings.steps))
-        rate = settings.learning_rate * min(1.0, (settings.steps - number) / decaying)
-        for name, optimiser in self.optimisers.items():
-            share = settings.discriminator_rate if name == "discriminator" else 1.0
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
 
     def _draw(self, *shape: int) -> Tensor:
         """Normal random numbers, drawn on the CPU so that devices agree."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from spfem.errors import SettingsError
 from spfem.face.fit import FittedHead
@@ -20,6 +21,7 @@ from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resti
 from spfem.reading.films import PersonFilm
 from spfem.reading.reader import REACH_FRAMES, FaceReader
 from spfem.settings import ReaderSettings
+from spfem.training import Progress, descend, torch_generator, train
 
 REACH_SHARE = 1.2  # of the largest feature of the films, beyond which features are cut off
 SHORT_FRAMES = 12
@@ -87,7 +89,12 @@ def _evidence(
 
 
 def learn_reader(
-    films: Sequence[PersonFilm], settings: ReaderSettings, seed: int, *, show: bool = True
+    films: Sequence[PersonFilm],
+    settings: ReaderSettings,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: Progress = iter,
 ) -> FaceReader:
     """Learn to read face units from films of exact truth.
 
@@ -99,7 +106,8 @@ def learn_reader(
         films: of many people; the last `held_out_people` give the stretch.
         settings: of network and learning.
         seed: of both.
-        show: a progress bar.
+        folder: of the state from which a killed run continues.
+        progress: wraps the loop over steps.
 
     Raises:
         SettingsError: if there are not more people than held out.
@@ -113,10 +121,11 @@ def learn_reader(
     lessons = [make_lessons(head, film) for film in films]
     learned = [one for person in lessons[: -settings.held_out_people] for one in person]
     held_out = [one for person in lessons[-settings.held_out_people :] for one in person]
-    torch.manual_seed(seed)
-    reader = FaceReader(settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        reader = FaceReader(settings)
     _set_scales(reader, learned)
-    _descend(reader, learned, head, seed, show=show)
+    _descend(reader, learned, head, seed, folder, progress)
     reader.gain.copy_(_missing(reader, [one for one in held_out if one.resting.neutral]))
     return reader.eval().requires_grad_(False)
 
@@ -139,7 +148,12 @@ def _set_scales(reader: FaceReader, lessons: Sequence[Lesson]) -> None:
 
 
 def _descend(
-    reader: FaceReader, lessons: Sequence[Lesson], head: HeadModel, seed: int, *, show: bool
+    reader: FaceReader,
+    lessons: Sequence[Lesson],
+    head: HeadModel,
+    seed: int,
+    folder: Path | None,
+    progress: Progress,
 ) -> None:
     settings = reader.settings
     moved = torch.from_numpy(head.landmarks(head.expression_basis)).float().flatten(1)
@@ -150,16 +164,12 @@ def _descend(
         [len(clip.units) * one.weight for clip, one in zip(clips, lessons, strict=True)]
     )
     chance = weights / weights.sum()
-    random = np.random.default_rng([seed, 1])
-    noise = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(
         reader.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, settings.steps, pct_start=0.1
-    )
     width = settings.window_frames
-    for _ in tqdm(range(settings.steps), desc="reader", disable=not show):
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
         chosen = [clips[i] for i in random.choice(len(clips), settings.batch_size, p=chance)]
         starts = [int(random.integers(max(len(clip.units) - width, 0) + 1)) for clip in chosen]
         frames = torch.stack(
@@ -168,14 +178,37 @@ def _descend(
         truth = torch.stack([clip.truth(s, width) for clip, s in zip(chosen, starts, strict=True)])
         clip = torch.stack([clip.clip for clip in chosen])
         neutral = torch.tensor([clip.neutral for clip in chosen])
+        noise = torch_generator(random)
         frames = frames + settings.frame_noise * torch.randn(frames.shape, generator=noise)
         clip = clip + settings.resting_noise * torch.randn(clip.shape, generator=noise)
         gap = reader(frames, clip, neutral) - truth
         loss = (gap.square() + gap * (gap @ gram)).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+        optimiser.param_groups[0]["betas"] = (0.95 - 0.1 * _one_cycle(index, settings.steps), 0.999)
+        descend(loss, optimiser)
+        return {"loss": loss}
+
+    train(
+        {"reader": reader},
+        {"adam": optimiser},
+        step,
+        name="the reader",
+        steps=settings.steps,
+        seed=seed,
+        settings=settings,
+        rate=lambda index: _one_cycle(index, settings.steps),
+        folder=folder,
+        progress=progress,
+    )
+
+
+def _one_cycle(index: int, steps: int) -> float:
+    """Share of the rate: up to 1 in the first tenth of the steps, then down, along half cosines.
+
+    Source: "1cycle" (Smith and Topin), with the momentum falling while the rate rises.
+    """
+    top = max(0.1 * steps - 1, 0)
+    way = (index + 1) / (top + 1) if index < top else (steps - index) / (steps - top)
+    return (1 - math.cos(math.pi * way)) / 2
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from spfem.renderer.perceptual_file import load_perceptual_loss
 from spfem.renderer.supervision import RendererSupervision
 from spfem.renderer.training import train_renderer
 from spfem.settings import RendererSettings
+from spfem.training import Progress
 
 FILE_NAME = "renderer.safetensors"
 
@@ -45,7 +46,7 @@ def make_renderer(
     base: MadeRenderer | None = None,
     load_supervision: Callable[[], RendererSupervision] | None = None,
     device: torch.device | str = "cpu",
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Progress = iter,
     force: bool = False,
 ) -> MadeRenderer:
     """Train a renderer into a stage folder, or reuse or resume the one that is there.
@@ -97,7 +98,7 @@ def make_renderer(
             supervision=None if load_supervision is None else load_supervision(),
             perceptual=None if perceptual is None else load_perceptual_loss(perceptual, device),
             progress=progress,
-            checkpoint_folder=folder,
+            folder=folder,
         )
         save_renderer(renderer, path)
         stage.finish(last=renderer.curve[-1] if renderer.curve else {})

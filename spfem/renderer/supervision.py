@@ -17,6 +17,7 @@ from spfem.renderer.objective import PairLoss
 from spfem.renderer.pairs import PairSupervision, pair_terms
 from spfem.renderer.recurrence import generate_chunk
 from spfem.settings import RendererSettings
+from spfem.training import torch_generator
 
 FaceLoss = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """Scalar loss of generated and source windows (B, T, 3, S, S) in [-1, 1], black outside the mask.
@@ -89,7 +90,7 @@ def supervising_terms(
     sequence: Sequences,
     position: int,
     *,
-    key: tuple[int, ...],
+    random: np.random.Generator,
     device: torch.device | str,
     perceptual: PairLoss | None = None,
 ) -> dict[str, Tensor]:
@@ -101,7 +102,7 @@ def supervising_terms(
         sequence: frames of this step's clips.
         position: of the step's first frame in the sequence. Windows start there, or earlier where
             the sequence would end too soon.
-        key: numbers that decide the draws, such as seed and step.
+        random: the random numbers of the step.
         device: of the networks.
         perceptual: reconstructs retrieved frames, where the user's own VGG19 is given.
 
@@ -115,12 +116,12 @@ def supervising_terms(
         )
         # A metric computes in the precision that it was learned in.
         with torch.autocast(torch.device(device).type, enabled=False):
-            for number, term in enumerate(supervision.faces):
-                random = torch.Generator().manual_seed(_seed(*key, number))
-                value = term.loss(changed[:, -term.frames :], source[:, -term.frames :], random)
+            for term in supervision.faces:
+                places = torch_generator(random)
+                value = term.loss(changed[:, -term.frames :], source[:, -term.frames :], places)
                 terms[term.name] = term.weight * value
     if supervision.pairs is not None:
-        rows = supervision.pairs.draw(np.random.default_rng([*key, len(supervision.faces)]))
+        rows = supervision.pairs.draw(random)
         terms |= pair_terms(renderer, supervision.pairs, rows, device, perceptual)
     return terms
 
@@ -156,7 +157,3 @@ def emotion_changed(
     masks = to_network(sequence.conditions[:, seen, ..., -1:], device)[:, lead:]
     faces = to_network(sequence.faces[:, first : first + frames], device) * 2 - 1
     return changed.float(), cover_outside(faces, masks)
-
-
-def _seed(*key: int) -> int:
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.optim import Adam
 
 from spfem.errors import SettingsError
 from spfem.precision import autocast
@@ -17,10 +20,42 @@ from spfem.renderer.conditions import cover_outside, to_network
 from spfem.renderer.objective import PairLoss, renderer_losses
 from spfem.renderer.recurrence import generate_chunk
 from spfem.renderer.supervision import RendererSupervision, supervising_terms
-from spfem.renderer.training_state import TrainingState
 from spfem.settings import RendererSettings
+from spfem.training import (
+    CURVE_ROWS,
+    Progress,
+    falling_rate,
+    step_random,
+    torch_generator,
+    train,
+)
 
-ROWS = 100  # of the curve, at most
+BETAS = (0.5, 0.999)  # of Adam
+
+
+def renderer_optimisers(renderer: TrainedRenderer, learning_rate: float) -> dict[str, Adam]:
+    """One optimiser for the generator, and one for all discriminators."""
+    generator, *others = renderer.networks().values()
+    sides = {"generator": generator, "discriminators": nn.ModuleList(others)}
+    return {
+        name: Adam(side.parameters(), lr=learning_rate, betas=BETAS, fused=True)
+        for name, side in sides.items()
+    }
+
+
+def update_renderer(
+    optimisers: Mapping[str, Adam], ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
+) -> None:
+    """One step of the generator on the sum of `ours`, of the discriminators on `theirs`."""
+    own, other = (optimiser.param_groups[0]["params"] for optimiser in optimisers.values())
+    for optimiser in optimisers.values():
+        optimiser.zero_grad(set_to_none=True)
+    # Both sides share the discriminators' graph, so gradients come before any step.
+    torch.stack(list(ours.values())).sum().backward(inputs=own, retain_graph=bool(theirs))
+    if theirs:
+        torch.stack(list(theirs.values())).sum().backward(inputs=other)
+    for optimiser in optimisers.values():
+        optimiser.step()
 
 
 def train_renderer(
@@ -33,8 +68,8 @@ def train_renderer(
     initial: TrainedRenderer | None = None,
     supervision: RendererSupervision | None = None,
     perceptual: PairLoss | None = None,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-    checkpoint_folder: Path | None = None,
+    progress: Progress = iter,
+    folder: Path | None = None,
 ) -> TrainedRenderer:
     """Train for `steps` steps and return the networks with their curve.
 
@@ -55,12 +90,13 @@ def train_renderer(
             emotion-changed pictures need `edited_conditions` in every clip.
         perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
         progress: wraps the steps, to show them.
-        checkpoint_folder: where the state is kept so that a killed run continues; None for not.
+        folder: of the state from which a killed run continues.
 
     Raises:
         InputError: if there are no clips, or no edited conditions for `supervision`.
         SettingsError: if steps, sequence lengths or `supervision` make no sense.
-        CheckpointError: if `initial` or a kept state does not fit the settings.
+        CheckpointError: if `initial` does not fit the settings.
+        TrainingStateError: if the state in the folder is damaged or of another training.
 
     Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
     the former two in comparing emotion-changed output with the source, as the papers describe.
@@ -75,25 +111,32 @@ def train_renderer(
     renderer = copy_renderer(initial, settings) if initial else new_renderer(settings, seed)
     rate = settings.adapt_learning_rate if initial else settings.learning_rate
     for network in renderer.networks().values():
-        network.to(device).train()
-    state = TrainingState(renderer, settings, seed=seed, steps=steps, folder=checkpoint_folder)
-    state.restore()
-    sequence: Sequences | None = None
-    position, previous = 0, None
-    for step in progress(range(state.step, steps)):
-        if sequence is None:
-            state.keep(step)
-            random = np.random.default_rng([seed, step])
-            sequence = draw_sequences(clips, _frames_at(step, steps, settings), settings, random)
-            position, previous = 0, None
+        network.to(device)
+    optimisers = renderer_optimisers(renderer, rate)
+    last = nn.Module()  # what a step hands on to the next: the last own pictures of the sequence
+    shape = (settings.batch_size, settings.window_frames - 1, 3, *2 * [settings.image_size])
+    last.register_buffer("pictures", torch.zeros(shape, device=device))
+    places = _places(steps, settings)
+    drawn: dict[int, Sequences] = {}  # the sequence of the present step, by its first step
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        first, position = places[index]
+        if first not in drawn:  # a run that goes on amid a sequence draws it as its first step did
+            draws = random if first == index else step_random(seed, first)
+            drawn.clear()
+            drawn[first] = draw_sequences(
+                clips, _frames_at(first, steps, settings), settings, draws
+            )
+        sequence = drawn[first]
         part = _chunk(sequence, position, settings)
-        state.set_rate(rate * _decay_at(step, steps, settings))
-        jitter = torch.Generator().manual_seed(seed * 1_000_003 + step)
         with autocast(device, settings.precision):
             conditions = jitter_conditions(
-                to_network(part.conditions, device), settings.augmentation, jitter
+                to_network(part.conditions, device), settings.augmentation, torch_generator(random)
             )
-            generated, previous = generate_chunk(renderer.generator, conditions, previous)
+            generated, following = generate_chunk(
+                renderer.generator, conditions, last.get_buffer("pictures") if position else None
+            )
+            last.get_buffer("pictures").copy_(following)
             newest = conditions[:, settings.window_frames - 1 :].flatten(0, 1)
             real = cover_outside(
                 to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
@@ -109,25 +152,46 @@ def train_renderer(
                 perceptual,
                 eye_centres=None if eyes is None else eyes.flatten(0, 1),
             )
-            if supervision is not None and step % supervision.every == 0:
+            if supervision is not None and index % supervision.every == 0:
                 ours |= supervising_terms(
                     renderer,
                     supervision,
                     sequence,
                     position,
-                    key=(seed, step),
+                    random=random,
                     device=device,
                     perceptual=perceptual,
                 )
-        state.update(ours, theirs)
-        state.record(step, {**ours, **theirs}, every=_steps_a_row(steps, supervision))
-        position += settings.chunk_frames
-        if position + settings.chunk_frames > sequence.faces.shape[1]:
-            sequence = None
-    state.discard()
-    for network in renderer.networks().values():
-        network.eval()
+        update_renderer(optimisers, ours, theirs)
+        return {**ours, **theirs}
+
+    rows = train(
+        {**renderer.networks(), "last pictures": last},
+        optimisers,
+        step,
+        name="the renderer",
+        steps=steps,
+        seed=seed,
+        settings=asdict(settings),
+        rate=falling_rate(steps, settings.decay_fraction),
+        row_steps=_steps_a_row(steps, supervision),
+        folder=folder,
+        progress=progress,
+    )
+    renderer.curve.extend(rows)
     return renderer
+
+
+def _places(steps: int, settings: RendererSettings) -> list[tuple[int, int]]:
+    """Of each step: the first step of its sequence, and its first frame in that sequence."""
+    places = [(0, 0)]
+    while len(places) < steps:
+        first, position = places[-1]
+        position += settings.chunk_frames
+        if position + settings.chunk_frames > _frames_at(first, steps, settings):
+            first, position = len(places), 0
+        places.append((first, position))
+    return places
 
 
 def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Sequences:
@@ -145,7 +209,7 @@ def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Se
 
 def _steps_a_row(steps: int, supervision: RendererSupervision | None) -> int:
     """Steps that a row of the curve covers; each row holds a supervised step."""
-    least = max(1, steps // ROWS)
+    least = max(1, steps // CURVE_ROWS)
     every = 1 if supervision is None else supervision.every
     return min(steps, -(-least // every) * every)
 
@@ -153,8 +217,3 @@ def _steps_a_row(steps: int, supervision: RendererSupervision | None) -> int:
 def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
     quarter = min(4 * step // steps, len(settings.sequence_frames) - 1)
     return settings.sequence_frames[quarter]
-
-
-def _decay_at(step: int, steps: int, settings: RendererSettings) -> float:
-    falling = settings.decay_fraction * steps
-    return min(1.0, (steps - step) / falling) if falling else 1.0

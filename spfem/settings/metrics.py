@@ -44,7 +44,6 @@ class SpatialSettings:
     batch_size: int = 8  # frame pairs
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
-    checkpoint_steps: int = 200  # between two saves from which a killed run continues
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
     speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
     speech_moments: int = 4  # of each clip pair in a batch; batch_size is a multiple
@@ -109,7 +108,6 @@ class TemporalSettings:
     batch_size: int = 8  # windows
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
-    checkpoint_steps: int = 200  # between two saves from which a killed run continues
 
     RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (
         "all_pairs",  # "vd" subtracts all pairs of frames
@@ -189,7 +187,6 @@ class CrossModalSettings:
     decay_share: float = 0.0  # last part of the steps of either stage, with the rate falling to 0
     direct_weight: float = 0.0  # of sound against vision in joint learning; not in the paper
     curve_steps: int = 50  # between two points of the learning curve
-    checkpoint_steps: int = 200  # between two saves from which a killed run continues
     compat: str = "paper"  # "upstream", or some of RELEASED_BEHAVIOURS joined by "+"
 
     RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]] = (

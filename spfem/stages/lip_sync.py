@@ -43,11 +43,12 @@ def make_lip_sync(workspace: Workspace) -> Path:
     )
     path = stage.folder / CHECKPOINT_NAME
     if not stage.complete:
-        network, losses = learn_network(
+        network, curve = learn_network(
             _spoken(workspace, corpus.select(role="train")),
             settings,
             seed=SEED,
             device=workspace.device,
+            folder=stage.folder,
             progress=show_progress("lip sync"),
         )
         groups = {
@@ -59,7 +60,7 @@ def make_lip_sync(workspace: Workspace) -> Path:
         with writing(stage.folder / CHECK_NAME) as aside:
             table.to_csv(aside, index=False)
         save_lip_sync(path, network)
-        stage.finish(loss=sum(losses[-20:]) / max(len(losses[-20:]), 1))
+        stage.finish(loss=curve[-1]["loss"] if curve else 0.0)
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from spfem.artifacts import open_stage
 from spfem.reading.films import film_people, reader_cast
 from spfem.reading.learn import learn_reader
+from spfem.stages.progress import show_progress
 from spfem.workspace import Workspace
 
 
@@ -36,7 +37,14 @@ def make_reader(workspace: Workspace, seed: int = 0) -> Path:
     if not stage.complete:
         wanted = replace(scale.reader_films, processes=scale.face.processes)
         people = film_people(workspace.stage_folder("reader", "films"), wanted, face)
-        learn_reader(people, scale.reader, seed).save(path, {"films": filmed, "seed": seed})
+        reader = learn_reader(
+            people,
+            scale.reader,
+            seed=seed,
+            folder=stage.folder,
+            progress=show_progress("reader"),
+        )
+        reader.save(path, {"films": filmed, "seed": seed})
         stage.finish(people=len(people))
     return path
 

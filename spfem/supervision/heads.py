@@ -16,7 +16,7 @@ from torch import Tensor
 from spfem.correlation import SpatialCoherence, TemporalCoherence
 from spfem.errors import SettingsError
 from spfem.manipulator.supervision import Edit
-from spfem.seeds import mix_seed
+from spfem.training import step_generator
 
 if TYPE_CHECKING:
     from spfem.face.differentiable import ShapeRenderer
@@ -74,7 +74,6 @@ class HeadLosses:
         self.spatial, self.temporal, self.renderer = spatial, dict(temporal), renderer
         self.identities, self.frames, self.windows = identities, frames, windows
         self.seed = seed
-        self.random = torch.Generator()
 
     def __call__(self, edit: Edit) -> dict[str, Tensor]:
         """Scalars by the name of the metric: `spatial` and those of `temporal`."""
@@ -87,11 +86,11 @@ class HeadLosses:
         with torch.no_grad():
             real = self.renderer(identity, edit.restore(edit.source.expression[rows, columns]))
         drawn = self.renderer(identity, edit.restore(edit.edited[rows, columns]))
-        self.random.manual_seed(mix_seed(self.seed, PLACES, edit.step))
+        random = step_generator(self.seed, PLACES, edit.step)
         losses = {}
         for name, those in wanted.items():
             chosen = torch.tensor([position[place] for place in those], device=drawn.device)
-            losses[name] = self._compare(name, drawn[chosen], real[chosen])
+            losses[name] = self._compare(name, drawn[chosen], real[chosen], random)
         return losses
 
     def _places(self, batch: int, length: int) -> dict[str, Places]:
@@ -105,13 +104,11 @@ class HeadLosses:
             places[name] = tuple((row, frame) for row in rows for frame in frames)
         return places
 
-    def _compare(self, name: str, drawn: Tensor, real: Tensor) -> Tensor:
+    def _compare(self, name: str, drawn: Tensor, real: Tensor, random: torch.Generator) -> Tensor:
         if name == "spatial" and self.spatial is not None:
-            return self.spatial.total(self.spatial.compare(drawn, real, generator=self.random))
+            return self.spatial.total(self.spatial.compare(drawn, real, generator=random))
         metric = self.temporal[name]
         shape = (-1, metric.settings.window_frames)
         return metric.total(
-            metric.compare(
-                drawn.unflatten(0, shape), real.unflatten(0, shape), generator=self.random
-            )
+            metric.compare(drawn.unflatten(0, shape), real.unflatten(0, shape), generator=random)
         )

@@ -13,8 +13,8 @@ from spfem.correlation.crossmodal.retrieval import retrieve_all
 from spfem.errors import CorpusError
 from spfem.manipulator.data import WindowBatch, Windows
 from spfem.manipulator.supervision import Retrieved
-from spfem.seeds import mix_seed
 from spfem.settings import EMOTIONS
+from spfem.training import step_generator
 
 MISSING = -1
 CANDIDATES = 2  # which random numbers
@@ -63,14 +63,13 @@ class RetrievedWindows:
             for table in (window, by_way_of, distance, first_distance)
         )
         self.seed = seed
-        self.random = torch.Generator()
 
     def draw(self, source: WindowBatch, label: Tensor, step: int) -> Retrieved:
         """One candidate for each source window, uniformly, decided by (seed, step)."""
         rows = (source.number, label)
         count = (self.window[rows] >= 0).sum(dim=1)
-        self.random.manual_seed(mix_seed(self.seed, CANDIDATES, step))
-        share = torch.rand(len(label), generator=self.random).to(count.device)
+        random = step_generator(self.seed, CANDIDATES, step)
+        share = torch.rand(len(label), generator=random).to(count.device)
         chosen = (share * count).long()[:, None]  # candidates come first in their row
         return Retrieved(
             self.window[rows].gather(1, chosen)[:, 0].long(),

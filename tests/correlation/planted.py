@@ -15,7 +15,6 @@ SMALL = SpatialSettings(
     batch_size=8,
     steps=60,
     curve_steps=30,
-    checkpoint_steps=20,
 )
 
 

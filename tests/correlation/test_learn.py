@@ -13,7 +13,7 @@ from spfem.correlation.learn import CURVE_NAME, frame_pairs_of_role, learn_spati
 from spfem.errors import CorpusError
 from tests.correlation.planted import SMALL, planted_pairs
 
-QUICK = replace(SMALL, steps=3, curve_steps=2, checkpoint_steps=2)
+QUICK = replace(SMALL, steps=3, curve_steps=2)
 ROLES = {"A0": "train", "A1": "held_out", "A2": "target"}
 
 

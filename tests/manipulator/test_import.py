@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 PROBE = """
-import sys, torch, numpy
+import sys, torch, numpy.random  # whose compiled parts bring modules of their own
 before = {name.split(".")[0] for name in sys.modules}
 import spfem.manipulator
 after = {name.split(".")[0] for name in sys.modules} - before

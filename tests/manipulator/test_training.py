@@ -5,61 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.errors import CheckpointError, InputError, ShapeError
-from spfem.manipulator import label_style, manipulate, training
-from spfem.manipulator.data import Windows
+from spfem.errors import InputError, ShapeError
+from spfem.manipulator import label_style, manipulate
 from spfem.manipulator.supervision import Guide, Retrieved
-from spfem.manipulator.training import STATE_NAME, train_manipulator
+from spfem.manipulator.training import train_manipulator
 from spfem.manipulator.training_step import Trainer
 from tests.manipulator.conftest import SMALL, planted_speech
-
-
-class KilledError(Exception):
-    pass
-
-
-def stop_after(count):
-    def progress(steps):
-        for index, step in enumerate(steps):
-            if index == count:
-                raise KilledError
-            yield step
-
-    return progress
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [SMALL, replace(SMALL, discriminator_noise=0.3, encode_reference=True, residual=True)],
-    ids=["published", "remedies"],
-)
-def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, settings, space):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
-    sequences, labels, _ = planted_speech(14, frames=20)
-    whole = train_manipulator(sequences, labels, settings, space=space)
-    with pytest.raises(KilledError):
-        train_manipulator(
-            sequences,
-            labels,
-            settings,
-            space=space,
-            progress=stop_after(7),
-            checkpoint_folder=tmp_path,
-        )
-    assert (tmp_path / STATE_NAME).exists()
-    steps = []
-
-    def watch(some):
-        steps.extend(some)
-        return steps
-
-    resumed = train_manipulator(
-        sequences, labels, settings, space=space, progress=watch, checkpoint_folder=tmp_path
-    )
-    assert steps == list(range(7, 12))
-    assert resumed.rows == whole.rows
-    for name, value in whole.manipulator.state_dict().items():
-        assert torch.equal(resumed.manipulator.state_dict()[name], value), name
 
 
 def test_tuning_goes_on_from_the_initial_networks_and_leaves_them_alone(space):
@@ -77,13 +28,6 @@ def test_tuning_goes_on_from_the_initial_networks_and_leaves_them_alone(space):
         assert torch.equal(same.manipulator.state_dict()[name], value), name
     weight = "generator.seq1.0.weight"
     assert not torch.equal(other.manipulator.state_dict()[weight], before[weight])
-
-
-def test_damaged_state_is_named(tmp_path, space):
-    (tmp_path / STATE_NAME).write_bytes(b"nonsense")
-    sequences, labels, _ = planted_speech(7, frames=20)
-    with pytest.raises(CheckpointError, match=STATE_NAME):
-        train_manipulator(sequences, labels, SMALL, space=space, checkpoint_folder=tmp_path)
 
 
 def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(space):
@@ -106,19 +50,6 @@ def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(s
             ("generator", "mapping_network", "style_encoder"),
             ("generator", "style_encoder") if asked else ("generator",),
         ]
-
-
-def test_learning_rates_fall_to_zero_over_the_last_share(space):
-    settings = replace(SMALL, steps=10, decay_share=0.5, discriminator_rate=0.5)
-    windows = Windows([torch.zeros(12, 12)], [0], window_frames=10, batch_size=2, seed=0)
-    trainer = Trainer(training.Manipulator(settings, space), settings, windows)
-    rates = []
-    for step in range(10):
-        trainer.begin(step)
-        rates.append(trainer.optimisers["generator"].param_groups[0]["lr"])
-    wanted = [1.0] * 6 + [0.8, 0.6, 0.4, 0.2]
-    assert rates == pytest.approx([rate * settings.learning_rate for rate in wanted])
-    assert trainer.optimisers["discriminator"].param_groups[0]["lr"] == pytest.approx(rates[-1] / 2)
 
 
 def want_unit_5(edit):
@@ -186,32 +117,6 @@ def test_pairs_train_generator_and_style_encoder(space):
     plain = train_manipulator(sequences, labels, settings, space=space)
     assert paired.rows[0]["discriminator"] != plain.rows[0]["discriminator"]
     assert paired.rows[0]["cycle"] != plain.rows[0]["cycle"]
-
-
-def test_resumed_supervised_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, space):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
-    sequences, labels, _ = planted_speech(14, frames=20)
-
-    def guide(windows):
-        return Guide({"wanted": 5.0}, want_unit_5, pair_every_other(windows))
-
-    whole = train_manipulator(sequences, labels, SMALL, space=space, guide=guide)
-    with pytest.raises(KilledError):
-        train_manipulator(
-            sequences,
-            labels,
-            SMALL,
-            space=space,
-            guide=guide,
-            progress=stop_after(7),
-            checkpoint_folder=tmp_path,
-        )
-    resumed = train_manipulator(
-        sequences, labels, SMALL, space=space, guide=guide, checkpoint_folder=tmp_path
-    )
-    assert resumed.rows == whole.rows
-    for name, value in whole.manipulator.state_dict().items():
-        assert torch.equal(resumed.manipulator.state_dict()[name], value), name
 
 
 def test_learns_planted_emotions(space):

@@ -23,9 +23,9 @@ def films(head):
 @pytest.fixture(scope="session")
 def reader(films):
     """A reader that has hardly learned."""
-    return learn_reader(films, replace(SETTINGS, steps=5), 0, show=False)
+    return learn_reader(films, replace(SETTINGS, steps=5), seed=0)
 
 
 @pytest.fixture(scope="session")
 def good_reader(head):
-    return learn_reader([planted_film(head, seed) for seed in range(12)], SETTINGS, 0, show=False)
+    return learn_reader([planted_film(head, seed) for seed in range(12)], SETTINGS, seed=0)

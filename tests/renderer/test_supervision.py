@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from spfem.errors import InputError, SettingsError
-from spfem.renderer import training_state
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.clips import draw_sequences
 from spfem.renderer.supervision import FaceTerm, RendererSupervision, supervising_terms
 from spfem.renderer.training import train_renderer
+from spfem.training import step_random
 from tests.renderer.planted import SETTINGS, SIDE, planted_clip
-from tests.renderer.test_training import KilledError, kill_after, same
+from tests.renderer.test_training import same
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,12 @@ def test_every_term_is_that_of_a_slow_loop(edited, position, first):
 
     terms = (FaceTerm("wide", 2.0, 5, remember), FaceTerm("last", 0.5, 2, remember))
     values = supervising_terms(
-        renderer, RendererSupervision(terms), sequence, position, key=(1, 2), device="cpu"
+        renderer,
+        RendererSupervision(terms),
+        sequence,
+        position,
+        random=step_random(1, 2),
+        device="cpu",
     )
     made = pictures_one_by_one(renderer, sequence.edited_conditions[:, first : first + 7])
     real = torch.empty_like(made)
@@ -73,7 +78,9 @@ def test_the_gradient_reaches_the_generator_only(edited):
     renderer = new_renderer(SETTINGS, 0)
     sequence = draw_sequences(edited, 6, SETTINGS, np.random.default_rng(0))
     supervision = RendererSupervision((FaceTerm("one", 1.0, 3, difference),))
-    values = supervising_terms(renderer, supervision, sequence, 0, key=(0, 0), device="cpu")
+    values = supervising_terms(
+        renderer, supervision, sequence, 0, random=step_random(0, 0), device="cpu"
+    )
     values["one"].backward()
     assert any(p.grad is not None and p.grad.any() for p in renderer.generator.parameters())
     for network in (renderer.image_discriminator, renderer.mouth_discriminator):
@@ -90,22 +97,6 @@ def test_terms_are_columns_of_the_curve_every_few_steps(edited):
     assert not same(made, train_renderer(edited, SETTINGS, seed=0, steps=4))
     nothing = train_renderer(edited, SETTINGS, seed=0, steps=4, supervision=RendererSupervision())
     assert same(nothing, train_renderer(edited, SETTINGS, seed=0, steps=4))
-
-
-def test_a_killed_supervised_training_ends_as_an_uninterrupted_one(edited, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
-    supervision = RendererSupervision((FaceTerm("one", 1.0, 3, difference),), every=3)
-    common = {"seed": 3, "steps": 7, "supervision": supervision}
-    torch.manual_seed(0)
-    whole = train_renderer(edited, SETTINGS, **common)
-    torch.manual_seed(1)  # the draws of the loss do not come from the global state
-    with pytest.raises(KilledError):
-        train_renderer(
-            edited, SETTINGS, **common, progress=kill_after(5), checkpoint_folder=tmp_path
-        )
-    resumed = train_renderer(edited, SETTINGS, **common, checkpoint_folder=tmp_path)
-    assert same(whole, resumed)
-    assert whole.curve == resumed.curve
 
 
 def test_refuses_what_cannot_be_supervised(edited):

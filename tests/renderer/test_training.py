@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError, InputError, SettingsError, ShapeError
-from spfem.renderer import training_state
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.render import render_clips
 from spfem.renderer.training import train_renderer
@@ -27,20 +26,6 @@ def same(one, two):
         for a, b in pairs
         for key, value in a.state_dict().items()
     )
-
-
-class KilledError(Exception):
-    pass
-
-
-def kill_after(count):
-    def progress(steps):
-        for number, step in enumerate(steps):
-            if number == count:
-                raise KilledError
-            yield step
-
-    return progress
 
 
 def test_training_lowers_the_error_on_a_held_out_clip(trained, clips):
@@ -65,42 +50,6 @@ def test_adaptation_to_a_new_actor_lowers_its_error(trained):
     assert errors[1] < errors[0]
     for old, new in zip(before, trained.generator.state_dict().values(), strict=True):
         assert torch.equal(old, new)
-
-
-def test_a_killed_training_ends_as_an_uninterrupted_one(clips, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
-    settings = replace(SETTINGS, augmentation=0.01, decay_fraction=0.5)
-    whole = train_renderer(clips, settings, seed=3, steps=7)
-    done = []
-    with pytest.raises(KilledError):
-        train_renderer(
-            clips, settings, seed=3, steps=7, progress=kill_after(5), checkpoint_folder=tmp_path
-        )
-
-    def count(steps):
-        done.extend(steps)
-        return done
-
-    resumed = train_renderer(
-        clips, settings, seed=3, steps=7, progress=count, checkpoint_folder=tmp_path
-    )
-    assert done == [4, 5, 6]  # the state is kept between sequences of two steps
-    assert same(whole, resumed)
-    assert whole.curve == resumed.curve
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_kept_state_of_another_run_or_a_damaged_one_is_not_used(clips, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_state, "KEEP_SECONDS", 0.0)
-    with pytest.raises(KilledError):
-        train_renderer(
-            clips, SETTINGS, seed=3, steps=6, progress=kill_after(4), checkpoint_folder=tmp_path
-        )
-    other = train_renderer(clips, SETTINGS, seed=4, steps=2, checkpoint_folder=tmp_path)
-    assert same(other, train_renderer(clips, SETTINGS, seed=4, steps=2))
-    (tmp_path / "training_state.safetensors").write_bytes(b"cut off")
-    again = train_renderer(clips, SETTINGS, seed=4, steps=2, checkpoint_folder=tmp_path)
-    assert same(other, again)
 
 
 def test_the_released_losses_alone_train_too():

@@ -9,9 +9,9 @@ from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, Tempor
 from spfem.errors import SettingsError
 from spfem.face.differentiable import ShapeRenderer
 from spfem.head import load_head_model
-from spfem.seeds import mix_seed
 from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.supervision.heads import PLACES, HeadLosses, middle_frames
+from spfem.training import step_generator
 from tests.supervision.made_up import make_edit
 
 SPATIAL = SpatialSettings(
@@ -84,7 +84,7 @@ def test_metrics_see_the_frames_round_the_middle_of_the_first_windows(renderer):
     edit = make_edit(step=7)
     values = make_losses(renderer, spatial, temporal, windows=2)(edit)
     assert list(values) == ["spatial", "short", "long"]
-    random = torch.Generator().manual_seed(mix_seed(3, PLACES, 7))
+    random = step_generator(3, PLACES, 7)
     for name, metric, frames in (
         ("spatial", spatial, (5,)),
         ("short", temporal["short"], (4, 5, 6)),
@@ -116,11 +116,11 @@ def test_values_are_those_of_the_metrics(renderer, metrics):
         for expression in (edit.edited.detach(), edit.source.expression)
     )
     joint = temporal["spatial_temporal_cm"]
-    random = torch.Generator().manual_seed(mix_seed(3, PLACES, 7))
+    random = step_generator(3, PLACES, 7)
     wanted = joint.total(joint.compare(drawn[None], real[None], generator=random))
     values = make_losses(renderer, None, {"spatial_temporal_cm": joint})(edit)
     torch.testing.assert_close(values["spatial_temporal_cm"].detach(), wanted)
-    random = torch.Generator().manual_seed(mix_seed(3, PLACES, 7))
+    random = step_generator(3, PLACES, 7)
     wanted = spatial.total(spatial.compare(drawn[2:3], real[2:3], generator=random))
     values = make_losses(renderer, spatial)(edit)
     torch.testing.assert_close(values["spatial"].detach(), wanted, rtol=1e-3, atol=0)

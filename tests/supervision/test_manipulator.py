@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from spfem import training
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, TemporalCoherence
 from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator, training
+from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
 from spfem.settings import SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
 from tests.manipulator.conftest import SMALL, planted_speech
-from tests.manipulator.test_training import KilledError, stop_after
+from tests.test_training import KilledError, killed
 
 SPATIAL = SpatialSettings(
     image_size=48, widths=(16, 16, 16), blocks=(1, 1, 1), centres=(8, 4, 2), precision="float32"
@@ -97,7 +98,7 @@ def test_nothing_supervises_plain_ned(clips):
 def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
     tmp_path, monkeypatch, supervisors, clips
 ):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
+    monkeypatch.setattr(training, "KEEP_SECONDS", 0.0)
     settings = replace(SMALL, steps=5, batch_size=8, residual=True)
 
     def learn(name, **arguments):
@@ -113,7 +114,7 @@ def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
 
     whole = learn("whole")
     with pytest.raises(KilledError):
-        learn("killed", progress=stop_after(3))
+        learn("killed", progress=killed)
     torch.rand(7)  # another state of the global random numbers
     resumed = learn("killed")
     assert (resumed.parent / "curve.csv").read_text() == (whole.parent / "curve.csv").read_text()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +19,11 @@ from spfem.correlation.crossmodal.batches import Batch, BatchDraw
 from spfem.correlation.crossmodal.losses import consistency_loss, mean_distances, pair_loss
 from spfem.correlation.crossmodal.model import CrossModalCoherence, Visual
 from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable
-from spfem.correlation.crossmodal.schedule import LearningRun, schedule_of
-from spfem.correlation.crossmodal.single import encode_rows
-from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.correlation.crossmodal.single import AccumulatedGradients, encode_rows
+from spfem.correlation.training import DrawAndCompare, Outcome, learn_by_comparing
 from spfem.errors import CheckpointError
 from spfem.settings import CrossModalSettings
+from spfem.training import Progress, Row
 from spfem.uploads import upload
 
 
@@ -37,7 +36,7 @@ class LearnedMetric:
     """
 
     model: CrossModalCoherence
-    curve: list[dict[str, Any]]
+    curve: list[Row]
 
 
 def initial_joint(settings: CrossModalSettings, visual: Visual, seed: int) -> CrossModalCoherence:
@@ -149,7 +148,7 @@ def train_joint(
     folder: Path | None = None,
     progress: Progress = iter,
 ) -> LearnedMetric:
-    """Learn the metric in place; deterministic and resumable as `run_learning`.
+    """Learn the metric in place; goes as `spfem.training.train`.
 
     Args:
         model: on its device; usually with the encoders of stage A.
@@ -161,24 +160,24 @@ def train_joint(
         progress: wrapper of the step loop.
     """
     settings = model.settings
-    device = model.scale_layer.w.device
-    run = LearningRun(model, accumulate=settings.released("accumulated_gradients")).to(device)
+    accumulate = settings.released("accumulated_gradients")
 
-    def comparing(samples: FrameSamples) -> DrawAndCompare:
+    def comparing(samples: FrameSamples, *, learning: bool) -> DrawAndCompare:
         draw = BatchDraw(table, samples, settings)
 
-        def compare(random: np.random.Generator) -> Outcome:
-            step = run.count()
-            consistent = not run.training or is_consistent(step, len(samples), settings)
+        def compare(index: int, random: np.random.Generator) -> Outcome:
+            consistent = not learning or is_consistent(index, len(samples), settings)
             return compare_joint(model, table, draw(random), consistent=consistent)
 
         return compare
 
-    curve = run_learning(
-        run,
-        comparing(train),
-        None if held_out is None else comparing(held_out),
-        schedule_of("joint", settings),
+    curve = learn_by_comparing(
+        AccumulatedGradients(model) if accumulate else model,
+        comparing(train, learning=True),
+        None if held_out is None else comparing(held_out, learning=False),
+        settings,
+        steps=settings.joint_steps,
+        learning_rate=settings.joint_learning_rate,
         seed=seed,
         name=f"cross-modal {model.visual}",
         folder=folder,

@@ -21,11 +21,10 @@ from spfem.correlation.crossmodal.samples import (
 )
 from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.learn import CURVE_NAME, PairStore
-from spfem.correlation.training import Progress
-from spfem.correlation.training_state import STATE_NAME
 from spfem.distributed import refuse_sharing
 from spfem.errors import CorpusError
 from spfem.settings import CrossModalSettings
+from spfem.training import Progress
 
 ENCODER_NAME = "encoder.safetensors"
 
@@ -125,7 +124,6 @@ def learn_single(
     )
     write_json(folder / CURVE_NAME, learned.curve)
     save_encoder(learned.encoder, settings, path, provenance={"seed": seed, "digest": stage.digest})
-    (folder / STATE_NAME).unlink(missing_ok=True)
     stage.finish(steps=settings.single_steps, threads=torch.get_num_threads(), device=str(device))
     return path
 
@@ -190,6 +188,5 @@ def learn_joint(
     )
     write_json(folder / CURVE_NAME, learned.curve)
     learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-    (folder / STATE_NAME).unlink(missing_ok=True)
     stage.finish(steps=settings.joint_steps, threads=torch.get_num_threads(), device=str(device))
     return checkpoint

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spfem.correlation.crossmodal.batches import Batch, BatchDraw
 from spfem.correlation.crossmodal.encoder_files import ENCODERS
 from spfem.correlation.crossmodal.encoders import Encoder
 from spfem.correlation.crossmodal.losses import mean_distances, pair_loss
 from spfem.correlation.crossmodal.samples import MODALITIES, FrameSamples, FrameTable
-from spfem.correlation.crossmodal.schedule import LearningRun, schedule_of
 from spfem.correlation.preprocess import images_from_frames
-from spfem.correlation.training import DrawAndCompare, Outcome, Progress, run_learning
+from spfem.correlation.training import DrawAndCompare, Outcome, learn_by_comparing
 from spfem.errors import CorpusError, SettingsError
 from spfem.settings import CrossModalSettings
+from spfem.training import Progress, Row
 from spfem.uploads import upload
 
 
@@ -32,7 +31,26 @@ class LearnedEncoder:
     """An encoder and its curve: `step`, `split`, `loss`, `positive` and `negative` distance."""
 
     encoder: Encoder
-    curve: list[dict[str, Any]]
+    curve: list[Row]
+
+
+class AccumulatedGradients(nn.Module):
+    """A model whose gradients are never set to zero, the released "accumulated_gradients".
+
+    The sums over all steps are buffers, since a killed run must go on with them.
+
+    Args:
+        model: that is learned.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        for number, parameter in enumerate(model.parameters()):
+            self.register_buffer(f"sum{number}", torch.zeros_like(parameter))
+            parameter.register_hook(
+                lambda gradient, name=f"sum{number}": getattr(self, name).add_(gradient).clone()
+            )
 
 
 def initial_encoder(modality: str, settings: CrossModalSettings, seed: int) -> Encoder:
@@ -111,7 +129,7 @@ def train_single(
     folder: Path | None = None,
     progress: Progress = iter,
 ) -> LearnedEncoder:
-    """Learn the encoder of one modality; deterministic and resumable as `run_learning`.
+    """Learn the encoder of one modality; goes as `spfem.training.train`.
 
     Args:
         modality: one of `MODALITIES`.
@@ -125,17 +143,21 @@ def train_single(
         progress: wrapper of the step loop.
     """
     encoder = initial_encoder(modality, settings, seed).to(device)
-    run = LearningRun(encoder, accumulate=settings.released("accumulated_gradients")).to(device)
+    accumulate = settings.released("accumulated_gradients")
 
     def comparing(samples: FrameSamples) -> DrawAndCompare:
         draw = BatchDraw(table, samples, settings)
-        return lambda random: compare_single(encoder, table, modality, draw(random), settings)
+        return lambda index, random: compare_single(
+            encoder, table, modality, draw(random), settings
+        )
 
-    curve = run_learning(
-        run,
+    curve = learn_by_comparing(
+        AccumulatedGradients(encoder) if accumulate else encoder,
         comparing(train),
         None if held_out is None else comparing(held_out),
-        schedule_of("single", settings),
+        settings,
+        steps=settings.single_steps,
+        learning_rate=settings.single_learning_rate,
         seed=seed,
         name=f"single-modality {modality}",
         folder=folder,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from spfem.errors import ShapeError
 from spfem.evaluation.lip_sync.network import LipSyncNetwork, centred_crops, centred_rows
 from spfem.evaluation.lip_sync.windows import lip_windows, sound_windows, window_count
 from spfem.settings import LipSyncSettings
+from spfem.training import Progress, Row, descend, train
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ def learn_network(
     *,
     seed: int,
     device: str = "cpu",
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> tuple[LipSyncNetwork, list[float]]:
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> tuple[LipSyncNetwork, list[Row]]:
     """Learn the network.
 
     A batch holds several moments of several clips: other moments of the same clip, as near as one
@@ -66,10 +70,11 @@ def learn_network(
         settings: of the network.
         seed: of first weights and batches.
         device: `cpu` or `cuda`.
+        folder: of the state from which a killed run continues.
         progress: wraps the loop over steps.
 
     Returns:
-        The network, ready to measure, and the loss of each step.
+        The network, ready to measure, and its learning curve.
 
     Raises:
         ShapeError: if no clip is long enough.
@@ -77,34 +82,43 @@ def learn_network(
     usable = [clip for clip in clips if clip.windows >= 2]
     if not usable:
         raise ShapeError(f"none of {len(clips)} clips is long enough to learn lip sync from")
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    network = LipSyncNetwork(settings).to(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = LipSyncNetwork(settings).to(device)
     crops = [centred_crops(torch.from_numpy(clip.crops)) for clip in usable]
     rows = [centred_rows(torch.from_numpy(clip.rows)) for clip in usable]
     network.cepstra_deviation = torch.cat(rows).std(0).clamp_min(1e-6).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(settings.steps, 1))
-    losses = []
-    for _ in progress(range(settings.steps)):
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
         lips, sound = [], []
         chosen = random.choice(len(usable), min(settings.clips, len(usable)), replace=False)
         for number in chosen:
             count = usable[number].windows
-            index = random.choice(count, min(settings.moments, count), replace=False)
-            lips.append(_changed(lip_windows(crops[number].numpy(), index), random))
-            sound.append(_revoiced(sound_windows(rows[number].numpy(), index), random))
+            moments = random.choice(count, min(settings.moments, count), replace=False)
+            lips.append(_changed(lip_windows(crops[number].numpy(), moments), random))
+            sound.append(_revoiced(sound_windows(rows[number].numpy(), moments), random))
         loss = contrast(
             network.embed_lips(torch.from_numpy(np.concatenate(lips)).to(device)),
             network.embed_sound(torch.from_numpy(np.concatenate(sound)).to(device)),
             settings.temperature,
         )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return network.eval(), losses
+        descend(loss, optimiser)
+        return {"loss": loss}
+
+    curve = train(
+        {"network": network},
+        {"adam": optimiser},
+        step,
+        name="lip sync",
+        steps=settings.steps,
+        seed=seed,
+        settings=settings,
+        rate=lambda index: (1 + math.cos(math.pi * index / settings.steps)) / 2,
+        folder=folder,
+        progress=progress,
+    )
+    return network, curve
 
 
 def _changed(windows: np.ndarray, random: np.random.Generator) -> np.ndarray:

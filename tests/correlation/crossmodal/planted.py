@@ -28,7 +28,6 @@ SMALL = CrossModalSettings(
     joint_learning_rate=3e-3,
     joint_steps=60,
     curve_steps=20,
-    checkpoint_steps=4,
     top_k=4,
 )
 EXPRESSION_SIZE = 12

@@ -23,10 +23,8 @@ from spfem.correlation.crossmodal.retrieval_table import (
 )
 from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
 from spfem.correlation.crossmodal.single import initial_encoder, train_single
-from spfem.correlation.training_state import STATE_NAME
 from spfem.errors import CheckpointError, CorpusError, SettingsError
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
-from tests.correlation.test_training import KilledError, killed_after
 
 ROLES = {"A": "train", "B": "train", "C": "held_out"}
 
@@ -158,24 +156,6 @@ def test_one_frame_leaves_the_fusion_untrained(material):
         assert (model.expr_encoder.fc.weight.grad is not None) != trained
 
 
-@pytest.mark.parametrize("compat", ["paper", "accumulated_gradients"])
-def test_a_killed_joint_run_continues_to_the_same_weights(material, tmp_path, compat):
-    table, train, held_out, _, _ = material
-    settings = replace(SMALL, joint_steps=9, curve_steps=3, consistency_start=6, compat=compat)
-    whole = initial_joint(settings, "expression", 1)
-    curve = train_joint(whole, table, train, held_out, seed=1).curve
-    killed = initial_joint(settings, "expression", 1)
-    with pytest.raises(KilledError):
-        train_joint(
-            killed, table, train, held_out, seed=1, folder=tmp_path, progress=killed_after(6)
-        )
-    assert (tmp_path / STATE_NAME).exists()
-    resumed = initial_joint(settings, "expression", 1)
-    again = train_joint(resumed, table, train, held_out, seed=1, folder=tmp_path).curve
-    same_weights(whole, resumed, rtol=1e-4, atol=1e-5)
-    assert [row["step"] for row in again] == [row["step"] for row in curve]
-
-
 def test_accumulated_gradients_are_the_sums_over_all_steps(material):
     table, train, _, _, _ = material
     settings = replace(
@@ -195,20 +175,6 @@ def test_accumulated_gradients_are_the_sums_over_all_steps(material):
         loss.backward()  # no zero_grad
         optimiser.step()
     same_weights(plain, learned, rtol=1e-3, atol=1e-4)
-
-
-def test_seed_decides_everything_and_the_global_state_nothing(material):
-    table, train, _, _, _ = material
-    settings = replace(SMALL, single_steps=2)
-    torch.manual_seed(5)
-    state = torch.random.get_rng_state()
-    first = train_single("audio", table, train, None, settings, seed=3).encoder
-    assert torch.equal(torch.random.get_rng_state(), state)
-    torch.manual_seed(99)
-    again = train_single("audio", table, train, None, settings, seed=3).encoder
-    other = train_single("audio", table, train, None, settings, seed=4).encoder
-    assert torch.equal(first.fc.weight, again.fc.weight)
-    assert not torch.equal(first.fc.weight, other.fc.weight)
 
 
 def test_unknown_modalities_are_refused(material):

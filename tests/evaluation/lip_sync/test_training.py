@@ -35,7 +35,8 @@ def learned():
 
 
 def test_shifts_of_unseen_clips_are_found(learned):
-    network, losses = learned
+    network, curve = learned
+    losses = [row["loss"] for row in curve]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:3])
     meter = LearnedLipSync(network, SETTINGS)
     unseen = {"unseen": [planted(seed) for seed in range(50, 58)]}
