@@ -16,9 +16,9 @@ from spfem.audit.command import (
 )
 from spfem.benchmarks.command import add_bench_parser, run_bench
 from spfem.corpus.recordings.command import add_corpus_parser, run_corpus
-from spfem.doctor.command import add_doctor_parser, run_doctor
+from spfem.doctor import add_doctor_parser, run_doctor
 from spfem.drift.command import add_check_parser, run_check
-from spfem.errors import SpfemError
+from spfem.errors import SpfemError, missing_package
 from spfem.import_checkpoint import add_import_parser, import_checkpoint
 from spfem.methods import METHODS
 from spfem.ned_folders.command import add_ned_parsers, export_ned, import_ned
@@ -185,8 +185,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         drop_output()
         return 128 + BROKEN_PIPE
-    except SpfemError as error:
-        print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
+    except (SpfemError, ModuleNotFoundError) as error:
+        told = missing_package(error) if isinstance(error, ModuleNotFoundError) else error
+        if told is None:
+            raise
+        print(f"spfem: {type(told).__name__}: {told}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
