@@ -1,4 +1,4 @@
-"""A bare install is enough for metrics, networks and shipped weights; the rest says what it lacks."""
+"""A bare install is enough for metrics, networks and weights; the rest says what it lacks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ gradient(SpatialCoherence.pretrained("speech"), picture(2), picture(2))
 both = SpatialTemporalCoherence.pretrained()
 gradient(both, picture(2, 5), picture(2, 5))
 sound = CrossModalCoherence.pretrained()
-window = sound.settings.window_frames
+window = sound.settings.frames
 gradient(sound, torch.rand(2, window, units), torch.rand(2, window, units), torch.rand(2))
 
 manipulator = pretrained_manipulator()
@@ -227,7 +227,9 @@ def _modules_after(code, folder):
 def test_opening_a_workspace_loads_nothing_that_it_does_not_use(tmp_path):
     stages = "import spfem.scales, spfem.stages, spfem.workspace"
     assert not _modules_after(stages, ROOT) & set(HEAVY)
-    opened = "import spfem.workspace\nspfem.workspace.open_workspace('x', scale='smoke', figures={!r})"
+    opened = (
+        "import spfem.workspace\nspfem.workspace.open_workspace('x', scale='smoke', figures={!r})"
+    )
     loaded = _modules_after(opened.format(str(tmp_path)), ROOT)
     assert loaded & set(HEAVY) <= {"pandas"}
 
