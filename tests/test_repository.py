@@ -38,7 +38,7 @@ def test_notebooks_are_thin_clean_and_parametrised(path):
 
 def test_files_are_short():
     long = {
-        path.name: count for path in SOURCES if (count := len(path.read_text().splitlines())) > 265
+        path.name: count for path in SOURCES if (count := len(path.read_text().splitlines())) > 450
     }
     assert not long
 
