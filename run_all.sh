@@ -4,6 +4,6 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$root/environment.sh"
-use_environment "$root"
+use_environment "$root" run
 cd "$root"
 exec "$PYTHON" -m spfem reproduce "$@"

@@ -358,7 +358,7 @@ COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "corpus": _call("spfem.corpus.recordings.report", "report_folder"),
     "stage": _stage,
     "import-checkpoint": _import,
-    "doctor": _call("spfem.doctor.report", "report_machine"),
+    "doctor": _call("spfem.doctor", "report_machine"),
     "track": _track,
     "audit": _call("spfem.audit.words", "audit_folder"),
 }

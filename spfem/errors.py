@@ -39,3 +39,36 @@ class AssetError(SpfemError):
 
 class ArtifactError(SpfemError):
     """A stage folder cannot be used or written."""
+
+
+class MissingPackageError(SpfemError):
+    """What was asked for needs packages that are not installed."""
+
+
+MODULES = {
+    "run": (
+        "IPython", "PIL", "anny", "av", "cv2", "dlib", "espeakng_loader", "jinja2",
+        "latex2mathml", "librosa", "matplotlib", "mediapipe", "nbclient", "nbconvert", "nbformat",
+        "pandas", "papermill", "scipy", "seaborn", "sklearn", "tqdm", "warp",
+    ),
+    "explore": ("anywidget", "ipywidgets", "traitlets"),
+    "test": ("playwright",),
+}  # fmt: skip
+"""Modules that spfem imports where it uses them, by the extra that brings each."""
+
+
+def install_line(extra: str = "") -> str:
+    """What to type to get spfem with an extra."""
+    return f'pip install "spfem[{extra}]"' if extra else "pip install spfem"
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
+    """The same error with what to install; None if no extra brings the module."""
+    module = (error.name or "").partition(".")[0]
+    for extra, modules in MODULES.items():
+        if module in modules:
+            return MissingPackageError(
+                f"this needs the package of {module}, which is not installed; run: "
+                f"{install_line(extra)} (in a checkout: pip install -e '.[{extra}]')"
+            )
+    return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from spfem.errors import SpfemError
+from spfem.errors import SpfemError, missing_package
 
 BROKEN_PIPE = 13  # SIGPIPE, which Windows does not name
 GO_ON = "run the same command again to go on where it was"
@@ -45,8 +45,11 @@ def run_command(command: Callable[[], object]) -> int:
     except BrokenPipeError:
         drop_output()
         return 128 + BROKEN_PIPE
-    except SpfemError as error:
-        print(f"spfem: {type(error).__name__}: {error}", file=sys.stderr)
+    except (SpfemError, ModuleNotFoundError) as error:
+        told = missing_package(error) if isinstance(error, ModuleNotFoundError) else error
+        if told is None:
+            raise
+        print(f"spfem: {type(told).__name__}: {told}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

@@ -4,7 +4,7 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 source "$root/environment.sh"
-use_environment "$root"
+use_environment "$root" test
 cd "$root"
 marker=""
 if [ "${1:-}" = "--fast" ]; then

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 FILES = ("environment.sh", "pyproject.toml", "constraints.txt")
-SCRIPT = 'source "$1/environment.sh"; use_environment "$1" && echo "takes $PYTHON"'
+SCRIPT = 'source "$1/environment.sh"; use_environment "$1" "$2" && echo "takes $PYTHON"'
 PYTHON = """#!/usr/bin/env bash
 echo "$*" >> "{calls}"
 case "$*" in "-m pip "*) exit {pip} ;; esac
@@ -27,7 +27,7 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def _use(checkout, *, pip=0):
+def _use(checkout, needs="run", *, pip=0):
     """What the script says, and what the interpreter was asked."""
     python, calls = checkout / ".venv" / "bin" / "python", checkout / "calls"
     python.write_text(PYTHON.format(calls=calls, pip=pip))
@@ -35,7 +35,7 @@ def _use(checkout, *, pip=0):
     calls.write_text("")
     active = ("VIRTUAL_ENV", "CONDA_PREFIX")
     answer = subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", str(checkout)],
+        ["bash", "-c", SCRIPT, "bash", str(checkout), needs],
         env={name: value for name, value in os.environ.items() if name not in active},
         capture_output=True,
         text=True,
@@ -68,3 +68,14 @@ def test_without_a_network_the_first_time_says_what_to_do(checkout):
     again, calls = _use(checkout)  # a broken installation is not taken for a whole one
     assert again.returncode == 0
     assert "-m pip install" in calls
+
+
+def test_what_the_tests_need_is_enough_for_a_run_but_not_the_reverse(checkout):
+    _, calls = _use(checkout)
+    assert f"-e {checkout}[run,explore]" in calls
+    _, calls = _use(checkout, "test")
+    assert f"-e {checkout}[test]" in calls
+    for stamp in (checkout / ".venv").glob(".spfem-run-*"):
+        stamp.unlink()
+    _, calls = _use(checkout)
+    assert "pip" not in calls

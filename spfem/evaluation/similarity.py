@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from spfem.correlation import SpatialCoherence, TemporalCoherence
 from spfem.correlation.frame_pairs import FramePairs
@@ -19,6 +18,9 @@ from spfem.correlation.untrained import untrained_metric
 from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
 from spfem.correlation.windows import FrameWindows
 from spfem.settings import Scale
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LIST_SEED = 0
 IMAGE_METRICS = ("spatial", "spatial_speech")
@@ -52,6 +54,8 @@ def measure_similarity(
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
         learning (first seed), for histograms.
     """
+    import pandas as pd
+
     rows: list[dict[str, object]] = []
     shown: dict[str, np.ndarray] = {}
     train = frame_pairs_of_role(faces, pairs, roles, "train")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-import warp as wp
 
 from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.face.mesh import FaceMesh, face_mesh
-from spfem.face.shading import add_normals, draw_conditions, draw_mask
 from spfem.head import HeadModel
-from spfem.head.rasterise import Raster, rasterise
 from spfem.start_warp import start_warp
+
+if TYPE_CHECKING:
+    import warp as wp
+
+    from spfem.head.rasterise import Raster
 
 SAMPLES = 2  # per pixel side
 TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
@@ -140,6 +142,8 @@ class ConditionPainter:
 
     @cached_property
     def _constants(self) -> list[Any]:
+        import warp as wp
+
         def on_device(array: np.ndarray, kind: type) -> wp.array:
             return wp.array(array, dtype=kind, device=wp.device_from_torch(self.device))
 
@@ -157,11 +161,17 @@ class ConditionPainter:
 
     def raster(self, points: torch.Tensor, samples: int = 1) -> Raster:
         """Rasterise vertices (T, U, 3) in aligned pixels, `samples` per pixel side."""
+        from spfem.head.rasterise import rasterise
+
         side = self.face_size * samples
         return rasterise(points.to(self.device) * samples, self.triangles, side, side)
 
     def masks(self, points: torch.Tensor) -> np.ndarray:
         """Masks uint8 (T, S, S) of vertices (T, U, 3) in aligned pixels, 255 on the face."""
+        import warp as wp
+
+        from spfem.face.shading import draw_mask
+
         raster = self.raster(points)
         on = wp.device_from_torch(self.device)
         mask = wp.empty(tuple(raster.face.shape), dtype=wp.uint8, device=on)
@@ -213,6 +223,10 @@ class ConditionPainter:
         return ConditionImages(nmfc, shape, eye, mask, None if texture is None else skin)
 
     def _paint_chunk(self, points: torch.Tensor, texture: np.ndarray) -> list[np.ndarray]:
+        import warp as wp
+
+        from spfem.face.shading import add_normals, draw_conditions
+
         points = points.to(self.device)
         raster = self.raster(points, SAMPLES)
         on = wp.device_from_torch(self.device)

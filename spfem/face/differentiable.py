@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -10,7 +12,9 @@ from spfem.face.align import CROP_CENTRE, CROP_SPAN
 from spfem.face.mesh import face_mesh
 from spfem.head import HeadModel
 from spfem.head.model import SKIN
-from spfem.head.rasterise import Raster, interpolate, rasterise
+
+if TYPE_CHECKING:
+    from spfem.head.rasterise import Raster
 
 ALBEDO = 180 / 255
 LIGHT = 1.7
@@ -65,6 +69,8 @@ class ShapeRenderer(Module):
             expression: (B, E) face units; carries the gradient.
             rotation: (B, 3, 3) of the head, or None for frontal.
         """
+        from spfem.head.rasterise import Raster, interpolate, rasterise
+
         count = len(expression)
         places = (
             self.mean

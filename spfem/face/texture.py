@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch.nn.functional import grid_sample
 
 from spfem.errors import InputError
@@ -14,7 +13,6 @@ from spfem.face.conditions import TEXTURE_LAYER, ConditionPainter, aligned_verti
 from spfem.face.mesh import FaceMesh
 from spfem.face.track_file import FaceTrack
 from spfem.head.model import LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE
-from spfem.head.rasterise import rasterise
 
 LAYERS = 5  # skin, eyes, mouth cavity, tongue, teeth
 LOOKED_AT = 24  # frames in all, evenly spread over the clips
@@ -29,6 +27,8 @@ class _Texels:
     """The places of the mesh that texture pixels show: layer, pixel, triangle, barycentric."""
 
     def __init__(self, mesh: FaceMesh, size: int):
+        from spfem.head.rasterise import rasterise
+
         layer_of = np.array(TEXTURE_LAYER)[mesh.region]
         chart = np.column_stack([mesh.chart * size, mesh.mean[:, 2] * size]).astype(np.float32)
         rows: list[tuple[np.ndarray, ...]] = []
@@ -107,6 +107,8 @@ def _gather(
 
 
 def _fill(texels: _Texels, total: np.ndarray, size: int) -> np.ndarray:
+    from scipy.ndimage import distance_transform_edt
+
     known = total[:, 3] > 0.05
     colours = total[:, :3] / np.maximum(total[:, 3:], 1e-9)
     skin = known & (texels.layer == TEXTURE_LAYER[SKIN])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from spfem.errors import ShapeError
 
@@ -87,6 +86,8 @@ def align_sequences(a: np.ndarray, b: np.ndarray) -> Alignment:
         >>> align_sequences(once, held).path.tolist()
         [[0, 0], [0, 1], [1, 2]]
     """
+    from scipy.spatial.distance import cdist
+
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.ndim != 2 or b.ndim != 2 or not a.size or not b.size or a.shape[1] != b.shape[1]:
         raise ShapeError(f"sequences must be (N, D) and (M, D), found {a.shape} and {b.shape}")

@@ -6,7 +6,6 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
-from scipy.fft import dct, rfft
 
 from spfem.errors import ShapeError
 
@@ -74,6 +73,8 @@ def mfcc(
         >>> mfcc(np.zeros(16000), fps=25).shape
         (26, 13)
     """
+    from scipy.fft import dct, rfft
+
     audio = np.asarray(audio)
     if audio.ndim != 1 or not audio.size or not np.issubdtype(audio.dtype, np.floating):
         raise ShapeError(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.artifacts import digest, open_stage
-from spfem.corpus.synthetic.actors import Actor, cast_actors
-from spfem.corpus.synthetic.render import render_clip
 from spfem.errors import FaceNotFoundError
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.track_file import load_fields, save_fields
@@ -20,8 +19,10 @@ from spfem.face.tracker import TrackedFace, track_landmarks
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
 from spfem.processes import run_jobs
-from spfem.reading.mixtures import mixed_motion
 from spfem.settings import CorpusSettings, FaceSettings, ReaderFilmSettings
+
+if TYPE_CHECKING:
+    from spfem.corpus.synthetic.actors import Actor
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def film_people(
 
 def reader_cast(settings: ReaderFilmSettings) -> tuple[Actor, ...]:
     """The people to learn from, drawn as those of a corpus, from another seed."""
+    from spfem.corpus.synthetic.actors import cast_actors
+
     corpus = CorpusSettings(seed=settings.seed, metric_actors=settings.people, target_actors=0)
     return cast_actors(load_head_model(), corpus)
 
@@ -95,6 +98,9 @@ def film_person(number: int, settings: ReaderFilmSettings, face: FaceSettings) -
     Raises:
         FaceNotFoundError: if the tracker sees no face in a clip.
     """
+    from spfem.corpus.synthetic.render import render_clip
+    from spfem.reading.mixtures import mixed_motion
+
     actor = reader_cast(settings)[number]
     random = np.random.default_rng([settings.seed, number, 17])
     camera = CorpusSettings(frame_size=int(random.choice(settings.frame_sizes)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from spfem.artifacts import file_digest, open_stage, writing
 from spfem.correlation.temporal_training import TEMPORAL_METRICS
@@ -13,6 +12,9 @@ from spfem.evaluation.similarity import measure_similarity
 from spfem.stages.data import make_corpus, make_faces, make_pairs, read_visemes
 from spfem.stages.metrics import make_metric
 from spfem.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE_NAME = "similarity.csv"
 SCORES_NAME = "scores.npz"
@@ -23,6 +25,8 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
 
     See `measure_similarity`.
     """
+    import pandas as pd
+
     corpus, scale = make_corpus(workspace), workspace.scale
     checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.seeds}
     used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]

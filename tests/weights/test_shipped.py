@@ -240,12 +240,12 @@ def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
 
 
 def test_doctor_names_them(capsys, monkeypatch, folder):
-    from spfem.doctor.machine import shipped_model_facts
+    from spfem.doctor import shipped_model_facts
 
     assert [fact.name for fact in shipped_model_facts()] == NAMES
     assert not [fact for fact in shipped_model_facts() if fact.trouble]
     (folder / "manipulator.safetensors").write_bytes(b"x")
-    monkeypatch.setattr("spfem.doctor.machine.WEIGHTS_FOLDER", folder)
+    monkeypatch.setattr("spfem.pretrained.WEIGHTS_FOLDER", folder)
     facts = {fact.name: fact.trouble for fact in shipped_model_facts()}
     assert "not the file that was shipped" in facts.pop("manipulator")
     assert set(facts.values()) == {""}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from spfem.corpus.synthetic.espeak import synthesise
 from spfem.errors import SettingsError
@@ -185,6 +184,8 @@ def speak(text: str, voice: Voice, style: SpeechStyle, *, sample_rate: int = SAM
         SettingsError: if eSpeak finds nothing to say in `text`.
         AssetError: if eSpeak or the voice is missing.
     """
+    from scipy.signal import resample_poly
+
     raw = synthesise(
         _markup(text, style),
         f"en-us+{voice.variant}",

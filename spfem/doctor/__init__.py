@@ -1,1 +1,0 @@
-"""What `python -m spfem doctor` looks at: machine, packages, optional files, corpora, runs."""
