@@ -15,10 +15,20 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = set(
-    "anny av cv2 dlib ipywidgets jupyterlab librosa matplotlib mediapipe numba pandas papermill "
-    "scipy seaborn sklearn warp".split()
-)
+HEAVY = {
+    *(
+        "anny",
+        "av",
+        "cv2",
+        "dlib",
+        "ipywidgets",
+        "jupyterlab",
+        "librosa",
+        "matplotlib",
+        "mediapipe",
+    ),
+    *("numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp"),
+}
 SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -56,14 +56,6 @@ def test_one_place_against_many_frames(metric):
     np.testing.assert_allclose(found[3], alone, atol=1e-5)
 
 
-def test_places_follow_pixels(metric):
-    described = describe_patches(metric, face(0))[1]  # 8 x 8 map of 32 pixels
-    assert described.place_under(12.5, 8.5) == (2, 3)
-    assert described.place_under(125, 85, image_side=320) == (2, 3)
-    assert described.place_under(0, 0) == (1, 1)
-    assert described.place_under(32, 32) == (6, 6)
-
-
 def test_weights_over_a_face(metric):
     found = disparity_weights(metric, face(3), 0)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
-from spfem.correlation.crossmodal.retrieval import retrieve
+from spfem.correlation.crossmodal.retrieval import retrieve_all
 from spfem.errors import CorpusError
 from spfem.manipulator.data import Windows
 from spfem.settings import EMOTIONS
@@ -112,7 +112,7 @@ def test_candidates_are_those_of_the_banks_window_by_window(banks):
             ]
             wanted = []
             if known is not None and (known[0].emotion == label).any():
-                found = retrieve(known[0], known[1], emotion)
+                found = retrieve_all(known[0], emotion, np.array([known[1]]))
                 wanted = [
                     (
                         place(known[0], window),

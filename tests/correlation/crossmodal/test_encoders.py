@@ -10,7 +10,7 @@ from spfem.correlation.crossmodal.encoders import (
     ExpressionEncoder,
     ImageEncoder,
 )
-from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.errors import SettingsError, ShapeError
 from spfem.settings import CrossModalSettings
 
 PAPER = CrossModalSettings()
@@ -82,30 +82,6 @@ def test_wrong_inputs_are_named():
         ExpressionEncoder(NARROW)(torch.ones(2, 1, 51, dtype=torch.int64))
     with pytest.raises(ShapeError, match="ImageEncoder takes"):
         ImageEncoder(NARROW)(torch.randn(2, 32, 32, 3))
-
-
-def test_imagenet_weights_fill_the_trunk_and_leave_the_projection():
-    learned, encoder = ImageEncoder(NARROW).model, ImageEncoder(NARROW).model
-    tensors = {n: v for n, v in learned.state_dict().items() if "num_batches" not in n}
-    tensors |= {"fc.weight": torch.zeros(1000, 128), "fc.bias": torch.zeros(1000)}
-    projection = encoder.fc.weight.clone()
-    encoder.load_imagenet(tensors)
-    torch.testing.assert_close(encoder.layer4[1].conv2.weight, learned.layer4[1].conv2.weight)
-    assert torch.equal(encoder.fc.weight, projection)
-
-
-@pytest.mark.parametrize("change", ["missing", "surplus", "misshapen"])
-def test_other_networks_are_no_imagenet_weights(change):
-    encoder = ImageEncoder(NARROW).model
-    tensors = dict(encoder.state_dict())
-    if change == "missing":
-        del tensors["layer3.0.conv1.weight"]
-    elif change == "surplus":
-        tensors["layer3.0.conv3.weight"] = torch.zeros(1)
-    else:
-        tensors["layer3.0.conv1.weight"] = torch.zeros(1)
-    with pytest.raises(CheckpointError, match=r"1 entries .*layer3\.0\.conv"):
-        encoder.load_imagenet(tensors)
 
 
 @pytest.mark.parametrize(
