@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.explore import ExploredPair
-from spfem.explore.clips import align_clips
+from spfem.explore.clips import ExploredPair, align_clips
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import SettingsError
-from spfem.explore import CorrelationExplorer
+from spfem.explore.explorer import CorrelationExplorer
 from tests.explore.made_up import made_explorer, made_metrics, made_source
 
 

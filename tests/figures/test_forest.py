@@ -9,7 +9,8 @@ from spfem.figures.forest import draw_forest, forest_legend
 from spfem.figures.published_curves import draw_published_curve, joined_curves
 from spfem.figures.published_similarity import similarity_bars
 from spfem.figures.style import new_figure
-from spfem.paper import check_papers, list_claims, published_logs
+from spfem.paper import check_papers, published_logs
+from spfem.paper.claims import list_claims
 from spfem.paper.method_claims import GOOD_DIRECTION
 from tests.paper.made_up import make_curve, make_measured
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from spfem.errors import InputError
-from spfem.manipulator import Supervision, learn_manipulator, load_manipulator
+from spfem.manipulator import Supervision, load_manipulator
+from spfem.manipulator.stage import learn_manipulator
 from spfem.manipulator.supervision import Guide
 from tests.manipulator.conftest import planted_speech
 

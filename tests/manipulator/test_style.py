@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfem.errors import InputError, ShapeError
-from spfem.manipulator import Manipulator, geometric_median, label_style, reference_style
+from spfem.manipulator import Manipulator, label_style, reference_style
+from spfem.manipulator.style import geometric_median
 
 
 def summed_distance(point, points):

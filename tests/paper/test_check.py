@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.paper import Measured, check_papers, count_verdicts, shown_check
+from spfem.paper import check_papers, count_verdicts, shown_check
+from spfem.paper.inputs import Measured
 from spfem.paper.measure import choose_backbone
 from spfem.paper.verdicts import FAILS, HOLDS, UNTESTED, VERDICTS
 from tests.paper.made_up import make_differences, make_measured

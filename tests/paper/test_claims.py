@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from spfem.paper import list_claims
+from spfem.paper.claims import list_claims
 from spfem.settings import EMOTIONS
 from tests.paper.made_up import published_pairs
 

@@ -9,7 +9,8 @@ import torch
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, TemporalCoherence
 from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator, training
+from spfem.manipulator import ExpressionSpace, load_manipulator, training
+from spfem.manipulator.stage import learn_manipulator
 from spfem.settings import SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
