@@ -47,12 +47,6 @@ def die_in_company(job):
     return number
 
 
-def test_one_process_works_in_order_here():
-    answers = list(run_jobs(square, [3, 1, 2], 1))
-    assert [(job, answer[0]) for job, answer in answers] == [(3, 9), (1, 1), (2, 4)]
-    assert {answer[1] for _, answer in answers} == {os.getpid()}
-
-
 def test_several_processes_do_every_job_once():
     answers = dict(run_jobs(square, [1, 2, 3, 4], 2))
     assert {job: answer[0] for job, answer in answers.items()} == {1: 1, 2: 4, 3: 9, 4: 16}
@@ -62,10 +56,6 @@ def test_several_processes_do_every_job_once():
 def test_errors_of_jobs_arrive():
     with pytest.raises(ValueError, match=r"job [12]"):  # whichever fails first
         list(run_jobs(fail, [1, 2], 2))
-
-
-def test_no_job_is_no_work():
-    assert list(run_jobs(square, [], 2)) == []
 
 
 def test_a_process_that_dies_names_its_job_and_loses_no_other():

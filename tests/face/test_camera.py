@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from spfem.face.camera import (
     Pose,
-    pose_from_affine,
     project,
     refine_pose,
     rotation_matrix,
@@ -31,14 +30,6 @@ def _planted(count=5):
     scale = 50 + 20 * torch.rand(count, generator=generator)
     pose = Pose(rotation_matrix(vector), scale, 10 * torch.randn(count, 2, generator=generator))
     return places, pose, project(places, pose)[..., :2]
-
-
-def test_exact_landmarks_give_the_exact_pose():
-    places, pose, pixels = _planted()
-    found = pose_from_affine(places, pixels, torch.ones(40))
-    assert torch.allclose(found.rotation, pose.rotation, atol=1e-3)
-    assert torch.allclose(found.scale, pose.scale, rtol=1e-3)
-    assert torch.allclose(found.translation, pose.translation, atol=1e-2)
 
 
 def test_gauss_newton_reaches_the_pose_from_a_wrong_start():

@@ -56,12 +56,6 @@ def test_only_codes_change_and_the_identity_is_one(faces, tmp_path):
             assert np.array_equal(getattr(persons[key], name), getattr(faces[key], name))
 
 
-def test_without_shaping_clips_all_of_the_actor_count(faces, tmp_path):
-    persons = fit_persons(faces, tmp_path, SETTINGS, {"M001": ["M001/neutral/none"]})
-    mean = np.mean([faces[key].identity for key in KEYS], axis=0)
-    assert np.allclose(persons[KEYS[0]].identity, mean)
-
-
 def test_a_second_call_reads_and_another_shape_fits_anew(faces, tmp_path):
     first = fit_persons(faces, tmp_path, SETTINGS, {"M001": KEYS[:1]})
     written = track_path(tmp_path, KEYS[0]).stat().st_mtime_ns

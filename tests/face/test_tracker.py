@@ -5,8 +5,7 @@ import pytest
 
 from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
-from spfem.face.tracker import BLENDSHAPE_NAMES, fill_missing, landmarker_file, track_landmarks
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.face.tracker import BLENDSHAPE_NAMES, landmarker_file, track_landmarks
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +24,6 @@ def test_a_missing_frame_is_filled_and_flagged(picture, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_names_are_the_face_units_without_the_tongue():
-    assert sorted(BLENDSHAPE_NAMES) == sorted(set(FACE_UNIT_NAMES) - {"tongueOut"})
-
-
 def test_no_face_names_the_clip():
     with pytest.raises(FaceNotFoundError, match=r"empty\.mp4"):
         track_landmarks([np.zeros((64, 64, 3), np.uint8)] * 2, 25, name="empty.mp4")
@@ -45,9 +40,3 @@ def test_a_missing_task_file_is_named():
     with pytest.raises(AssetError, match=r"nothing\.task"):
         landmarker_file("nothing.task")
     assert landmarker_file().exists()
-
-
-def test_filling_is_linear_and_held_at_the_ends():
-    found = np.array([False, True, False, False, True, False])
-    filled = fill_missing(np.array([[1.0], [4.0]]), found)
-    assert filled[:, 0].tolist() == pytest.approx([1, 1, 2, 3, 4, 4])

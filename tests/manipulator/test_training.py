@@ -62,50 +62,11 @@ def test_resumed_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, set
         assert torch.equal(resumed.manipulator.state_dict()[name], value), name
 
 
-def test_tuning_goes_on_from_the_initial_networks_and_leaves_them_alone(space):
-    sequences, labels, _ = planted_speech(14, frames=20)
-    first = train_manipulator(sequences, labels, SMALL, space=space).manipulator
-    before = {name: value.clone() for name, value in first.state_dict().items()}
-    still = replace(SMALL, tune_steps=2, tune_learning_rate=0.0)
-    moved = replace(SMALL, tune_steps=3, tune_learning_rate=1e-3)
-    shifted = [sequence + 0.5 for sequence in sequences]  # its own scale would differ
-    same = train_manipulator(shifted, labels, still, space=space, initial=first)
-    other = train_manipulator(shifted, labels, moved, space=space, initial=first)
-    assert [row["step"] for row in other.rows][-1] == 3
-    for name, value in before.items():
-        assert torch.equal(first.state_dict()[name], value), name
-        assert torch.equal(same.manipulator.state_dict()[name], value), name
-    weight = "generator.seq1.0.weight"
-    assert not torch.equal(other.manipulator.state_dict()[weight], before[weight])
-
-
 def test_damaged_state_is_named(tmp_path, space):
     (tmp_path / STATE_NAME).write_bytes(b"nonsense")
     sequences, labels, _ = planted_speech(7, frames=20)
     with pytest.raises(CheckpointError, match=STATE_NAME):
         train_manipulator(sequences, labels, SMALL, space=space, checkpoint_folder=tmp_path)
-
-
-def test_the_reference_step_trains_the_generator_and_the_encoder_only_if_asked(space):
-    sequences, labels, _ = planted_speech(14, frames=20)
-    for asked in (False, True):
-        settings = replace(SMALL, steps=1, encode_reference=asked)
-        updates = []
-        original = Trainer._update
-
-        def record(trainer, loss, *names, updates=updates, original=original):
-            updates.append(names)
-            original(trainer, loss, *names)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "_update", record)
-            train_manipulator(sequences, labels, settings, space=space)
-        assert updates == [
-            ("discriminator",),
-            ("discriminator",),
-            ("generator", "mapping_network", "style_encoder"),
-            ("generator", "style_encoder") if asked else ("generator",),
-        ]
 
 
 def test_learning_rates_fall_to_zero_over_the_last_share(space):

@@ -26,12 +26,6 @@ def test_printed_averages_are_means_except_the_known_misprints():
     assert np.allclose(merged.mean_of_cells, merged.mean_of_cells_known, atol=1e-3)
 
 
-def test_the_two_misprints_of_stccl_are_one_digit():
-    methods = published.published_methods()
-    found = published.find_misprints(methods[methods.source == "stccl"])
-    assert np.allclose((found.printed_average - found.mean_of_cells) * 7, 1.0, atol=0.007)
-
-
 def test_a_planted_misprint_is_found():
     methods = published.published_methods()
     row = methods.index[5]

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.errors import CheckpointError, ShapeError
 from spfem.face.fit import fit_head
 from spfem.pretrained import pretrained_file
 from spfem.reading.evidence import gather_evidence, resting_face
-from spfem.reading.learn import learn_reader
 from spfem.reading.reader import KIND, FaceReader
 from spfem.weights.half_precision import pack_half
-from tests.reading.planted import FACE, MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
+from tests.reading.planted import FACE, MOVED, SHRINKAGE, planted_seen, planted_units
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +53,6 @@ def test_equal_input_gives_equal_output_in_pieces_of_any_length(reader, stranger
     assert np.allclose(pieces, whole, atol=1e-5)
 
 
-def test_learning_twice_gives_the_same_reader(films, reader, stranger):
-    short = replace(SETTINGS, steps=5)
-    first, second = (learn_reader(films, short, 3, show=False) for _ in range(2))
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, second.state_dict()[name]), name
-    other = learn_reader(films, short, 4, show=False)
-    assert not torch.equal(first.unit_layer.weight, other.unit_layer.weight)
-
-
-def test_too_few_people_are_refused(films):
-    with pytest.raises(SettingsError, match="film more"):
-        learn_reader(films[:2], SETTINGS, 0, show=False)
-
-
 def test_features_beyond_what_was_learned_do_not_run_away(reader, stranger):
     evidence, resting, _ = stranger
     wild = replace(evidence, offsets=evidence.offsets * 1e4, rotation=evidence.rotation + 2)
@@ -91,12 +75,6 @@ def test_frames_with_a_number_that_is_none_are_filled_from_their_neighbours(head
     nothing = gather_evidence(head, replace(tracked, landmarks=landmarks * np.nan), fitted)
     read = reader.read(nothing, resting_face([nothing], neutral=False))
     assert np.isfinite(read).all()
-
-
-def test_a_clip_of_one_frame_can_be_read(reader, stranger):
-    evidence, _, _ = stranger
-    one = evidence.part(slice(0, 1))
-    assert reader.read(one, resting_face([one], neutral=False)).shape == (1, 52)
 
 
 def test_the_resting_face_is_that_of_the_frames_that_were_found(stranger):

@@ -161,19 +161,6 @@ def test_a_drawn_pair_is_one_of_the_candidates_and_all_come_up(banks):
     assert max(map(len, seen.values())) == 3
 
 
-def test_the_draw_depends_on_seed_and_step_alone(banks):
-    windows = make_windows()
-    batch = windows.take(torch.arange(len(windows)))
-    label = torch.full((len(windows),), EMOTIONS.index("happy"))
-
-    def draw(seed, step):
-        table = RetrievedWindows(banks, KEYS, windows, seed=seed)
-        return tuple(table.draw(batch, label, step).window.tolist())
-
-    assert draw(0, 5) == draw(0, 5)
-    assert len({draw(seed, step) for seed in range(2) for step in range(5)}) > 5
-
-
 def test_banks_of_other_windows_are_refused(banks):
     with pytest.raises(CorpusError, match="windows of 4 frames, the manipulator of 5"):
         RetrievedWindows(banks, KEYS, make_windows(window=5), seed=0)

@@ -64,45 +64,6 @@ def test_batched_consistency_and_gradient_equal_a_loop(compat):
     )
 
 
-def test_embeddings_made_beforehand_give_the_same_and_spare_the_windows():
-    metric = metric_for_supervision()
-    generated, source, between = windows(), windows(), windows()
-    labels = (SOURCE_LABEL, TARGET_LABEL)
-    loss = distance_consistency_loss(
-        metric, generated, source, DISTANCE, PAIRED, *labels, intermediate=between
-    )
-    again = distance_consistency_loss(
-        metric,
-        generated,
-        None,
-        DISTANCE,
-        PAIRED,
-        *labels,
-        source_embedding=metric.embed_visual(source),
-        intermediate_embedding=metric.embed_visual(between),
-    )
-    torch.testing.assert_close(again, loss)
-
-
-def test_the_whole_batch_takes_one_encoder_call_a_side(monkeypatch):
-    metric = metric_for_supervision()
-    rows = []
-    encode = metric.expr_encoder.encode
-    monkeypatch.setattr(metric.expr_encoder, "encode", lambda x: rows.append(len(x)) or encode(x))
-    distance_consistency_loss(
-        metric,
-        windows(),
-        None,
-        DISTANCE,
-        PAIRED,
-        SOURCE_LABEL,
-        TARGET_LABEL,
-        source_embedding=torch.rand(8, 32).double(),
-        intermediate_embedding=torch.rand(8, 32).double(),
-    )
-    assert rows == [4 * 2]  # four windows that count, two frames each
-
-
 def test_unread_rows_may_hold_anything():
     metric = metric_for_supervision()
     generated, source, between = windows().requires_grad_(), windows(), windows()
@@ -119,15 +80,6 @@ def test_unread_rows_may_hold_anything():
     torch.testing.assert_close(losses[0], losses[1])
     losses[1].backward()
     assert torch.isfinite(generated.grad).all()
-
-
-def test_consistency_without_any_pair_is_zero_and_can_be_differentiated():
-    metric = metric_for_supervision()
-    generated = windows().requires_grad_()
-    labels = (SOURCE_LABEL, SOURCE_LABEL)
-    loss = distance_consistency_loss(metric, generated, windows(), DISTANCE, PAIRED, *labels)
-    loss.backward()
-    assert loss.item() == 0
 
 
 def test_equal_windows_have_finite_gradients():
