@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from spfem.ablations import run
 from spfem.ablations.measured import Measured, load_measured, measured_means, save_measured
 from spfem.ablations.recipe import MEASURED_NAME, Recipe, make_variant, read_variant
 from spfem.ablations.run import TABLES
 from spfem.ablations.table import ablation_folder
-from spfem.ablations.tables import SPATIAL, TEMPORAL
-from spfem.ablations.temporal import common_moments, cut_windows, middle_frames
-from spfem.ablations.temporal_variants import LONGEST, SHORTEST
+from spfem.ablations.tables import TEMPORAL
+from spfem.ablations.temporal import common_moments
 from spfem.ablations.variants import DEFAULT, find_variant
-from spfem.correlation.windows import held_steps
 from spfem.errors import ArtifactError, SettingsError, ShapeError
 from tests.ablations.made_up import made_up_material
 
@@ -82,28 +78,6 @@ def test_variants_are_named_once_and_compared_with_one_that_exists(table, tmp_pa
         find_variant(table.variants, "x")
 
 
-def test_windows_of_all_lengths_share_their_middle_and_move(tmp_path):
-    material = made_up_material(tmp_path)
-    moments = common_moments(material)
-    assert moments
-    for length in (SHORTEST, 5, LONGEST):
-        for wide, cut in zip(moments, cut_windows(moments, length), strict=True):
-            assert wide.start + LONGEST // 2 == cut.start + length // 2
-            assert wide.other_start + LONGEST // 2 == cut.other_start + length // 2
-            path = material.unseen.pairs[cut.pair].path
-            own, other = (
-                held_steps(path[start : start + length]) for start in (cut.start, cut.other_start)
-            )
-            assert not own.any(axis=1).all()
-            assert not (own[:, 0] | other[:, 1]).all()
-    visemes = material.truths("viseme")
-    for row in middle_frames(material, moments):
-        pair = material.unseen.pairs[row.pair]
-        said = visemes[pair.source][row.source_frame]
-        assert said == visemes[pair.target][row.target_frame]
-        assert said != visemes[pair.target][row.other_frame]
-
-
 @pytest.mark.parametrize("name", ["default", "spatial alone", "9 frames"])
 def test_a_variant_of_the_temporal_metric_is_measured_on_the_same_clips(tmp_path, name):
     material = made_up_material(tmp_path)
@@ -116,14 +90,3 @@ def test_a_variant_of_the_temporal_metric_is_measured_on_the_same_clips(tmp_path
         (pair.actor, f"{pair.source} {pair.target}") for pair in pairs
     ]
     assert np.isfinite(measured["speech_auc"].values).all()
-
-
-def test_the_estimate_counts_missing_variants_and_processes(tmp_path, monkeypatch):
-    material = made_up_material(tmp_path)
-    material.workspace.scale = replace(material.workspace.scale, name="x")
-    monkeypatch.setattr(run, "read_material", lambda workspace: material)
-    slow = replace(SPATIAL, step_seconds=lambda material: 2.0, scoring_steps=10)
-    monkeypatch.setattr(run, "TABLES", {"spatial": slow})
-    jobs = [run.AblationJob(material.workspace, "spatial", DEFAULT, seed) for seed in range(3)]
-    wanted = 3 * (2 + 10) * 2.0 / material.workspace.scale.face.processes
-    assert run.estimate_seconds(material.workspace, jobs) == pytest.approx(wanted)

@@ -14,8 +14,7 @@ import pytest
 from spfem.__main__ import main
 from spfem.audit import real_edits
 from spfem.audit.expression_change import COUNTED
-from spfem.audit.folder import PublishedClip
-from spfem.audit.real_edits import measure_edit, real_changes, summarise
+from spfem.audit.real_edits import measure_edit, summarise
 from spfem.errors import InputError
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from tests.evaluation.made_up import make_landmarks
@@ -97,20 +96,6 @@ def test_what_does_not_show_the_same_moments_is_refused(pictures):
     nowhere = np.zeros(FRAMES, bool)
     with pytest.raises(InputError, match="no frame"):
         measure_edit(panel(pictures), panel(pictures, usable=nowhere), "happy", real())
-
-
-def published(name, emotion, *panels):
-    videos = {panel: Path(f"{name}/{panel}.mp4") for panel in panels}
-    return PublishedClip(name, "reference", emotion, videos)
-
-
-def test_a_real_change_is_that_of_the_references_from_the_median_face():
-    clips = [published(f"c{n}", "happy" if n < 2 else "", "source") for n in range(5)]
-    scores = {(f"c{n}", "source"): np.full(43, float(n)) for n in range(5)}  # median 2
-    scores["c0", "reference"], scores["c1", "reference"] = np.full(43, 3.0), np.full(43, 5.0)
-    assert np.allclose(real_changes(scores, clips)["happy"], 2.0)
-    with pytest.raises(InputError, match=r"reference\.mp4"):
-        real_changes({("c4", "source"): np.zeros(43)}, clips[4:])
 
 
 @pytest.fixture

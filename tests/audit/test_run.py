@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 
 from spfem.audit.folder import read_published
-from spfem.audit.run import audit_clips, count_people
-from spfem.audit.words import (
-    order_seen,
-)
+from spfem.audit.run import audit_clips
 from spfem.settings.audit import AuditSettings
 from tests.edit.made_up import speaking_frames, write_clip
 from tests.media.test_sound_tracks import changing_sound
@@ -75,42 +71,3 @@ def test_the_planted_worse_method_is_worse(audit):
         assert rows[metric]["ned"] < rows[metric]["ours"]
     assert rows.sharpness["ned"] < 0.8
     assert rows.sharpness["ours"] == pytest.approx(1, abs=0.1)
-
-
-def test_people_are_counted_by_chains_of_likeness():
-    row = np.zeros(128)
-    row[0] = 1.0
-    assert count_people([0 * row, 0.5 * row, 1.0 * row]) == 1
-    assert count_people([0 * row, 1.0 * row]) == 2
-    assert count_people([0 * row, 1.0 * row, 0.5 * row, 9 * row]) == 2
-    assert count_people([]) == 0
-
-
-def _differences(**verdict_of):
-    rows = [
-        {
-            "group": "all clips",
-            "metric": metric,
-            "method": "ours",
-            "difference": 0.1 if "better" in verdict else -0.1,
-            "claim": "speech kept",
-            "verdict": verdict,
-        }
-        for metric, verdict in verdict_of.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ("better", "leans better", "seen"),
-        ("leans better", "leans better", "points that way, not proven"),
-        ("leans better", "not clear", "not decided"),  # the unclear one points the other way
-        ("better", "worse", "not decided"),
-        ("worse", "not clear", "the opposite is seen"),
-    ],
-)
-def test_orders_in_words(first, second, expected):
-    table = order_seen(_differences(mouth_correlation=first, jaw_correlation=second))
-    assert list(table["their order"]) == [expected]

@@ -134,21 +134,6 @@ def test_gradient_is_right(settings):
     assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
 
 
-def test_order_of_images_does_not_matter_and_images_do_not_influence_each_other():
-    metric = build(dtype=torch.float64).eval()
-    generated, source = images(3, dtype=torch.float64), images(3, dtype=torch.float64)
-    centres = fixed_centres(metric, generated)
-    whole = metric.total(metric.compare(generated, source, centres=centres))
-    order = torch.tensor([2, 0, 1])
-    turned = metric.total(metric.compare(generated[order], source[order], centres=centres))
-    alone = [
-        metric.total(metric.compare(generated[n : n + 1], source[n : n + 1], centres=centres))
-        for n in range(3)
-    ]
-    torch.testing.assert_close(whole, turned)
-    torch.testing.assert_close(whole, torch.stack(alone).mean())
-
-
 def test_supervision_gives_the_generated_side_a_gradient_and_leaves_the_metric_alone():
     metric = build().supervise()
     before = {name: value.clone() for name, value in metric.state_dict().items()}

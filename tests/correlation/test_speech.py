@@ -10,7 +10,6 @@ import torch
 from spfem.correlation.frame_pairs import ClipPair, FramePairs
 from spfem.correlation.heads import normalise_channels
 from spfem.correlation.speech import draw_moments, moment_contrast, speech_loss
-from spfem.correlation.training import train_spatial
 from spfem.errors import SettingsError, ShapeError
 from tests.correlation.planted import SMALL, planted_pairs
 
@@ -90,21 +89,3 @@ def test_wrong_numbers_of_moments_are_refused():
     for wrong in ({"speech_moments": 3}, {"speech_weight": -1.0}, {"speech_temperature": 0.0}):
         with pytest.raises(SettingsError):
             replace(SMALL, **{"speech_weight": 1.0} | wrong)
-
-
-@pytest.mark.slow
-def test_learning_with_other_moments_lowers_the_contrast():
-    frames, _ = planted_pairs((0, 1))
-    settings = replace(
-        SMALL,
-        image_size=24,
-        widths=(16, 32),
-        steps=60,
-        curve_steps=30,
-        learning_rate=5e-3,
-        speech_weight=2.0,
-        speech_gap_frames=1,
-    )
-    curve = train_spatial(frames, None, settings, seed=0).curve
-    assert curve[-1]["speech_loss"] < curve[0]["speech_loss"]
-    assert curve[-1]["speech_loss"] < 0.9 * 2 * math.log(4)

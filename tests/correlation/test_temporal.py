@@ -9,7 +9,7 @@ from torch import nn
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.errors import CheckpointError, SettingsError, ShapeError
-from spfem.settings import SpatialSettings, TemporalSettings
+from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL
 
 WINDOW = TemporalSettings(spatial=SMALL, places=(16, 6), window_frames=3, batch_size=2)
@@ -116,21 +116,6 @@ def matrix_of(members):
     entries = torch.stack([a @ b for n, a in enumerate(members) for b in members[n + 1 :]])
     entries = entries - entries.mean()
     return entries / entries.norm()
-
-
-@pytest.mark.parametrize(("kind", "formulation"), KINDS)
-def test_order_and_company_of_windows_do_not_matter(kind, formulation):
-    metric = build(kind, formulation=formulation).eval()
-    generated, source, where = windows(3), windows(3), drawn(metric)
-    held = torch.tensor([[True, False], [False, False], [True, True]])
-
-    def loss(chosen):
-        compared = metric.compare(generated[chosen], source[chosen], held=held[chosen], **where)
-        return metric.total(compared)
-
-    whole = loss([0, 1, 2])
-    torch.testing.assert_close(whole, loss([2, 0, 1]))
-    torch.testing.assert_close(whole, torch.stack([loss([n]) for n in range(3)]).mean())
 
 
 @pytest.mark.parametrize("formulation", ["vd", "cm"])
@@ -256,17 +241,3 @@ def test_bad_arguments_are_named():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         replace(WINDOW, **wrong)
-
-
-def test_released_behaviours_switch_on_alone():
-    base = TemporalSettings(
-        spatial=SpatialSettings(image_size=32, widths=(16,), blocks=(1,), centres=(4,)), places=(8,)
-    )
-    alone = {name: replace(base, compat=name) for name in TemporalSettings.RELEASED_BEHAVIOURS}
-    assert [name for name in alone if alone[name].compared_frames == "all"] == ["all_pairs"]
-    for name, settings in alone.items():
-        assert settings.released(name)
-        assert sum(settings.released(other) for other in alone) == 1
-    assert all(replace(base, compat="upstream").released(name) for name in alone)
-    with pytest.raises(SettingsError, match="held_frames"):
-        replace(base, compat="held")

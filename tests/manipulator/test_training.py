@@ -123,32 +123,6 @@ def pair_every_other(windows):
     return retrieve
 
 
-def test_pairs_train_generator_and_style_encoder(space):
-    """Retrieved windows change the training though no loss is added; both networks learn."""
-    sequences, labels, _ = planted_speech(14, frames=20)
-    settings = replace(SMALL, steps=3, encode_reference=False, discriminator_noise=0.1)
-    updates = []
-    original = Trainer._update
-
-    def record(trainer, loss, *names):
-        updates.append(names)
-        original(trainer, loss, *names)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_update", record)
-        paired = train_manipulator(
-            sequences,
-            labels,
-            settings,
-            space=space,
-            guide=lambda windows: Guide({}, lambda edit: {}, pair_every_other(windows)),
-        )
-    assert updates[3] == ("generator", "style_encoder")
-    plain = train_manipulator(sequences, labels, settings, space=space)
-    assert paired.rows[0]["discriminator"] != plain.rows[0]["discriminator"]
-    assert paired.rows[0]["cycle"] != plain.rows[0]["cycle"]
-
-
 def test_resumed_supervised_training_equals_an_uninterrupted_one(tmp_path, monkeypatch, space):
     monkeypatch.setattr(training, "SECONDS_BETWEEN_STATES", 0.0)
     sequences, labels, _ = planted_speech(14, frames=20)
@@ -175,6 +149,7 @@ def test_resumed_supervised_training_equals_an_uninterrupted_one(tmp_path, monke
         assert torch.equal(resumed.manipulator.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 def test_learns_planted_emotions(space):
     """A short training makes the planted edit of two emotions, and keeps the jaw."""
     sequences, labels, _ = planted_speech(42)

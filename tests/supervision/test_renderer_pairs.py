@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from spfem.chain import mouth_centres
@@ -108,17 +106,6 @@ def test_draws_pairs_of_different_emotions_that_were_retrieved():
         assert drawn.first_distance[row] == first
         if between >= 0:
             assert (bank.emotion[between], bank.first[between]) == (0, bank.first[source])
-
-
-def test_a_silent_bank_gives_no_pairs_and_empty_arrays():
-    bank = planted_bank()
-    nothing = nearest_below(np.full((STARTS, STARTS), 9.0), 2.0, 3)
-    none = {"happy": nothing, "sad": nothing}
-    drawn = draw_pairs(replace(bank, from_neutral=none, to_neutral=none), 5, 0)
-    assert len(drawn.source) == 0
-    pairs = collect(drawn)
-    assert len(pairs) == 0
-    assert pairs.conditions.shape == (0, 4, SIDE, SIDE, 10)
 
 
 def test_collected_pairs_show_the_source_on_the_retrieved_frames():

@@ -60,18 +60,6 @@ def test_a_portrait_covers_what_an_independent_rasteriser_covers(head):
     assert (skin == covered)[head_rows].mean() > 0.97
 
 
-def test_the_pupil_follows_the_gaze(head):
-    def dark_column(**units: float) -> float:
-        image = portrait(head, np.zeros(48, np.float32), _expression(**units), 256).astype(float)
-        eye = image[106:113, 144:165].sum(-1).mean(0)
-        weight = np.clip(np.median(eye) - eye, 0, None)
-        return float((weight * np.arange(len(weight))).sum() / weight.sum())
-
-    ahead = dark_column()
-    assert dark_column(eyeLookOutLeft=0.6, eyeLookInRight=0.6) > ahead + 1
-    assert dark_column(eyeLookInLeft=0.6, eyeLookOutRight=0.6) < ahead - 1
-
-
 def test_the_truth_is_where_the_head_is_drawn(head, actor, motion):
     person = person_of(actor)
     truth = face_truth(person, motion, SETTINGS.frame_size)

@@ -67,15 +67,3 @@ def test_wrong_inputs_are_named():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         CrossModalSettings(**wrong)
-
-
-def test_released_behaviours_are_switched_on_alone_or_together():
-    def on(compat):
-        settings = CrossModalSettings(compat=compat)
-        return {b for b in settings.RELEASED_BEHAVIOURS if settings.released(b)}
-
-    assert on("paper") == set()
-    assert on("gate_per_epoch+false_negatives") == {"gate_per_epoch", "false_negatives"}
-    assert on("upstream") == set(CrossModalSettings.RELEASED_BEHAVIOURS)
-    with pytest.raises(SettingsError, match="no released behaviour"):
-        CrossModalSettings().released("speed")

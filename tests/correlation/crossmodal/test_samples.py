@@ -8,7 +8,6 @@ import pytest
 from spfem.correlation.crossmodal.samples import (
     ClipSignals,
     collect_samples,
-    shrink_faces,
     slice_audio,
     tabulate_frames,
 )
@@ -57,16 +56,6 @@ def test_samples_are_the_path_entries_that_can_be_used():
     wanted = [(s, 30 + t) for s, t in pair.path if s != 3 and t < last]
     assert list(zip(samples.source, samples.target, strict=True)) == wanted
     assert samples.names == ("A/happy",)
-
-
-def test_faces_shrink_to_their_means():
-    random = np.random.default_rng(0)
-    faces = np.kron(random.integers(0, 255, (2, 4, 4, 3)), np.ones((1, 8, 8, 1))).astype(np.uint8)
-    small = shrink_faces(faces, 4)
-    assert small.shape == (2, 4, 4, 3)
-    assert small.dtype == np.uint8
-    assert abs(small.mean() - faces.mean()) < 6
-    assert shrink_faces(faces, 32) is faces
 
 
 def test_bad_input_is_refused():

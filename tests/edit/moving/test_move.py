@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, keep_blinks, move_clip
+from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, move_clip
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS
-from spfem.head import load_head_model
 from spfem.settings.moved import MovedSettings
 from tests.edit.moving.drawn import SIZE, draw_clip, lose, speaking, units
 
@@ -161,19 +160,6 @@ def test_faces_beyond_the_frame_and_from_the_side_are_not_smeared(words):
     assert _error(made, true.frames) <= _error(clip.frames, true.frames) + 0.05
     if words == {"centre": (1.6, 0.5)}:
         assert np.array_equal(made, clip.frames)
-
-
-def test_blinks_are_not_torn_open():
-    names = load_head_model().expression_names
-    source, wished = units(3, eyeBlink=[0.0, 0.5, 1.0]), units(3, eyeBlink=0.2, eyeWide=0.8)
-    kept = keep_blinks(wished, source, names)
-    wide = names.index("eyeWideLeft")
-    np.testing.assert_allclose(kept[:, wide], [0.8, 0.4, 0.0], atol=1e-6)
-    others = [i for i, name in enumerate(names) if not name.startswith("eyeWide")]
-    assert np.array_equal(kept[:, others], wished[:, others])
-    assert np.array_equal(keep_blinks(source, source, names), source)
-    lower = keep_blinks(units(1), units(1, eyeWide=0.5, eyeBlink=1.0), names)
-    assert lower[0, wide] == 0
 
 
 def test_a_hand_before_the_face_stays(clip):
