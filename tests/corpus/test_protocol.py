@@ -9,6 +9,7 @@ from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import (
     edit_protocol,
     held_back_clips,
+    learning_clips,
 )
 from spfem.corpus.published_protocol import load_protocol
 from spfem.errors import CorpusError
@@ -98,3 +99,11 @@ def test_missing_reference_of_the_published_map_is_said():
 
 def _is_cross(edit):
     return edit.setting == "cross"
+
+
+def test_own_sentences_are_held_back_from_learning():
+    corpus = make_corpus(shared=2, own=2)
+    held_back = held_back_clips(corpus, "A1")
+    assert {clip.number for clip in held_back} == {"003", "004"}
+    assert len(held_back) == 14
+    assert {clip.number for clip in learning_clips(corpus, "A1")} == {"001", "002"}

@@ -8,6 +8,7 @@ import torch
 from spfem.correlation.disparity import (
     adaptive_weight,
     neighbour_disparities,
+    region_weight,
 )
 from spfem.correlation.sampling import NEIGHBOUR_OFFSETS, sample_centres
 
@@ -43,3 +44,14 @@ def test_weight_is_one_then_jumps_then_tends_to_two():
     assert weights[2] == pytest.approx(1.28, abs=1e-3)
     assert weights[2] == weights[4]
     assert weights[3] == pytest.approx(2.0)
+
+
+def test_region_weight_is_the_channel_mean_without_gradient():
+    disparities = (3 * torch.randn(2, 5, 4)).requires_grad_()
+    weights = region_weight(disparities)
+    assert not weights.requires_grad
+    for b in range(2):
+        for s in range(4):
+            strengths = [1 / (1 + math.exp(-abs(float(d)))) for d in disparities[b, :, s].detach()]
+            wanted = sum(1 if t <= 0.8 else 2 * t * t for t in strengths) / 5
+            assert float(weights[b, s]) == pytest.approx(wanted, rel=1e-5)

@@ -9,7 +9,7 @@ import torch
 
 from spfem.correlation.frame_pairs import ClipPair, FramePairs
 from spfem.correlation.heads import normalise_channels
-from spfem.correlation.speech import draw_moments, moment_contrast, speech_loss
+from spfem.correlation.speech import draw_moments, moment_contrast, speech_loss, too_near
 from spfem.errors import SettingsError, ShapeError
 from tests.correlation.planted import SMALL, planted_pairs
 
@@ -89,3 +89,13 @@ def test_wrong_numbers_of_moments_are_refused():
     for wrong in ({"speech_moments": 3}, {"speech_weight": -1.0}, {"speech_temperature": 0.0}):
         with pytest.raises(SettingsError):
             replace(SMALL, **{"speech_weight": 1.0} | wrong)
+
+
+def test_a_moment_is_near_if_either_clip_shows_it_within_the_gap():
+    near = too_near(torch.tensor([[[0, 0], [2, 9], [9, 2], [3, 3]]]), 3)[0]
+    assert near.tolist() == [
+        [False, True, True, False],
+        [True, False, False, True],
+        [True, False, False, True],
+        [False, True, True, False],
+    ]

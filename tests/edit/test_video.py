@@ -260,3 +260,9 @@ def test_missing_and_foreign_models_are_named(clip, tmp_path, models):
     foreign = save_models(tmp_path / "foreign", names=names)
     with pytest.raises(CheckpointError, match=r"another expression space \(51 .* 'flame0'"):
         edit(clip, tmp_path, foreign)
+
+
+def test_reference_gives_the_style(clip, models, edited, tmp_path):
+    result = edit(clip, tmp_path, models, emotion=None, reference=clip, compare=True)
+    assert np.allclose(result.expression, result.source.expression, atol=1e-4)  # its own style
+    assert probe_video(result.comparison).width > 3 * 160

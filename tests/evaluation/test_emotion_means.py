@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spfem.evaluation.emotion_means import emotion_means
+from spfem.evaluation.emotion_means import average_of, emotion_means
 
 
 def test_means_and_draws_against_loops():
@@ -20,3 +20,12 @@ def test_means_and_draws_against_loops():
         for draw, count in zip(mean.draws, counts, strict=True):
             drawn = [values[i] for i in rows for _ in range(count[i])]
             assert draw == pytest.approx(np.mean(drawn) if drawn else np.nan, nan_ok=True)
+
+
+def test_average_counts_emotions_alike():
+    values = np.array([1.0, 1, 1, 5])
+    emotions = np.array(["sad", "sad", "sad", "happy"])
+    average = average_of(emotion_means(values, emotions, np.ones((2, 4), int)))
+    assert average.value == 3
+    assert average.draws.tolist() == [3, 3]
+    assert average.clips == 4

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spfem.errors import ShapeError
 from spfem.evaluation.method_differences import COLUMNS, best_in_words, method_differences
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.settings import EMOTIONS, EvaluationSettings
@@ -87,3 +88,13 @@ def test_words_name_the_best_method_and_how_sure_it_is():
     words = best_in_words(method_differences(worse, make_real(), SETTINGS), "mouth_error")
     assert "no better than NED, like all others: +1 (" in words[0]
     assert len(best_in_words(table, "fad", "dlib-128")) == 2
+
+
+def test_only_shared_seeds_are_paired():
+    scores = [s for s in make_scores(("ned", "ned+all")) if s.method == "ned" or s.seed == 1]
+    table = method_differences(scores, make_real(), SETTINGS)
+    assert (table.seeds == 1).all()
+    with pytest.raises(ShapeError, match="share no edit"):
+        method_differences(
+            [s for s in scores if s.method != "ned" or s.seed == 0], make_real(), SETTINGS
+        )

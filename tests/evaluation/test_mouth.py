@@ -6,6 +6,7 @@ import pytest
 from spfem.errors import ShapeError
 from spfem.evaluation.mouth import (
     MOUTH,
+    expression_error,
     mesh_mouth_error,
     mouth_correlation,
     mouth_error,
@@ -72,3 +73,8 @@ def test_codes_on_the_mesh_that_do_not_fit_are_refused():
         mesh_mouth_error(identity, codes[:2], codes)
     with pytest.raises(ShapeError, match="one shape"):
         mesh_mouth_error(identity, codes[:, :9], codes[:, :9])
+
+
+def test_expression_error_is_the_mean_difference():
+    codes = np.random.default_rng(0).random((4, 52)).astype(np.float32)
+    assert expression_error(codes + 0.25, codes) == pytest.approx(0.25, abs=1e-6)

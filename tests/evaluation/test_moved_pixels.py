@@ -11,6 +11,7 @@ import pytest
 from spfem.corpus.protocol import edit_protocol
 from spfem.errors import ShapeError
 from spfem.evaluation.detail import REGIONS, ROOM, detail_ratio
+from spfem.evaluation.frechet import frechet_distance
 from spfem.evaluation.moved_pixels import (
     METRICS,
     OWN_ROWS,
@@ -109,3 +110,18 @@ def test_detail_refuses_what_does_not_fit(pictures):
         detail_ratio(pictures[:4], pictures, marks, "mouth")
     with pytest.raises(ShapeError, match="mouth, eyes"):
         detail_ratio(pictures, pictures, marks, "nose")
+
+
+def test_fad_is_the_mean_over_emotions_of_pooled_sources(table):
+    scores, real = planted(), make_real()
+    by_hand = []
+    for emotion in EMOTIONS[1:]:
+        shown = [
+            s.sample.blendshapes for s in scores if (s.method, s.edit.emotion) == ("ned", emotion)
+        ]
+        true = [s.blendshapes for s in real if s.emotion == emotion]
+        by_hand.append(frechet_distance(np.concatenate(shown), np.concatenate(true)))
+    cell = table.set_index(["row", "metric"]).loc["ned", "fad"]
+    assert cell.value == pytest.approx(np.mean(by_hand))
+    assert 0 <= cell.ci_low <= cell.value <= cell.ci_high
+    assert np.isnan(table.set_index(["row", "metric"]).loc["own", "fad"].value)

@@ -10,7 +10,7 @@ from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.lip_sync.score import LipSyncScore
 from spfem.evaluation.mouth import mesh_mouth_error
-from spfem.evaluation.score_files import load_score, save_score
+from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
 from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
 from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
 from spfem.head import load_head_model
@@ -131,3 +131,13 @@ def test_scores_survive_the_disk(tmp_path, frames, source, instruments):
     (tmp_path / "score.npz").write_bytes(b"half")
     with pytest.raises(InputError, match="not a score file"):
         load_score(tmp_path / "score.npz")
+
+
+def test_samples_survive_the_disk(tmp_path, source):
+    save_sample(tmp_path / "sample.npz", source)
+    again = load_sample(tmp_path / "sample.npz")
+    assert (again.actor, again.emotion, again.backbone) == ("A1", "neutral", "dlib-128")
+    assert np.array_equal(again.blendshapes, source.blendshapes)
+    (tmp_path / "sample.npz").write_bytes(b"half")
+    with pytest.raises(InputError, match="no sample file"):
+        load_sample(tmp_path / "sample.npz")

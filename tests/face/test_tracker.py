@@ -5,7 +5,7 @@ import pytest
 
 from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
-from spfem.face.tracker import BLENDSHAPE_NAMES, landmarker_file, track_landmarks
+from spfem.face.tracker import BLENDSHAPE_NAMES, fill_missing, landmarker_file, track_landmarks
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +40,9 @@ def test_a_missing_task_file_is_named():
     with pytest.raises(AssetError, match=r"nothing\.task"):
         landmarker_file("nothing.task")
     assert landmarker_file().exists()
+
+
+def test_filling_is_linear_and_held_at_the_ends():
+    found = np.array([False, True, False, False, True, False])
+    filled = fill_missing(np.array([[1.0], [4.0]]), found)
+    assert filled[:, 0].tolist() == pytest.approx([1, 1, 2, 3, 4, 4])

@@ -126,3 +126,30 @@ def test_no_frame_comes_or_goes_by_jitter(jitter, fps):
 def test_holes_are_held_to_the_frame(count, holes):
     kept = [index for index in range(count) if index not in holes]
     assert list(frame_slots([Fraction(index, 30) for index in kept], Fraction(30))) == kept
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_recordings_that_begin_between_key_frames(tmp_path, suffix):
+    options = {"g": "20", "sc_threshold": "0"}
+    whole = write_clip(
+        tmp_path / f"whole{suffix}",
+        flash_frames(60, 45),
+        sounds=[clicks(2.0, [1.5])],
+        options=options,
+    )
+    began = float(probe_video(whole).start)
+    cut = remux(whole, tmp_path / f"cut{suffix}", lambda kind, at: at - began > 0.19)
+    result = result_of(cut, tmp_path)
+    for path in (cut, result):
+        assert len(read_video(path).frames) == probe_video(path).frames == 40  # from frame 20 on
+        assert abs(offset_milliseconds(path)) < NEAR
+
+
+def test_dropped_frames_of_an_avi_file_are_held(tmp_path):
+    stamps = [0, 1, 4, 5, 8]
+    frames = np.stack([np.full((48, 64, 3), 40 * index + 20, np.uint8) for index in range(5)])
+    path = write_clip(tmp_path / "a.avi", frames, stamps=stamps, codec="mjpeg", pix_fmt="yuvj420p")
+    facts, video = probe_video(path), read_video(path)
+    assert (facts.fps, facts.frames) == (30, 9)
+    levels = video.frames.mean((1, 2, 3)).round(-1)
+    assert levels.tolist() == [20, 60, 60, 60, 100, 140, 140, 140, 180]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.pairing.mfcc import mfcc
+from spfem.pairing.mfcc import hop_samples, mfcc
 
 
 def slow_mfcc(audio, sample_rate, hop, cepstra=13):
@@ -50,3 +50,11 @@ def test_matches_the_definition(rate, fps):
 def test_bad_input(bad):
     with pytest.raises(ShapeError, match="audio"):
         mfcc(bad)
+
+
+def test_rows_follow_the_frame_rate():
+    assert hop_samples(16000, 30) == 533
+    assert hop_samples(16000, 25) == 640
+    assert mfcc(np.full(48000, 0.1), 16000, 30).shape == (91, 13)
+    assert mfcc(np.full(10, 0.1), 16000, 25).shape == (1, 13)
+    assert mfcc(np.full(4000, 0.1), cepstra=5).shape[1] == 5

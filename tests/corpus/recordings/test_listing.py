@@ -6,6 +6,7 @@ import pytest
 
 from spfem.corpus.recordings import listing
 from spfem.corpus.recordings.listing import list_recordings
+from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import SettingsError
 from tests.corpus.made_up import lay_out_mead, put, takes_of
 
@@ -62,3 +63,10 @@ def test_results_of_another_folder_are_not_overwritten(root, tmp_path, recording
     other = lay_out_mead(tmp_path / "b/mead", takes_of(*recording, ["M003"], numbers=(1,)))
     with pytest.raises(SettingsError, match="holds the results of"):
         list_recordings(other, tmp_path / "list")
+
+
+def test_recordings_are_only_read(root, tmp_path):
+    before = walk_folder(root).digest()  # of names, sizes and times
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    assert walk_folder(root).digest() == before

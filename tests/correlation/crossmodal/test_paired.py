@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.paired import paired_expression_loss
+from spfem.correlation.crossmodal.paired import pair_weights, paired_expression_loss
 from spfem.errors import ShapeError
 from tests.correlation.crossmodal.retrieved import BETWEEN, DISTANCE, PAIRED, windows
 
@@ -67,3 +67,10 @@ def test_bad_arguments_are_named():
         paired_expression_loss(windows(), windows(), DISTANCE[:3], PAIRED)
     with pytest.raises(ShapeError, match="paired must be bool"):
         paired_expression_loss(windows(), windows(), DISTANCE, PAIRED.float())
+
+
+def test_weights_halve_from_equal_sound_to_the_threshold():
+    distance = torch.tensor([0.0, 2.0, torch.inf, 1.0])
+    torch.testing.assert_close(pair_weights(distance), torch.tensor([2.0, 1.0, 0.0, 4 / 3]))
+    both = pair_weights(torch.tensor([1.0]), torch.tensor([1.0]), threshold=3.0)
+    torch.testing.assert_close(both, torch.tensor([1.5]))

@@ -14,6 +14,7 @@ from spfem.renderer.moved.field import (
     distance_outside,
     skin_field,
     transported,
+    vertex_velocity,
 )
 from spfem.settings.moved import MovedSettings
 from tests.renderer.moved.planted import flat_sheet
@@ -102,3 +103,12 @@ def test_the_field_has_the_gradient_of_a_rigid_shift():
     (slope,) = torch.autograd.grad(shift[0, 0, 48, 50], edited)
     assert abs(float(slope[0, :, 0].sum()) + 1) < 1e-4
     assert abs(float(slope[0, :, 1].sum())) < 1e-4
+
+
+def test_velocity_is_nothing_but_a_gradient():
+    places = SHEET.vertices.clone().requires_grad_()
+    velocity = vertex_velocity(places)
+    assert not velocity.any()
+    velocity[..., 0].sum().backward()
+    assert places.grad[..., 0].eq(1).all()
+    assert not places.grad[..., 1:].any()
