@@ -10,41 +10,12 @@ import pytest
 from spfem.errors import SpfemError
 from spfem.processes import run_jobs
 from tests.conftest import ROOT
-
-
-def nothing():
-    """In place of the import of large libraries in each process."""
+from tests.jobs import die_in_company, die_of_three, fail, nothing, square
 
 
 @pytest.fixture(autouse=True)
 def _light_processes(monkeypatch):
     monkeypatch.setattr("spfem.processes._prepare", nothing)
-
-
-def square(number):
-    return number * number, os.getpid()
-
-
-def fail(number):
-    raise ValueError(f"job {number}")
-
-
-def die_of_three(number):
-    """Ends its own process at 3, as the system does for want of memory."""
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)  # so that others are under way at the same time
-    return f"answer {number}"
-
-
-def die_in_company(job):
-    """Ends its process the first time only."""
-    number, folder = job
-    began = folder / f"{number}"
-    if number == 1 and not began.exists():
-        began.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 def test_several_processes_do_every_job_once():
@@ -119,7 +90,7 @@ def _wait(condition, seconds):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_no_process_outlives_its_parent(tmp_path, name):
     script, folder = tmp_path / "parent.py", tmp_path / "jobs"
     script.write_text(PARENT)
