@@ -71,16 +71,16 @@ def _imports() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in SOURCES:
         unit = path.relative_to(ROOT / "spfem").parts[0].removesuffix(".py")
-        text = path.read_text()
-        for_types = [
-            inner
-            for node in ast.walk(ast.parse(text))
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-            for inner in range(node.lineno, (node.end_lineno or 0) + 1)
-        ]
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        for_types = {
+            id(inner)
+            for node in nodes
+            if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+            for inner in node.body
+        }
         names = found.setdefault(unit, set())
-        for node in ast.walk(ast.parse(text)):
-            if not isinstance(node, ast.Import | ast.ImportFrom) or node.lineno in for_types:
+        for node in nodes:
+            if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in for_types:
                 continue
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names:

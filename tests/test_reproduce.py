@@ -95,6 +95,7 @@ def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
     assert "unchanged" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_failing_notebook_is_kept_and_named(project):
     _notebook(project / "notebooks" / "01_bad.ipynb", "raise ValueError('on purpose')")
     with pytest.raises(SpfemError, match=r"01_bad\.ipynb failed in cell .*on purpose"):

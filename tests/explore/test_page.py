@@ -60,7 +60,7 @@ def test_a_page_fits_is_the_same_each_time_and_asks_nobody(explorer, whole, tmp_
     assert not re.search(r"https?://", whole.read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("share", "offered"), [(0.7, 8), (0.4, 8), (0.2, 2)])
+@pytest.mark.parametrize(("share", "offered"), [(0.4, 8), (0.2, 2)])
 def test_what_does_not_fit_is_left_out_further_clips_first(
     explorer, whole, tmp_path, share, offered
 ):

@@ -14,8 +14,12 @@ def of_ned(check, part="method"):
     return check[(check.part == part) & (check.base == "NED")]
 
 
-def test_a_run_that_finds_all_gains_confirms_all_methods():
-    check = check_papers(make_measured())
+@pytest.fixture(scope="module")
+def check():
+    return check_papers(make_measured())
+
+
+def test_a_run_that_finds_all_gains_confirms_all_methods(check):
     assert (of_ned(check).verdict == HOLDS).all()
     assert (of_ned(check, "emotions").verdict == HOLDS).all()
     assert of_ned(check).clear_after_holm.eq(True).all()
@@ -51,8 +55,8 @@ def test_claims_of_methods_that_were_not_trained_are_not_testable():
     assert (missing.ours_on == "").all()
 
 
-def test_similarity_and_learning():
-    check = check_papers(make_measured()).set_index("metric")
+def test_similarity_and_learning(check):
+    check = check.set_index("metric")
     assert (check.loc[["gain", "contrast before"]].verdict == HOLDS).all()
     assert check.loc["gain"].difference.to_numpy() == pytest.approx([0.45, 0.45])
     assert check.loc["gain"].ci_low.to_numpy() == pytest.approx([0.41, 0.41])  # 0.93 - 0.52

@@ -17,7 +17,7 @@ from spfem.paper.costs import (
 from spfem.paper.published import read_published
 from spfem.scales import load_scale
 
-SMALL_GFLOP = 1.1  # of published units that a fast test can run
+SMALL_GFLOP = 0.3  # of published units that a fast test can run
 
 
 def test_a_multiply_add_counts_twice():
