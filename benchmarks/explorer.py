@@ -18,13 +18,9 @@ from benchmarks.made_up import made_up_images, made_up_speech
 from benchmarks.rows import Row
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.errors import InputError
-from spfem.explore import (
-    ClipSource,
-    CorrelationExplorer,
-    ExploredClip,
-    ExploredPair,
-    write_page,
-)
+from spfem.explore import write_page
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
+from spfem.explore.explorer import CorrelationExplorer
 from spfem.scales import load_scale
 from spfem.settings import SpatialSettings
 

@@ -13,7 +13,7 @@ from benchmarks.correlation_cases import normal
 from benchmarks.made_up import EXPRESSIONS
 from benchmarks.networks import made_up_expression, made_up_manipulator
 from benchmarks.sizes import Sizes
-from spfem.manipulator import Manipulator, geometric_median, label_style, manipulate
+from spfem.manipulator import Manipulator, label_style, manipulate
 from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.losses import (
     PairedWindows,
@@ -21,6 +21,7 @@ from spfem.manipulator.losses import (
     generator_terms,
     jaw_correlation,
 )
+from spfem.manipulator.style import geometric_median
 from spfem.manipulator.windows import overlap_add, slide_windows
 
 WINDOWS, PAIRS = 6, 2

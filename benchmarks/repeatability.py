@@ -25,7 +25,8 @@ from benchmarks.sizes import Sizes
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import train_spatial
-from spfem.manipulator import load_manipulator, save_manipulator, train_manipulator
+from spfem.manipulator import load_manipulator, save_manipulator
+from spfem.manipulator.training import train_manipulator
 from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
 from spfem.renderer.training import train_renderer
 

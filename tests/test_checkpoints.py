@@ -44,15 +44,6 @@ def test_missing_damaged_and_foreign_files_are_named(tmp_path):
         SpatialCoherence.load(path)
 
 
-def test_a_file_of_another_maker_is_refused(tmp_path):
-    from safetensors.torch import save_file
-
-    path = tmp_path / "foreign.safetensors"
-    save_file({"a": torch.zeros(1)}, str(path))
-    with pytest.raises(CheckpointError, match="unknown"):
-        SpatialCoherence.load(path)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -68,16 +59,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
     change(tensors)
     save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
     with pytest.raises(CheckpointError, match=message):
-        SpatialCoherence.load(path)
-
-
-def test_settings_of_another_version_are_refused(tmp_path):
-    path = tmp_path / "metric.safetensors"
-    SpatialCoherence(SMALL).save(path)
-    tensors, facts = load_checkpoint(path, kind="spatial coherence")
-    facts["settings"]["colour"] = "blue"
-    save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
-    with pytest.raises(CheckpointError, match="colour"):
         SpatialCoherence.load(path)
 
 
@@ -103,18 +84,3 @@ def test_nested_settings_come_back_as_they_were(tmp_path):
     facts["s"]["spatial"] = 3
     with pytest.raises(CheckpointError, match="unusable settings"):
         settings_from_facts(Nested, facts["s"], path)
-
-
-def test_all_troubles_of_the_weights_are_named_at_once(tmp_path):
-    path = tmp_path / "metric.safetensors"
-    SpatialCoherence(SMALL).save(path)
-    tensors, facts = load_checkpoint(path, kind="spatial coherence")
-    tensors["mlp.0.bias"] = torch.zeros(3)
-    tensors["extra"] = tensors.pop("mlp.2.bias")
-    save_checkpoint(path, tensors, kind="spatial coherence", facts=facts)
-    with pytest.raises(
-        CheckpointError,
-        match=r"lacks 1 entries \(mlp.2.bias\), has surplus 1 entries \(extra\), "
-        r"misshapes 1 entries \(mlp.0.bias \(3,\) instead of \(16,\)\)",
-    ):
-        SpatialCoherence.load(path)

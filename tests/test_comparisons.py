@@ -8,16 +8,12 @@ import pytest
 
 from spfem import comparisons
 from spfem.comparisons import (
-    close_ups,
     closest_to_truth,
     comparison_frames,
-    edit_panels,
-    emotion_rows,
     face_square,
     save_comparison,
 )
 from spfem.corpus.protocol import Edit
-from spfem.errors import ShapeError
 from spfem.media.video import read_video, write_video
 from spfem.workspace import open_workspace
 from tests.evaluation.made_up import make_scores
@@ -59,13 +55,6 @@ def workspace(tmp_path, monkeypatch):
     return open_workspace("11_x", scale="smoke", data=tmp_path / "d", figures=tmp_path / "f")
 
 
-def test_panels_of_an_edit_in_their_order(workspace):
-    panels = edit_panels(workspace, EDIT, ["ned", "ned+all"])
-    assert list(panels) == ["source", "reference", "ned", "ned+all", "truth"]
-    means = [frames[0].mean() for frames in panels.values()]
-    assert np.allclose(means, [40, 80, 120, 160, 200], atol=3)
-
-
 class MadeUpTrack:
     frame_size = (SIDE, 2 * SIDE)
 
@@ -85,16 +74,6 @@ def test_the_square_holds_the_face_of_every_frame():
     assert columns.stop == 2 * SIDE
 
 
-def test_close_ups_cut_the_reference_where_its_own_face_is(workspace, monkeypatch):
-    tracks = {EDIT.source: MadeUpTrack(4, 4, 8), EDIT.reference: MadeUpTrack(44, 4, 8)}
-    monkeypatch.setattr(comparisons, "make_faces", lambda _: tracks)
-    frames = np.zeros((3, SIDE, 2 * SIDE, 3), np.uint8)
-    frames[:, :, SIDE:] = 200
-    cut = close_ups(workspace, EDIT, {"source": frames, "reference": frames, "ned": frames}, 16)
-    assert {name: part.shape for name, part in cut.items()} == dict.fromkeys(cut, (3, 16, 16, 3))
-    assert [int(part.mean()) for part in cut.values()] == [0, 200, 0]
-
-
 def test_comparison_shows_every_clip_at_the_same_moment():
     frames = list(comparison_frames({"source": clip(10), "ned": clip(100), "truth": clip(200, 2)}))
     assert len(frames) == 4
@@ -103,13 +82,6 @@ def test_comparison_shows_every_clip_at_the_same_moment():
         assert row[0, 0] == 10 + moment
         assert row[SIDE + 4, 0] == 100 + moment
         assert row[-1, 0] == 200 + min(moment, 1)  # the shorter clip stays at its end
-
-
-def test_comparison_without_frames_is_refused():
-    with pytest.raises(ShapeError, match="none: ned"):
-        list(comparison_frames({"source": clip(10), "ned": clip(10, 0)}))
-    with pytest.raises(ShapeError, match="all"):
-        list(comparison_frames({}))
 
 
 def test_saved_comparison_has_the_sound_of_the_source(workspace):
@@ -122,20 +94,6 @@ def test_saved_comparison_has_the_sound_of_the_source(workspace):
         video.audio, read_video(comparisons.clips_by_key(0)[EDIT.source].video).audio
     )
     assert workspace.finish() == [f"videos/{EDIT.name}.mp4"]
-
-
-def test_emotions_stand_in_columns():
-    edits = {
-        "happy": {"source": clip(10), "ned": clip(50), "truth": clip(90)},
-        "sad": {"source": clip(10), "ned": clip(60), "truth": clip(95, 3)},
-    }
-    frames = list(emotion_rows(edits, ["source", "ned"]))
-    assert len(frames) == 4
-    bottom = frames[2][-4]
-    assert bottom[-1, 0] == 62
-    assert bottom[-1 - SIDE - 4, 0] == 52
-    with pytest.raises(ShapeError, match="edit to happy has no panel ned\\+all"):
-        list(emotion_rows(edits, ["source", "ned+all"]))
 
 
 def test_method_nearest_to_the_truth_is_chosen():

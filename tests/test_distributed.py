@@ -5,28 +5,10 @@ from torch import nn
 
 from spfem import distributed
 from spfem.distributed import (
-    first_alone,
-    is_first,
-    joined_processes,
-    mean_of_all,
     own_share,
     refuse_sharing,
-    share_norms,
 )
 from spfem.errors import SettingsError
-
-
-def test_one_process_is_left_alone():
-    norm = nn.BatchNorm2d(4)
-    rows, value = np.arange(5), torch.ones(2)
-    with joined_processes("cpu") as device, first_alone():
-        assert device == "cpu"
-        share_norms(norm)
-        assert own_share(rows) is rows
-        assert mean_of_all(value) is value
-        assert is_first()
-    refuse_sharing("nothing")
-    assert "forward" not in vars(norm)
 
 
 def test_shares_are_equal_disjoint_and_complete(monkeypatch):

@@ -17,10 +17,3 @@ def _notebook(**output):
 )
 def test_what_went_wrong_is_found(output):
     assert len(list(spoken_warnings(_notebook(**output)))) == 1
-
-
-def test_results_and_tables_are_no_warnings():
-    said = {"output_type": "stream", "name": "stdout", "text": ["3 of 3 checks hold\n"]}
-    table = {"output_type": "display_data", "data": {"text/html": ["<th>warnings</th>"]}}
-    for output in (said, table):
-        assert not list(spoken_warnings(_notebook(**output)))

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from spfem.chain import Wish, edit_expression
-from spfem.errors import InputError, ShapeError
 from spfem.expression_dial import ExpressionDial
 from spfem.face.conditions import ConditionPainter
 from spfem.face_units import FACE_UNIT_NAMES
@@ -38,12 +37,6 @@ def dial():
     return ExpressionDial(Manipulator(settings, space).eval(), track, ConditionPainter(head, 64))
 
 
-def test_no_intensity_shows_the_source(dial):
-    drawn = dial.heads(Wish("happy", intensity=0.0), [3, 9])
-    source = dial.painter.paint(dial.track).shape
-    assert np.abs(np.stack(drawn).astype(int) - source[[3, 9]]).mean() < 0.1
-
-
 def test_heads_are_those_of_the_edited_codes(dial):
     wish = Wish("angry", second_emotion="sad", second_share=0.3)
     edited = edit_expression(dial.manipulator, dial.track.expression, wish, anchored=False)
@@ -53,14 +46,6 @@ def test_heads_are_those_of_the_edited_codes(dial):
     first, second = dial.row([wish, Wish("angry", intensity=0.0)], 5)
     assert np.abs(first.astype(int) - wanted).mean() < 0.1
     assert np.abs(second.astype(int) - wanted).mean() > 0.5
-
-
-def test_frames_and_emotions_that_do_not_exist(dial):
-    for moments in ([], [-1], [14]):
-        with pytest.raises(ShapeError, match="14 frames"):
-            dial.heads(Wish("happy"), moments)
-    with pytest.raises(InputError, match="bored"):
-        dial.heads(Wish("bored"), [0])
 
 
 def shown(widget):

@@ -60,11 +60,6 @@ def complain(found):
         raise ShapeError(f"found {max(found)}")
 
 
-def test_on_the_processor_numbers_are_read_at_once():
-    with pytest.raises(ShapeError, match="found 3"):
-        check_numbers(torch.tensor([0.0, 3.0]), complain, key=("a",))
-
-
 def test_the_first_numbers_of_a_key_are_waited_for(card):
     for key in (("a",), ("b",)):
         with pytest.raises(ShapeError, match="found 2"):
@@ -82,13 +77,6 @@ def test_later_numbers_keep_nobody_waiting_and_are_refused_when_they_arrive(card
     card.done = True
     with pytest.raises(ShapeError, match="found 2"):
         check_numbers(OnCard(0, 1), complain, key=("a",))
-
-
-def test_nothing_is_read_while_a_graph_is_recorded(card):
-    card.recording = True
-    numbers = OnCard(0, 2)
-    check_numbers(numbers, complain, key=("a",))
-    assert numbers.waits == 0
 
 
 @pytest.mark.parametrize("value", [2.0, float("nan")])

@@ -1,11 +1,10 @@
-import json
 import re
 from html.parser import HTMLParser
 
 import nbformat
 import pytest
 
-from spfem.executed_notebook import captions_of_run, write_notebook_page
+from spfem.executed_notebook import write_notebook_page
 from tests.test_executed_notebook import PIXEL, _output, _view
 
 CODE = 'for a in "ab":\n    workspace.save_figure(\n        figure, f"face_{a}", table\n    )'
@@ -73,18 +72,3 @@ def test_every_picture_has_words_of_its_caption_or_of_its_heading(page):
     read = _Page()
     read.feed(page)
     assert read.alt == ['A "face".', 'A "face".', "Picture of: A second part", "What is known."]
-
-
-def test_captions_computed_by_a_run_come_first(tmp_path):
-    results, notebooks = tmp_path / "results", tmp_path / "notebooks"
-    (results / ".runs").mkdir(parents=True)
-    notebooks.mkdir()
-    (notebooks / "captions.toml").write_text('one = "of the file"\ntwo = "of the file too"\n')
-    assert captions_of_run("05_x", results, notebooks)["one"] == "of the file"
-    rows = [
-        {"file": "one.png", "digest": "", "caption": "3 of 4"},
-        {"file": "two.png", "digest": "", "caption": ""},
-    ]
-    (results / ".runs" / "05_x.json").write_text(json.dumps({"files": rows}))
-    found = captions_of_run("05_x", results, notebooks)
-    assert (found["one"], found["two"]) == ("3 of 4", "of the file too")

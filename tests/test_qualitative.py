@@ -10,8 +10,6 @@ from spfem.qualitative import (
     BOX_WIDTH,
     mouth_box,
     qualitative_rows,
-    widest_mouth,
-    with_mouth_below,
 )
 
 SIDE = 100
@@ -38,28 +36,6 @@ def test_the_box_stands_on_the_planted_mouth():
     scale = SIDE / (rows.stop - rows.start)
     centre = (150 - columns.start) * scale, (170 - rows.start) * scale
     assert np.allclose([(left + right) / 2, (top + bottom) / 2], centre, atol=1)
-
-
-def test_the_box_stays_in_the_picture():
-    left, top, right, bottom = mouth_box(MadeUpTrack((250, 220)), 0, SIDE)
-    assert 0 <= left < right <= SIDE
-    assert 0 <= top < bottom <= SIDE
-
-
-def test_the_mouth_is_enlarged_below_and_the_picture_kept():
-    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
-    picture[60:80, 30:70] = (200, 10, 10)
-    before = picture.copy()
-    cell = with_mouth_below(picture, (25, 56, 75, 84))
-    assert cell.shape == (SIDE + 56, SIDE, 3)
-    assert (picture == before).all()
-    assert (cell[56, 25:75] == 255).all()  # the box's upper line
-    assert tuple(cell[SIDE + 28, 50]) == (200, 10, 10)
-    assert tuple(cell[SIDE + 1, 1]) == (0, 0, 0)
-
-
-def test_a_frame_without_a_face_has_no_widest_mouth():
-    assert widest_mouth(MadeUpTrack((150, 170))) == 1
 
 
 def test_rows_show_the_moment_of_the_source_and_the_reference_its_own(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from spfem import reproduce as module
 from spfem.__main__ import main
 from spfem.errors import SettingsError, SpfemError
-from spfem.reproduce import RunSettings, choose_notebooks, list_notebooks, reproduce
+from spfem.reproduce import RunSettings, reproduce
 
 PARAMETERS = """scale: str = "demo"  # a
 corpus: str = "synthetic"  # b
@@ -46,22 +46,6 @@ def project(tmp_path, monkeypatch):
 
 def _settings(project, **changes):
     return RunSettings(scale="smoke", data=project / "data", figures=project / "figures", **changes)
-
-
-def test_numbers_choose_notebooks(tmp_path):
-    for name in ("00_a", "01_b", "02_c"):
-        _notebook(tmp_path / f"{name}.ipynb", "")
-    books = list_notebooks(tmp_path)
-    assert [path.stem for path in books] == ["00_a", "01_b", "02_c"]
-    assert [path.stem for path in choose_notebooks(books, "1", None)] == ["01_b"]
-    assert [path.stem for path in choose_notebooks(books, None, "01")] == ["01_b", "02_c"]
-    with pytest.raises(SettingsError, match="--only 07"):
-        choose_notebooks(books, "07", None)
-
-
-def test_folder_without_notebooks_is_an_error(tmp_path):
-    with pytest.raises(SettingsError, match="no numbered notebook"):
-        list_notebooks(tmp_path)
 
 
 def test_misspelt_parameter_is_an_error_before_anything_runs(project):
@@ -111,6 +95,7 @@ def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
     assert "unchanged" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_failing_notebook_is_kept_and_named(project):
     _notebook(project / "notebooks" / "01_bad.ipynb", "raise ValueError('on purpose')")
     with pytest.raises(SpfemError, match=r"01_bad\.ipynb failed in cell .*on purpose"):
@@ -125,38 +110,6 @@ def test_expected_errors_are_one_line(capsys):
     message = capsys.readouterr().err
     assert message.startswith("spfem: SettingsError: --only 99")
     assert message.count("\n") == 1
-
-
-def test_unknown_corpus_is_one_line(capsys):
-    assert main(["reproduce", "--corpus", "no/such/folder"]) == 1
-    message = capsys.readouterr().err
-    assert message.startswith("spfem: SettingsError: corpus 'no/such/folder' is unknown")
-    assert message.count("\n") == 1
-
-
-def test_only_the_notebook_of_ablations_is_told_to_make_them(project, monkeypatch):
-    told, keys = {}, {}
-
-    def note(path, executed, parameters):
-        told[path.stem] = parameters
-        executed.parent.mkdir(parents=True, exist_ok=True)
-        executed.write_text("")
-        executed.with_suffix(".html").write_text("")
-
-    monkeypatch.setattr(module, "_execute", note)
-    for name in ("14_ablations", "15_after"):
-        _notebook(project / "notebooks" / f"{name}.ipynb", WORK.format(name=name))
-    for wanted in (False, True):
-        reproduce(_settings(project, ablations=wanted, force=True))
-        assert {stem: "ablations" in given for stem, given in told.items()} == {
-            "00_one": False,
-            "14_ablations": wanted,
-            "15_after": False,
-        }
-        done = project / "figures" / "synthetic-smoke" / ".runs" / "done"
-        keys[wanted] = {p.stem: json.loads(p.read_text())["key"] for p in done.glob("*.json")}
-    changed = {stem for stem in keys[True] if keys[True][stem] != keys[False][stem]}
-    assert changed == {"14_ablations"}
 
 
 def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, monkeypatch, capsys):

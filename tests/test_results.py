@@ -52,11 +52,6 @@ def test_a_copy_is_held_to_the_codes_of_its_source(job):
     assert job.asked == []
 
 
-@pytest.mark.parametrize("method", ["truth", "random"])
-def test_videos_of_the_corpus_have_no_codes_of_the_edit(job, method):
-    assert results._codes(job.make(method, None)) == {}
-
-
 def test_recordings_have_no_true_codes_and_no_manipulator_is_asked(job, monkeypatch):
     monkeypatch.setattr(results, "true_codes", lambda *_: None)
     assert results._codes(job.make("ned", "made")) == {}

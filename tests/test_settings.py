@@ -24,19 +24,6 @@ def test_scales_are_frozen_and_named(name):
     )
 
 
-def test_demo_has_the_promised_corpus():
-    corpus = load_scale("demo").corpus
-    assert corpus.metric_actors >= 8
-    assert corpus.target_actors >= 4
-    assert corpus.shared_sentences >= 3
-    assert corpus.own_sentences >= 2
-    assert corpus.frame_size >= 128
-
-
-def test_full_has_three_seeds():
-    assert len(load_scale("full").seeds) == 3
-
-
 def test_paper_has_the_published_sizes():
     scale = load_scale("paper")
     assert scale.spatial.image_size == 224

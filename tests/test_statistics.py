@@ -16,16 +16,6 @@ def test_interval_of_independent_rows_matches_the_normal_one():
     assert found.high == pytest.approx(values.mean() + half, abs=0.2 * half)
 
 
-def test_copies_of_a_row_do_not_narrow_the_interval():
-    values = np.random.default_rng(1).normal(size=30)
-    settings = {"resamples": 500, "confidence": 0.9, "seed": 3}
-    single = cluster_bootstrap(values, np.arange(30), **settings)
-    copied = cluster_bootstrap(np.repeat(values, 5), np.repeat(np.arange(30), 5), **settings)
-    naive = cluster_bootstrap(np.repeat(values, 5), np.arange(150), **settings)
-    assert (copied.low, copied.high) == pytest.approx((single.low, single.high))
-    assert naive.high - naive.low < 0.6 * (copied.high - copied.low)
-
-
 def test_nested_clusters_redraw_both_levels():
     random = np.random.default_rng(2)
     actors = np.repeat(np.arange(12), 20)
@@ -39,24 +29,6 @@ def test_nested_clusters_redraw_both_levels():
         values, np.stack([np.zeros_like(actors), pairs], axis=1), **settings
     )
     assert one_actor.low == pytest.approx(inner.low, abs=0.05)
-
-
-def test_any_statistic_and_seed():
-    values = np.arange(20.0).reshape(10, 2)
-    first, again, other = (
-        cluster_bootstrap(
-            values,
-            np.arange(10),
-            statistic=lambda rows: float(np.median(rows)),
-            resamples=50,
-            confidence=0.9,
-            seed=seed,
-        )
-        for seed in (0, 0, 1)
-    )
-    assert first.value == 9.5
-    assert first.low < 9.5 < first.high
-    assert first == again != other
 
 
 @pytest.mark.parametrize(

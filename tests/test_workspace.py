@@ -1,13 +1,11 @@
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from spfem.errors import SettingsError
 from spfem.manifest import merge_manifest
-from spfem.media.video import read_video, write_video
 from spfem.plots import new_figure
 from spfem.workspace import choose_device, open_workspace
 
@@ -17,11 +15,6 @@ def workspace(tmp_path):
     return open_workspace(
         "05_x", scale="smoke", data=tmp_path / "d", figures=tmp_path / "f", device="cpu"
     )
-
-
-def test_folders_are_those_of_corpus_and_scale(workspace, tmp_path):
-    assert workspace.stage_folder("a", "b") == tmp_path / "d" / "synthetic-smoke" / "a" / "b"
-    assert workspace.figures == tmp_path / "f" / "synthetic-smoke"
 
 
 def test_recordings_are_looked_for_beside_the_runs(tmp_path):
@@ -55,25 +48,6 @@ def test_figures_and_tables_get_a_row_of_provenance(workspace):
     assert row["device"] == "cpu"
     assert row["scale"] == "smoke"
     assert set(manifest) == set(files)
-
-
-def test_saving_again_replaces_the_row(workspace):
-    for value in (1, 2):
-        workspace.save_table(pd.DataFrame({"a": [value]}), "numbers")
-    assert len(workspace.artifacts) == 3
-
-
-def test_videos_and_moving_pictures_get_a_row(workspace, tmp_path):
-    frames = [np.full((16, 24, 3), 20 * index, np.uint8) for index in range(5)]
-    write_video(tmp_path / "spoken.mp4", frames, 25, audio=np.ones(3200) / 9, sample_rate=16000)
-    workspace.save_video(
-        frames, "all", 25, audio_from=tmp_path / "spoken.mp4", comment="manipulated"
-    )
-    workspace.save_gif(frames, "all", 25)
-    assert workspace.finish() == ["videos/all.gif", "videos/all.mp4"]
-    video = read_video(workspace.figures / "videos" / "all.mp4")
-    assert len(video.frames) == 5
-    assert video.audio is not None
 
 
 @pytest.mark.parametrize(

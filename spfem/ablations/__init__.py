@@ -5,28 +5,14 @@ of its own below `ablations/` of the workspace. `make_ablations` makes what is m
 `ablation_tables` reads what is there.
 """
 
-from spfem.ablations.run import (
-    TABLES,
-    ablation_tables,
-    caption_of,
-    estimate_seconds,
-    make_ablations,
-    missing_jobs,
-    read_ablations,
-)
+from spfem.ablations.run import TABLES, ablation_tables, make_ablations, missing_jobs
 from spfem.ablations.show import how_to_make, show_ablation
-from spfem.ablations.statistics import in_words, wide_table
 
 __all__ = [
     "TABLES",
     "ablation_tables",
-    "caption_of",
-    "estimate_seconds",
     "how_to_make",
-    "in_words",
     "make_ablations",
     "missing_jobs",
-    "read_ablations",
     "show_ablation",
-    "wide_table",
 ]

@@ -16,7 +16,6 @@ from spfem.correlation.crossmodal.norm import BatchNorm2d
 from spfem.correlation.frozen import Convolution
 from spfem.precision import autocast, full
 
-UNUSED_RELEASED_PREFIX = "resnet50.bn2."
 """Entries of released checkpoints that no computation reads."""
 
 SAFE_WIDTH = 64  # below it, channels-last gradients of convolutions break in oneDNN

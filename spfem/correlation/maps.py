@@ -36,14 +36,6 @@ class PatchDescriptors:
         """(H, W) of the level's feature map."""
         return self.values.shape[3] + 2, self.values.shape[4] + 2
 
-    def place_under(self, x: float, y: float, image_side: float | None = None) -> tuple[int, int]:
-        """(row, column) nearest to a point given in pixels of an image of side `image_side`."""
-        height, width = self.map_shape
-        scale = self.image_size / (image_side or self.image_size)
-        row = round((y * scale - 0.5) * height / self.image_size)
-        column = round((x * scale - 0.5) * width / self.image_size)
-        return min(max(row, 1), height - 2), min(max(column, 1), width - 2)
-
     def map_from(
         self, row: int, column: int, other: PatchDescriptors | None = None, *, image: int = 0
     ) -> np.ndarray:

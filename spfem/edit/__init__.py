@@ -5,7 +5,7 @@
 by frame. With NED's renderer (`neural`) it adapts to a sample of frames first (`sample`, `adapt`).
 """
 
-from spfem.edit.request import EditRequest, EditResult
+from spfem.edit.request import EditRequest
 from spfem.edit.video import edit_video
 
-__all__ = ["EditRequest", "EditResult", "edit_video"]
+__all__ = ["EditRequest", "edit_video"]

@@ -11,7 +11,7 @@ import numpy as np
 from spfem import __version__
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.errors import InputError
-from spfem.manipulator import LARGEST_INTENSITY
+from spfem.manipulator.intensity import LARGEST_INTENSITY
 from spfem.settings import EMOTIONS
 
 RENDERERS = ("moved", "ned")

@@ -195,7 +195,12 @@ class ConditionPainter:
         expression: np.ndarray | None = None,
         texture: np.ndarray | None = None,
     ) -> ConditionImages:
-        """Draw all frames.
+        """Draw all frames in aligned space.
+
+        Source: NED (NMFC, shape image under five lights with albedo 180/255, eye image).
+        Departures: drawn directly in aligned space with 2 x 2 samples a pixel instead of warped
+        there; coarse normals (the detail normals need DECA); the eye image shows the visible iris
+        instead of a disc, and the openings of eyes and mouth; the texture image is an addition.
 
         Args:
             codes: identity, face units, pose and alignment of T frames.
@@ -256,21 +261,3 @@ class ConditionPainter:
             device=on,
         )
         return [image.numpy() for image in images]
-
-
-def condition_images(
-    head: HeadModel,
-    codes: Codes,
-    face_size: int,
-    *,
-    expression: np.ndarray | None = None,
-    texture: np.ndarray | None = None,
-) -> ConditionImages:
-    """Draw the condition images of a clip in aligned space; see `ConditionPainter.paint`.
-
-    Source: NED (NMFC, shape image under five lights with albedo 180/255, eye image). Departures:
-    drawn directly in aligned space with 2 x 2 samples a pixel instead of warped there; coarse
-    normals (the detail normals need DECA); the eye image shows the visible iris instead of a
-    disc, and the openings of eyes and mouth; the texture image is an addition.
-    """
-    return ConditionPainter(head, face_size).paint(codes, expression=expression, texture=texture)

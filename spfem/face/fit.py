@@ -20,7 +20,6 @@ from spfem.face.landmark_sets import (
     EYE_CORNERS,
     FACE_OVAL,
     NOSE_BRIDGE,
-    interocular_distance,
     landmark_weights,
 )
 from spfem.face.solve import bounded_least_squares, smooth_over_time
@@ -137,11 +136,6 @@ def fit_head(
             )
         )
     )
-
-
-def relative_error(fitted: FittedHead, tracked: TrackedFace) -> np.ndarray:
-    """Reprojection error (T,) as a share of the distance between the eyes."""
-    return fitted.reprojection_error / interocular_distance(tracked.landmarks)
 
 
 def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:

@@ -30,7 +30,6 @@ NOSE_BRIDGE = (168, 6, 197, 195, 5, 4, 1, 122, 351, 193, 417, 98, 327, 94, 2)
 EYE_CORNERS = (33, 133, 362, 263)
 UPPER_INNER_LIP, LOWER_INNER_LIP = 13, 14
 RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER = 61, 291
-CHIN, FOREHEAD = 152, 10
 
 
 def interocular_distance(landmarks: np.ndarray) -> np.ndarray:

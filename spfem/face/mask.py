@@ -27,12 +27,3 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
 def unite_masks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Masks (T, S, S) of the face both as it was and as it becomes, such as with the jaw open."""
     return np.maximum(first, second)
-
-
-def soften_masks(masks: np.ndarray, width: float) -> np.ndarray:
-    """Masks uint8 (T, S, S) with edges that fall off inwards over about `width` pixels."""
-    soft = []
-    for mask in masks:
-        distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-        soft.append(np.clip(distance * (255 / max(width, 1e-6)), 0, 255).astype(np.uint8))
-    return np.stack(soft)

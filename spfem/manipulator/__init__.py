@@ -8,30 +8,17 @@ from spfem.manipulator.checkpoint import (
     pretrained_manipulator,
     save_manipulator,
 )
-from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.manipulator.intensity import LARGEST_INTENSITY, mix_styles, set_intensity
+from spfem.manipulator.intensity import mix_styles, set_intensity
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.model import ExpressionSpace, Manipulator
-from spfem.manipulator.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
-from spfem.manipulator.stage import learn_manipulator
-from spfem.manipulator.style import geometric_median, label_style, reference_style
+from spfem.manipulator.style import label_style, reference_style
 from spfem.manipulator.supervision import Supervision
-from spfem.manipulator.training import TrainedManipulator, train_manipulator
 
 __all__ = [
-    "FLAME_SPACE",
-    "LARGEST_INTENSITY",
-    "Discriminator",
     "ExpressionSpace",
-    "Generator",
     "Manipulator",
-    "MappingNetwork",
-    "StyleEncoder",
     "Supervision",
-    "TrainedManipulator",
-    "geometric_median",
     "label_style",
-    "learn_manipulator",
     "load_manipulator",
     "manipulate",
     "mix_styles",
@@ -39,5 +26,4 @@ __all__ = [
     "reference_style",
     "save_manipulator",
     "set_intensity",
-    "train_manipulator",
 ]

@@ -13,7 +13,6 @@ from spfem.settings import EMOTIONS
 
 AVERAGE = "average"
 ROUNDING = 0.001  # of a printed average against the mean of its printed cells
-TRAIN_BATCHES, TEST_BATCHES = 8513, 276  # of an epoch of the logged joint runs
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "method_tables": (
@@ -111,24 +110,3 @@ def baseline_disagreement(methods: pd.DataFrame) -> pd.DataFrame:
     ]
     both = pd.concat(sides, axis=1, join="inner").reset_index()
     return both.assign(relative_difference=both[second] / both[first] - 1)
-
-
-def implied_test(logs: pd.DataFrame) -> pd.DataFrame:
-    """What the test scores of the joint runs must have been.
-
-    Source: the logged sums of training and test were added up and divided by the number of
-    training batches, so test = (logged - train) * train batches / test batches.
-
-    Args:
-        logs: from `published_logs`.
-
-    Returns:
-        Rows with run, epoch, loss, matched, shuffled.
-    """
-    values = ["loss", "matched", "shuffled"]
-    train, logged = (
-        logs[logs.split == split].set_index(["run", "epoch"])[values]
-        for split in ("train", "test_as_logged")
-    )
-    shared = logged.index
-    return ((logged - train.loc[shared]) * TRAIN_BATCHES / TEST_BATCHES).reset_index()

@@ -18,7 +18,7 @@ from spfem.stages.data import (
     read_clocks,
     read_visemes,
 )
-from spfem.stages.manipulators import EXPRESSION_SPACE, make_base_manipulator, make_manipulator
+from spfem.stages.manipulators import EXPRESSION_SPACE, make_manipulator
 from spfem.stages.metrics import (
     METRICS,
     clip_signals,
@@ -55,7 +55,6 @@ __all__ = [
     "make_actor_faces",
     "make_actor_renderer",
     "make_audio_banks",
-    "make_base_manipulator",
     "make_base_renderer",
     "make_corpus",
     "make_cross_modal_encoder",

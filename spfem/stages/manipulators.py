@@ -6,7 +6,8 @@ from pathlib import Path
 
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, Supervision, learn_manipulator
+from spfem.manipulator import ExpressionSpace, Supervision
+from spfem.manipulator.stage import learn_manipulator
 from spfem.methods import find_method
 from spfem.stages.data import make_corpus, make_persons, manipulator_clips
 from spfem.stages.metrics import (

@@ -8,17 +8,13 @@ import torch
 import torch.nn.functional as functional
 
 from spfem.ablations.partial import (
-    ALL_NEIGHBOURS,
     CROSS,
-    RIGHT,
-    PartialSpatialCoherence,
     initial_partial_metric,
 )
 from spfem.ablations.spatial import learn_partial
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
 from spfem.correlation.training import train_spatial
-from spfem.errors import SettingsError
 from tests.correlation.planted import SMALL, planted_pairs
 
 SETTINGS = replace(SMALL, image_size=24, batch_size=4, steps=3)
@@ -80,22 +76,3 @@ def test_a_level_alone_gives_its_loss_and_leaves_deeper_levels_as_they_were(fram
     }
     assert any(name.startswith("resnet50.layer1") for name in moved)
     assert not any(name.startswith("resnet50.layer2") for name in moved)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"levels": (2,)}, {"levels": ()}, {"neighbours": (8,)}, {"neighbours": ()}]
-)
-def test_unknown_levels_and_neighbours_are_refused(wrong):
-    with pytest.raises(SettingsError, match="must be some of"):
-        initial_partial_metric(SETTINGS, 0, **wrong)
-
-
-def test_released_behaviours_are_refused():
-    with pytest.raises(SettingsError, match="compat 'paper'"):
-        PartialSpatialCoherence(replace(SETTINGS, compat="upstream"))
-
-
-def test_named_neighbours_are_what_they_say():
-    assert {NEIGHBOUR_OFFSETS[n] for n in CROSS} == {(-1, 0), (1, 0), (0, -1), (0, 1)}
-    assert [NEIGHBOUR_OFFSETS[n] for n in RIGHT] == [(0, 1)]
-    assert len(ALL_NEIGHBOURS) == 8

@@ -68,13 +68,3 @@ def test_another_sentence_is_never_right_and_half_of_the_pairs_count_half(spoken
     assert (right[inside] == 0.5).all()
     assert (viseme[inside] == 0.5).all()
     assert (mouth[inside] > 2).all()
-
-
-def test_windows_without_a_pair_count_for_the_coverage_only(spoken):
-    index = [[-1] for _ in range(STARTS)]
-    covered, *others = columns(a_bank(spoken, index), spoken)
-    assert (covered == 0).all()
-    assert np.isnan(others).all()
-    covered, *others = columns(a_bank(spoken, index), spoken, blind=True)
-    assert (covered == 1).all()  # without listening something is always found
-    assert np.isfinite(others).all()

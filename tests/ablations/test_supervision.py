@@ -11,17 +11,8 @@ from spfem.ablations.supervision import codes_measured
 from spfem.ablations.supervision_variants import VARIANTS
 from spfem.ablations.variants import find_variant
 from spfem.evaluation.supervision_probe import MOUTH, OTHERS
-from spfem.methods import METHODS
 from spfem.settings import EMOTIONS, AblationSettings, SupervisionSettings
 from tests.evaluation.made_up import make_corpus
-
-
-def test_what_is_left_out_is_left_out_and_nothing_else():
-    everything = METHODS["ned+all"]
-    assert find_variant(VARIANTS, "all but ASCCL").method == replace(everything, spatial=False)
-    assert not find_variant(VARIANTS, "all but SCMCL").method.paired
-    assert find_variant(VARIANTS, "all but temporal VD").method.temporal == ("temporal_cm",)
-    assert find_variant(VARIANTS, "NED").method == METHODS["ned"]
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 3.0])

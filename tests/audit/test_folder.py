@@ -65,19 +65,6 @@ def test_what_is_wrong_is_listed_and_the_rest_kept(tmp_path):
     assert any("joy" in problem.reason for problem in problems)
 
 
-def test_links_to_outside_and_loops_of_links(tmp_path):
-    outside = tmp_path / "other"
-    outside.mkdir()
-    (outside / "source.mp4").write_bytes(b"x")
-    (tmp_path / "in").mkdir()
-    folder = _folder(tmp_path / "in", ["away,,,source|ned", "loop,,,source|ned"])
-    (folder / "away").symlink_to(outside)
-    (folder / "loop").symlink_to(folder / "loop")
-    clips, problems = read_published(folder)
-    assert not clips
-    assert {problem.clip for problem in problems} == {"away", "loop"}
-
-
 @pytest.mark.parametrize("text", [None, "", "clip,video\na,b", "\x00\xff"])
 def test_lists_that_cannot_be_used(tmp_path, text):
     if text is not None:

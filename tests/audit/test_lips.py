@@ -36,18 +36,6 @@ def test_turn_size_and_place_do_not_matter(landmarks):
     )
 
 
-def test_a_lasting_smile_does_not_matter(landmarks):
-    smiling = planted_clip(load_head_model(), frames=40, smile=0.7).tracked.landmarks
-    plain, changed = lip_motion(landmarks), lip_motion(smiling)
-    assert np.abs(smiling - landmarks).max() > 3  # pixels
-    assert correlation(plain.ravel(), changed.ravel()) > 0.97
-
-
-def test_other_speech_is_told_apart(landmarks):
-    shifted = np.roll(landmarks, 10, axis=0)
-    assert correlation(lip_motion(landmarks).ravel(), lip_motion(shifted).ravel()) < 0.3
-
-
 def test_a_mouth_that_never_closes_is_seen_although_it_moves_in_time():
     source = np.abs(np.sin(np.arange(60) / 5.0)) * 0.3
     never_shut = 0.2 + 0.5 * source

@@ -10,7 +10,6 @@ from scipy.stats import permutation_test
 from spfem.audit.order import (
     CANNOT_TELL,
     clip_differences,
-    holm,
     mean_ranks,
     paired_differences,
     sign_flip_p,
@@ -46,32 +45,6 @@ def test_a_planted_winner_is_seen_although_clips_differ_more():
     assert (whole.better_in == 12).all()
 
 
-def test_a_planted_loser_is_seen_as_well():
-    table = paired_differences(_measures(12, -0.1), SETTINGS)
-    assert (table[table.group == "all clips"].verdict == "worse").all()
-
-
-def test_few_clips_can_only_lean():
-    table = paired_differences(_measures(10, 0.1), SETTINGS)
-    parts = table[table.group != "all clips"]
-    assert set(parts.group) == {"label-driven", "reference-driven"}
-    assert (parts.clips == 5).all()
-    assert (parts.p == 2 / 2**5).all()
-    assert (parts.verdict == "leans better").all()
-
-
-def test_three_clips_of_one_sign_are_no_lean():
-    table = paired_differences(_measures(3, 0.1), SETTINGS)
-    assert (table.better_in == 3).all()
-    assert ((table.ci_low > 0) | (table.ci_high < 0)).all()
-    assert (table.verdict == "not clear").all()
-
-
-def test_nothing_is_not_clear():
-    table = paired_differences(_measures(12, 0.0), SETTINGS)
-    assert (table.verdict == "not clear").all()
-
-
 @pytest.mark.parametrize(("of_sources", "blind"), [(0.4, False), (0.0, True)])
 def test_a_metric_that_is_blind_on_the_sources_cannot_tell(of_sources, blind):
     measures = _measures(12, 0.1)
@@ -103,23 +76,6 @@ def test_sign_flips_against_scipy():
         (values,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
     ).pvalue
     assert sign_flip_p(values) == pytest.approx(expected)
-
-
-def test_sign_flips_of_many_clips_are_drawn():
-    values = np.random.default_rng(0).normal(0.0, 1.0, 40)
-    values += 0.25 - values.mean()
-    assert 0.05 < sign_flip_p(values) < 0.3
-    assert sign_flip_p(values + 5) == pytest.approx(1 / 20_000)
-
-
-def test_holm_against_the_plain_loop():
-    p = np.array([0.01, 0.04, 0.03, 0.005])
-    expected, worst = {}, 0.0
-    for rank, place in enumerate(np.argsort(p)):
-        worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
-        expected[place] = worst
-    np.testing.assert_allclose(holm(p), [expected[place] for place in range(4)])
-    assert len(holm(np.zeros(0))) == 0
 
 
 def test_ranks_count_all_baselines_as_one():

@@ -36,8 +36,3 @@ def test_loudness_in_decibels():
     assert level[14] == pytest.approx(-40)
     assert level[25] == pytest.approx(-80)  # silence is finite
     assert np.isfinite(level).all()  # so are frames beyond the end of the sound
-
-
-def test_too_short():
-    lips = Curve(np.zeros(10), np.ones(10, bool), FPS)
-    assert all(np.isnan(value) for value in lips_against_sound(lips, np.zeros(10), 0.4))

@@ -11,12 +11,10 @@ from PIL import Image
 from spfem.correlation.maps import correlation_map, disparity_weights, feature_maps
 from spfem.correlation.place_descriptors import describe_places
 from spfem.correlation.preprocess import images_from_frames
-from spfem.evaluation.moment_distances import moment_distances
-from spfem.explore import page as page_module
 from spfem.explore import write_page
 from tests.browser.chromium import watch_requests
 from tests.browser.explorer_tab import ExplorerTab, as_map
-from tests.explore.made_up import SPOKEN, made_clip, made_explorer, made_metrics, made_source
+from tests.explore.made_up import made_clip, made_explorer, made_metrics
 
 pytestmark = pytest.mark.browser
 
@@ -33,21 +31,6 @@ def metrics():
 def page(metrics, tmp_path_factory):
     folder = tmp_path_factory.mktemp("a folder with blanks, ä and #")
     return write_page(made_explorer(metrics), folder / "explorer.html")
-
-
-@pytest.fixture(scope="module")
-def small_page(metrics, tmp_path_factory):
-    """With another person, of whom only the spatial metric is taken in, before and after."""
-    source = made_source({**SPOKEN, ("C", "one"): ("neutral", "happy")})
-    path = tmp_path_factory.mktemp("small") / "explorer.html"
-    with pytest.MonkeyPatch.context() as patch:
-        few = [
-            (further, other, level)
-            for further, other, level in page_module.SPLIT
-            if not (further and other)
-        ]
-        patch.setattr(page_module, "SPLIT", few)
-        return write_page(made_explorer(metrics, source), path)
 
 
 @pytest.fixture
@@ -171,23 +154,6 @@ def test_every_control_changes_the_view_and_the_link_restores_it(opened, metrics
     again.close()
 
 
-def test_sound_and_expression_have_moments_but_no_places(opened, metrics, artefacts):
-    opened.pick("metric", "audio_visual")
-    clips = made_clip("neutral"), made_clip("happy")
-    path = np.array(opened.read("[...explorer.found.pair.path]")).reshape(-1, 2)
-    sound, expression = moment_distances(metrics["audio_visual"], *clips, path)
-    for name, wanted in (("sound", sound), ("moments", expression)):
-        found = np.array(opened.read(f"[...explorer.view.{name}]"), float).reshape(wanted.shape)
-        assert np.allclose(found, wanted, atol=1e-5, equal_nan=True)
-    assert "distance of sound" in opened.text()
-    assert not opened.root.locator("canvas.within").is_visible()
-    assert opened.root.locator("canvas.sound_matrix").is_visible()
-    assert opened.control("threshold").is_disabled()
-    opened.tab.screenshot(path=artefacts / "without_places.png", full_page=True)
-    opened.pick("metric", "spatial")
-    assert opened.root.locator("canvas.within").is_visible()
-
-
 @pytest.mark.parametrize("opened", [(900, "dark"), (1366, "light"), (480, "light")], indirect=True)
 def test_sizes_and_themes(opened, artefacts):
     tab = opened.tab
@@ -248,58 +214,3 @@ def test_playing_moves_the_frame_and_the_words_wait(opened):
     opened.tab.wait_for_selector("button:text('Play neutral')")  # its end
     assert opened.read("explorer.state.frame") >= 14
     assert opened.root.locator(".text").get_attribute("aria-live") == "polite"
-
-
-def test_links_that_say_nonsense_show_the_first_view(opened):
-    words = opened.text()
-    url = opened.tab.url.partition("#")[0]
-    opened.tab.goto(f"{url}#clips=a|b&metric=cooked&level=99&frame=x&temperature=-3&threshold=7")
-    opened.tab.reload()
-    again = ExplorerTab(opened.tab)
-    assert again.read("explorer.state.level") == 1
-    assert again.text().partition(", level")[0] == words.partition(", level")[0]
-
-
-def test_what_the_page_lacks_is_said_and_nothing_changes(opened):
-    words = opened.text()
-    opened.read("explorer.show(['made up', 'B', 'two', 'happy', 'sad'])")
-    opened.tab.wait_for_selector(".alert:not([hidden])")
-    assert "This page does not hold pair, made up, B, two, happy, sad" in opened.alert()
-    assert opened.text() == words
-
-
-def test_another_person_is_a_choice_and_what_it_lacks_is_grey(chromium, small_page, artefacts):
-    tab = chromium.new_context(offline=True).new_page()
-    tab.goto(small_page.as_uri())
-    opened = ExplorerTab(tab)
-    offered = opened.control("clips").locator("option").all_inner_texts()
-    assert len(offered) == 8
-    assert offered[0] == "A, one: neutral and happy"
-    opened.pick("metric", "temporal_cm")
-    assert "STCCL" in opened.text()
-    before = opened.read("[...explorer.found.clips[0].faces]")
-    opened.pick("clips", str(offered.index("C, one: happy and neutral")))
-    assert opened.read("explorer.choice") == ["made up", "C", "one", "happy", "neutral"]
-    assert opened.read("[...explorer.found.clips[0].faces]") != before
-    assert opened.text().startswith("ASCCL, level 1")  # in place of what is not there
-    tab.screenshot(path=artefacts / "another_person.png", full_page=True)
-    grey = opened.control("metric").locator("option[disabled]")
-    assert "STCCL, correlation matrices" in grey.all_inner_texts()
-    for held in ("ASCCL", "ASCCL before learning"):
-        assert held not in grey.all_inner_texts()
-    opened.pick("compare", "spatial_before")
-    assert opened.read("explorer.view.compared.maps.length") == 3
-    opened.pick("clips", "0")
-    assert not opened.control("metric").locator("option[value='temporal_cm']").is_disabled()
-    tab.context.close()
-
-
-def test_without_scripts_the_static_figure_shows(chromium, page):
-    context = chromium.new_context(java_script_enabled=False, offline=True)
-    tab = context.new_page()
-    tab.goto(page.as_uri())
-    picture = tab.locator("#explorer img")
-    assert picture.bounding_box()["height"] > 200
-    assert "how similar" in picture.get_attribute("alt")
-    assert tab.get_by_text("with JavaScript on").is_visible()
-    context.close()

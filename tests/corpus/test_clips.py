@@ -50,13 +50,6 @@ def test_saved_and_opened(tmp_path):
     assert corpus.select(actor="nobody") == ()
 
 
-def test_folder_that_is_no_corpus(tmp_path):
-    with pytest.raises(CorpusError, match="not a corpus"):
-        open_corpus(tmp_path)
-    with pytest.raises(CorpusError, match="not a corpus"):
-        open_corpus(tmp_path / "missing")
-
-
 @pytest.mark.parametrize("damage", ["not json", "[]", "{}", '{"clips": [1], "roles": {}}'])
 def test_damaged_list(tmp_path, damage):
     (tmp_path / "corpus.json").write_text(damage)

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 from spfem.corpus.published_protocol import (
-    EVIDENCE,
     FOLDER,
-    find_protocol,
     load_protocol,
-    protocol_names,
 )
 from spfem.errors import InputError
 from spfem.project import project_folder
@@ -57,15 +54,6 @@ def _cell(row: dict[str, str]) -> tuple[str, str]:
     return row["actor"], row["emotion"]
 
 
-def test_shared_sentences_of_disgusted_lie_elsewhere_for_some():
-    mead = load_protocol("mead")
-    late = ("001", "028", "029", "030")
-    assert mead.sentence("disgusted", "028", late) == mead.sentence("happy", "001", late)
-    assert mead.sentence("disgusted", "001", late) == "disgusted-001"
-    assert mead.sentence("disgusted", "001", ("001", "028")) == "shared-001"
-    assert mead.sentence("happy", "028", late) == "happy-028"
-
-
 def test_ravdess_has_three_roles_and_no_map():
     ravdess = load_protocol("ravdess")
     actors = [f"Actor_{n:02d}" for n in range(1, 25)]
@@ -75,18 +63,6 @@ def test_ravdess_has_three_roles_and_no_map():
     assert ravdess.fps == Fraction(30000, 1001)
     assert "02" not in ravdess.emotions  # calm
     assert ravdess.facts["metric_actors"].evidence == "ours"
-
-
-@pytest.mark.parametrize("corpus", protocol_names())
-def test_every_fact_says_how_it_is_known(corpus):
-    facts = load_protocol(corpus).facts
-    assert len(facts) == 12
-    assert {fact.evidence for fact in facts.values()} <= set(EVIDENCE)
-
-
-def test_corpora_without_a_published_protocol():
-    assert find_protocol("synthetic") is None
-    assert find_protocol("mead") == load_protocol("mead")
 
 
 def _change(tmp_path: Path, name: str, **entry: object) -> Path:

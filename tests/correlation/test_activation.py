@@ -37,14 +37,6 @@ def test_gradient_agrees_with_differences():
     assert torch.autograd.gradcheck(apply, (values.requires_grad_(), weight))
 
 
-def test_a_frozen_slope_gets_no_gradient():
-    module = ChannelPReLU(2).requires_grad_(False)
-    values = torch.randn(1, 2, 3, requires_grad=True)
-    module(values).sum().backward()
-    assert module.weight.grad is None
-    assert values.grad is not None
-
-
 @pytest.mark.parametrize("width", [16, 64])
 def test_bfloat16_maps_are_float32_and_near_the_exact_ones(width):
     torch.manual_seed(0)

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from spfem.correlation.correlation_matrices import correlation_entries, local_sets
+from spfem.correlation.correlation_matrices import correlation_entries
 from spfem.correlation.heads import normalise_channels
-from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
 
 
 def units(*shape):
@@ -23,13 +22,6 @@ def test_entries_equal_the_matrix_written_out():
             torch.testing.assert_close(found[b, :, s], wanted / wanted.norm(), atol=1e-5, rtol=0)
 
 
-def test_matrices_do_not_see_a_rotation_of_the_channels():
-    members = units(1, 5, 6, 3)
-    rotation = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))[0]
-    rotated = torch.einsum("dc,bncs->bnds", rotation, members)
-    torch.testing.assert_close(correlation_entries(rotated), correlation_entries(members))
-
-
 def test_entries_left_out_do_not_count_and_nothing_left_is_zero_with_finite_gradient():
     members = units(2, 3, 4, 5).requires_grad_()
     keep = torch.tensor([[True, False, True], [False, False, False]])
@@ -43,12 +35,3 @@ def test_entries_left_out_do_not_count_and_nothing_left_is_zero_with_finite_grad
     found.sum().backward()
     assert torch.isfinite(members.grad).all()
     assert (members.grad[1] == 0).all()
-
-
-def test_local_sets_are_the_place_and_its_neighbours():
-    maps = torch.arange(36.0).reshape(1, 1, 6, 6)
-    sets = local_sets(maps, torch.tensor([[1, 4], [3, 2]]))
-    assert sets.shape == (1, 1, 2, 9)
-    for place, (row, column) in enumerate([(1, 4), (3, 2)]):
-        around = [(row, column), *((row + r, column + c) for r, c in NEIGHBOUR_OFFSETS)]
-        assert sets[0, 0, place].tolist() == [float(6 * r + c) for r, c in around]

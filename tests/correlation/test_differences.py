@@ -12,7 +12,6 @@ from spfem.correlation.differences import (
     paired_frames,
     shuffled_differences,
 )
-from spfem.errors import SettingsError, ShapeError
 
 
 @pytest.fixture
@@ -34,27 +33,6 @@ def test_operators_equal_slow_loops(features):
     assert torch.equal(shuffled_differences(features, order), torch.stack(turned, dim=1))
 
 
-def test_two_frames_are_enough_and_one_is_not(features):
-    assert torch.equal(pair_differences(features[:, :2]), adjacent_differences(features[:, :2]))
-    with pytest.raises(ShapeError, match="at least 2 frames"):
-        adjacent_differences(features[:, :1])
-    with pytest.raises(SettingsError, match="'some'"):
-        paired_frames(4, "some")
-
-
-def test_adjacent_differences_sum_to_the_longest(features):
-    torch.testing.assert_close(
-        adjacent_differences(features).sum(dim=1), features[:, 0] - features[:, -1]
-    )
-
-
-def test_a_constant_appearance_leaves_differences_alone(features):
-    moved = features + torch.randn(2, 1, 3, 5, dtype=torch.float64)
-    for operator in (pair_differences, adjacent_differences, differences_to_first):
-        torch.testing.assert_close(operator(moved), operator(features))
-    assert not torch.allclose(mean_over_time(moved), mean_over_time(features))
-
-
 def test_held_pairs_are_those_that_show_one_frame():
     indices = torch.tensor([[[0, 5], [1, 5], [1, 6], [1, 7]], [[0, 0], [0, 1], [1, 1], [2, 2]]])
     held = indices[:, 1:] == indices[:, :-1]
@@ -63,8 +41,3 @@ def test_held_pairs_are_those_that_show_one_frame():
         wanted = (indices[:, first] == indices[:, second]).any(dim=2)
         assert torch.equal(held_pairs(held, kind), wanted)
     assert torch.equal(held_pairs(held.any(dim=2), "adjacent"), held.any(dim=2))
-
-
-def test_without_branches_a_pair_is_held_if_all_its_steps_are():
-    held = torch.tensor([[True, True, False]])
-    assert held_pairs(held, "all").tolist() == [[True, True, False, True, False, False]]

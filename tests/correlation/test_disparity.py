@@ -7,7 +7,6 @@ import torch
 
 from spfem.correlation.disparity import (
     adaptive_weight,
-    dense_disparities,
     neighbour_disparities,
     region_weight,
 )
@@ -25,20 +24,6 @@ def test_differences_equal_a_slow_loop():
         for n, (down, right) in enumerate(STEPS):
             wanted = features[:, :, row, column] - features[:, :, row + down, column + right]
             assert torch.equal(found[:, :, 8 * p + n], wanted)
-
-
-def test_neighbours_outside_come_from_the_opposite_edge():
-    features = torch.arange(16.0).reshape(1, 1, 4, 4)
-    found = neighbour_disparities(features, torch.tensor([[0, 0]]))[0, 0]
-    wanted = [0 - features[0, 0, r % 4, c % 4] for r, c in STEPS]
-    assert found.tolist() == wanted
-
-
-def test_dense_differences_equal_those_at_every_centre():
-    features = torch.randn(2, 3, 5, 6)
-    centres = torch.cartesian_prod(torch.arange(1, 4), torch.arange(1, 5))
-    sampled = neighbour_disparities(features, centres).unflatten(2, (3, 4, 8))
-    assert torch.equal(dense_disparities(features), sampled.permute(0, 1, 4, 2, 3))
 
 
 def test_flipped_map_with_flipped_centres_gives_the_same_differences_in_flipped_order():

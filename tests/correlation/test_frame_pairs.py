@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.correlation.frame_pairs import ClipPair, FramePairs, collect_frame_pairs
-from spfem.errors import CorpusError, ShapeError
-from tests.correlation.planted import planted_pairs
+from spfem.errors import ShapeError
 
 
 def numbered(frames):
@@ -49,21 +48,9 @@ def test_collecting_keeps_the_actors_the_usable_and_the_found():
     assert collected.pairs[0].actor == "A"
 
 
-def test_nothing_to_learn_from_is_an_error():
-    with pytest.raises(CorpusError, match="no clip pair"):
-        collect_frame_pairs({}, [], {"A"})
-
-
 @pytest.mark.parametrize("path", [[[0, 5]], [[-1, 0]], [0, 1]])
 def test_a_path_that_leaves_the_clips_is_refused(path):
     with pytest.raises(ShapeError):
         FramePairs(
             {"A/n": numbered(3), "A/h": numbered(5)}, (ClipPair("A/n", "A/h", np.array(path)),)
         )
-
-
-def test_planted_pairs_say_the_same_along_the_path():
-    pairs, visemes = planted_pairs((0,))
-    for pair in pairs.pairs:
-        said, heard = visemes[pair.source], visemes[pair.target]
-        assert np.array_equal(said[pair.path[:, 0]], heard[pair.path[:, 1]])

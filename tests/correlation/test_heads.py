@@ -26,11 +26,6 @@ def test_descriptors_equal_a_slow_loop():
             torch.testing.assert_close(found[b, :, s], row / row.norm(), rtol=1e-5, atol=1e-9)
 
 
-def test_each_instance_owns_its_heads():
-    first, second = ProjectionHeads((8,)), ProjectionHeads((8,))
-    assert first[0].weight.data_ptr() != second[0].weight.data_ptr()
-
-
 def test_scale_does_not_matter_and_zero_has_a_finite_gradient():
     rows = torch.randn(1, 6, 4, dtype=torch.float64)
     torch.testing.assert_close(

@@ -24,24 +24,9 @@ def test_equals_a_slow_loop():
             assert float(found[b, s]) == pytest.approx(wanted)
 
 
-def test_constant_descriptors_are_at_chance():
-    for rows in (256, 128, 64, 32):
-        query = normalize(torch.ones(2, 8, rows), dim=1)
-        found = info_nce(query, query, 0.07)
-        torch.testing.assert_close(found, torch.full_like(found, math.log(rows)))
-
-
 def test_independent_descriptors_are_no_better_than_chance():
     query, key = (normalize(torch.randn(8, 64, 128), dim=1) for _ in range(2))
     assert info_nce(query, key, 0.07).mean() > math.log(128)
-
-
-def test_order_of_images_and_of_places_does_not_matter():
-    query, key = descriptors()
-    found = info_nce(query, key, 0.2)
-    order = torch.randperm(6)
-    torch.testing.assert_close(info_nce(query[..., order], key[..., order], 0.2), found[:, order])
-    torch.testing.assert_close(info_nce(query.flip(0), key.flip(0), 0.2), found.flip(0))
 
 
 def test_gradient_reaches_the_query_only_and_is_right():

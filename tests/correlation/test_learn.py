@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence
-from spfem.correlation.learn import CURVE_NAME, frame_pairs_of_role, learn_spatial
-from spfem.errors import CorpusError
+from spfem.correlation.learn import CURVE_NAME, learn_spatial
 from tests.correlation.planted import SMALL, planted_pairs
 
 QUICK = replace(SMALL, steps=3, curve_steps=2)
@@ -33,15 +32,6 @@ def corpus():
         for p in frames.pairs
     ]
     return tracks, SimpleNamespace(digest="pairs", pairs=pairs)
-
-
-def test_roles_select_the_actors(corpus):
-    train = frame_pairs_of_role(*corpus, ROLES, "train")
-    assert {pair.actor for pair in train.pairs} == {"A0"}
-    with pytest.raises(CorpusError, match="no clip pair"):
-        frame_pairs_of_role(*corpus, ROLES, "target")
-    with pytest.raises(CorpusError, match="no actor has the role 'teacher'"):
-        frame_pairs_of_role(*corpus, ROLES, "teacher")
 
 
 def test_stage_leaves_a_usable_checkpoint_and_is_reused(corpus, tmp_path):

@@ -40,30 +40,6 @@ def test_map_equals_a_slow_loop(metric, kind):
     assert np.isnan(found).sum() == 64 - 36
 
 
-def test_a_place_is_most_like_itself(metric):
-    for described in describe_patches(metric, face(1)):
-        found = described.map_from(2, 3)[0]
-        assert found[2, 3] == pytest.approx(1, abs=1e-5)
-        assert np.nanmax(found) <= found[2, 3] + 1e-5
-
-
-def test_one_place_against_many_frames(metric):
-    frames = torch.cat([face(viseme, 1) for viseme in range(4)])
-    query = describe_patches(metric, face(2))[0]
-    found = query.map_from(9, 7, describe_patches(metric, frames)[0])
-    assert found.shape == (4, 16, 16)
-    alone = correlation_map(metric, face(2), frames[3:], (9, 7), 0)
-    np.testing.assert_allclose(found[3], alone, atol=1e-5)
-
-
-def test_places_follow_pixels(metric):
-    described = describe_patches(metric, face(0))[1]  # 8 x 8 map of 32 pixels
-    assert described.place_under(12.5, 8.5) == (2, 3)
-    assert described.place_under(125, 85, image_side=320) == (2, 3)
-    assert described.place_under(0, 0) == (1, 1)
-    assert described.place_under(32, 32) == (6, 6)
-
-
 def test_weights_over_a_face(metric):
     found = disparity_weights(metric, face(3), 0)
     with torch.no_grad():

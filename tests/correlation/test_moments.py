@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.correlation.maps import correlation_map
-from spfem.correlation.moments import BATCH_FRAMES, moment_similarity, mouth_region
+from spfem.correlation.moments import moment_similarity
 from spfem.correlation.preprocess import images_from_frames
 from spfem.correlation.untrained import initial_metric
 from spfem.errors import ShapeError
@@ -30,14 +30,6 @@ def test_equal_to_the_mean_of_single_correlation_maps(metric):
                 [correlation_map(metric, *pair, place, 0)[place] for place in places]
             )
     np.testing.assert_allclose(found, wanted, atol=1e-5)
-
-
-def test_a_clip_is_most_similar_to_itself_also_over_several_batches(metric):
-    frames = np.stack([draw_face(n % 4, n % 2, n) for n in range(BATCH_FRAMES + 3)])
-    found = moment_similarity(metric, frames, frames, mouth_region(16), level=0)
-    np.testing.assert_allclose(np.diag(found), 1, atol=1e-5)
-    assert (found.argmax(axis=1) == np.arange(len(frames))).all()
-    np.testing.assert_allclose(found, found.T, atol=1e-5)
 
 
 def test_a_region_without_neighbours_is_refused(metric):

@@ -8,7 +8,6 @@ from spfem.correlation.dense_windows import temporal_scores
 from spfem.correlation.maps import correlation_map, feature_maps
 from spfem.correlation.place_descriptors import describe_places
 from spfem.correlation.preprocess import images_from_frames
-from spfem.errors import ShapeError
 from tests.explore.made_up import made_clip, made_metrics
 
 TOLERANCE = 2e-5  # one batch of frames or another
@@ -58,10 +57,3 @@ def test_products_of_windows_are_what_the_temporal_metric_compares(metrics, imag
         with torch.no_grad():
             scores = temporal_scores(model, 0, window(0, 7), other, other, moves, moves)
         assert torch.allclose(found[u], scores.matched[0], atol=TOLERANCE)
-
-
-def test_a_clip_shorter_than_a_window_is_refused(metrics, images):
-    model = metrics["temporal_vd"]
-    short = feature_maps(model, images[0][:3])[0]
-    with pytest.raises(ShapeError, match="3 frames is shorter than a window of 5"):
-        describe_places(model, short, 0, torch.arange(3))

@@ -53,16 +53,6 @@ def test_gradients_of_shares_are_those_of_the_whole_batch(shared, alone, name):
         assert (shared[0][name][key] - value).abs().max() < 1e-11 * largest, key
 
 
-def test_in_single_precision_all_but_the_kinks_agree(shared, alone):
-    """Flat parts of the drawn faces lie on the kink of the activation, where rounding decides."""
-    near = []
-    for key, value in alone["rounded"].items():
-        if key.startswith("gradient"):
-            difference = (shared[0]["rounded"][key] - value).abs()
-            near.append((difference < 1e-5 * value.abs().max() + 1e-5).flatten())
-    assert torch.cat(near).float().mean() > 0.99
-
-
 @pytest.mark.parametrize("name", LEARNING)
 def test_weights_statistics_and_curve_are_those_of_one_process(shared, alone, name):
     assert shared[0][name].keys() == alone[name].keys()

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from spfem.correlation import SpatialCoherence
 from spfem.correlation.disparity import adaptive_weight, neighbour_disparities
@@ -77,22 +76,6 @@ def test_flat_images_give_chance_and_finite_gradients(compat):
     assert all(torch.isfinite(p.grad).all() for p in metric.parameters() if p.grad is not None)
 
 
-def test_zero_descriptors_have_finite_gradients():
-    metric = build().eval()
-    for parameter in metric.parameters():
-        nn.init.zeros_(parameter)  # even the heads' biases: every descriptor is exactly zero
-    generated = images().requires_grad_()
-    metric(generated, images()).backward()
-    assert torch.isfinite(generated.grad).all()
-
-
-def test_released_loss_is_cross_entropy_times_mean_weight():
-    metric = build(replace(SMALL, compat="upstream")).eval()
-    for level in metric.compare(images(), images()):
-        assert torch.equal(level.weight, level.weight[:1, :1].expand_as(level.weight))
-        torch.testing.assert_close(level.loss, level.cross_entropy.mean() * level.weight[0, 0])
-
-
 def scaled_features(metric, factor=20.0):
     """Enlarge the features of the last batch norms so that many weights exceed 1."""
     with torch.no_grad():
@@ -135,33 +118,6 @@ def test_all_released_behaviours_by_name_are_the_released_arithmetic():
     assert len({losses["paper"], losses["scalar_weight"], losses["wrapping_region"]}) == 3
 
 
-def test_where_the_weight_falls_matters_only_by_default(monkeypatch):
-    def loss(compat, shift):
-        metric = build(replace(SMALL, compat=compat), dtype=torch.float64).eval()
-
-        def shifted(disparities):
-            rows = torch.arange(disparities.shape[2], dtype=torch.float64).roll(shift)
-            return (1 + rows / len(rows)).expand(*disparities.shape)
-
-        monkeypatch.setattr(
-            "spfem.correlation.comparison.region_weight",
-            lambda disparities, with_gradient: shifted(disparities).mean(dim=1),
-        )
-        torch.manual_seed(3)
-        pair = images(dtype=torch.float64), images(dtype=torch.float64)
-        levels = metric.compare(*pair, centres=fixed_centres(metric, pair[0]))
-        return metric.total(levels).item()
-
-    assert loss("upstream", 0) == pytest.approx(loss("upstream", 5), rel=1e-12)
-    assert abs(loss("paper", 0) - loss("paper", 5)) > 1e-6
-
-
-def test_without_adaptive_weights_the_loss_is_the_mean_cross_entropy():
-    metric = build(replace(SMALL, adaptive=False)).eval()
-    for level in metric.compare(images(), images()):
-        torch.testing.assert_close(level.loss, level.cross_entropy.mean())
-
-
 @pytest.mark.parametrize("settings", [{"adaptive": False}, {"compat": "upstream"}])
 def test_gradient_is_right(settings):
     # With stop-gradient weights the numeric derivative would include the weights' change.
@@ -178,21 +134,6 @@ def test_gradient_is_right(settings):
     assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
 
 
-def test_order_of_images_does_not_matter_and_images_do_not_influence_each_other():
-    metric = build(dtype=torch.float64).eval()
-    generated, source = images(3, dtype=torch.float64), images(3, dtype=torch.float64)
-    centres = fixed_centres(metric, generated)
-    whole = metric.total(metric.compare(generated, source, centres=centres))
-    order = torch.tensor([2, 0, 1])
-    turned = metric.total(metric.compare(generated[order], source[order], centres=centres))
-    alone = [
-        metric.total(metric.compare(generated[n : n + 1], source[n : n + 1], centres=centres))
-        for n in range(3)
-    ]
-    torch.testing.assert_close(whole, turned)
-    torch.testing.assert_close(whole, torch.stack(alone).mean())
-
-
 def test_supervision_gives_the_generated_side_a_gradient_and_leaves_the_metric_alone():
     metric = build().supervise()
     before = {name: value.clone() for name, value in metric.state_dict().items()}
@@ -204,20 +145,6 @@ def test_supervision_gives_the_generated_side_a_gradient_and_leaves_the_metric_a
     assert all(torch.equal(before[name], value) for name, value in metric.state_dict().items())
 
 
-def test_supervising_metric_stays_in_evaluation_inside_a_model_in_training():
-    parent = nn.Sequential(build().supervise())
-    parent.train()
-    assert parent.training
-    assert not any(module.training for module in parent[0].modules())
-    assert not any(parameter.requires_grad for parameter in parent.parameters())
-
-
-def test_learning_updates_batch_norm_twice_a_step():
-    metric = build().train()
-    metric(images(), images())
-    assert int(metric.resnet50.bn1.num_batches_tracked) == 2
-
-
 def test_swapped_arguments_are_an_error():
     metric = build().supervise()
     generated = images().requires_grad_()
@@ -225,13 +152,6 @@ def test_swapped_arguments_are_an_error():
         metric(images(), generated)
     with torch.no_grad():
         assert torch.isfinite(metric(images(), generated))
-
-
-def test_images_of_any_size_are_brought_to_the_learned_one():
-    metric = build().supervise()
-    large = images(side=50).requires_grad_()
-    metric(large, images(side=41)).backward()
-    assert large.grad.shape == (2, 3, 50, 50)
 
 
 def test_bad_arguments_are_named():
@@ -242,21 +162,6 @@ def test_bad_arguments_are_named():
         metric(images() * torch.nan, images())
     with pytest.raises(ShapeError, match="same number"):
         metric(images(2), images(3))
-
-
-def test_centres_depend_on_the_generator_only():
-    metric = build().eval()
-    pair = images(), images()
-    losses = [
-        metric.total(metric.compare(*pair, generator=torch.Generator().manual_seed(seed)))
-        for seed in (0, 0, 1)
-    ]
-    assert losses[0] == losses[1] != losses[2]
-
-
-def test_a_level_too_small_for_its_centres_is_refused():
-    with pytest.raises(SettingsError, match="36 places for 40 centres"):
-        SpatialCoherence(replace(SMALL, centres=(8, 40)))
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,8 @@ import torch
 from torch import nn
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
-from spfem.correlation.comparison import compare_level
-from spfem.correlation.correlation_matrices import correlation_entries
 from spfem.errors import CheckpointError, SettingsError, ShapeError
-from spfem.settings import SpatialSettings, TemporalSettings
+from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL
 
 WINDOW = TemporalSettings(spatial=SMALL, places=(16, 6), window_frames=3, batch_size=2)
@@ -120,36 +118,6 @@ def matrix_of(members):
     return entries / entries.norm()
 
 
-def test_joint_metric_is_the_spatial_comparison_plus_the_temporal_metric():
-    joint = build(SpatialTemporalCoherence, temporal_weight=0.5).eval()
-    alone = build(TemporalCoherence).eval()
-    alone.load_state_dict(joint.state_dict())
-    generated, source, where = windows(), windows(), drawn(joint)
-    temporal = alone.total(alone.compare(generated, source, places=where["places"]))
-    maps = [joint.resnet50(clip.flatten(0, 1)) for clip in (generated, source)]
-    spatial = sum(
-        compare_level(joint.mlp, level, query, key, where["centres"][level], SMALL).loss
-        for level, (query, key) in enumerate(zip(*maps, strict=True))
-    )
-    total = joint.total(joint.compare(generated, source, **where))
-    torch.testing.assert_close(total, 0.3 * spatial + 0.5 * temporal)
-
-
-@pytest.mark.parametrize(("kind", "formulation"), KINDS)
-def test_order_and_company_of_windows_do_not_matter(kind, formulation):
-    metric = build(kind, formulation=formulation).eval()
-    generated, source, where = windows(3), windows(3), drawn(metric)
-    held = torch.tensor([[True, False], [False, False], [True, True]])
-
-    def loss(chosen):
-        compared = metric.compare(generated[chosen], source[chosen], held=held[chosen], **where)
-        return metric.total(compared)
-
-    whole = loss([0, 1, 2])
-    torch.testing.assert_close(whole, loss([2, 0, 1]))
-    torch.testing.assert_close(whole, torch.stack([loss([n]) for n in range(3)]).mean())
-
-
 @pytest.mark.parametrize("formulation", ["vd", "cm"])
 def test_held_rows_do_not_count_and_a_window_of_them_adds_nothing(formulation):
     metric = build(formulation=formulation).eval()
@@ -196,33 +164,6 @@ def test_gradient_is_right(kind, formulation):
     assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
 
 
-@torch.no_grad()
-def test_matrices_do_not_see_the_scale_of_described_features():
-    members = torch.randn(2, 3, 8, 5, dtype=torch.float64)
-    unit = members / members.norm(dim=2, keepdim=True)
-    scaled = 7 * members / (7 * members).norm(dim=2, keepdim=True)
-    torch.testing.assert_close(correlation_entries(unit), correlation_entries(scaled))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("formulation", ["vd", "cm"])
-def test_flipped_maps_at_flipped_places_give_the_same_loss(formulation):
-    metric = build(formulation=formulation).eval()
-    query, key = (
-        [torch.randn(6, 16, 16, 16).double(), torch.randn(6, 32, 8, 8).double()] for _ in range(2)
-    )
-    places = drawn(metric)["places"]
-    flipped = [
-        torch.stack([at[:, 0], side - 1 - at[:, 1]], dim=1)
-        for at, side in zip(places, (16, 8), strict=True)
-    ]
-    straight = metric.compare_maps(query, key, places, None, (2, 3))
-    turned = metric.compare_maps(
-        [maps.flip(3) for maps in query], [maps.flip(3) for maps in key], flipped, None, (2, 3)
-    )
-    torch.testing.assert_close(metric.total(turned), metric.total(straight))
-
-
 @pytest.mark.parametrize(("kind", "formulation"), KINDS)
 def test_supervision_moves_the_generated_side_only(kind, formulation):
     metric = build(kind, formulation=formulation, dtype=torch.float32).supervise()
@@ -267,23 +208,6 @@ def test_released_arithmetic_takes_all_pairs_everywhere_without_scale_or_mask():
     assert max(edges) == 8
 
 
-def test_weights_of_differences_are_those_of_the_spatial_metric():
-    plain, weighted = (build(adaptive=adaptive).eval() for adaptive in (False, True))
-    generated, source, where = windows(), windows(), drawn(plain)
-    with torch.no_grad():  # differences large enough to weigh more than 1
-        for metric in (plain, weighted):
-            for name, parameter in metric.named_parameters():
-                if name.endswith(("bn3.weight", "downsample.1.weight")):
-                    parameter.mul_(20)
-    level = weighted.compare(generated, source, **where).temporal[0]
-    assert level.weight.max() > 1
-    assert not level.weight.requires_grad
-    rows = (level.weight * level.cross_entropy).unflatten(0, (2, 2)).sum(dim=(1, 2))
-    wanted = (rows / level.weight.unflatten(0, (2, 2)).sum(dim=(1, 2))).mean()
-    torch.testing.assert_close(level.loss, wanted)
-    assert plain.compare(generated, source, **where).temporal[0].weight.max() == 1
-
-
 def test_bad_arguments_are_named():
     metric = build(dtype=torch.float32).supervise()
     good = windows(dtype=torch.float32)
@@ -317,22 +241,3 @@ def test_bad_arguments_are_named():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         replace(WINDOW, **wrong)
-
-
-def test_a_level_too_small_for_its_places_is_refused():
-    with pytest.raises(SettingsError, match="36 candidates for 40 places"):
-        TemporalCoherence(replace(WINDOW, places=(16, 40)))
-
-
-def test_released_behaviours_switch_on_alone():
-    base = TemporalSettings(
-        spatial=SpatialSettings(image_size=32, widths=(16,), blocks=(1,), centres=(4,)), places=(8,)
-    )
-    alone = {name: replace(base, compat=name) for name in TemporalSettings.RELEASED_BEHAVIOURS}
-    assert [name for name in alone if alone[name].compared_frames == "all"] == ["all_pairs"]
-    for name, settings in alone.items():
-        assert settings.released(name)
-        assert sum(settings.released(other) for other in alone) == 1
-    assert all(replace(base, compat="upstream").released(name) for name in alone)
-    with pytest.raises(SettingsError, match="held_frames"):
-        replace(base, compat="held")

@@ -3,25 +3,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
-import torch
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.learn import CURVE_NAME
 from spfem.correlation.learn_temporal import learn_temporal
 from spfem.correlation.temporal_training import (
     TEMPORAL_METRICS,
-    formulated,
-    initial_temporal_metric,
-    metric_class,
     train_temporal,
-    untrained_temporal_metric,
-    window_tensors,
 )
-from spfem.correlation.untrained import initial_metric
 from spfem.correlation.windows import FrameWindows
-from spfem.errors import SettingsError
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 from tests.correlation.test_learn import ROLES, corpus  # noqa: F401
@@ -67,32 +58,6 @@ def test_learning_separates_places_on_an_unseen_actor(windows, name):
     assert seen[-1]["loss"] < seen[0]["loss"] - 0.1
     assert unseen[-1]["loss"] < unseen[0]["loss"]
     assert unseen[-1]["matched"] - unseen[-1]["mismatched_place"] > 0.1
-
-
-def test_start_is_that_of_the_spatial_metric_with_statistics_of_the_frames(windows):
-    train, _ = windows
-    start = initial_temporal_metric("temporal_cm", SETTINGS, seed=2)
-    for name, value in initial_metric(SPATIAL, 2).state_dict().items():
-        assert torch.equal(start.state_dict()[name], value)
-    ready = untrained_temporal_metric("temporal_cm", train.frames, SETTINGS, seed=2)
-    assert not ready.training
-    assert not torch.equal(ready.resnet50.bn1.running_mean, start.resnet50.bn1.running_mean)
-
-
-def test_windows_become_images_in_order(windows):
-    drawn = windows[0].draw_windows(2, np.random.default_rng(0))
-    query, key, held = window_tensors(drawn)
-    assert query.shape == key.shape == (2, 3, 3, 32, 32)
-    assert held.shape == (2, 2, 2)
-    wanted = drawn.emotion[1, 2].transpose(2, 0, 1) / 127.5 - 1
-    np.testing.assert_allclose(key[1, 2], wanted, atol=1e-6)
-
-
-def test_unknown_metrics_are_refused():
-    with pytest.raises(SettingsError, match="temporal_lstm"):
-        metric_class("temporal_lstm")
-    with pytest.raises(SettingsError, match="choose one of temporal_vd"):
-        formulated("spatial", SETTINGS)
 
 
 def test_stage_leaves_a_usable_checkpoint_and_is_reused(corpus, tmp_path):  # noqa: F811

@@ -1,22 +1,12 @@
 from __future__ import annotations
 
-from fractions import Fraction
-from itertools import islice
-
 import numpy as np
 
-from spfem.edit.comparison import in_step, write_comparison
+from spfem.edit.comparison import write_comparison
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from tests.edit.made_up import write_clip
 from tests.media.test_video import audio_bytes, moving_frames
-
-
-def test_a_video_of_another_rate_is_shown_in_time_and_held():
-    shown = [int(f) for f in islice(in_step(np.arange(4), Fraction(50), Fraction(25)), 5)]
-    assert shown == [0, 2, 3, 3, 3]
-    shown = [int(f) for f in islice(in_step(np.arange(3), Fraction(10), Fraction(25)), 9)]
-    assert shown == [0, 0, 0, 1, 1, 2, 2, 2, 2]
 
 
 def test_comparison_has_every_panel_every_frame_and_the_sound(tmp_path):

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.edit.measure_memory import SIZE
 
@@ -23,6 +25,7 @@ def _peak_bytes(folder, frames):
     return 1024 * int(answer.stdout.split()[-1])
 
 
+@pytest.mark.slow
 def test_four_times_the_frames_take_no_more_memory(tmp_path):
     short, long = 96, 384  # the encoder looks ahead by half of the short one
     first, second = _peak_bytes(tmp_path, short), _peak_bytes(tmp_path, long)

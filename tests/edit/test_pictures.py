@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spfem.chain import ConditionSource, put_back
-from spfem.edit.pictures import ClipRenderer, EditPlan, edited_faces, edited_frames, sample_shift
+from spfem.edit.pictures import EditPlan, edited_faces, edited_frames, sample_shift
 from spfem.edit.sample import FaceSample
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.errors import InputError
@@ -113,21 +113,6 @@ def test_frames_without_the_face_pass_and_the_recurrence_starts_anew(plan, frame
     for index in (0, 1, 2, 4, 7):  # a hole within a chunk leaves its neighbours alone
         assert np.array_equal(result[index], full[index])
     assert (result[17] != frames[17]).any()
-
-
-def test_a_renderer_called_in_chunks_is_render_clips(plan, reference):
-    drawn, pictures, _ = reference
-    renderer = ClipRenderer(plan.generator, "cpu")
-    chunks = [renderer.render(drawn[start : start + 8]) for start in range(0, FRAMES, 8)]
-    assert np.array_equal(np.concatenate(chunks), pictures)
-    renderer.restart()
-    assert np.array_equal(renderer.render(drawn[:8]), pictures[:8])
-
-
-def test_an_enlarged_square_is_the_same_place(track):
-    larger = track.at_face_size(2 * SIDE)
-    point = np.array([60.0, 70.0, 1.0])
-    assert np.allclose(larger.align[4] @ point, 2 * track.align[4] @ point, rtol=1e-5)
 
 
 def test_track_file_round_trip_and_damage(track, tmp_path):

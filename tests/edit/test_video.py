@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import av
 import cv2
 import numpy as np
 import pytest
 
-from spfem.__main__ import main
 from spfem.artifacts import RECORD_NAME
 from spfem.edit import EditRequest, edit_video
-from spfem.errors import ArtifactError, CheckpointError, FaceNotFoundError, InputError
+from spfem.errors import CheckpointError, FaceNotFoundError, InputError
 from spfem.head import load_head_model
-from spfem.media.losses import list_losses
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from tests.edit.made_up import save_models, speaking_frames, write_clip
-from tests.media.clips import clicks
-from tests.media.clips import write_clip as write_media_clip
-from tests.media.test_sound_tracks import without_decoder
 from tests.media.test_video import audio_bytes
 
 COUNT = 14
@@ -145,18 +138,6 @@ def test_no_run_is_needed_and_an_expression_can_be_taken_off(clip, tmp_path, mon
         )
 
 
-def test_the_command_line_names_what_it_wrote(clip, models, edited, tmp_path, capsys):
-    out = tmp_path / "out.mp4"
-    words = ["edit", clip, "--emotion", "fear", "--intensity", "0.3", "--compare", "--out", out]
-    assert main([*map(str, words), "--models", str(models), "--face", "1"]) == 0
-    written = capsys.readouterr().out.splitlines()
-    assert written == [f"wrote {out}", f"wrote {tmp_path / 'out-compare.mp4'}"]
-    with av.open(str(out)) as container:
-        assert "emotion fear, intensity 0.3" in container.metadata["comment"]
-    assert main([*map(str, words[:4]), "--out", str(clip), "--models", str(models)]) == 1
-    assert "would be overwritten" in capsys.readouterr().err
-
-
 def test_a_lossless_result_keeps_every_pixel_outside_the_face(clip, models, edited, tmp_path):
     result = edit(clip, tmp_path, models, lossless=True)
     before, after = read_video(clip).frames, read_video(result.out).frames
@@ -166,45 +147,12 @@ def test_a_lossless_result_keeps_every_pixel_outside_the_face(clip, models, edit
     assert 0.02 < (~same).mean() < 0.6
 
 
-def test_what_cannot_be_written_fails_before_the_work(clip, tmp_path):
-    (tmp_path / "file").write_text("x")
-    request = EditRequest(clip, tmp_path / "file" / "out.mp4", emotion="sad", models=tmp_path)
-    with pytest.raises(ArtifactError, match="cannot be written"):  # and no word of the models
-        edit_video(request)
-
-
-def test_what_the_result_will_lack_is_said_before_and_stands_in_it(heads, models, tmp_path, capfd):
-    path = tmp_path / "two.mkv"
-    sounds = [clicks(0.4, [0.1]), clicks(0.4, [0.2])]
-    write_media_clip(path, heads, sounds=sounds, sound_codec="pcm_s16le")
-    without_decoder(path)
-    with pytest.raises(CheckpointError):
-        edit(path, tmp_path, tmp_path / "nowhere")
-    said = capfd.readouterr().err
-    assert "the result will lack: sound track 1 (unknown codec: no decoder)" in said
-    request = EditRequest(path, tmp_path / "out.mp4", emotion="sad")
-    losses = list_losses(probe_video(path))
-    assert len(losses) == 2
-    assert f"of its source it lacks: {', '.join(losses)}" in request.describe(losses)
-
-
-def test_zero_intensity_is_the_source(clip, models, edited, tmp_path):
-    result = edit(clip, tmp_path, models, intensity=0.0)
-    assert np.allclose(result.expression, result.source.expression, atol=1e-6)
-
-
-def test_reference_gives_the_style(clip, models, edited, tmp_path):
-    result = edit(clip, tmp_path, models, emotion=None, reference=clip, compare=True)
-    assert np.allclose(result.expression, result.source.expression, atol=1e-4)  # its own style
-    assert probe_video(result.comparison).width > 3 * 160
-
-
 def test_the_chosen_person_is_edited_and_the_other_stays(heads, tmp_path):
     other = speaking_frames(COUNT, 128, african=0.5)
     other = np.pad(other, ((0, 0), (16, 16), (0, 0), (0, 0)), mode="edge")
     clip = write_clip(tmp_path / "two.mp4", np.concatenate([other, heads], axis=2))
     before = read_video(clip).frames.astype(int)
-    for face, side in ((None, "right"), (1, "left"), (2, "right")):
+    for face, side in ((None, "right"), (1, "left")):
         result = edit(clip, tmp_path, None, face=face, keep=tmp_path / "kept")
         changed = np.abs(read_video(result.out).frames - before).max(-1) > 25
         left, right = changed[..., :120].mean(), changed[..., 150:].mean()
@@ -250,34 +198,16 @@ def test_odd_sizes_and_rotation_flags(heads, models, tmp_path):
     assert np.abs(after[:, :161, :163] - before)[:, :6, :6].max() < 16
 
 
-def test_variable_frame_rate_keeps_its_time(heads, models, tmp_path):
-    path = tmp_path / "variable.mp4"
-    ticks = [0, 1, 2, 3, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
-        stream.height, stream.width, stream.pix_fmt = 160, 160, "yuv420p"
-        for tick, image in zip(ticks, heads, strict=True):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = tick, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    result = edit(path, tmp_path, models, without_sound=True)
-    held = read_video(path)
-    after = probe_video(result.out)
-    assert after.frames == len(held.frames) == len(result.source)
-    assert abs(after.frames / after.fps - Fraction(19, 25)) <= 1 / after.fps
-
-
 def test_large_frames_are_tracked_small_and_blended_in_full(heads, models, tmp_path):
-    enlarged = (cv2.resize(frame, (800, 800)) for frame in heads[:10])
-    frames = (np.pad(frame, ((900, 460), (2400, 640), (0, 0)), mode="edge") for frame in enlarged)
+    enlarged = (cv2.resize(frame, (400, 400)) for frame in heads[:10])
+    frames = (np.pad(frame, ((450, 230), (1200, 320), (0, 0)), mode="edge") for frame in enlarged)
     path = tmp_path / "large.mp4"
     write_video(path, frames, 25)
     result = edit(path, tmp_path, models, without_sound=True)
-    assert result.source.frame_size == (2160, 3840)
+    assert result.source.frame_size == (1080, 1920)
     assert result.source.found.all()
     facts = probe_video(result.out)
-    assert (facts.width, facts.height) == (3840, 2160)
+    assert (facts.width, facts.height) == (1920, 1080)
 
 
 def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
@@ -330,3 +260,9 @@ def test_missing_and_foreign_models_are_named(clip, tmp_path, models):
     foreign = save_models(tmp_path / "foreign", names=names)
     with pytest.raises(CheckpointError, match=r"another expression space \(51 .* 'flame0'"):
         edit(clip, tmp_path, foreign)
+
+
+def test_reference_gives_the_style(clip, models, edited, tmp_path):
+    result = edit(clip, tmp_path, models, emotion=None, reference=clip, compare=True)
+    assert np.allclose(result.expression, result.source.expression, atol=1e-4)  # its own style
+    assert probe_video(result.comparison).width > 3 * 160

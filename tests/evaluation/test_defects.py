@@ -1,10 +1,8 @@
 """Learned defects: paired differences against direct computation."""
 
 import numpy as np
-import pytest
 
 from spfem.correlation.similarity import SimilarityScores
-from spfem.errors import ShapeError
 from spfem.evaluation.defects import (
     SPATIAL_DEFECTS,
     TEMPORAL_DEFECTS,
@@ -12,7 +10,7 @@ from spfem.evaluation.defects import (
     compare_recall,
 )
 from spfem.evaluation.defects_in_use import COLUMNS
-from spfem.settings import EvaluationSettings, SpatialSettings
+from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve
 
 SETTINGS = EvaluationSettings(resamples=200)
@@ -51,17 +49,6 @@ def test_difference_is_paired_over_comparisons_and_seeds():
     assert (rows.steps == 7).all()
 
 
-def test_other_comparisons_are_refused():
-    other = _scores(0, 0)
-    moved = SimilarityScores(
-        other.matched, other.mismatched_place, other.mismatched_speech, (), (), CLUSTERS[::-1]
-    )
-    with pytest.raises(ShapeError, match="same seeds and comparisons"):
-        compare_learned(SPATIAL_DEFECTS[0], [other], [moved], SETTINGS, steps=1)
-    with pytest.raises(ShapeError, match="same seeds and comparisons"):
-        compare_learned(SPATIAL_DEFECTS[0], [other], [other, other], SETTINGS, steps=1)
-
-
 def test_recall_row():
     corrected = np.ones((24, 2), dtype=bool)
     released = corrected.copy()
@@ -78,8 +65,3 @@ def test_recall_row():
     row = table.iloc[0]
     assert (row.released, row.corrected, row.difference) == (0.5, 1.0, -0.5)
     assert row.ci_low <= -0.5 <= row.ci_high
-
-
-def test_spatial_defects_are_released_behaviours():
-    for defect in SPATIAL_DEFECTS:
-        assert SpatialSettings(compat=defect.name).released(defect.name)

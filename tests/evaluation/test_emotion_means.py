@@ -29,7 +29,3 @@ def test_average_counts_emotions_alike():
     assert average.value == 3
     assert average.draws.tolist() == [3, 3]
     assert average.clips == 4
-
-
-def test_nothing_measured_gives_nothing():
-    assert emotion_means(np.full(2, np.nan), np.array(["sad"] * 2), np.ones((1, 2), int)) == {}

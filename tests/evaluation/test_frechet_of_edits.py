@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from spfem.errors import ShapeError
 from spfem.evaluation.frechet import frechet_distance
 from spfem.evaluation.frechet_of_edits import (
-    frame_counts,
-    frechet_features,
     frechet_means,
     real_floor,
 )
@@ -30,29 +27,6 @@ def test_values_are_those_of_the_pooled_frames():
     assert means["sad"].value == pytest.approx(frechet_distance(made, wanted))
     assert means["sad"].draws.shape == (6,)  # and all clips once
     assert means["sad"].clips == 6  # three actors, two sources
-
-
-def test_methods_of_the_same_edits_are_redrawn_alike():
-    draws = [
-        frechet_means(scores_of(name), make_real(), "blendshapes-51", SETTINGS, 0)["sad"].draws
-        for name in ("ned", "truth", "ned")
-    ]
-    assert np.array_equal(draws[0], draws[2])
-    # The planted shifts of every frame are 0.3 and 0.9 in 52 dimensions, whatever is redrawn.
-    assert np.allclose(draws[1] - draws[0], 52 * (0.9**2 - 0.3**2), rtol=0.05)
-
-
-def test_frames_are_counted():
-    counts = frame_counts(make_scores(), make_real())
-    row = counts[(counts.setting == "intra") & (counts.method == "ned")]
-    row = row[(row.backbone == "dlib-128") & (row.emotion == "happy")]
-    assert row.generated_frames.item() == 3 * 2 * 2 * 2  # actors, sources, seeds, frames
-    assert row.real_frames.item() == 3 * 3 * 2
-
-
-def test_unknown_backbone_is_refused():
-    with pytest.raises(ShapeError, match="backbone"):
-        frechet_features(make_real()[0], "arcface")
 
 
 def test_floor_of_real_clips_equals_its_definition():

@@ -8,7 +8,7 @@ import pytest
 from spfem.correlation.frame_pairs import ClipPair, FramePairs
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
-from spfem.evaluation.gradient_map import gradient_maps, measure_gradient_shares, mouth_region
+from spfem.evaluation.gradient_map import gradient_maps, measure_gradient_shares
 from spfem.face.landmark_sets import OUTER_LIPS
 from spfem.settings import EvaluationSettings
 
@@ -25,12 +25,6 @@ def track():
     align = np.tile(np.float32([[2, 0, -2], [0, 2, -2]]), (LENGTH, 1, 1))
     faces = np.random.default_rng(0).integers(0, 255, (LENGTH, SIDE, SIDE, 3)).astype(np.uint8)
     return SimpleNamespace(landmarks=landmarks, align=align, faces=faces)
-
-
-def test_region_surrounds_the_aligned_lips(track):
-    rows, columns = np.nonzero(mouth_region(track, 0))
-    assert (columns.min(), columns.max()) == (4, 15)  # 6..14 and a margin of 2
-    assert (rows.min(), rows.max()) == (13, 18)  # 14..18 and a margin of 1
 
 
 def test_maps_are_those_of_the_loss_and_sum_to_one(track):

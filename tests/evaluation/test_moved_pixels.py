@@ -13,11 +13,9 @@ from spfem.errors import ShapeError
 from spfem.evaluation.detail import REGIONS, ROOM, detail_ratio
 from spfem.evaluation.frechet import frechet_distance
 from spfem.evaluation.moved_pixels import (
-    COLUMNS,
     METRICS,
     OWN_ROWS,
     ROWS,
-    moved_pixels_layout,
     moved_pixels_table,
 )
 from spfem.evaluation.scores import ClipScore
@@ -53,11 +51,6 @@ def table():
     return moved_pixels_table(planted(), make_real(), SETTINGS)
 
 
-def test_every_row_has_every_metric_in_a_fixed_order(table):
-    assert list(table.columns) == list(COLUMNS)
-    assert [*zip(table.row, table.metric, strict=True)] == [(r, m) for r in ROWS for m in METRICS]
-
-
 def test_values_are_means_over_edits_and_intervals_hold_them(table):
     found = table.set_index(["row", "metric"])
     for place, row in enumerate(ROWS):
@@ -79,39 +72,6 @@ def test_intervals_redraw_sources_not_edits(table):
     assert (cell.ci_low, cell.ci_high) == pytest.approx((low, high), abs=0.26)
 
 
-def test_fad_is_the_mean_over_emotions_of_pooled_sources(table):
-    scores, real = planted(), make_real()
-    by_hand = []
-    for emotion in EMOTIONS[1:]:
-        shown = [
-            s.sample.blendshapes for s in scores if (s.method, s.edit.emotion) == ("ned", emotion)
-        ]
-        true = [s.blendshapes for s in real if s.emotion == emotion]
-        by_hand.append(frechet_distance(np.concatenate(shown), np.concatenate(true)))
-    cell = table.set_index(["row", "metric"]).loc["ned", "fad"]
-    assert cell.value == pytest.approx(np.mean(by_hand))
-    assert 0 <= cell.ci_low <= cell.value <= cell.ci_high
-    assert np.isnan(table.set_index(["row", "metric"]).loc["own", "fad"].value)
-
-
-def test_the_seed_decides_the_intervals_only():
-    first, again, other = (
-        moved_pixels_table(planted(("ned",)), make_real(), SETTINGS, seed=seed)
-        for seed in (0, 0, 1)
-    )
-    assert again.equals(first)
-    assert other.value.equals(first.value)
-    assert not other.ci_low.equals(first.ci_low)
-
-
-def test_an_edit_that_could_not_be_measured_does_not_count():
-    scores = planted(("ned",))
-    scores[0] = replace(scores[0], scores={**scores[0].scores, "mesh_mouth_error": float("nan")})
-    found = moved_pixels_table(scores, make_real(), SETTINGS).set_index("metric")
-    assert found.edits["mesh_mouth_error"] == 23
-    assert found.edits["mouth_error"] == 24
-
-
 def test_bad_scores_are_named():
     scores = planted(("ned",))
     with pytest.raises(ShapeError, match="one edit"):
@@ -120,24 +80,9 @@ def test_bad_scores_are_named():
         moved_pixels_table([replace(scores[0], method="ours")], make_real(), SETTINGS)
 
 
-def test_the_layout_is_a_line_a_row(table):
-    shown = moved_pixels_layout(table).set_index("row")
-    assert list(shown.index) == list(ROWS)
-    assert shown.loc["own", "fad"] == "n/a"
-    assert shown.loc["copy", "mouth_error"].startswith("1.50 [")
-
-
 @pytest.fixture(scope="module")
 def pictures():
     return np.random.default_rng(0).integers(0, 255, (5, 128, 128, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("region", REGIONS)
-def test_detail_is_the_planted_contrast_squared(pictures, region):
-    marks = make_landmarks(5)
-    soft = (pictures.astype(float) / 2).round().astype(np.uint8)
-    assert detail_ratio(pictures, pictures, marks, region) == 1
-    assert detail_ratio(soft, pictures, marks, region) == pytest.approx(0.25, abs=0.01)
 
 
 def test_detail_against_a_slow_version(pictures):
@@ -159,15 +104,24 @@ def test_detail_against_a_slow_version(pictures):
     assert detail_ratio(blurred, pictures, marks, "eyes") == pytest.approx(np.median(ratios))
 
 
-def test_detail_outside_the_frame_or_of_a_flat_truth_is_unknown(pictures):
-    marks = make_landmarks(5)
-    assert np.isnan(detail_ratio(pictures, np.zeros_like(pictures), marks, "eyes"))
-    assert np.isnan(detail_ratio(pictures, pictures, marks - 500, "mouth"))
-
-
 def test_detail_refuses_what_does_not_fit(pictures):
     marks = make_landmarks(5)
     with pytest.raises(ShapeError, match="same moments"):
         detail_ratio(pictures[:4], pictures, marks, "mouth")
     with pytest.raises(ShapeError, match="mouth, eyes"):
         detail_ratio(pictures, pictures, marks, "nose")
+
+
+def test_fad_is_the_mean_over_emotions_of_pooled_sources(table):
+    scores, real = planted(), make_real()
+    by_hand = []
+    for emotion in EMOTIONS[1:]:
+        shown = [
+            s.sample.blendshapes for s in scores if (s.method, s.edit.emotion) == ("ned", emotion)
+        ]
+        true = [s.blendshapes for s in real if s.emotion == emotion]
+        by_hand.append(frechet_distance(np.concatenate(shown), np.concatenate(true)))
+    cell = table.set_index(["row", "metric"]).loc["ned", "fad"]
+    assert cell.value == pytest.approx(np.mean(by_hand))
+    assert 0 <= cell.ci_low <= cell.value <= cell.ci_high
+    assert np.isnan(table.set_index(["row", "metric"]).loc["own", "fad"].value)

@@ -7,12 +7,6 @@ from spfem.errors import ShapeError
 from spfem.evaluation.pictures import image_entropy, picture_error
 
 
-@pytest.mark.parametrize("levels", [1, 2, 16, 256])
-def test_entropy_of_evenly_used_levels_is_their_logarithm(levels):
-    values = (np.arange(256 * 4) % levels).astype(np.uint8).reshape(1, 32, 32, 1)
-    assert image_entropy(np.repeat(values, 3, axis=3)) == pytest.approx(np.log2(levels))
-
-
 def test_entropy_equals_that_of_opencv_grey():
     import cv2
 

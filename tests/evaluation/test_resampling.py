@@ -17,10 +17,3 @@ def test_counts_give_the_interval_of_the_bootstrap():
     theirs = cluster_bootstrap(values, clusters, resamples=200, confidence=0.9, seed=3)
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
     assert (counts[:, ::2] == counts[:, 1::2]).all()  # rows of a clip stay together
-
-
-def test_centred_intervals_hold_the_value():
-    draws = np.array([np.nan, 4.0, 5.0, 6.0])
-    interval = interval_of(2.0, draws, 0.99, centred=True)
-    assert interval.low == pytest.approx(1.01)
-    assert interval.high == pytest.approx(2.99)

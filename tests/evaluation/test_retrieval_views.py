@@ -7,7 +7,7 @@ from spfem.correlation.crossmodal.bank import make_bank
 from spfem.correlation.crossmodal.joint import initial_joint
 from spfem.correlation.crossmodal.samples import tabulate_frames
 from spfem.correlation.frame_pairs import ClipPair
-from spfem.evaluation.retrieval_views import describe_bank, distance_matrix, exact_path
+from spfem.evaluation.retrieval_views import describe_bank, distance_matrix
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 
@@ -37,13 +37,6 @@ def test_matrices_hold_calibrated_distances_of_all_moments():
     second = table.runs(table.rows(target), SMALL.frames)
     other = [list(row) for row in (second - second.min()).tolist()].index([6, 7])
     np.testing.assert_allclose(found[first, other], wanted, rtol=1e-4)
-
-
-def test_exact_path_follows_the_clocks():
-    pair = ClipPair("A/neutral/1", "A/happy/1", np.zeros((1, 2), int))
-    clocks = {"A/neutral/1": np.array([0.0, 1.0, 2.0]), "A/happy/1": np.linspace(0, 2, 5)}
-    assert exact_path(pair, clocks, (3, 5)).tolist() == [[0, 0], [1, 2], [2, 4]]
-    assert exact_path(pair, clocks, (3, 4)).tolist() == [[0, 0], [1, 2], [2, 3]]
 
 
 def test_a_window_finds_itself_in_its_own_emotion():

@@ -43,11 +43,6 @@ def test_only_a_clear_best_is_marked(rows, best):
     assert clear_best(cell(*rows), higher_is_better=False) == best
 
 
-def test_clear_best_follows_the_direction():
-    rows = cell(("ned", 2.0, 1.9, 2.1), ("ned+asccl", 1.0, 0.9, 1.1))
-    assert clear_best(rows, higher_is_better=True) == "ned"
-
-
 def test_paper_layout_has_a_row_for_each_method():
     settings = EvaluationSettings(resamples=5, frechet_resamples=3)
     results = main_results(make_scores(), make_real(), settings)

@@ -9,7 +9,8 @@ import torch
 
 from spfem.correlation import SpatialCoherence, TemporalCoherence
 from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.explore import ClipSource, CorrelationExplorer, ExploredClip, ExploredPair
+from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
+from spfem.explore.explorer import CorrelationExplorer
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from tests.correlation.planted import draw_face
 

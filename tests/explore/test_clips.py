@@ -3,27 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
-from spfem.errors import ShapeError
-from spfem.explore import ExploredPair
 from spfem.explore.clips import align_clips
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip
-
-
-def test_bad_clips_and_paths_are_refused():
-    first, second = made_clip("neutral"), made_clip("happy")
-    with pytest.raises(ShapeError, match=r"must be uint8 \(T, S, S, 3\)"):
-        replace(first, faces=first.faces[:, :5])
-    with pytest.raises(ShapeError, match="visemes of"):
-        replace(first, visemes=("a",))
-    with pytest.raises(ShapeError, match="must be uint8"):
-        replace(first, faces=first.faces.astype(float))
-    with pytest.raises(ShapeError, match="must be \\(N, 2\\)"):
-        ExploredPair(first, second, np.zeros((0, 2), int))
-    with pytest.raises(ShapeError, match="runs to frames"):
-        ExploredPair(first, second, np.array([[0, len(second.faces)]]))
 
 
 def test_a_clip_fits_itself_and_noise_is_doubted():

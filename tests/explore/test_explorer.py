@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from spfem.errors import SettingsError
-from spfem.explore import CorrelationExplorer
+from spfem.explore.explorer import CorrelationExplorer
 from tests.explore.made_up import made_explorer, made_metrics, made_source
 
 
@@ -51,12 +50,6 @@ def test_bad_choices_are_refused_and_change_nothing(explorer, metrics):
         explorer.load_own_clips(Path("a.mp4"), Path("b.mp4"))
 
 
-def test_clips_without_face_units_are_not_offered_sound_and_expression(metrics):
-    assert made_explorer(metrics).metrics()[-1] == "audio_visual"
-    blind = made_explorer(metrics, made_source(expression=False))
-    assert "audio_visual" not in blind.metrics()
-
-
 def test_own_clips_become_a_source_and_are_chosen(metrics):
     opened = []
 
@@ -69,15 +62,3 @@ def test_own_clips_become_a_source_and_are_chosen(metrics):
     assert opened == [(Path("a.mp4"), Path("b.mp4"))]
     assert chosen == ("own clips", "own", "own sentence", "happy", "sad")
     assert explorer.options(chosen)["source"] == ["made up", "own clips"]
-
-
-def test_a_pair_is_read_once_and_a_level_beyond_the_last_is_the_last(metrics):
-    read = []
-    explorer = made_explorer(metrics, made_source(read=read))
-    clip, levels = explorer.choice[:4], set()
-    explorer.packet(("pair", *explorer.choice))
-    for name in ("spatial", "raw", "temporal_vd"):
-        levels.add(explorer.packet(("places", *clip, name, 7)).header["level"])
-    assert (levels, len(read)) == ({1}, 1)
-    sound = explorer.packet(("distances", *explorer.choice)).arrays["sound"]
-    assert np.isfinite(sound).any()

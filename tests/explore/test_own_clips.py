@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from spfem.edit.tracking.tracked_speech import TrackedSpeech
-from spfem.errors import FaceNotFoundError, InputError, SettingsError
+from spfem.errors import FaceNotFoundError, InputError
 from spfem.explore import own_clips as module
-from spfem.explore.open import explore_clips, explore_corpus
+from spfem.explore.open import explore_clips
 from spfem.explore.own_clips import own_clips
 from spfem.media.video import write_video
 from spfem.settings import PairingSettings
@@ -46,11 +46,6 @@ def test_a_file_without_a_face_is_refused(tmp_path):
     clip = written(tmp_path / "noise.mp4", 12)
     with pytest.raises(FaceNotFoundError, match=r"noise\.mp4"):
         opened(tmp_path, clip, clip)
-
-
-def test_one_own_clip_alone_is_refused():
-    with pytest.raises(SettingsError, match="belong together"):
-        explore_corpus(None, own_first="a.mp4")
 
 
 def test_of_several_faces_it_is_said_which_one_is_explored(tmp_path, monkeypatch):

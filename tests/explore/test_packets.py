@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 
 from spfem.correlation.maps import correlation_map, disparity_weights
 from spfem.correlation.preprocess import images_from_frames
-from spfem.errors import ShapeError
-from spfem.explore import packets, view_place
-from spfem.explore.packets import clip_packet, pair_packet, places_packet
+from spfem.explore import view_place
+from spfem.explore.packets import clip_packet, places_packet
 from spfem.explore.page import _compact
-from tests.explore.made_up import made_clip, made_explorer, made_metrics, made_source
+from tests.explore.made_up import made_clip, made_explorer, made_metrics
 
 EXACT, ROUNDED = 2e-4, 0.02  # of similarities, by 16 bits a number, and as on a page
 
@@ -61,39 +59,9 @@ def test_a_view_is_read_from_the_packets(metrics):
     assert figure.axes[2].get_xlabel() == f"{view.maps[1][view.place]:.2f} at the place"
 
 
-def test_the_strip_holds_every_face_in_its_place():
-    clip = made_clip("neutral")
-    packet = clip_packet(clip)
-    strip = cv2.imdecode(packet.arrays["faces"], cv2.IMREAD_COLOR)[..., ::-1].astype(int)
-    side = packet.header["side"]
-    for number in (0, 7, 16):
-        top, left = (side * n for n in divmod(number, packet.header["columns"]))
-        apart = np.abs(strip[top : top + side, left : left + side] - clip.faces).mean((1, 2, 3))
-        assert apart.argmin() == number
-        assert apart[number] < 10  # of 255; noise is what JPEG keeps worst
-    assert np.allclose(packet.arrays["sound"] / 32767, clip.waveform, atol=1e-4)
-
-
-def test_a_pair_says_which_moments_belong_together():
-    pair = made_source().read_pair("A", "one", "neutral", "sad")
-    packet = pair_packet(pair, {"spatial": "ASCCL"})
-    said = [clip.visemes for clip in (pair.first, pair.second)]
-    for t, (same, other) in enumerate(
-        zip(packet.arrays["matched"], packet.arrays["other"], strict=True)
-    ):
-        assert said[1][other] not in (said[0][t], said[1][same])
-        assert packet.arrays["elsewhere"][t, other] == 1
-
-
 def test_the_wire_has_plain_words_and_bytes():
     header, parts = clip_packet(made_clip("sad")).to_wire()
     assert json.loads(json.dumps(header))["visemes"][0] == "v0"
     for listed, part in zip(header["arrays"], parts, strict=True):
         values = np.frombuffer(part, listed["type"])
         assert values.size == np.prod(listed["shape"])
-
-
-def test_what_would_burden_a_browser_is_refused(metrics, monkeypatch):
-    monkeypatch.setattr(packets, "MOST_BYTES", 1000)
-    with pytest.raises(ShapeError, match=r"level 0 of 'made up, happy' takes .* coarser level"):
-        places_packet(metrics["spatial"], made_clip("happy"), 0)

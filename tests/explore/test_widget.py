@@ -36,15 +36,6 @@ def test_a_failure_is_answered_in_words(widget):
     assert buffers == []
 
 
-def test_lists_choose_clips_and_follow_each_other(widget):
-    widget.lists["actor"].value = "B"
-    assert widget.live.choice == ["made up", "B", "two", "happy", "sad"]
-    assert widget.lists["sentence"].options == ("two",)
-    widget.lists["second"].value = "happy"
-    assert widget.live.choice[3:] == ["happy", "happy"]
-    assert widget.explorer.choice == tuple(widget.live.choice)
-
-
 def test_own_clips_are_loaded_by_the_button_and_trouble_stays_readable():
     wrong = []
 
@@ -64,16 +55,3 @@ def test_own_clips_are_loaded_by_the_button_and_trouble_stays_readable():
     widget.load.click()
     assert "one.mp4 &lt;has&gt; no sound" in widget.message.value
     assert widget.live.choice == before
-
-
-def test_every_control_says_what_it_does(widget):
-    for control in (*widget.lists.values(), *widget.own, widget.load):
-        assert control.description
-        assert control.tooltip
-
-
-def test_the_output_without_a_kernel_is_the_page(widget):
-    data = widget._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in data
-    assert '<iframe src="../explorer.html" title="The explorer"' in data["text/html"]
-    assert '<a href="../explorer.html">' in data["text/html"]

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from spfem.errors import ShapeError
 from spfem.face.camera import Pose, project, rotation_matrix
-from spfem.face.conditions import ConditionPainter, aligned_vertices, condition_images
-from spfem.face.mask import face_masks, soften_masks, unite_masks
+from spfem.face.conditions import ConditionPainter, aligned_vertices
+from spfem.face.mask import face_masks, unite_masks
 from spfem.face.mesh import face_mesh
 from spfem.head.rasterise import interpolate
 
@@ -52,31 +50,22 @@ def test_nmfc_is_the_interpolated_place_on_the_mean_head(painter, planted, image
     assert difference.max() <= 1
 
 
-def test_images_are_black_outside_and_lit_inside(images):
-    outside = images.mask[..., None].repeat(3, -1) == 0
-    corner = (slice(None), slice(0, 4), slice(0, 4))
-    assert images.nmfc[corner].max() == images.shape[corner].max() == 0
-    assert images.shape[~outside].mean() > 100
-    assert images.stacked().shape == (len(images.mask), 64, 64, 10)
-    assert images.stacked().dtype == np.uint8
-
-
 def test_an_open_mouth_is_seen_and_grows_the_mask(head, planted):
     codes = planted.codes
     opened = codes.expression.copy()
     opened[:, 0] = 0.9
     closed = np.zeros_like(opened)
-    wide = condition_images(head, codes, 64, expression=opened)
-    shut = condition_images(head, codes, 64, expression=closed)
+    wide = ConditionPainter(head, 64).paint(codes, expression=opened)
+    shut = ConditionPainter(head, 64).paint(codes, expression=closed)
     assert wide.eye[..., 2].sum() > 20 * max(int(shut.eye[..., 2].sum()), 1)
     assert (wide.mask > 0).sum() > (shut.mask > 0).sum()
 
 
 def test_closed_eyes_hide_the_iris(head, planted):
     units = np.zeros_like(planted.codes.expression)
-    awake = condition_images(head, planted.codes, 64, expression=units).eye
+    awake = ConditionPainter(head, 64).paint(planted.codes, expression=units).eye
     units[:, [head.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]] = 1
-    asleep = condition_images(head, planted.codes, 64, expression=units).eye
+    asleep = ConditionPainter(head, 64).paint(planted.codes, expression=units).eye
     assert awake[..., 0].sum() > 0
     assert asleep[..., :2].sum() < 0.1 * awake[..., :2].sum()
 
@@ -112,11 +101,3 @@ def test_masks_hold_face_and_landmarks(planted, images):
     share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
     assert share.mean() > 0.98
     assert (unite_masks(masks, images.mask) == masks).all()
-    soft = soften_masks(masks, 4)
-    assert (soft <= masks).all()
-    assert ((soft > 0) & (soft < 255)).any()
-
-
-def test_codes_may_be_any_object_with_the_arrays(painter, planted):
-    still = replace(planted.codes)
-    assert (painter.paint(still).shape == painter.paint(planted.codes).shape).all()

@@ -51,13 +51,3 @@ def test_learning_moves_the_smile_towards_the_target(head):
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     assert units[0, [43, 44]].mean() > 0.1
-
-
-def test_images_are_grey_and_black_outside(head):
-    images = ShapeRenderer(head, 48)(
-        torch.zeros(2, 48), torch.zeros(2, 52), torch.eye(3).expand(2, 3, 3)
-    )
-    assert images.shape == (2, 3, 48, 48)
-    assert (images[:, :, :3] == -1).all()
-    assert images.max() <= 1
-    assert (images[:, 0] == images[:, 2]).all()

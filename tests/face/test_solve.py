@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from scipy.optimize import lsq_linear, minimize
 
@@ -48,9 +47,3 @@ def test_smoothing_is_the_dense_solution():
     difference = np.diff(np.eye(7), axis=0)
     wanted = np.linalg.solve(np.eye(7) + 2.5 * difference.T @ difference, values.numpy())
     assert np.allclose(smooth_over_time(values, 2.5), wanted)
-
-
-@pytest.mark.parametrize(("frames", "strength"), [(1, 5.0), (4, 0.0)])
-def test_nothing_to_smooth(frames, strength):
-    values = torch.randn(frames, 3)
-    assert torch.equal(smooth_over_time(values, strength), values)

@@ -16,7 +16,7 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.synthetic.render import portrait
-from spfem.errors import AssetError, CorpusError, SettingsError
+from spfem.errors import AssetError, SettingsError
 from spfem.face.stage import _track_one, extract_actor_faces, extract_faces, track_path
 from spfem.face.track import track_clip
 from spfem.media.video import write_video
@@ -213,9 +213,3 @@ def test_a_run_killed_at_random_moments_ends_as_one_left_alone(frames, tmp_path)
     store = extract_faces(corpus, folder, SETTINGS)
     assert store.digest == wanted.digest
     assert contents(folder) == contents(tmp_path / "alone")
-
-
-def test_a_corpus_without_a_face_is_refused(tmp_path):
-    corpus = corpus_of(tmp_path / "corpus", np.zeros((4, 64, 64, 3), np.uint8))
-    with pytest.raises(CorpusError, match="no clip can be used"):
-        extract_faces(corpus, tmp_path / "faces", SETTINGS)

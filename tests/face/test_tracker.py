@@ -6,7 +6,6 @@ import pytest
 from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
 from spfem.face.tracker import BLENDSHAPE_NAMES, fill_missing, landmarker_file, track_landmarks
-from spfem.face_units import FACE_UNIT_NAMES
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +22,6 @@ def test_a_missing_frame_is_filled_and_flagged(picture, capfd):
     middle = (tracked.landmarks[1] + tracked.landmarks[3]) / 2
     assert np.allclose(tracked.landmarks[2], middle, atol=1e-3)
     assert capfd.readouterr().err == ""
-
-
-def test_names_are_the_face_units_without_the_tongue():
-    assert sorted(BLENDSHAPE_NAMES) == sorted(set(FACE_UNIT_NAMES) - {"tongueOut"})
 
 
 def test_no_face_names_the_clip():

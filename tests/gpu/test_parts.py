@@ -6,26 +6,20 @@ import csv
 import time
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from benchmarks.agreement import Case, compare
 from benchmarks.correlation_cases import normal
-from benchmarks.face_codec import pack_frames, unpack_frames
 from benchmarks.faces import FACES, load_faces, write_faces
 from benchmarks.gpu import Section, run_all
-from benchmarks.limits import Peaks, count_work
 from benchmarks.made_up_material import make_up_material
-from benchmarks.memory_kept import held_bytes
 from benchmarks.merge import read_rows
 from benchmarks.record import Record
-from benchmarks.repeatability import last_words
 from benchmarks.rows import SHOWN, Row, merge_rows, renew_table, shown_table
 from benchmarks.sizes import published, rehearsed
 from spfem.errors import CorpusError, InputError
-from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -100,17 +94,6 @@ def test_a_switched_relu_passes_in_float32_only(record):
     assert results["a tenth, gradient, float32"] == "FAIL"
 
 
-def test_what_broke_in_another_process_is_told():
-    """`torchrun` closes with pages of its own, in which the reason does not stand."""
-    words = last_words(
-        "Traceback (most recent call last):\n  File one.py\nTypeError: no such argument\n"
-        "E1127 19:16:10.725000 3875 torch/distributed/elastic/multiprocessing/api.py:1002] failed\n"
-        "Traceback (most recent call last):\n  File run.py\nChildFailedError: ====\n"
-    )
-    assert words.endswith("TypeError: no such argument")
-    assert last_words("unlike  that\n") == "unlike that"
-
-
 def test_a_lost_gradient_fails(record):
     class Forgetful(nn.Linear):
         seen = 0
@@ -125,22 +108,6 @@ def test_a_lost_gradient_fails(record):
     results = {name: row["result"] for name, row in checks(record).items()}
     assert results["forgetful, output, float64"] == "pass"
     assert results["forgetful, gradient, float64"] == "FAIL"
-
-
-def test_results_are_written_as_they_come(record):
-    record.section = "one"
-    record.check("small", 1.0, 2.0)
-    record.check("not a number", float("nan"), 2.0)
-    assert checks(record)["small"]["result"] == "pass"
-    assert checks(record)["not a number"]["result"] == "FAIL"
-    record.aim("fast", 3.0, 2.0)
-    record.aim("slow", 1.0, 2.0)
-    record.leave_out("later", "out of time")
-    results = {name: row["result"] for name, row in checks(record).items()}
-    assert results["fast"] == "reached"
-    assert results["slow"] == "missed"
-    assert results["later"] == "not run"
-    assert record.failures == 1
 
 
 def stub_run(record, sections, seconds=60.0):
@@ -173,35 +140,6 @@ def test_a_section_that_breaks_or_lasts_too_long_does_not_stop_the_next(record):
     assert found["the rest of sleeps"]["result"] == "not run"
 
 
-def test_without_time_sections_are_said_to_be_left_out(record):
-    done = []
-    run_all(stub_run(record, [Section("late", 30, lambda: done.append(1))], seconds=1.0))
-    assert not done
-    assert checks(record)["late"]["note"] == "out of time"
-
-
-def test_memory_that_a_section_keeps_is_seen(record):
-    kept = []
-    sections = [Section("keeps", 30, lambda: kept.append(torch.zeros(1 << 20)))]
-    assert run_all(stub_run(record, sections)) == 1
-    assert checks(record)["memory kept by keeps, bytes"]["result"] == "FAIL"
-    assert held_bytes("cpu") >= 4 << 20
-
-
-def test_the_floor_is_that_of_bytes_or_of_arithmetic():
-    network = nn.Sequential(nn.Linear(8, 8, bias=False), nn.ReLU())
-    inputs = torch.zeros(4, 8)
-    wide = Peaks(1e9, 1e9, 1e9, 1e30)
-    with torch.no_grad():
-        work = count_work(network, lambda: network(inputs), wide, 1e9)
-    assert work.flop == 2 * 4 * 8 * 8
-    assert work.floor == pytest.approx(work.flop / 1e9)
-    narrow = Peaks(1e30, 1e30, 1e30, 1e6)
-    learned = count_work(network, lambda: network(inputs), narrow, 1e30)
-    moved = 4 * ((32 + 32 + 64) + (32 + 32))  # input, output and weights, float32
-    assert learned.floor == pytest.approx(3 * moved / 1e6)
-
-
 def test_the_published_sizes_are_the_papers():
     sizes = published()
     assert sizes.spatial.image_size == 224
@@ -210,19 +148,6 @@ def test_the_published_sizes_are_the_papers():
     assert (sizes.manipulator.batch_size, sizes.clip_frames) == (64, 300)
     assert sizes.renderer.image_size == 256
     assert sizes.checked_spatial.widths == sizes.spatial.widths
-
-
-def test_packed_pictures_are_small_and_near():
-    rows, columns = np.mgrid[:32, :32]
-    smooth = np.stack([rows * 6, columns * 6, rows + columns], -1).astype(np.uint8)
-    frames = np.stack([smooth, smooth[::-1], smooth[:, ::-1]])
-    packed = pack_frames(frames, 0.1)
-    again = unpack_frames(packed, 0.1)
-    assert again.dtype == np.uint8
-    assert np.abs(again.astype(int) - frames).mean() < 2
-    coarse = pack_frames(frames, 2.0)
-    zeros = [sum((part == 0).sum() for part in each.values()) for each in (packed, coarse)]
-    assert zeros[1] > zeros[0]
 
 
 def test_carried_faces_come_back(tmp_path):
@@ -253,17 +178,3 @@ def test_rows_of_a_card_are_merged_under_its_name(tmp_path):
     readme.write_text("nothing")
     with pytest.raises(CorpusError, match="put it back"):
         renew_table(readme, figures)
-
-
-def test_a_rehearsal_is_not_merged(tmp_path):
-    out = Record(tmp_path, "cpu", "a processor", judged=False)
-    out.row(Row("spatial_step_32px", "cpu", "float32", "work", 9.0, 1.0))
-    with pytest.raises(InputError, match="rehearsal"):
-        read_rows(tmp_path / "benchmarks_gpu.csv")
-
-
-def test_the_page_shows_the_committed_rows():
-    with (ROOT / "figures" / "benchmarks.csv").open(newline="") as file:
-        assert shown_table(list(csv.DictReader(file))) in (
-            ROOT / "figures" / "README.md"
-        ).read_text("utf-8")

@@ -75,6 +75,7 @@ def test_the_whole_run_passes_on_a_processor(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu", "nowhere"],

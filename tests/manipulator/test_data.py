@@ -23,16 +23,6 @@ def test_an_epoch_shows_every_window_once():
     assert seen == {(0, s) for s in range(3)} | {(1, 0)} | {(2, s) for s in range(6)}
 
 
-def test_windows_are_those_of_their_clip():
-    batch = make().batch(3, 1)
-    for window, label, clip, start in zip(
-        batch.expression, batch.label, batch.clip, batch.start, strict=True
-    ):
-        wanted = 1000 * clip + start + torch.arange(10.0)
-        torch.testing.assert_close(window, wanted[:, None].expand(-1, 2))
-        assert label == (0, 4, 6)[clip]
-
-
 def test_a_batch_depends_on_seed_role_and_step_only():
     first, second = make(), make()
     for step in range(7):
@@ -51,10 +41,6 @@ def test_a_batch_depends_on_seed_role_and_step_only():
         for role in (0, 1)
     }
     assert len(orders) == 8
-
-
-def test_a_batch_is_never_larger_than_the_data():
-    assert len(make(batch_size=64).batch(5, 0).label) == 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-from spfem.manipulator import FLAME_SPACE, Manipulator
+from spfem.manipulator import Manipulator
+from spfem.manipulator.flame_space import FLAME_SPACE
 from spfem.settings import ManipulatorSettings
 
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
 from spfem.errors import InputError
-from spfem.manipulator import Supervision, learn_manipulator, load_manipulator
+from spfem.manipulator import Supervision, load_manipulator
+from spfem.manipulator.stage import learn_manipulator
 from spfem.manipulator.supervision import Guide
 from tests.manipulator.conftest import planted_speech
 
@@ -86,23 +86,6 @@ def test_supervision_gets_keys_and_windows_in_training_order(tmp_path, clips, sm
     )
     assert seen == list(range(small.steps))
     assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
-
-
-def test_what_supervises_identifies_the_stage(tmp_path, clips, small, space):
-    tracks, labels = clips
-    settings = replace(small, steps=1)
-
-    def learn(facts, inputs):
-        supervision = Supervision(facts, inputs, lambda keys, windows: Guide({}, lambda edit: {}))
-        path = learn_manipulator(
-            tracks, labels, tmp_path, settings, space=space, inputs={}, supervision=supervision
-        )
-        return json.loads((path.parent / "artifact.json").read_text())["digest"]
-
-    first = learn({"weights": {"spatial": 0.1}}, {"spatial": "abc"})
-    assert learn({"weights": {"spatial": 0.2}}, {"spatial": "abc"}) != first
-    assert learn({"weights": {"spatial": 0.1}}, {"spatial": "abd"}) != first
-    assert learn({"weights": {"spatial": 0.1}}, {"spatial": "abc"}) == first
 
 
 def test_bad_input(tmp_path, clips, small, space):

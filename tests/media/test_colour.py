@@ -10,9 +10,8 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from spfem.media.colour import PLAIN, Colour, from_rgb
-from spfem.media.hdr import HLG, PQ, tone_map
+from spfem.media.hdr import HLG, PQ
 from spfem.media.losses import list_losses
-from spfem.media.orientation import ALL, Orientation
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, stream_frames, write_video
 from tests.media.clips import write_clip
@@ -84,20 +83,6 @@ def test_colours_are_read_as_the_file_says(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_result_is_neither_darker_nor_of_another_hue(tmp_path, form):
-    source = tmp_path / "source.mp4"
-    write_video(source, natural(), 30, colour=FORMS[form])
-    facts, result = probe_video(source), tmp_path / "result.mp4"
-    assert facts.colour == FORMS[form]
-    write_video(result, stream_frames(source), facts.fps, colour=facts.colour.as_written())
-    assert probe_video(result).colour == facts.colour
-    before, after = (read_video(path).frames.astype(float) for path in (source, result))
-    assert np.abs((after - before).mean((0, 1, 2))).max() <= 0.3
-    patch = np.s_[:, 24:40, 24:40]
-    assert np.abs(after[patch].mean((0, 1, 2)) - before[patch].mean((0, 1, 2))).max() < 1.5
-
-
-@pytest.mark.parametrize("form", FORMS)
 def test_lossless_keeps_every_pixel(tmp_path, form):
     frames = natural(3)
     write_video(tmp_path / "a.mp4", frames, 30, colour=FORMS[form], lossless=True)
@@ -159,16 +144,6 @@ def test_high_dynamic_range_keeps_the_light_of_ordinary_tones(tmp_path, transfer
     assert np.abs(read_video(result).frames - shown).max() < 4
 
 
-@pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_tone_mapping_rises_and_keeps_hues(transfer):
-    ramp = np.linspace(0, 65535, 200).astype(np.uint16)
-    grey = tone_map(np.repeat(ramp[None, :, None], 3, axis=2), transfer, 9)[0].astype(int)
-    assert (np.diff(grey[:, 0]) >= 0).all()
-    assert (grey.max(1) - grey.min(1)).max() <= 2
-    assert grey[0].max() == 0
-    assert grey[-1].min() > 245
-
-
 @pytest.mark.parametrize(
     ("aspect", "size"),
     [("4/3", (48, 85)), ("8/9", (54, 64)), ("1/1", (48, 64)), ("16/15", (48, 68))],
@@ -204,16 +179,3 @@ def test_pictures_are_turned_and_mirrored_as_players_do(tmp_path, degrees, mirro
     assert np.abs(shown.astype(int) - upright).mean() < 4
     facts = probe_video(path)
     assert (facts.height, facts.width) == shown.shape[:2]
-
-
-def test_orientations_are_eight_and_their_matrices_those_of_their_pictures():
-    picture = np.arange(12).reshape(3, 4)
-    assert len({one.upright(picture).tobytes() for one in ALL}) == 8
-    for one in ALL:
-        turned = one.upright(picture)
-        offset = np.array([picture.shape[1] - 1, picture.shape[0] - 1]) / 2
-        new_offset = np.array([turned.shape[1] - 1, turned.shape[0] - 1]) / 2
-        for row, column in np.ndindex(picture.shape):
-            x, y = (np.array([column, row]) - offset) @ one.matrix() + new_offset
-            assert turned[round(y), round(x)] == picture[row, column]
-    assert Orientation().upright(picture).tolist() == picture.tolist()

@@ -9,9 +9,7 @@ from studies.user_study import find_clips
 
 from spfem.__main__ import main
 from spfem.corpus.recordings.walk import walk_folder
-from spfem.errors import InputError
 from spfem.media.names import VIDEO_SUFFIXES, is_ignored
-from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from spfem.track_report import find_videos
 from tests.media.clips import clicks, flash_frames, offset_milliseconds, write_clip
@@ -94,11 +92,3 @@ def test_what_is_no_video_is_refused_in_one_line_with_a_remedy(tmp_path, capsys)
         assert "give" in message or "convert it" in message
         refused += 1
     assert refused == 12
-
-
-def test_lists_open_nothing_that_they_name(tmp_path):
-    inner = write_clip(tmp_path / "inner.ts", flash_frames(4, 1))
-    outer = tmp_path / "list.m3u8"
-    outer.write_text(f"#EXTM3U\n#EXTINF:1,\n{inner.name}\n#EXT-X-ENDLIST\n")
-    with pytest.raises(InputError, match=r"no video or audio file|not a readable media file"):
-        probe_video(outer)

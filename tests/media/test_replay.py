@@ -29,12 +29,6 @@ def test_every_reading_gives_the_same_frames(video, monkeypatch, held, decoded):
     assert len(readings) == decoded
 
 
-def test_a_reading_that_was_broken_off_does_not_count(video):
-    frames = ReplayedFrames(video)
-    next(iter(frames))
-    assert len(list(frames)) == 6
-
-
 def test_a_clip_that_is_too_long_is_refused_with_advice(video):
     assert len(list(ReplayedFrames(video, most_frames=6))) == 6
     with pytest.raises(InputError, match=r"more than 5 frames.*cut it"):

@@ -167,11 +167,6 @@ def test_sound_that_changes_in_the_middle_is_refused_with_its_time(tmp_path):
         read_video(changing_sound(tmp_path))
 
 
-def test_pictures_that_change_in_the_middle_are_refused_with_the_frame(tmp_path):
-    with pytest.raises(InputError, match=r"picture changes from 64 x 48 to 64 x 96 at frame 15"):
-        list(stream_frames(changing_pictures(tmp_path)))
-
-
 def test_places_that_cannot_be_written_to_are_refused_before(tmp_path, monkeypatch):
     path = write_clip(tmp_path / "a.mp4", flash_frames(6, 3))
     facts = probe_video(path)

@@ -19,6 +19,7 @@ def blocked(tmp_path):
     return NoNetwork(tmp_path / "network.log")
 
 
+@pytest.mark.slow
 def test_no_command_asks_for_the_network(blocked):
     script = (
         f"{START}import contextlib\n"

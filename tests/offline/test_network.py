@@ -9,6 +9,8 @@ import pytest
 
 from tests.offline.network import NoNetwork, namespace
 
+pytestmark = pytest.mark.slow  # processes of their own; what they guard is slow too
+
 FAR = "192.0.2.1"  # reserved for examples: nobody answers there
 TRY_FAR = f"""
 import multiprocessing, socket, sys

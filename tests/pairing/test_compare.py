@@ -4,8 +4,6 @@ import pytest
 from spfem.errors import InputError, ShapeError
 from spfem.pairing.compare import (
     compare_pairings,
-    held_share,
-    longest_hold,
     path_differences,
     summarise_comparison,
 )
@@ -30,22 +28,6 @@ def test_differences_match_a_slow_count(seed):
         wanted.append(abs(means[0] - means[1]))
     np.testing.assert_allclose(path_differences(ours, theirs), wanted)
     assert not path_differences(ours, ours).any()
-
-
-def test_shift_by_three_frames_is_three_frames():
-    path = np.repeat(np.arange(30)[:, None], 2, axis=1)
-    np.testing.assert_array_equal(path_differences(path, path + np.array([0, 3])), 3)
-
-
-def test_holds():
-    path = np.array([(0, 0), (1, 1), (2, 1), (3, 1), (4, 2), (4, 3), (5, 4)])
-    assert longest_hold(path) == 2
-    assert held_share(path) == 3 / 6
-    assert longest_hold(path[:2]) == 0
-    assert held_share(path[:1]) == longest_hold(path[:1]) == 0
-    stuck = np.column_stack([np.zeros(8, int), np.arange(8)])
-    assert longest_hold(stuck) == 7
-    assert held_share(stuck) == 1
 
 
 def test_bad_paths_are_refused():

@@ -10,7 +10,7 @@ from spfem.corpus.clips import Clip
 from spfem.corpus.corpus_list import save_corpus
 from spfem.corpus.synthetic.sentences import SHARED, sentences_of
 from spfem.corpus.synthetic.speech import actor_voice, speak, speech_clock, speech_style
-from spfem.errors import ArtifactError, CorpusError, SettingsError, ShapeError
+from spfem.errors import ArtifactError, CorpusError, ShapeError
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.pairing.dtw import align_sequences
@@ -70,16 +70,6 @@ def test_pairs_of_a_corpus(corpus, tmp_path):
     assert [p.normalised_cost for p in again.pairs] == [p.normalised_cost for p in index.pairs]
 
 
-def test_gate_follows_the_settings(corpus, tmp_path):
-    strict = pair_corpus(corpus, tmp_path / "a", replace(SETTINGS, maximum_cost=0.1))
-    assert not strict.select()
-    assert len(strict.select(usable=None)) == len(strict.pairs)
-    released = replace(SETTINGS, maximum_cost=0.1, compat="upstream")
-    assert len(pair_corpus(corpus, tmp_path / "b", released).select()) == 8
-    with pytest.raises(SettingsError, match="compat"):
-        pair_corpus(corpus, tmp_path / "c", replace(SETTINGS, compat="other"))
-
-
 def test_damaged_index_and_corpus_without_pairs(corpus, tmp_path):
     pair_corpus(corpus, tmp_path / "a", SETTINGS)
     (tmp_path / "a" / "pairs.json").write_text("{")
@@ -121,11 +111,3 @@ def test_error_of_planted_paths():
         alignment_error(exact, clock, np.append(slow, 4.2))
     with pytest.raises(ShapeError, match="frames"):
         alignment_error(exact + 1, clock, slow)
-
-
-def test_features_do_not_hear_loudness():
-    speech, _ = recording(0, "happy", 0)
-    loud = alignment_features(speech.samples, FPS, SETTINGS)
-    quiet = alignment_features(0.1 * speech.samples, FPS, SETTINGS)
-    np.testing.assert_allclose(loud, quiet, atol=1e-5)
-    np.testing.assert_allclose(loud.mean(0), 0, atol=1e-9)

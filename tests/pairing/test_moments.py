@@ -26,8 +26,3 @@ def test_the_other_moment_says_something_else_where_there_is_one(rows, columns, 
         wanted = [u for u in range(columns) if abs(u - same) >= GAP and visemes[1][u] not in said]
         assert np.flatnonzero(elsewhere[frame]).tolist() == wanted
         assert other in (wanted or [0, columns - 1])
-
-
-def test_without_visemes_the_distance_alone_counts():
-    found = says_something_else(np.array([4]), 9, GAP)
-    assert np.flatnonzero(found[0]).tolist() == [0, 1, 7, 8]

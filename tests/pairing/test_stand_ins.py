@@ -60,15 +60,6 @@ def test_equal_clock_values_are_the_moments_that_the_path_brings_together(corpus
     assert (np.diff(happy) >= 0).all()
 
 
-def test_frames_off_the_path_are_interpolated(corpus, pairs):
-    whole = pairs.pairs[0]
-    thin = PairIndex((Pair(NEUTRAL, HAPPY, whole.path[::2], 1.0, True),), {"A": "train"}, "x")
-    clock = clocks_of_pairs(corpus, thin, FRAMES, PairingSettings())[HAPPY]
-    assert len(clock) == 40
-    assert np.isfinite(clock).all()
-    assert np.abs(clock - whole.path[:, 0].clip(4, 24) + 4).max() <= 1
-
-
 def test_the_same_sound_is_of_one_kind_in_both_clips(corpus, pairs):
     kinds = kinds_of_sound(corpus, pairs, FRAMES, PairingSettings())
     assert {key: len(values) for key, values in kinds.items()} == FRAMES
@@ -76,8 +67,3 @@ def test_the_same_sound_is_of_one_kind_in_both_clips(corpus, pairs):
     low = np.concatenate([kinds[NEUTRAL][7:13], kinds[HAPPY][8:22]])
     high = np.concatenate([kinds[NEUTRAL][17:23], kinds[HAPPY][28:32]])
     assert not set(low) & set(high)
-
-
-def test_kinds_need_the_clips_of_pairs_only(corpus, pairs):
-    alone = PairIndex((), {"A": "train"}, "x")
-    assert clocks_of_pairs(corpus, alone, FRAMES, PairingSettings()) == {}

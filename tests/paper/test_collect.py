@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from spfem.paper import check_papers, collect
+from spfem.paper import collect
 from spfem.scales import load_scale
 
 
@@ -54,18 +54,3 @@ def test_all_methods_are_compared(asked):
     assert set(measured.results.method) == {*methods, "copy"}
     assert set(measured.curves) == {0, 1}
     assert measured.similarity.metric.tolist() == list(collect.SIMILARITIES)
-
-
-def test_what_was_not_trained_is_left_out(asked):
-    measured, calls = asked(("ned", "ned+all"))
-    assert calls == [({"ned", "ned+all"}, "ned")]
-    assert measured.formulations is None
-    assert measured.corpus == "synthetic"
-
-
-def test_a_run_of_ned_alone_compares_nothing(asked):
-    measured, calls = asked(("ned",), seeds=(0,))
-    assert not calls
-    assert measured.differences is None
-    check = check_papers(replace(measured, similarity=None))
-    assert (check[check.part == "method"].verdict == "not testable here").all()

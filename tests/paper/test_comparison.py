@@ -4,7 +4,7 @@ import pytest
 
 from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.paper import published_methods
-from spfem.paper.comparison import BLOCK, average_layout, compare_tables, emotion_layout
+from spfem.paper.comparison import BLOCK, emotion_layout
 from spfem.paper.measure import OUR_METRICS
 from spfem.settings import EMOTIONS
 from tests.paper.made_up import make_results
@@ -35,24 +35,3 @@ def test_published_values_keep_three_digits_and_are_never_bold(results):
     assert (row.neutral, row.average) == ("0.601", "1.077")
     theirs = layout[layout[BLOCK].str.contains("published")]
     assert not theirs[[*EMOTIONS, "average"]].map(lambda text: "*" in text).any(axis=None)
-
-
-def test_averages_stand_in_columns_of_setting_and_metric(results):
-    wide = average_layout(results, published_methods(), source="scmcl", ours_on="synthetic")
-    theirs = wide[wide[BLOCK] == "SCMCL on MEAD, published"].set_index("method")
-    assert list(theirs.index) == ["ICface", "ICface + SCMCL", "NED", "NED + SCMCL"]
-    assert theirs["cross IE ↑"]["NED + SCMCL"] == "4.644"
-    ours = wide[wide[BLOCK].str.startswith("ours on synthetic (")].set_index("method")
-    assert list(ours.index) == ["NED", "NED + STCCL-VD", "NED + SCMCL"]
-    assert ours["intra CSIM ↑"]["NED"] == "2.000 [1.900, 2.100]"
-    assert "CSIM made-up" in wide[BLOCK].iloc[-1]
-
-
-def test_the_long_form_has_one_value_a_row(results):
-    rows = compare_tables(results, published_methods(), source="scmcl", ours_on="synthetic")
-    key = [BLOCK, "setting", "metric", "method", "emotion"]
-    assert not rows.duplicated(key).any()
-    theirs = rows[BLOCK].str.contains("published")
-    assert theirs.sum() == 32 * 8
-    assert (rows.ci_low.isna() == theirs).all()
-    assert rows.value.notna().all()

@@ -5,21 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.actors import cast_actors
 from spfem.corpus.synthetic.speech import SILENCE
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.reading.films import film_person, reader_cast, worsen_pictures
 from spfem.reading.mixtures import babble, mixed_motion
-from spfem.scales import SCALES, load_scale
 from spfem.settings import FaceSettings, ReaderFilmSettings
-
-
-def test_nobody_who_is_learned_from_is_in_a_corpus(head):
-    learned = {actor.identity.tobytes() for actor in reader_cast(ReaderFilmSettings())}
-    assert len(learned) == ReaderFilmSettings().people
-    for scale in SCALES:
-        cast = cast_actors(head, load_scale(scale).corpus)
-        assert not learned & {actor.identity.tobytes() for actor in cast}
 
 
 def test_babble_has_no_gap_and_moves_the_mouth():

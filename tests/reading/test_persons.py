@@ -110,16 +110,3 @@ def test_another_reader_reads_everybody_anew(planted, reader, tmp_path, monkeypa
     again = read_persons(fitted, folder / "other", FACE, shaping)
     assert again.digest != first.digest
     assert again[KEYS[1]].expression.mean() > before.mean() + 0.01
-
-
-def test_a_reader_that_was_replaced_is_not_kept_in_memory(reader, tmp_path, monkeypatch):
-    monkeypatch.undo()
-    path = tmp_path / "reader.safetensors"
-    monkeypatch.setattr(module, "pretrained_file", lambda kind: path)
-    reader.save(path, {"seed": 0})
-    first = module._reader()
-    assert module._reader() is first
-    louder = copy.deepcopy(reader)
-    louder.gain.mul_(2)
-    louder.save(path, {"seed": 0})
-    assert np.allclose(module._reader().gain, 2 * first.gain)

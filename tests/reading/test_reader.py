@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.errors import CheckpointError, ShapeError
 from spfem.face.fit import fit_head
 from spfem.pretrained import pretrained_file
 from spfem.reading.evidence import gather_evidence, resting_face
-from spfem.reading.learn import learn_reader
 from spfem.reading.reader import KIND, FaceReader
 from spfem.weights.card import pack_half
-from tests.reading.planted import FACE, MOVED, SETTINGS, SHRINKAGE, planted_seen, planted_units
+from tests.reading.planted import FACE, MOVED, SHRINKAGE, planted_seen, planted_units
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +53,6 @@ def test_equal_input_gives_equal_output_in_pieces_of_any_length(reader, stranger
     assert np.allclose(pieces, whole, atol=1e-5)
 
 
-def test_too_few_people_are_refused(films):
-    with pytest.raises(SettingsError, match="film more"):
-        learn_reader(films[:2], SETTINGS, seed=0)
-
-
 def test_features_beyond_what_was_learned_do_not_run_away(reader, stranger):
     evidence, resting, _ = stranger
     wild = replace(evidence, offsets=evidence.offsets * 1e4, rotation=evidence.rotation + 2)
@@ -81,12 +75,6 @@ def test_frames_with_a_number_that_is_none_are_filled_from_their_neighbours(head
     nothing = gather_evidence(head, replace(tracked, landmarks=landmarks * np.nan), fitted)
     read = reader.read(nothing, resting_face([nothing], neutral=False))
     assert np.isfinite(read).all()
-
-
-def test_a_clip_of_one_frame_can_be_read(reader, stranger):
-    evidence, _, _ = stranger
-    one = evidence.part(slice(0, 1))
-    assert reader.read(one, resting_face([one], neutral=False)).shape == (1, 52)
 
 
 def test_the_resting_face_is_that_of_the_frames_that_were_found(stranger):

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from spfem.errors import ShapeError
 from spfem.renderer.blend import (
     blend_face,
-    erode_for_blending,
-    pyramid_blend,
 )
 
 
@@ -21,13 +19,6 @@ def disc(height, width, row, column, radius):
 
 def noise(height, width, seed):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def test_pyramid_of_whole_masks_gives_either_picture():
-    one, two = (noise(70, 51, seed).astype(np.float32) / 255 for seed in (0, 1))
-    full = np.ones((70, 51), np.float32)
-    np.testing.assert_allclose(pyramid_blend(one, two, full), two, atol=1e-5)
-    np.testing.assert_allclose(pyramid_blend(one, two, 0 * full), one, atol=1e-5)
 
 
 @limits(max_examples=25, deadline=None)
@@ -42,11 +33,6 @@ def test_background_stays_bit_for_bit(height, width, row, column, radius, seed):
     result = blend_face(frame, face, mask)
     assert np.array_equal(frame, before)
     assert np.array_equal(result[mask == 0], frame[mask == 0])
-
-
-def test_an_unchanged_face_leaves_the_frame_as_it_is():
-    frame, mask = noise(120, 100, 0), disc(120, 100, 60, 50, 35)
-    assert np.abs(blend_face(frame, frame, mask).astype(int) - frame).max() <= 1
 
 
 def test_the_face_is_seen_inside_and_there_is_no_seam():
@@ -67,9 +53,3 @@ def test_refuses_what_does_not_fit():
     ):
         with pytest.raises(ShapeError, match="frame"):
             blend_face(*bad)
-
-
-def test_erosion_scales_with_the_face():
-    mask = disc(200, 200, 100, 100, 80) / np.float32(255)
-    areas = [erode_for_blending(mask, side).sum() for side in (64, 128, 256)]
-    assert mask.sum() > areas[0] > areas[1] > areas[2]

@@ -62,14 +62,6 @@ def test_released_layout_comes_back_and_norm_buffers_do_not_matter(network):
         assert torch.equal(value, two.state_dict()[key])
 
 
-def test_differing_copies_of_a_block_are_refused():
-    state = to_released(Generator(PLAIN))
-    key = next(key for key in state if "resnetblock_sequential" in key and key.endswith("weight"))
-    state[key] = state[key] + 1
-    with pytest.raises(CheckpointError, match="damaged"):
-        from_released(state)
-
-
 def test_saved_renderer_comes_back_whole(tmp_path):
     renderer = new_renderer(SETTINGS, 5)
     renderer.curve.append({"step": 1.0, "image_pixel": 0.25})
@@ -95,16 +87,6 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
         load_renderer(path)
 
 
-def test_one_seed_gives_one_renderer_and_leaves_the_global_seed_alone():
-    torch.manual_seed(1)
-    expected = torch.rand(1)
-    torch.manual_seed(1)
-    one, two = new_renderer(PLAIN, 3), new_renderer(PLAIN, 3)
-    assert torch.equal(torch.rand(1), expected)
-    for a, b in zip(one.generator.parameters(), two.generator.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,14 +105,4 @@ def test_weights_and_facts_that_do_not_fit_are_refused(tmp_path, change, message
     change(tensors, facts)
     save_checkpoint(path, tensors, kind="renderer", facts=facts)
     with pytest.raises(CheckpointError, match=message):
-        load_renderer(path)
-
-
-def test_other_checkpoints_are_refused_in_words(tmp_path):
-    path = tmp_path / "r.safetensors"
-    save_checkpoint(path, {"a": torch.zeros(1)}, kind="manipulator", facts={})
-    with pytest.raises(CheckpointError, match="holds 'manipulator', wanted 'renderer'"):
-        load_renderer(path)
-    torch.save(to_released(Generator(PLAIN)), path)
-    with pytest.raises(CheckpointError, match="python -m spfem import-checkpoint"):
         load_renderer(path)

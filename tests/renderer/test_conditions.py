@@ -17,12 +17,6 @@ def images(value, channels=3):
     return np.full((2, 4, 4, channels), value, np.uint8)
 
 
-def test_channels_come_in_the_released_order_with_the_mask_last():
-    stacked = stack_conditions(images(1), images(2), images(3), images(4, 1)[..., 0], images(5))
-    assert stacked[0, 0, 0].tolist() == [1, 1, 1, 3, 3, 3, 2, 2, 2, 5, 5, 5, 4]
-    assert stack_conditions(images(1), images(2), images(3), images(4, 1)[..., 0]).shape[-1] == 10
-
-
 def test_refuses_images_that_do_not_fit():
     with pytest.raises(ShapeError, match="'eye'"):
         stack_conditions(images(1), images(2), images(3)[:1], images(4, 1)[..., 0])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
-from spfem.renderer.checkpoint import copy_renderer, load_renderer, new_renderer, save_renderer
+from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
 from spfem.renderer.losses import adversarial_loss, discriminator_loss, feature_loss, pixel_loss
 from spfem.renderer.objective import renderer_losses
 from spfem.renderer.roi import crop_around
@@ -61,21 +61,3 @@ def test_it_learns_and_is_kept(clips, tmp_path):
         assert not torch.equal(one, two)
     save_renderer(whole, tmp_path / "renderer.safetensors")
     assert same(whole, load_renderer(tmp_path / "renderer.safetensors"))
-
-
-def test_a_base_may_have_it_or_not():
-    base, plain = new_renderer(WITH_EYES, 1), new_renderer(SETTINGS, 1)
-    assert same(copy_renderer(base, WITH_EYES), base)
-    assert copy_renderer(base, SETTINGS).eye_discriminator is None
-    added = copy_renderer(plain, WITH_EYES)
-    assert added.eye_discriminator is not None
-    assert torch.equal(next(added.generator.parameters()), next(plain.generator.parameters()))
-
-
-def test_needs_to_know_where_the_eyes_are(clips):
-    with pytest.raises(ShapeError, match="needs eye_centres in every renderer clip"):
-        train_renderer([replace(clips[0], eye_centres=None)], WITH_EYES, seed=0, steps=1)
-    with pytest.raises(ShapeError, match="eye_centres have shape"):
-        train_renderer(
-            [replace(clips[0], eye_centres=np.zeros((3, 2)))], WITH_EYES, seed=0, steps=1
-        )

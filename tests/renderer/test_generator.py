@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
 from spfem.renderer.generator import Generator
-from spfem.scales import SCALES, load_scale
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
 
@@ -59,35 +58,6 @@ def test_zero_previous_pictures_add_exactly_nothing_sample_by_sample(settings, p
     torch.testing.assert_close(out[[0, 2]], others)
 
 
-def test_a_picture_does_not_depend_on_its_batch_or_on_the_mode():
-    generator = Generator(PLAIN)
-    images, previous = windows(PLAIN), pictures(PLAIN)
-    with torch.inference_mode():
-        together = generator.train()(images, previous)
-        alone = generator.eval()(images[2:], previous[2:])
-    torch.testing.assert_close(together[2:], alone)
-
-
-def test_the_net_ignores_masks_but_for_cutting():
-    images = windows(PLAIN)
-    full = images.clone()
-    full[:, :, -1] = 1
-    generator = Generator(PLAIN)
-    with torch.inference_mode():
-        cut, whole = generator(images), generator(full)
-    inside = (images[:, -1, -1:] == 1).expand_as(cut)
-    torch.testing.assert_close(cut[inside], whole[inside])
-
-
-def test_untrained_texture_residual_starts_near_the_texture():
-    images = windows(SETTINGS)
-    with torch.inference_mode():
-        out = Generator(SETTINGS)(images)
-    texture = images[:, -1, 9:12] * 2 - 1
-    inside = (images[:, -1, -1:] == 1).expand_as(out)
-    assert (out - texture)[inside].abs().mean() < 0.05
-
-
 def test_gradients_reach_conditions_previous_pictures_and_all_weights():
     generator = Generator(PLAIN).double()
     images = windows(PLAIN).double().requires_grad_()
@@ -112,13 +82,6 @@ def test_every_size_keeps_the_picture_size(fold, downsamplings, blocks, kernel):
     )
     with torch.inference_mode():
         assert Generator(settings)(windows(settings)).shape == (3, 3, 32, 32)
-
-
-@pytest.mark.parametrize("scale", SCALES)
-def test_every_scale_describes_a_generator(scale):
-    settings = load_scale(scale).renderer
-    with torch.device("meta"):
-        Generator(settings)
 
 
 def test_refuses_shapes_that_do_not_fit():

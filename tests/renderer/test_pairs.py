@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.errors import ShapeError
 from spfem.renderer.checkpoint import new_renderer
 from spfem.renderer.pairs import PairSupervision, RetrievedPairs, pair_terms
 from spfem.renderer.roi import crop_around
@@ -105,37 +104,6 @@ def test_the_gradient_reaches_the_generator_through_each_term():
         assert any(g is not None and g.abs().sum() > 0 for g in gradients)
 
 
-def test_training_on_pairs_draws_their_frames_closer():
-    renderer = new_renderer(SETTINGS, 0)
-    clips = [planted_clip(9, 8)]
-    supervision = PairSupervision(planted_pairs(), 1.0, 0.0, brightness)
-    trained = [
-        train_renderer(clips, SETTINGS, seed=0, steps=20, initial=renderer, supervision=given)
-        for given in (None, RendererSupervision(pairs=supervision))
-    ]
-    rows = np.arange(COUNT)
-    # by the discriminators of one renderer, so that the ruler is the same
-    errors = [
-        pair_terms(replace(renderer, generator=one.generator), supervision, rows, "cpu")["paired"]
-        for one in trained
-    ]
-    assert float(errors[1].detach()) < 0.9 * float(errors[0].detach())
-
-
-def test_the_discriminators_are_changed_by_the_clips_alone():
-    clips = [planted_clip(9, 8)]
-    supervision = RendererSupervision(pairs=PairSupervision(planted_pairs(), 1.0, 1.0, brightness))
-    with_pairs = train_renderer(clips, SETTINGS, seed=0, steps=1, supervision=supervision)
-    without = train_renderer(clips, SETTINGS, seed=0, steps=1)
-    for one, two in zip(
-        with_pairs.image_discriminator.parameters(),
-        without.image_discriminator.parameters(),
-        strict=True,
-    ):
-        assert torch.equal(one, two)
-    assert {"paired", "consistency"} <= set(with_pairs.curve[0])
-
-
 def test_draws_are_different_pairs_and_no_pair_gives_no_term():
     supervision = PairSupervision(planted_pairs(), 1.0, 1.0, brightness)
     drawn = [supervision.draw(np.random.default_rng(seed)) for seed in range(20)]
@@ -150,11 +118,3 @@ def test_draws_are_different_pairs_and_no_pair_gives_no_term():
         clips, SETTINGS, seed=0, steps=1, supervision=RendererSupervision(pairs=empty)
     )
     assert not {"paired", "consistency"} & set(made.curve[0])
-
-
-def test_refuses_pairs_of_another_renderer():
-    pairs = planted_pairs()
-    short = replace(pairs, conditions=pairs.conditions[:, 1:])
-    supervision = PairSupervision(short, 1.0, 1.0, brightness)
-    with pytest.raises(ShapeError, match="conditions of retrieved pairs"):
-        pair_terms(new_renderer(SETTINGS, 0), supervision, np.array([0]), "cpu")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.renderer.layout import cast_once, channels_together
 from spfem.renderer.picture_norm import PictureNorm
 
 
@@ -20,24 +19,3 @@ def test_maps_in_either_order_of_memory_are_normalised_alike(count):
         weights = torch.arange(found.numel(), dtype=torch.float64).view(found.shape).sin()
         (given.grad,) = torch.autograd.grad((found * weights).sum(), given)
     torch.testing.assert_close(maps.grad, turned.grad)
-
-
-def test_only_wide_nets_in_bfloat16_put_channels_together():
-    images = torch.randn(2, 3, 4, 6)
-    assert channels_together(images, 64).is_contiguous()
-    with torch.autocast("cpu", torch.bfloat16):
-        assert channels_together(images, 32).is_contiguous()
-        turned = channels_together(images, 64)
-    assert turned.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(turned, images)
-    assert not channels_together(images.bfloat16(), 64).is_contiguous()
-
-
-def test_weights_are_cast_once_and_only_where_autocast_would_cast_them():
-    network = torch.nn.Conv2d(3, 8, 3)
-    assert cast_once(network, 64) is network
-    with torch.autocast("cpu", torch.bfloat16):
-        cast = cast_once(network, 64)
-    assert (cast.weight.dtype, network.weight.dtype) == (torch.bfloat16, torch.float32)
-    assert not cast.weight.is_contiguous()
-    assert torch.equal(cast.weight.float(), network.weight.bfloat16().float())

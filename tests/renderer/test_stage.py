@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -68,16 +66,3 @@ def test_the_users_own_vgg19_is_used_where_it_is_named(clips, tmp_path):
     assert without.digest != made.digest
     with pytest.raises(CheckpointError, match=r"perceptual_file .*gone.pth"):
         make(tmp_path / "gone.pth")
-
-
-def test_importing_the_renderer_brings_torch_and_numpy_only():
-    code = """
-import importlib, pkgutil, sys
-import spfem.renderer
-for module in pkgutil.iter_modules(spfem.renderer.__path__):
-    importlib.import_module("spfem.renderer." + module.name)
-heavy = {"cv2", "scipy", "matplotlib", "mediapipe", "warp", "av", "tqdm.auto", "safetensors"}
-print(sorted(heavy & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

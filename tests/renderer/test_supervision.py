@@ -13,7 +13,6 @@ from spfem.renderer.supervision import FaceTerm, RendererSupervision, supervisin
 from spfem.renderer.training import train_renderer
 from spfem.training import step_random
 from tests.renderer.planted import SETTINGS, SIDE, planted_clip
-from tests.renderer.test_training import same
 
 
 @pytest.fixture(scope="module")
@@ -72,31 +71,6 @@ def test_every_term_is_that_of_a_slow_loop(edited, position, first):
     for name, weight, frames in (("wide", 2.0, 5), ("last", 0.5, 2)):
         expected = weight * (made[:, -frames:] - real[:, -frames:]).abs().mean()
         assert float(values[name].detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
-
-
-def test_the_gradient_reaches_the_generator_only(edited):
-    renderer = new_renderer(SETTINGS, 0)
-    sequence = draw_sequences(edited, 6, SETTINGS, np.random.default_rng(0))
-    supervision = RendererSupervision((FaceTerm("one", 1.0, 3, difference),))
-    values = supervising_terms(
-        renderer, supervision, sequence, 0, random=step_random(0, 0), device="cpu"
-    )
-    values["one"].backward()
-    assert any(p.grad is not None and p.grad.any() for p in renderer.generator.parameters())
-    for network in (renderer.image_discriminator, renderer.mouth_discriminator):
-        assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_terms_are_columns_of_the_curve_every_few_steps(edited):
-    terms = (FaceTerm("spatial", 1.0, 2, difference), FaceTerm("temporal", 0.5, 3, difference))
-    made = train_renderer(
-        edited, SETTINGS, seed=0, steps=4, supervision=RendererSupervision(terms, every=2)
-    )
-    assert [row["step"] for row in made.curve] == [2, 4]  # every row has every column
-    assert all({"spatial", "temporal", "image_pixel"} <= set(row) for row in made.curve)
-    assert not same(made, train_renderer(edited, SETTINGS, seed=0, steps=4))
-    nothing = train_renderer(edited, SETTINGS, seed=0, steps=4, supervision=RendererSupervision())
-    assert same(nothing, train_renderer(edited, SETTINGS, seed=0, steps=4))
 
 
 def test_refuses_what_cannot_be_supervised(edited):

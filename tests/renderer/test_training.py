@@ -52,16 +52,6 @@ def test_adaptation_to_a_new_actor_lowers_its_error(trained):
         assert torch.equal(old, new)
 
 
-def test_the_released_losses_alone_train_too():
-    settings = replace(PLAIN, pixel_weight=0.0, adversarial="hinge", augmentation=0.01)
-    clip = planted_clip(0, 3, texture=False)
-    made = train_renderer(
-        [clip], settings, seed=0, steps=2, perceptual=lambda a, b: (a - b).abs().mean()
-    )
-    assert "perceptual" in made.curve[-1]
-    assert "image_pixel" not in made.curve[-1]
-
-
 def test_refuses_bad_input(trained, clips):
     with pytest.raises(InputError, match="no clip"):
         train_renderer([], SETTINGS, seed=0, steps=1)

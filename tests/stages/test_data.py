@@ -24,11 +24,6 @@ def give_damage(monkeypatch, **damaged):
     monkeypatch.setattr(data, "make_faces", lambda workspace: SimpleNamespace(damaged=damaged))
 
 
-def test_a_corpus_without_damage_is_the_whole_one(corpus, monkeypatch):
-    give_damage(monkeypatch)
-    assert data.make_corpus(None) is corpus
-
-
 def test_clips_without_a_face_are_left_out_for_every_later_stage(corpus, monkeypatch):
     key = "M001/happy/level_1/001"
     give_damage(monkeypatch, **{key: "dark"})
@@ -40,8 +35,3 @@ def test_clips_without_a_face_are_left_out_for_every_later_stage(corpus, monkeyp
     assert usable.digest != corpus.digest
     [row] = usable.damaged
     assert (row.path, row.details, row.used) == (key, "dark", False)
-
-
-def test_an_actor_of_whom_nothing_is_left_has_no_role(corpus, monkeypatch):
-    give_damage(monkeypatch, **{clip.key: "dark" for clip in corpus.select(actor="W001")})
-    assert data.make_corpus(None).roles == {"M001": "train"}

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from spfem.corpus.protocol import Edit
-from spfem.errors import InputError
 from spfem.media.video import read_video, write_video
 from spfem.scales import load_scale
 from spfem.stages import edits
-from spfem.stages.edit_track import EditTrack
 
 EDITS = tuple(
     Edit("intra", f"{actor}/neutral/level_1/004", f"{actor}/happy/level_3/005", "happy", actor)
@@ -80,18 +78,3 @@ def test_other_models_are_another_stage(world, what):
     world.words[what] = "other"
     assert edits.make_edits(world.workspace, "ned").digest != before
     assert len(world.rendered) == 4
-
-
-def test_evaluation_settings_do_not_render_again(world):
-    from dataclasses import replace
-
-    before = edits.make_edits(world.workspace, "ned").digest
-    scale = world.workspace.scale
-    world.workspace.scale = replace(scale, evaluation=replace(scale.evaluation, resamples=7))
-    assert edits.make_edits(world.workspace, "ned").digest == before
-
-
-def test_damaged_track_is_named(tmp_path):
-    (tmp_path / "x-track.npz").write_bytes(b"half")
-    with pytest.raises(InputError, match="no track of an edit"):
-        EditTrack.load(tmp_path / "x-track.npz")

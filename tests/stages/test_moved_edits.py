@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +9,6 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import Edit
-from spfem.errors import CorpusError
 from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
 from spfem.head import load_head_model
 from spfem.media.video import read_video, write_video
@@ -180,35 +177,3 @@ def test_a_second_run_makes_nothing_and_a_killed_one_goes_on(world):
     moved_edits.make_moved_edits(world.workspace)
     assert len(world.made) == done + 1
     assert made.rows["habit"].track_file(made.edits[0]).exists()
-
-
-def test_another_manipulator_remakes_only_what_it_decides(world):
-    before = moved_edits.make_moved_edits(world.workspace)
-    world.digests["manipulator"] = "other"
-    after = moved_edits.make_moved_edits(world.workspace)
-    changed = {row for row in ROWS if before.rows[row].digest != after.rows[row].digest}
-    assert changed == {"ned", "ned_renderer_ned"}
-
-
-def test_a_corpus_without_truth_has_nothing_to_show(world, monkeypatch, tmp_path):
-    recordings = Corpus(Path("nowhere"), "mead", 30, (), {"A": "target"}, "d")
-    monkeypatch.setattr(moved_edits, "make_corpus", lambda _: recordings)
-    assert moved_edits.moved_edits(world.workspace) == ()
-    with pytest.raises(CorpusError, match="no true counterparts"):
-        moved_edits.make_moved_edits(world.workspace)
-
-
-def test_true_codes_follow_the_units_of_both_videos(world):
-    source = world.corpus.clips[0]
-    found = counterparts.true_codes(world.workspace, source, "angry")
-    assert found == pytest.approx(OWN + 0.3, abs=1e-5)
-    assert counterparts.true_codes(world.workspace, source, "sad") is None
-    assert counterparts.true_codes(world.workspace, source, "neutral") == pytest.approx(OWN)
-
-
-def test_only_the_wished_emotions_with_a_true_edit_are_shown(world, monkeypatch):
-    sad = replace(world.edits[0], emotion="sad")
-    monkeypatch.setattr(moved_edits, "edit_protocol", lambda *_, **__: (*world.edits, sad))
-    assert moved_edits.moved_edits(world.workspace) == world.edits
-    world.corpus.clips[0].counterpart("angry")[0].unlink()
-    assert moved_edits.moved_edits(world.workspace) == world.edits[1:]

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
-from spfem.errors import SettingsError
 from spfem.face.differentiable import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.settings import SpatialSettings, TemporalSettings
-from spfem.supervision.heads import PLACES, HeadLosses, middle_frames
+from spfem.supervision.heads import PLACES, HeadLosses
 from spfem.training import step_generator
 from tests.supervision.made_up import make_edit
 
@@ -49,19 +48,6 @@ def make_losses(renderer, spatial=None, temporal=None, *, frames=2, windows=1, s
         windows=windows,
         seed=seed,
     )
-
-
-@pytest.mark.parametrize(
-    ("window", "count", "wanted"),
-    [(10, 1, [5]), (10, 3, [4, 5, 6]), (10, 5, [3, 4, 5, 6, 7]), (10, 10, list(range(10)))],
-)
-def test_frames_lie_around_the_middle(window, count, wanted):
-    assert list(middle_frames(window, count)) == wanted
-
-
-def test_a_metric_of_longer_windows_is_refused():
-    with pytest.raises(SettingsError, match="11 frames in a row"):
-        middle_frames(10, 11)
 
 
 class Recorder:
@@ -126,18 +112,6 @@ def test_values_are_those_of_the_metrics(renderer, metrics):
     torch.testing.assert_close(values["spatial"].detach(), wanted, rtol=1e-3, atol=0)
 
 
-def test_shared_heads_are_drawn_once(renderer, metrics):
-    spatial, temporal = metrics
-    drawn = []
-
-    def count(identity, expression):
-        drawn.append(len(expression))
-        return renderer(identity, expression)
-
-    make_losses(count, spatial, temporal, frames=2)(make_edit())
-    assert drawn == [6, 6]  # frames 3 to 7 of the first window, the middle one of the second
-
-
 def test_gradient_reaches_compared_frames_of_the_generated_side_only(renderer, metrics):
     spatial, temporal = metrics
     before = {
@@ -164,16 +138,3 @@ def test_gradient_reaches_compared_frames_of_the_generated_side_only(renderer, m
         assert all(parameter.grad is None for parameter in metric.parameters())
         for name, tensor in metric.state_dict(prefix=str(id(metric))).items():
             assert torch.equal(before[name], tensor), name
-
-
-def test_places_depend_on_seed_and_step_alone(renderer, metrics):
-    spatial, _ = metrics
-
-    def value(seed, step):
-        edit = make_edit(step=step)
-        return make_losses(renderer, spatial, seed=seed)(edit)["spatial"].item()
-
-    first = value(3, 7)
-    torch.rand(5)
-    assert value(3, 7) == first
-    assert len({first, value(3, 8), value(4, 7)}) == 3

@@ -91,10 +91,6 @@ def supervise(supervisors, clips, settings=SETTINGS):
     return supervise_manipulator(supervisors, settings, load_head_model(), clips[0])
 
 
-def test_nothing_supervises_plain_ned(clips):
-    assert supervise(Supervisors(), clips) is None
-
-
 def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
     tmp_path, monkeypatch, supervisors, clips
 ):
@@ -149,12 +145,3 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, supervisors, cli
     assert changed(supervisors) == ({"spatial"}, False)
     CrossModalCoherence(CROSS_MODAL).save(tmp_path / "cross.safetensors")
     assert changed(supervisors) == ({"spatial", "cross_modal"}, False)
-
-
-def test_a_method_lists_only_what_it_uses(supervisors, clips):
-    heads = supervise(replace(supervisors, cross_modal=None), clips)
-    assert not any("pairs" in name or name in ("cross_modal", "banks") for name in heads.inputs)
-    pairs = supervise(replace(supervisors, spatial=None, temporal={}), clips)
-    assert list(pairs.settings["weights"]) == ["paired", "consistency"]
-    assert set(pairs.inputs) == {"code of pairs", "cross_modal", "banks"}
-    assert "heads" not in pairs.settings

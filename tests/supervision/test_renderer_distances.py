@@ -7,14 +7,10 @@ import pytest
 import torch
 
 from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.renderer.pairs import PairSupervision
-from spfem.renderer.supervision import RendererSupervision
-from spfem.renderer.training import train_renderer
 from spfem.supervision import renderer_distances
 from spfem.supervision.renderer_distances import hold_distances
 from tests.correlation.crossmodal.planted import SMALL
-from tests.renderer.planted import SETTINGS, planted_clip
-from tests.renderer.test_pairs import COUNT, planted_pairs
+from tests.renderer.test_pairs import planted_pairs
 
 
 @pytest.fixture
@@ -55,22 +51,3 @@ def test_value_is_the_mean_of_the_distances_one_by_one(metric, monkeypatch, at_o
     value.backward()
     assert pictures.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in metric.parameters())
-
-
-def test_no_pairs_need_no_embedding(metric):
-    assert callable(hold_distances(metric, planted_pairs(0)))
-
-
-def test_training_with_the_metric_leaves_it_untouched(metric):
-    before = {key: value.clone() for key, value in metric.state_dict().items()}
-    pairs = crossing_pairs()
-    supervision = PairSupervision(pairs, 1.0, 1.0, hold_distances(metric, pairs))
-    clips = [planted_clip(9, 8)]
-    made = train_renderer(
-        clips, SETTINGS, seed=0, steps=2, supervision=RendererSupervision(pairs=supervision)
-    )
-    assert np.isfinite(made.curve[0]["consistency"])
-    assert not metric.training
-    for key, value in metric.state_dict().items():
-        assert torch.equal(value, before[key]), key
-    assert len(pairs) == COUNT

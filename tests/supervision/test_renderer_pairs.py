@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 
 from spfem.chain import mouth_centres
 from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
-from spfem.errors import ShapeError
 from spfem.face.track_file import FaceTrack
 from spfem.settings import RendererSettings
 from spfem.supervision.renderer_pairs import collect_pairs, draw_pairs
@@ -112,26 +108,6 @@ def test_draws_pairs_of_different_emotions_that_were_retrieved():
             assert (bank.emotion[between], bank.first[between]) == (0, bank.first[source])
 
 
-def test_few_pairs_are_drawn_with_the_seed():
-    bank = planted_bank()
-    few = [draw_pairs(bank, 7, seed) for seed in (0, 0, 1)]
-    assert len(few[0].source) == 7
-    assert np.array_equal(few[0].source, few[1].source)
-    assert np.array_equal(few[0].target, few[1].target)
-    assert not np.array_equal(few[0].source, few[2].source)
-
-
-def test_a_silent_bank_gives_no_pairs_and_empty_arrays():
-    bank = planted_bank()
-    nothing = nearest_below(np.full((STARTS, STARTS), 9.0), 2.0, 3)
-    none = {"happy": nothing, "sad": nothing}
-    drawn = draw_pairs(replace(bank, from_neutral=none, to_neutral=none), 5, 0)
-    assert len(drawn.source) == 0
-    pairs = collect(drawn)
-    assert len(pairs) == 0
-    assert pairs.conditions.shape == (0, 4, SIDE, SIDE, 10)
-
-
 def test_collected_pairs_show_the_source_on_the_retrieved_frames():
     bank = planted_bank()
     drawn = draw_pairs(bank, 1000, 0)
@@ -157,16 +133,3 @@ def test_collected_pairs_show_the_source_on_the_retrieved_frames():
     assert np.array_equal(pairs.target_label, bank.emotion[drawn.target])
     # 1 / (1 + (d + d') / 2), for 0.5 alone and 0.5 by way of 1.5
     assert {round(float(w), 4) for w in pairs.weights} == {0.8, 0.5714, 0.5}
-
-
-def test_refuses_windows_that_are_too_short():
-    with pytest.raises(ShapeError, match="windows of the audio bank have 6 frames"):
-        collect(draw_pairs(planted_bank(), 3, 0), frames=5)
-
-
-def test_frames_of_a_track_keep_what_belongs_to_the_clip():
-    part = TRACKS[HAPPY].take_frames(np.array([3, 5]))
-    assert len(part) == 2
-    assert part.fps == 25.0
-    assert part.identity.shape == (3,)
-    assert part.expression[:, 0].tolist() == [103, 105]

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
-from spfem.correlation.crossmodal.retrieval import retrieve
-from spfem.errors import CorpusError
+from spfem.correlation.crossmodal.retrieval import retrieve_all
 from spfem.manipulator.data import Windows
 from spfem.settings import EMOTIONS
 from spfem.supervision.retrieved_windows import RetrievedWindows
@@ -112,7 +111,7 @@ def test_candidates_are_those_of_the_banks_window_by_window(banks):
             ]
             wanted = []
             if known is not None and (known[0].emotion == label).any():
-                found = retrieve(known[0], known[1], emotion)
+                found = retrieve_all(known[0], emotion, np.array([known[1]]))
                 wanted = [
                     (
                         place(known[0], window),
@@ -159,27 +158,3 @@ def test_a_drawn_pair_is_one_of_the_candidates_and_all_come_up(banks):
         count = int((table.window[row, EMOTIONS.index("happy")] >= 0).sum())
         assert columns == set(range(count))
     assert max(map(len, seen.values())) == 3
-
-
-def test_the_draw_depends_on_seed_and_step_alone(banks):
-    windows = make_windows()
-    batch = windows.take(torch.arange(len(windows)))
-    label = torch.full((len(windows),), EMOTIONS.index("happy"))
-
-    def draw(seed, step):
-        table = RetrievedWindows(banks, KEYS, windows, seed=seed)
-        return tuple(table.draw(batch, label, step).window.tolist())
-
-    assert draw(0, 5) == draw(0, 5)
-    assert len({draw(seed, step) for seed in range(2) for step in range(5)}) > 5
-
-
-def test_banks_of_other_windows_are_refused(banks):
-    with pytest.raises(CorpusError, match="windows of 4 frames, the manipulator of 5"):
-        RetrievedWindows(banks, KEYS, make_windows(window=5), seed=0)
-    fewer = {key: frames for key, frames in FRAMES.items() if key != "A/sad/1"}
-    with pytest.raises(CorpusError, match="clip A/sad/1 that is not trained on"):
-        RetrievedWindows(banks, tuple(fewer), make_windows(fewer), seed=0)
-    shorter = {**FRAMES, "B/sad/1": 4}
-    with pytest.raises(CorpusError, match="clip B/sad/1"):
-        RetrievedWindows(banks, KEYS, make_windows(shorter), seed=0)

@@ -36,19 +36,6 @@ def test_every_supervision_of_a_method_has_its_weight_in_both_networks(name):
         }
 
 
-def test_losses_of_ned_come_first_and_are_the_same_in_every_method():
-    scale = load_scale("full")
-    table = loss_weights(scale)
-    for network, names in PLAIN.items():
-        rows = table[table.network == network]
-        assert list(rows.loss[: len(names)]) == names
-        shown = rows.iloc[: len(names), 2:]
-        assert (shown.nunique(axis=1) == 1).all()
-        assert list(shown.columns) == [method.title for method in METHODS.values()]
-    cycle = table[(table.network == "manipulator") & (table.loss == "cycle")]
-    assert cycle["NED"].item() == scale.manipulator.cycle_weight
-
-
 def test_defaults_are_those_of_the_papers():
     table = loss_weights(load_scale("paper")).set_index(["network", "loss"])["NED + all"]
     wanted = {"spatial": 0.1, "paired": 10.0, "consistency": 1.0, "mouth": 1.0}

@@ -10,10 +10,6 @@ from spfem.corpus.synthetic.look import Look
 
 Colour = tuple[float, float, float]
 
-HAIR_STYLES = (
-    "short", "shaved", "bald", "parted", "long", "curly", "curls", "afro", "bun", "bob", "fringe",
-)  # fmt: skip
-BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 CLOTHES = ("plain", "stripes", "collar")
 
 
@@ -27,9 +23,9 @@ class Appearance:
         iris: colour of the iris.
         hair: colour of hair, brows and beard.
         grey: share of grey hair, 0 to 1.
-        hair_style: one of `HAIR_STYLES`.
+        hair_style: short, shaved, bald, parted, long, curly, curls, afro, bun, bob or fringe.
         recession: how far the hairline stands back, 0 to 1.
-        beard: one of `BEARDS`.
+        beard: none, stubble, moustache, goatee or full.
         brow_thickness: 1 is average.
         brow_arch: 0 straight, 1 arched.
         lash: darkness of lashes and lid line, 0 to 1.

@@ -6,7 +6,6 @@ import numpy as np
 
 from spfem.corpus.synthetic.visemes import VISEME_NAMES, unit_vector
 from spfem.errors import SettingsError
-from spfem.face_units import FACE_UNIT_NAMES
 from spfem.settings import EMOTIONS
 
 _APEX: dict[str, dict[str, float]] = {
@@ -74,11 +73,6 @@ _JAW = unit_vector({"jawOpen": 1, "mouthLowerDown": 1, "mouthUpperUp": 1}) > 0
 _ROUND = unit_vector({"mouthPucker": 1, "mouthFunnel": 1}) > 0
 _OPENING = _JAW | _ROUND  # part the lips, so a closure stops them
 _WIDENING = unit_vector({"mouthSmile": 1, "mouthStretch": 1, "mouthDimple": 1, "mouthFrown": 1}) > 0
-MOUTH: np.ndarray = np.array(
-    [name.startswith(("mouth", "jaw", "tongue")) for name in FACE_UNIT_NAMES]
-)
-"""Which units belong to the mouth, bool (52,)."""
-
 _PRESSING = unit_vector({"mouthPress": 1, "mouthShrugLower": 1}) > 0  # needs lips that meet
 
 _CLOSED = np.array([{"PP": 1.3, "FF": 1.1}.get(name, 0.0) for name in VISEME_NAMES])

@@ -112,7 +112,7 @@ class ImageEncoder(nn.Module):
     """Embeds face crops (B, 3, H, W) RGB in [-1, 1] by a ResNet-18.
 
     Departs from the released code: the ImageNet statistics are applied inside, and nothing is
-    downloaded (`ResNet18.load_imagenet` takes the user's own weights).
+    downloaded.
     """
 
     mean: Tensor

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.checkpoints import load_weights
 from spfem.correlation.crossmodal.norm import BatchNorm2d
 
 
@@ -69,24 +65,3 @@ class ResNet18(nn.Module):
         for level in range(4):
             features = self.get_submodule(f"layer{level + 1}")(features)
         return features
-
-    def load_imagenet(
-        self, tensors: Mapping[str, Tensor], source: Path | str = "of ImageNet"
-    ) -> None:
-        """Take the trunk of a ResNet-18 learned on ImageNet; its classifier `fc` is ignored.
-
-        Args:
-            tensors: by the usual names; the counters of batch norms, which nothing reads, may
-                be missing.
-            source: file or name for the error.
-
-        Raises:
-            CheckpointError: if entries are missing, surplus or of another size.
-        """
-        kept = {
-            name: value
-            for name, value in self.state_dict().items()
-            if name.startswith("fc.") or name.endswith("num_batches_tracked")
-        }
-        trunk = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
-        load_weights(self, kept | trunk, source)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from spfem.correlation.crossmodal.bank import NEUTRAL, AudioBank, Nearest
-from spfem.errors import ShapeError
 from spfem.settings import EMOTIONS
 
 
@@ -36,18 +35,6 @@ class Candidates:
     def found(self) -> np.ndarray:
         """(N,) bool, whether a source window has a candidate."""
         return self.window[:, 0] >= 0
-
-
-def retrieve(bank: AudioBank, window: int, emotion: str) -> Candidates:
-    """Candidates of one source window for a target emotion, as `retrieve_all` with N = 1.
-
-    Raises:
-        ShapeError: if the bank has no such window.
-        CorpusError: if the bank has no window of the emotion.
-    """
-    if not 0 <= window < len(bank.clip):
-        raise ShapeError(f"window must lie in 0..{len(bank.clip) - 1}, found {window}")
-    return retrieve_all(bank, emotion, np.array([window]))
 
 
 def retrieve_all(bank: AudioBank, emotion: str, windows: np.ndarray | None = None) -> Candidates:

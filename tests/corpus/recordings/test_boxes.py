@@ -41,12 +41,6 @@ def test_reserved_but_never_filled(whole, tmp_path):
         assert "moov" in why_cut_off(cut)
 
 
-def test_bytes_behind_the_last_box_are_harmless(whole):
-    with whole.open("ab") as file:
-        file.write(b"\0" * 5)
-    assert why_cut_off(whole) == ""
-
-
 def test_other_formats_are_left_to_the_decoder(tmp_path):
     path = tmp_path / "really.mp4"
     path.write_bytes(b"RIFF\x10\0\0\0AVI LIST" + b"x" * 64)

@@ -6,10 +6,8 @@ import os
 import pytest
 
 from spfem.__main__ import main
-from spfem.corpus.recordings.report import actor_rows, count_pairs, list_products
-from spfem.corpus.recordings.survey import survey_folder
 from spfem.settings import EMOTIONS
-from tests.corpus.made_up import lay_out_mead, lay_out_table, takes_of
+from tests.corpus.made_up import lay_out_mead, takes_of
 
 
 @pytest.fixture
@@ -57,18 +55,6 @@ def test_report_of_a_damaged_folder(root, tmp_path, capsys):
         "empty",
         "missing emotion",
     }
-
-
-def test_pairs_and_products_of_few_actors(tmp_path, recording):
-    root = lay_out_table(tmp_path / "own", takes_of(*recording, ["A"], numbers=(1, 4)))
-    survey = survey_folder(root)
-    assert count_pairs(survey) == {("A", emotion): 1 for emotion in EMOTIONS[1:]}
-    assert actor_rows(survey)[0]["sentences"] == 1 + len(EMOTIONS)
-    products = {one.name: one for one in list_products(survey)}
-    assert products["main results, intra-ID"].possible
-    assert not products["main results, cross-ID"].possible
-    assert not products["metrics: learning curves"].possible
-    assert not products["main results beside the papers' tables"].possible
 
 
 def test_errors(root, tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 from spfem.corpus.recordings import listing
 from spfem.corpus.recordings.listing import list_recordings
 from spfem.corpus.recordings.walk import walk_folder
-from spfem.errors import CorpusError, SettingsError
+from spfem.errors import SettingsError
 from tests.corpus.made_up import lay_out_mead, put, takes_of
 
 
@@ -38,13 +38,6 @@ def test_list_is_read_back(root, tmp_path, monkeypatch):
     assert made.clips[0].video == root / "M003/video/front/neutral/level_1/001.mp4"
 
 
-def test_recordings_are_only_read(root, tmp_path):
-    before = walk_folder(root).digest()  # of names, sizes and times
-    again(root, tmp_path / "data/mead-smoke/corpus")
-    again(root, tmp_path / "data/mead-smoke/corpus")
-    assert walk_folder(root).digest() == before
-
-
 def test_new_and_lost_clips_are_noticed(root, tmp_path, recording):
     folder = tmp_path / "list"
     made = list_recordings(root, folder)
@@ -65,14 +58,6 @@ def test_damage_is_kept_in_the_list(root, tmp_path):
     assert again(root, tmp_path / "list").damaged == made.damaged
 
 
-def test_moved_recordings_keep_their_digest(root, tmp_path):
-    made = list_recordings(root, tmp_path / "list")
-    moved = root.rename(tmp_path / "elsewhere")
-    there = again(moved, tmp_path / "list")
-    assert there.root == moved
-    assert there.digest == made.digest
-
-
 def test_results_of_another_folder_are_not_overwritten(root, tmp_path, recording):
     list_recordings(root, tmp_path / "list")
     other = lay_out_mead(tmp_path / "b/mead", takes_of(*recording, ["M003"], numbers=(1,)))
@@ -80,8 +65,8 @@ def test_results_of_another_folder_are_not_overwritten(root, tmp_path, recording
         list_recordings(other, tmp_path / "list")
 
 
-def test_nothing_usable_leaves_no_list(tmp_path):
-    (tmp_path / "mead").mkdir()
-    with pytest.raises(CorpusError, match="laid out neither"):
-        list_recordings(tmp_path / "mead", tmp_path / "list")
-    assert not (tmp_path / "list/corpus.json").exists()
+def test_recordings_are_only_read(root, tmp_path):
+    before = walk_folder(root).digest()  # of names, sizes and times
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    again(root, tmp_path / "data/mead-smoke/corpus")
+    assert walk_folder(root).digest() == before

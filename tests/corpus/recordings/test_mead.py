@@ -51,13 +51,6 @@ def test_variants(tmp_path, video, audio):
     assert (clip.key, clip.video, clip.audio) == ("M003/sad/level_3/002", video, audio)
 
 
-def test_the_folder_of_one_actor(tmp_path):
-    found = find(tmp_path / "W015", "video/front/sad/level_3/002.mp4", "audio/sad/level_3/002.m4a")
-    assert [(clip.actor, clip.audio) for clip in found.clips] == [
-        ("W015", "audio/sad/level_3/002.m4a")
-    ]
-
-
 def test_late_shared_sentences_of_disgusted(tmp_path):
     names = [
         f"{actor}/video/front/{emotion}/level_3/{number}.mp4"
@@ -73,24 +66,6 @@ def test_late_shared_sentences_of_disgusted(tmp_path):
     assert words["M003/happy/level_3/030"] == "happy-030"
     assert words["M005/disgusted/level_3/001"] == "shared-001"
     assert words["M005/disgusted/level_3/028"] == "disgusted-028"
-
-
-def test_what_is_not_used_is_counted(tmp_path):
-    found = find(
-        tmp_path,
-        "M003/video/front/contempt/level_3/001.mp4",
-        "M003/audio/contempt/level_3/001.m4a",
-        "M003/video/front/sad/level_1/001.mp4",
-        "M003/video/front/sad/level_2/001.mp4",
-        "M003/video/left_30/sad/level_3/001.mp4",
-    )
-    assert not found.clips
-    assert not found.damaged
-    assert found.unused == {
-        "emotion contempt": 1,
-        "other levels than 1 (neutral) and 3": 2,
-        "other views than front": 1,
-    }
 
 
 def test_duplicates_strangers_and_lonely_sound(tmp_path):

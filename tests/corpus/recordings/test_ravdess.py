@@ -44,13 +44,6 @@ def test_sound_beside_a_silent_video(tmp_path):
     ]
 
 
-def test_the_video_with_sound_is_preferred(tmp_path):
-    stem = "Actor_02/0{}-01-04-02-01-02-02.{}"
-    names = [stem.format(1, "mp4"), stem.format(2, "mp4"), stem.format(3, "wav")]
-    (clip,) = find(tmp_path, *names).clips
-    assert (clip.video, clip.audio) == (names[0], None)
-
-
 def test_what_is_not_used_or_wrong(tmp_path):
     found = find(
         tmp_path,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spfem.corpus.recordings.roles import protocol_roles, roles_of, share_out
+from spfem.corpus.recordings.roles import protocol_roles, share_out
 
 
 @pytest.mark.parametrize("count", range(1, 60))
@@ -15,22 +15,6 @@ def test_shared_out(count):
     assert count == 1 or "train" in values
     targets = [actor for actor, role in roles.items() if role == "target"]
     assert targets == sorted(roles)[-len(targets) :]
-
-
-def test_targets_are_those_who_can_be_edited():
-    unknown = dict.fromkeys("ABCDEFGHI")
-    for editable in ("AB", "BCI", "ABCDEFGHI"):
-        roles = roles_of("own", unknown, editable)
-        targets = {actor for actor, role in roles.items() if role == "target"}
-        assert targets <= set(editable)
-        assert len(targets) == min(3, len(editable))
-    assert "target" in roles_of("own", unknown, "").values()
-
-
-def test_own_roles_count():
-    roles = roles_of("own", {"A": "target", "B": "train", "C": None}, "ABC")
-    assert (roles["A"], roles["B"]) == ("target", "train")
-    assert set(roles) == {"A", "B", "C"}
 
 
 def test_papers_roles():

@@ -2,17 +2,14 @@
 
 import os
 import shutil
-from fractions import Fraction
 
 import pytest
 
 from spfem.corpus.clips import Corpus
-from spfem.corpus.recordings.survey import WITHOUT_ROLE, most_common_rate, survey_folder
-from spfem.errors import CorpusError
+from spfem.corpus.recordings.survey import survey_folder
 from spfem.media.video import read_video
 from spfem.settings import EMOTIONS
 from tests.corpus.made_up import (
-    RATE,
     lay_out_asccl,
     lay_out_mead,
     lay_out_ravdess,
@@ -87,12 +84,6 @@ def test_clips_of_another_rate_are_left_out(tmp_path, recording):
     assert len(survey.clips) == 2 * len(EMOTIONS) - 1
 
 
-def test_nearly_equal_rates_are_one():
-    ntsc = Fraction(30000, 1001)
-    assert most_common_rate([Fraction(25), Fraction(25), ntsc, ntsc, Fraction(30)]) == ntsc
-    assert most_common_rate([]) is None
-
-
 def test_hostile_folder(tmp_path, recording):
     """Every kind of damage at once: each in the table, the rest processed, nothing lost."""
     root = lay_out_mead(tmp_path / "mead", takes_of(*recording, ["M003", "M005", "W021"]))
@@ -139,49 +130,6 @@ def test_hostile_folder(tmp_path, recording):
     assert len(survey.clips) == whole - 4 + 1
     assert survey.ignored == 4
     assert "M005/sad/level_3/ünder the  sea" in {one.clip.key for one in survey.clips}
-
-
-def test_sound_inside_the_video(tmp_path, recording):
-    root = lay_out_mead(tmp_path, takes_of(*recording, ["M003"], numbers=(1,)))
-    shutil.rmtree(root / "M003/audio")
-    clip = survey_folder(root).corpus().clips[0]
-    assert clip.audio == clip.video
-    assert len(read_video(clip.audio, sample_rate=RATE).audio) > RATE // 2
-
-
-def test_actors_outside_the_protocol_are_counted(tmp_path, recording):
-    takes = takes_of(*recording, ["M003", "M005", "M013"], numbers=(1, 17))
-    survey = survey_folder(lay_out_mead(tmp_path, takes))
-    assert set(survey.roles) == {"M003", "M005"}
-    assert survey.unused == {WITHOUT_ROLE: 2 * len(EMOTIONS)}
-
-
-def test_target_without_clips_to_learn_from(tmp_path, recording):
-    takes = takes_of(*recording, ["M003", "M009", "M005"], numbers=(1, 17))
-    root = lay_out_mead(tmp_path, takes)
-    (root / "M003/video/front/neutral/level_1/017.mp4").unlink()
-    (root / "M003/audio/neutral/level_1/017.m4a").unlink()
-    survey = survey_folder(root)
-    assert survey.roles == {"M005": "train", "M009": "target"}
-    assert [one.path for one in survey.damaged] == ["M003"]
-    assert survey.unused == {WITHOUT_ROLE: 2 * len(EMOTIONS) - 1}
-
-
-def test_no_usable_clip(tmp_path, recording):
-    root = lay_out_mead(tmp_path, takes_of(*recording, ["M003"], numbers=(1,)))
-    for path in root.rglob("*.mp4"):
-        path.unlink()
-        path.write_bytes(b"")
-    survey = survey_folder(root)
-    assert len(survey.damaged) == len(EMOTIONS)
-    with pytest.raises(CorpusError, match=r"no clip can be used; the first: .*empty"):
-        survey.corpus()
-
-
-def test_unknown_layout_says_what_to_do(tmp_path):
-    (tmp_path / "holiday.mp4").write_bytes(b"x")
-    with pytest.raises(CorpusError, match=r"1 videos were seen.*clips\.csv"):
-        survey_folder(tmp_path)
 
 
 @pytest.mark.slow

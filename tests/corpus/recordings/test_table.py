@@ -69,24 +69,6 @@ def test_bad_rows_are_named_and_the_rest_is_used(folder, line, reason):
     assert [clip.number for clip in found.clips] == ["2"]
 
 
-@pytest.mark.parametrize(
-    ("cells", "reason"), [("4,,", "bad level"), ("x,,", "bad level"), (",,boss", "unknown role")]
-)
-def test_bad_optional_cells(folder, cells, reason):
-    found = find(folder, f"1,A,sad,s,a.mp4,{cells}", head=HEAD + ",level,audio,role")
-    assert [one.reason for one in found.damaged] == [reason]
-
-
-def test_absolute_path_inside_is_fine(folder):
-    assert find(folder, f"1,A,sad,s,{folder.resolve() / 'a.mp4'}").clips[0].video == "a.mp4"
-
-
-def test_duplicates_and_spare_videos(folder):
-    found = find(folder, "1,A,sad,s,a.mp4", "1,A,sad,t,a.mp4")
-    assert [one.reason for one in found.damaged] == ["duplicate"]
-    assert found.unused == {"videos that clips.csv does not name": 1}
-
-
 def test_two_roles_for_one_actor(folder):
     with pytest.raises(CorpusError, match=r"line 3: actor A has the role 'target'.*'train'"):
         find(
@@ -104,13 +86,3 @@ def test_tables_that_cannot_be_used(folder):
         find(folder)
     with pytest.raises(CorpusError, match="cannot be read as a table"):
         find(folder, "ü", encoding="latin-1")
-
-
-def test_paths_that_are_written_through_a_link_lie_in_the_corpus(folder, tmp_path_factory):
-    link = tmp_path_factory.mktemp("elsewhere") / "linked"
-    link.symlink_to(folder)
-    rows = [f"one,A,sad,x,{link / 'a.mp4'}", f"two,A,sad,y,{folder / 'a.mp4'}"]
-    for root in (link, folder):
-        found = find(root, *rows)
-        assert [clip.video for clip in found.clips] == ["a.mp4", "a.mp4"]
-        assert not found.damaged

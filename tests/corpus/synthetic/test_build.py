@@ -7,8 +7,7 @@ import pytest
 
 from spfem.corpus.synthetic import build
 from spfem.corpus.synthetic.build import build_synthetic_corpus
-from spfem.errors import ArtifactError, SettingsError
-from spfem.media.probe import probe_video
+from spfem.errors import ArtifactError
 from spfem.settings import EMOTIONS, CorpusSettings
 
 SETTINGS = CorpusSettings(
@@ -38,30 +37,6 @@ def test_the_corpus_has_every_clip_and_counterpart_in_its_place(corpus):
             assert video.exists() == arrays.exists() == (emotion != clip.emotion)
     for clip in corpus.select(role="held_out"):
         assert not any(clip.counterpart(emotion)[0].exists() for emotion in EMOTIONS)
-
-
-def test_counterparts_of_edited_clips_only(tmp_path):
-    settings = replace(SETTINGS, own_sentences=1, counterparts="edited")
-    takes = build.plan_takes(tmp_path, settings)
-    filmed = [take.clip for take in takes if take.counterparts]
-    assert [(clip.emotion, clip.number) for clip in filmed] == [("neutral", "004")]
-    everything = build.plan_takes(tmp_path, replace(settings, counterparts="all"))
-    assert [take.seed for take in takes] == [take.seed for take in everything]
-    with pytest.raises(SettingsError, match="counterparts"):
-        replace(SETTINGS, counterparts="some")
-
-
-def test_truth_and_video_have_the_same_frames(corpus):
-    for clip in corpus.clips[::3]:
-        facts = probe_video(clip.video)
-        with np.load(clip.truth) as truth:
-            frames = len(truth["face_units"])
-            assert facts.frames == frames
-            assert (facts.width, facts.height) == (32, 32)
-            assert truth["landmarks_3d"].shape == (frames, 478, 3)
-            assert truth["landmarks_2d"].shape == (frames, 478, 2)
-            assert len(truth["frame_of_reference"]) == len(truth["viseme"]) == frames
-            assert abs(truth["phoneme_end_seconds"][-1] * corpus.fps - frames) <= 1
 
 
 def test_a_counterpart_changes_the_face_and_nothing_else(corpus):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.correlation.crossmodal.batches import BatchDraw
-from spfem.correlation.crossmodal.samples import FrameSamples, collect_samples, tabulate_frames
-from spfem.errors import CorpusError
+from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 
@@ -36,15 +35,6 @@ def test_a_batch_is_of_one_actor_and_emotion_and_all_groups_are_drawn(material):
     assert seen == {(actor, emotion) for actor in "AB" for emotion in ("happy", "sad")}
 
 
-def test_a_batch_holds_distinct_samples_of_the_paths(material):
-    table, samples = material
-    known = set(zip(samples.source, samples.target, strict=True))
-    batch = BatchDraw(table, samples, SMALL)(np.random.default_rng(0))
-    drawn = list(zip(batch.source, batch.target, strict=True))
-    assert len(set(drawn)) == len(drawn)
-    assert set(drawn) <= known
-
-
 def test_the_mask_is_what_a_plain_loop_finds(material):
     table, samples = material
     settings = replace(SMALL, false_negative_frames=2)
@@ -71,12 +61,3 @@ def test_the_released_draw_repeats_others_but_never_the_anchor_and_masks_nothing
     assert len(drawn) == 200
     assert len(set(drawn)) < 200
     assert drawn[0] not in drawn[1:]
-
-
-def test_small_groups_are_used_whole_and_a_single_sample_is_refused(material):
-    table, samples = material
-    batch = BatchDraw(table, samples, replace(SMALL, batch_size=1000))(np.random.default_rng(0))
-    assert len(batch.source) == (samples.group == samples.group[0]).sum()
-    alone = FrameSamples(np.array([0]), np.array([40]), np.array([0]), ("A/happy",))
-    with pytest.raises(CorpusError, match="A/happy"):
-        BatchDraw(table, alone, SMALL)

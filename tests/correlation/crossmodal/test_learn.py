@@ -11,8 +11,6 @@ from spfem.correlation.crossmodal.learn import learn_joint, learn_single
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.retrieval import retrieve_all
 from spfem.errors import CorpusError
-from spfem.evaluation.retrieval import measure_retrieval
-from spfem.scales import load_scale
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 ROLES = {"A": "train", "B": "held_out"}
@@ -90,22 +88,6 @@ def test_banks_are_measured_once_an_actor_and_answer(learned):
     (folder / "banks" / "B.npz").unlink()
     measure_banks(path, signals, clips, folder / "banks", 5, inputs=INPUTS)
     assert {key[0] for key, _ in asked[count:]} == {"B"}
-
-
-def test_the_table_has_all_pairs_of_modalities_states_and_splits(learned):
-    _, path, signals, _, pairs, clocks, _ = learned
-    scale = load_scale("smoke")
-    table = measure_retrieval(
-        signals, pairs, ROLES, clocks, {"after": {"expression": {0: path}}}, SETTINGS, scale
-    )
-    assert len(table) == 2 * 2 * 2 * 2
-    assert set(table.state) == {"before", "after"}
-    assert set(table.split) == {"train", "held_out"}
-    assert (table.recall_at_5 >= table.recall_at_1).all()
-    assert (table.ci_low <= table.recall_at_1).all()
-    assert table.chance_at_1.between(0.03, 0.15).all()
-    heard = table[(table["query"] == "audio") & (table.target == "audio")]
-    assert (heard[heard.state == "after"].recall_at_1 > heard.chance_at_1.max()).all()
 
 
 def test_nobody_to_learn_from_is_refused(learned, tmp_path):

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from spfem.correlation.crossmodal.losses import (
-    ScaleLayer,
     consistency_loss,
     mean_distances,
     pair_loss,
@@ -43,40 +42,11 @@ def test_pair_loss_equals_the_formula_written_out(mode):
     assert matrix[2, 4].item() == pytest.approx(slow_distance(u[2], v[4], mode), rel=1e-12)
 
 
-def test_masking_leaves_the_positive_in():
-    u, v = embeddings()
-    diagonal = torch.eye(6, dtype=torch.bool)
-    torch.testing.assert_close(pair_loss(u, v, mask=diagonal)[0], pair_loss(u, v)[0])
-    assert pair_loss(u, v, mask=torch.ones(6, 6, dtype=torch.bool))[0] == 0
-
-
-def test_masked_rows_are_cross_entropies_over_what_is_left():
-    u, v = embeddings()
-    mask = torch.rand(6, 6) < 0.4
-    total = 0.0
-    for n in range(6):
-        left = [m for m in range(6) if m == n or not mask[n, m]]
-        likenesses = {m: math.exp(-slow_distance(u[n], v[m], "l2")) for m in left}
-        total -= math.log(likenesses[n] / sum(likenesses.values())) / 6
-    assert pair_loss(u, v, mask=mask)[0].item() == pytest.approx(total, rel=1e-12)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_pair_loss_gradient_is_right(mode):
     u, v = (rows.requires_grad_() for rows in embeddings(count=3))
     mask = torch.eye(3, dtype=torch.bool).roll(1, 0)
     assert torch.autograd.gradcheck(lambda a, b: pair_loss(a, b, mode=mode, mask=mask), (u, v))
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_order_of_pairs_does_not_matter(mode):
-    u, v = embeddings()
-    mask = torch.rand(6, 6) < 0.3
-    order = torch.randperm(6)
-    loss, distances = pair_loss(u, v, mode=mode, mask=mask)
-    turned, moved = pair_loss(u[order], v[order], mode=mode, mask=mask[order][:, order])
-    torch.testing.assert_close(turned, loss)
-    torch.testing.assert_close(moved, distances[order][:, order])
 
 
 def test_random_embeddings_give_chance():
@@ -103,17 +73,6 @@ def test_paired_distances_are_the_diagonal_and_safe_at_zero():
     assert torch.equal(u.grad, torch.zeros_like(u))
 
 
-def test_small_distances_survive_single_precision():
-    rows = torch.full((64, 128), 0.9)
-    moved = rows + 1e-4
-    torch.testing.assert_close(
-        pairwise_distances(rows, moved),
-        torch.full((64, 64), 1e-4 * math.sqrt(128)),
-        rtol=1e-2,
-        atol=0,
-    )
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_mean_distances_equal_a_double_loop(mode):
     u, v = embeddings()
@@ -131,18 +90,6 @@ def test_mean_distances_equal_a_double_loop(mode):
     assert not found[1].requires_grad
 
 
-def test_consistency_is_zero_where_visual_distances_are_calibrated():
-    visual = torch.rand(5, 5, dtype=torch.float64)
-    scale = ScaleLayer().double()
-    torch.testing.assert_close(scale(visual), visual)
-    with torch.no_grad():
-        scale.w.fill_(2.5)
-        scale.b.fill_(0.5)
-    audio = 2.5 * visual + 0.5
-    assert consistency_loss(audio, scale(visual)).item() == pytest.approx(0, abs=1e-12)
-    assert consistency_loss(audio + 3, scale(visual)).item() == pytest.approx(3)
-
-
 def test_softmax_consistency_equals_the_formula_and_ignores_offsets():
     audio, visual = torch.rand(2, 4, 4, dtype=torch.float64).unbind()
     total = 0.0
@@ -155,14 +102,6 @@ def test_softmax_consistency_equals_the_formula_and_ignores_offsets():
     loss = consistency_loss(audio, visual, form="softmax")
     assert loss.item() == pytest.approx(total, rel=1e-12)
     torch.testing.assert_close(consistency_loss(audio + 3, visual, form="softmax"), loss)
-
-
-@pytest.mark.parametrize("form", ["distance", "softmax"])
-def test_both_modalities_receive_the_consistency_gradient(form):
-    audio, visual = (torch.rand(4, 4).requires_grad_() for _ in range(2))
-    consistency_loss(audio, visual, form=form).backward()
-    assert audio.grad.abs().sum() > 0
-    assert visual.grad.abs().sum() > 0
 
 
 def test_wrong_arguments_are_named():

@@ -8,13 +8,11 @@ from spfem.correlation.crossmodal.retrieval_table import (
     ClipEmbeddings,
     RetrievalScores,
     direct_distances,
-    over_windows,
     relational_distances,
     retrieval_row,
     score_retrieval,
-    spoken_frames,
 )
-from spfem.errors import CorpusError, ShapeError
+from spfem.errors import ShapeError
 from spfem.statistics import cluster_bootstrap
 from tests.correlation.crossmodal.planted import PlantedPair
 
@@ -24,42 +22,6 @@ CLOCKS = {
     "A/neutral/1": np.array([-1, -0.5, 0.5, 1.5, 2.5, 3.5, 4.2, 4.6]),
     "A/happy/1": np.array([-1, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.2, 4.6]),
 }
-EXACT = [3, 5, 7, 9]  # of the spoken neutral frames 2 to 5
-
-
-def table_with(best):
-    distances = np.ones((8, 12))
-    for row, column in best.items():
-        distances[row, column] = 0
-    return distances
-
-
-def test_the_exact_moment_counts_and_its_neighbours_and_nothing_else():
-    for offset, wanted in ((0, 1), (1, 1), (-1, 1), (2, 0), (-2, 0)):
-        best = {row + 2: exact + offset for row, exact in enumerate(EXACT)}
-        scores = score_retrieval([PAIR], lambda pair, best=best: table_with(best), CLOCKS)
-        assert scores.hits[:, 0].mean() == wanted
-        assert len(scores.hits) == 4
-        np.testing.assert_allclose(scores.chance, 3 / 12)
-        assert set(map(tuple, scores.clusters)) == {("A", "A/neutral/1 A/happy/1")}
-
-
-def test_five_guesses_are_the_five_nearest():
-    distances = np.tile(np.arange(12.0), (8, 1))  # frames 0 to 4 are nearest to everything
-    scores = score_retrieval([PAIR], lambda pair: distances, CLOCKS)
-    assert scores.hits[:, 0].tolist() == [False] * 4
-    assert scores.hits[:, 1].tolist() == [True, True, False, False]
-
-
-def test_silence_is_asked_only_on_demand():
-    assert spoken_frames(CLOCKS["A/neutral/1"]).tolist() == [False] * 2 + [True] * 4 + [False] * 2
-    still = np.array([0.5, 1.0, 1.0, 1.0, 1.5, 2.0])
-    assert spoken_frames(still).tolist() == [True, True, False, True, True, False]
-    everything = score_retrieval([PAIR], lambda p: table_with({}), CLOCKS, spoken_only=False)
-    assert len(everything.hits) == 8
-    silent = {key: np.array([5.0, 5.1, 5.2]) for key in CLOCKS}
-    with pytest.raises(CorpusError, match="spoken"):
-        score_retrieval([PAIR], lambda pair: np.zeros((3, 3)), silent)
 
 
 def test_chance_is_what_random_distances_reach():
@@ -90,21 +52,6 @@ def test_spaces_that_differ_by_a_motion_and_a_scale_are_related_but_not_equal():
     np.testing.assert_allclose(np.diag(shifted), 0.5, atol=1e-4)
     with pytest.raises(ShapeError, match="20 and 19"):
         relational_distances(audio, ClipEmbeddings(source[:19], source))
-
-
-def test_windows_average_along_the_diagonal():
-    distances = np.random.default_rng(0).random((5, 7))
-    assert np.array_equal(over_windows(distances, 0), distances)
-    wanted = np.zeros((5, 7))
-    for row in range(5):
-        for column in range(7):
-            wanted[row, column] = np.mean(
-                [
-                    distances[min(max(row + n, 0), 4), min(max(column + n, 0), 6)]
-                    for n in (-2, -1, 0, 1, 2)
-                ]
-            )
-    np.testing.assert_allclose(over_windows(distances, 2), wanted)
 
 
 def test_a_row_is_the_mean_over_seeds_with_an_interval():

@@ -8,12 +8,11 @@ import pytest
 from spfem.correlation.crossmodal.samples import (
     ClipSignals,
     collect_samples,
-    shrink_faces,
     slice_audio,
     tabulate_frames,
 )
 from spfem.errors import CorpusError, ShapeError
-from tests.correlation.crossmodal.planted import SMALL, PlantedPair, planted_clips
+from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 
 def test_a_slice_starts_with_its_frame_even_where_the_rates_do_not_divide():
@@ -44,26 +43,6 @@ def test_sound_shorter_than_the_video_shortens_every_modality_alike():
     assert table.signals["expression"][row].tolist() == [7, 7]
 
 
-def test_sound_that_outlasts_the_picture_is_cut():
-    clip = ClipSignals(audio=np.zeros(32 * 9, np.float32), found=np.ones(7, bool))
-    table = tabulate_frames({"a": clip}, SMALL)
-    assert len(table.signals["audio"]) == len(table.found) == 7
-
-
-def test_runs_stay_in_their_clip():
-    clip = ClipSignals(expression=np.zeros((4, 2)))
-    table = tabulate_frames({"a": clip, "b": clip}, SMALL)
-    rows = np.array([0, 2, 3, 4, 7])
-    assert table.runs(rows, 2).tolist() == [[0, 1], [2, 3], [3, 3], [4, 5], [7, 7]]
-    assert table.runs(rows, 3, ending=True).tolist() == [
-        [0, 0, 0],
-        [0, 1, 2],
-        [1, 2, 3],
-        [4, 4, 4],
-        [5, 6, 7],
-    ]
-
-
 def test_samples_are_the_path_entries_that_can_be_used():
     clips, pairs, _ = planted_clips(("A",), 1, ("happy",))
     pair = pairs.pairs[0]
@@ -77,26 +56,6 @@ def test_samples_are_the_path_entries_that_can_be_used():
     wanted = [(s, 30 + t) for s, t in pair.path if s != 3 and t < last]
     assert list(zip(samples.source, samples.target, strict=True)) == wanted
     assert samples.names == ("A/happy",)
-
-
-def test_unusable_pairs_and_other_roles_are_left_out():
-    clips, pairs, _ = planted_clips(("A",), 1, ("happy",))
-    table = tabulate_frames(clips, SMALL)
-    with pytest.raises(CorpusError, match="role"):
-        collect_samples(table, pairs.pairs, {"A": "target"}, "train")
-    costly = [PlantedPair(p.source, p.target, p.path, usable=False) for p in pairs.pairs]
-    with pytest.raises(CorpusError, match="no usable"):
-        collect_samples(table, costly, {"A": "train"}, "train")
-
-
-def test_faces_shrink_to_their_means():
-    random = np.random.default_rng(0)
-    faces = np.kron(random.integers(0, 255, (2, 4, 4, 3)), np.ones((1, 8, 8, 1))).astype(np.uint8)
-    small = shrink_faces(faces, 4)
-    assert small.shape == (2, 4, 4, 3)
-    assert small.dtype == np.uint8
-    assert abs(small.mean() - faces.mean()) < 6
-    assert shrink_faces(faces, 32) is faces
 
 
 def test_bad_input_is_refused():

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from spfem.edit.moving.anchoring import AnchoredMesh
 from spfem.edit.moving.edges import cut_window
 from spfem.edit.moving.gather import OpeningGatherer
-from spfem.edit.moving.skin import SkinGatherer, colours_at
+from spfem.edit.moving.skin import SkinGatherer
 from spfem.head import load_head_model
-from spfem.head.model import EYE, SKIN, UPPER_TEETH
+from spfem.head.model import EYE, SKIN
 from spfem.renderer.moved.resample import look_up_spline
 from spfem.renderer.moved.view import pixel_centres
 from spfem.settings.moved import LEFT_EYE, MOUTH, MovedSettings
@@ -81,25 +81,6 @@ def test_colours_are_those_that_the_clip_shows(mesh, clip):
     skin = palette[SKIN]
     assert skin[0] > skin[1] > skin[2] > 60  # the drawn skin
     assert palette[EYE].mean() > 0.5 * skin.mean()
-
-
-def test_what_a_clip_never_shows_is_as_bright_as_the_face(mesh):
-    closed = draw_clip(units(2))
-    dark = draw_clip(units(2))
-    dark.frames[:] //= 2
-    bright, dim = (
-        _gather(mesh, clip, MOUTH, [0, 1])[1].palette.numpy()[UPPER_TEETH]
-        for clip in (closed, dark)
-    )
-    np.testing.assert_allclose(dim, bright / 2, rtol=0.02)
-    assert bright.min() > 100
-
-
-def test_colours_at_places_are_bilinear():
-    frame = np.zeros((4, 5, 3), np.uint8)
-    frame[1, 2] = (100, 40, 0)
-    found = colours_at(frame, np.array([[2.5, 1.5], [3.0, 1.5], [3.0, 2.0], [-9, -9]]))
-    np.testing.assert_allclose(found, [[100, 40, 0], [50, 20, 0], [25, 10, 0], [0, 0, 0]], atol=1)
 
 
 def test_skin_of_a_drawn_head_is_lit_as_it_is_drawn(mesh, clip):

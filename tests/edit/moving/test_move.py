@@ -6,14 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from scipy.ndimage import distance_transform_edt
 
-from spfem.edit.moving.edges import hold_at_edges, laid_back
-from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, keep_blinks, move_clip
+from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, move_clip
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.landmark_sets import LEFT_EYE, OUTER_LIPS
-from spfem.head import load_head_model
 from spfem.settings.moved import MovedSettings
 from tests.edit.moving.drawn import SIZE, draw_clip, lose, speaking, units
 
@@ -88,18 +85,6 @@ def test_the_edit_looks_as_the_corpus_draws_it(clip, wish, whole, part, marks):
     assert _error(made, true.frames, box) < part * _error(clip.frames, true.frames, box)
 
 
-def test_what_is_opened_again_looks_like_the_frames_that_show_it():
-    blink = np.array([0, 0, 0, 1, 1, 1.0])
-    clip = draw_clip(units(6, eyeBlink=blink))
-    expression = units(6)
-    true, made = draw_clip(expression), move_clip(clip.frames, clip.track, expression)
-    box = _box(true, LEFT_EYE, 1)
-    lost = slice(3, 6)
-    copied = _error(clip.frames[lost], true.frames[lost], box)
-    assert _error(made[lost], true.frames[lost], box) < 0.6 * copied
-    assert np.array_equal(made[0], clip.frames[0])
-
-
 def test_a_mouth_opened_more_than_shown_takes_another_frame_of_the_clip():
     """What the open mouth shows is painted green in the one frame that has it."""
     opening = np.zeros(8)
@@ -152,17 +137,6 @@ def test_bytes_beyond_the_reach_of_the_face_stay(clip, smiling):
     assert (made != clip.frames).any(axis=(1, 2, 3)).all()
 
 
-def test_hair_and_background_are_not_torn(clip, smiling):
-    """Beside the outline of the face neighbours stay neighbours: no new edges on a plain wall."""
-    _, made = smiling
-    wall = distance_transform_edt((clip.frames[0].astype(int) - clip.frames[0, 2, 2]).max(-1) < 40)
-    plain = (wall > 3)[:, 1:] & (wall > 3)[:, :-1]
-    steps = np.abs(np.diff(made.astype(int), axis=2)).max(-1)[:, plain]
-    assert (
-        steps.max() <= np.abs(np.diff(clip.frames.astype(int), axis=2)).max(-1)[:, plain].max() + 3
-    )
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -188,61 +162,6 @@ def test_faces_beyond_the_frame_and_from_the_side_are_not_smeared(words):
         assert np.array_equal(made, clip.frames)
 
 
-def test_an_edge_that_cuts_the_mouth_off_is_not_drawn_out():
-    """A smile lifts lips above the lower edge; what was below it is not known."""
-    clip = speaking(2, scale=2.2)
-    expression, made = _moved(clip, **SMILE)
-    rows = slice(SIZE - 16, SIZE)
-    along = np.abs(np.diff(made[:, rows].astype(int), axis=1)).mean()
-    before = np.abs(np.diff(clip.frames[:, rows].astype(int), axis=1)).mean()
-    assert along > 0.8 * before  # streaks have no detail along them
-    true = draw_clip(expression, scale=2.2)
-    part = (slice(SIZE - 24, SIZE), slice(None))
-    assert _error(made, true.frames, part) < 0.9 * _error(clip.frames, true.frames, part)
-
-
-def test_vertices_are_held_at_the_edges_and_nowhere_else():
-    random = np.random.default_rng(0)
-    source = torch.from_numpy(random.uniform(-20, 120, (3, 400, 3)))
-    edited = source + torch.from_numpy(random.uniform(-5, 5, source.shape))
-    held = hold_at_edges(source, edited, 80, 100)
-    away = torch.tensor([100.0, 80.0]) - source[..., :2]
-    inward = torch.where((edited > source)[..., :2], source[..., :2], away)
-    assert torch.equal(held[..., :2][inward < 0], source[..., :2][inward < 0])
-    assert torch.equal(held[..., :2][inward > 10], edited[..., :2][inward > 10])
-    assert torch.equal(held[..., 2], edited[..., 2])
-    assert torch.equal(hold_at_edges(source, source, 80, 100), source)
-    line = torch.zeros(1, 500, 3)
-    line[0, :, 0] = torch.linspace(-5, 105, 500)
-    for shift in (-6.0, 6.0):
-        moved = hold_at_edges(line, line + torch.tensor([shift, 0, 0]), 80, 100)[0, :, 0]
-        assert (moved.diff() > 0).all()  # nothing folds
-        assert (moved[line[0, :, 0] <= 0] <= 0).all()  # nothing comes in
-        assert (moved[line[0, :, 0] >= 100] >= 100).all()
-
-
-def test_eyes_that_never_open_and_a_mouth_that_never_does():
-    clip = draw_clip(units(3, eyeBlink=1.0))
-    expression, made = _moved(clip, jawOpen=0.4, browInnerUp=0.5)
-    true = draw_clip(expression)
-    assert _error(made, true.frames) < 0.8 * _error(clip.frames, true.frames)
-    opened = move_clip(clip.frames, clip.track, units(3))
-    assert np.abs(opened.astype(int) - clip.frames)[:, : SIZE // 4].max() == 0
-
-
-def test_blinks_are_not_torn_open():
-    names = load_head_model().expression_names
-    source, wished = units(3, eyeBlink=[0.0, 0.5, 1.0]), units(3, eyeBlink=0.2, eyeWide=0.8)
-    kept = keep_blinks(wished, source, names)
-    wide = names.index("eyeWideLeft")
-    np.testing.assert_allclose(kept[:, wide], [0.8, 0.4, 0.0], atol=1e-6)
-    others = [i for i, name in enumerate(names) if not name.startswith("eyeWide")]
-    assert np.array_equal(kept[:, others], wished[:, others])
-    assert np.array_equal(keep_blinks(source, source, names), source)
-    lower = keep_blinks(units(1), units(1, eyeWide=0.5, eyeBlink=1.0), names)
-    assert lower[0, wide] == 0
-
-
 def test_a_hand_before_the_face_stays(clip):
     """A green patch on the cheek of some frames of a longer clip."""
     clip = draw_clip(units(9, jawOpen=np.tile([0, 0.1, 0.2], 3)))
@@ -257,17 +176,6 @@ def test_a_hand_before_the_face_stays(clip):
     assert np.abs(bare).max() > 8
 
 
-def test_a_clip_without_anything_before_the_face_holds_nothing(clip):
-    mover = ClipMover(clip.track, clip.track.expression, fps=25)
-    mover.gather(clip.frames)
-    points = mover.mesh.vertices(
-        clip.track, clip.track.expression, mover.mesh.corrections(clip.track)
-    ).numpy()
-    shading, held = mover.skin.surface(list(clip.frames), points, points)
-    assert not held.any()
-    assert (shading == 1).all()
-
-
 def test_frames_without_the_face_stay_and_others_do_not_care(clip, smiling):
     expression, whole = smiling
     lost = lose(clip, [1, 2])
@@ -275,13 +183,6 @@ def test_frames_without_the_face_stay_and_others_do_not_care(clip, smiling):
     assert np.array_equal(made[1:3], clip.frames[1:3])
     assert (made[[0, 3, 4]] != clip.frames[[0, 3, 4]]).any(axis=(1, 2, 3)).all()
     assert _error(made[3:], whole[3:]) < 1.0
-
-
-def test_a_single_frame(clip):
-    one = speaking(1)
-    expression, made = _moved(one, **SMILE)
-    true = draw_clip(expression)
-    assert _error(made, true.frames) < 0.5 * _error(one.frames, true.frames)
 
 
 def test_a_stream_gives_the_frames_of_an_array_and_is_read_as_it_is_drawn():
@@ -304,12 +205,6 @@ def test_a_stream_gives_the_frames_of_an_array_and_is_read_as_it_is_drawn():
     assert np.array_equal(np.stack(streamed), move_clip(clip.frames, clip.track, expression))
 
 
-def test_the_clip_given_is_not_written_to(clip):
-    kept = clip.frames.copy()
-    _moved(clip, **SMILE)
-    assert np.array_equal(clip.frames, kept)
-
-
 def test_codes_of_another_clip_and_frames_that_are_missing(clip):
     track, count = clip.track, len(clip.frames)
     with pytest.raises(ShapeError, match=r"\(4, 52\); the track has \(5, 52\).*same clip"):
@@ -322,13 +217,3 @@ def test_codes_of_another_clip_and_frames_that_are_missing(clip):
         move_clip(np.concatenate([clip.frames, clip.frames]), track, track.expression)
     with pytest.raises(FaceNotFoundError, match=f"no face in any of {count} frames"):
         move_clip(clip.frames, lose(clip, list(range(count))).track, track.expression)
-
-
-def test_a_window_partly_outside_is_laid_back_where_it_was_cut():
-    frame = np.zeros((6, 8, 3), np.uint8)
-    window = np.full((4, 4, 3), 9, np.uint8)
-    made = laid_back(frame, window, -2, 4)
-    assert made[..., 0].sum() == 9 * 2 * 2
-    assert (made[4:, :2] == 9).all()
-    assert not frame.any()
-    assert laid_back(frame, window, 8, 0) is frame

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from spfem.edit.tracking.fit import MARGIN_FRAMES, fit_clip, read_clip
-from spfem.face.fit import fit_head
 from spfem.head import load_head_model
 from spfem.reading.reader import FaceReader
 from spfem.settings import FaceSettings
@@ -33,12 +32,6 @@ def test_pieces_join_without_a_seam_and_agree_with_the_whole(head):
     seams = np.abs(np.diff(difference))[[29, 59, 89]]
     assert seams.max() < 0.01
     assert pieces.reprojection_error.mean() < 1.1 * whole.reprojection_error.mean()
-
-
-def test_short_clips_are_those_of_the_face_stage(head):
-    tracked = planted_clip(head, frames=20).tracked
-    fitted, _ = fit_clip(head, tracked, SETTINGS)
-    assert np.array_equal(fitted.expression, fit_head(head, tracked, SETTINGS).expression)
 
 
 def test_read_clips_keep_the_alignment_and_join_without_a_seam(head):

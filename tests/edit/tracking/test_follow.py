@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.edit.tracking.follow import Box, PersonFollower, hide_others, show_one_person
+from spfem.edit.tracking.follow import Box, PersonFollower, hide_others
 from spfem.errors import InputError
 
 SIZE = 40.0
@@ -91,35 +91,6 @@ def test_a_stranger_in_the_same_place_is_left_alone_however_small_the_cut(other)
     assert judge.asked == 4  # after the cut, twice more while the stranger stays, at the cut back
 
 
-def test_cuts_in_the_dark_are_seen():
-    judge = Judge(False)
-    assert follow([(8, [face(50, 60)]), (9, [face(50, 60)])], judge) == [50, None]
-
-
-def test_a_cut_within_one_person_goes_on_and_time_passes():
-    judge = Judge(*[True] * 4)
-    scenes = [(100 if t < 30 else 180, [face(50, 60)]) for t in range(60)]
-    assert follow(scenes, judge) == [50] * 60
-    assert judge.asked == 3  # at the cut, and every 25 frames
-
-
-def test_frames_of_strangers_are_grey_and_those_of_a_missed_face_are_not():
-    follower = PersonFollower(None, "clip", Judge(False))
-    scenes = [(100, [face(50, 60)]), (100, []), (160, [face(50, 60)]), (160, [])]
-    found = iter([faces for _, faces in scenes])
-    shown = list(show_one_person([frame(g) for g, _ in scenes], lambda _: next(found), follower))
-    assert [one.mean() for one in shown] == [100, 100, 128, 128]
-    assert follower.lost == [2, 3]
-
-
-def test_only_another_face_is_no_reason_to_jump():
-    both = (100, [face(50, 60), face(150, 60, 30)])
-    other = (100, [face(150, 60, 30)])
-    judge = Judge(False)
-    assert follow([both, other, other, both], judge) == [50, None, None, 50]
-    assert judge.asked == 1
-
-
 def test_hiding_keeps_the_person_and_paints_the_others():
     random = np.random.default_rng(0)
     picture = random.integers(0, 255, (120, 200, 3), dtype=np.uint8)
@@ -132,9 +103,3 @@ def test_hiding_keeps_the_person_and_paints_the_others():
     assert (hide_others(picture, [other, own], None)[area] == 128).any()
     twice = face(52, 61)  # the same face, seen a second time
     assert hide_others(picture, [own, twice], 0) is picture
-
-
-def test_frames_with_one_person_pass_unchanged():
-    frames = [frame(), frame()]
-    shown = list(show_one_person(frames, lambda _: [face(50, 60)], PersonFollower(None, "clip")))
-    assert all(a is b for a, b in zip(shown, frames, strict=True))

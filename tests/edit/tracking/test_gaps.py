@@ -2,17 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.edit.tracking.gaps import bridge_gaps, short_gaps
+from spfem.edit.tracking.gaps import bridge_gaps
 
 SIZE = 64
-
-
-def test_short_gaps_lie_between_found_frames():
-    found = np.array([0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0], bool)
-    assert short_gaps(found, 2) == [(2, 3), (9, 11)]
-    assert short_gaps(found, 3) == [(2, 3), (4, 7), (9, 11)]
-    assert short_gaps(np.ones(4, bool)) == []
-    assert short_gaps(np.zeros(4, bool)) == []
 
 
 def _scene(random):
@@ -42,13 +34,3 @@ def test_a_gap_in_which_the_person_was_lost_is_not_bridged_however_alike():
     align = np.tile(np.array([[1.0, 0, -20], [0, 1.0, -10]], np.float32), (8, 1, 1))
     shown = bridge_gaps(found, align, SIZE, frames, lost=[2, 5])
     assert shown.tolist() == [True, True, False, True, True, False, True, True]
-
-
-def test_long_gaps_stay_and_cost_no_look_at_the_frames():
-    found = np.array([1, 0, 0, 0, 0, 0, 0, 1], bool)
-
-    def frames():
-        raise AssertionError("nobody needs the frames")
-        yield
-
-    assert np.array_equal(bridge_gaps(found, np.zeros((8, 2, 3)), SIZE, frames()), found)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from spfem.errors import ShapeError
-from spfem.evaluation.lip_sync.score import distances_by_shift, score_distances, search_of
+from spfem.evaluation.lip_sync.score import distances_by_shift, score_distances
 
 
 @pytest.fixture
@@ -48,11 +47,3 @@ def test_distances_equal_a_slow_search(sound, zeros):
     score = score_distances(found)
     assert score.lse_d == min(found)
     assert score.lse_c == sorted(found)[9] - min(found)
-
-
-def test_short_clips_are_searched_less_and_the_shortest_not():
-    assert [search_of(windows, 15, 8) for windows in (60, 23, 20, 9, 8, 3)] == [15, 15, 12, 1, 0, 0]
-    with pytest.raises(ShapeError, match="cannot be searched"):
-        distances_by_shift(np.zeros((5, 2)), np.zeros((5, 2)), 5)
-    with pytest.raises(ShapeError, match="lips and sound"):
-        distances_by_shift(np.zeros((5, 2)), np.zeros((6, 2)), 1)

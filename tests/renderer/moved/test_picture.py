@@ -47,15 +47,6 @@ def test_a_texture_moves_where_the_mesh_moves_it():
     assert torch.allclose(made[..., :6, :], picture[..., :6, :], atol=1e-2)
 
 
-def test_each_face_of_a_batch_moves_for_itself():
-    pictures, moved = _texture().repeat(2, 1, 1, 1), SHEET.vertices.repeat(2, 1, 1)
-    moved[1, :, 0] += 4
-    made = _renderer()(pictures, SHEET.vertices.repeat(2, 1, 1), moved, UNIT)
-    alone = _renderer()(pictures[1:], SHEET.vertices, moved[1:], UNIT)
-    assert torch.equal(made[0].round(), pictures[0].round())
-    torch.testing.assert_close(made[1:], alone)
-
-
 def test_light_follows_the_surface_and_what_is_held_stays():
     picture, count = _texture(), SHEET.vertices.shape[1]
     bright = Surface(torch.full((1, count), 1.2), torch.zeros(1, count))

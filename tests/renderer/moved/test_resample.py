@@ -8,7 +8,6 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
-from spfem.renderer.moved.view import look_up
 
 
 @pytest.mark.parametrize("size", [(30, 40), (9, 13), (3, 2)])
@@ -23,25 +22,6 @@ def test_values_are_those_of_scipy(size):
     wide = np.pad(picture, 40, mode="edge")
     wanted = map_coordinates(wide, at + 40, order=3, mode="nearest")
     np.testing.assert_allclose(found[0, 0].numpy(), wanted, atol=1e-3)
-
-
-def test_places_beyond_the_border_repeat_it():
-    picture = torch.rand(1, 1, 8, 9, dtype=torch.float64)
-    coefficients = spline_coefficients(torch.full_like(picture, 7.0))
-    away = torch.tensor([[-90.0, 500.0], [4.0, -50.0]], dtype=torch.float64).view(1, 2, 1, 2)
-    assert torch.allclose(look_up_spline(coefficients, away), torch.tensor(7.0).double())
-
-
-def test_detail_survives_better_than_with_the_usual_kernel():
-    x = torch.arange(64, dtype=torch.float64) + 0.5
-    wave = torch.sin(2 * torch.pi * 0.35 * x).expand(1, 1, 64, 64).contiguous()
-    y, x = torch.meshgrid(x, x + 0.5, indexing="ij")
-    places = torch.stack([x, y])[None]
-    inner = (..., slice(16, 48), slice(16, 48))
-    wanted = torch.sin(2 * torch.pi * 0.35 * x).expand_as(wave)[inner]
-    spline = look_up_spline(spline_coefficients(wave), places)[inner]
-    usual = look_up(wave, places, "bicubic")[inner]
-    assert (spline - wanted).abs().mean() < 0.7 * (usual - wanted).abs().mean()
 
 
 def test_gradient_to_pictures_and_places():

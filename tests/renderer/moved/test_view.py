@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from spfem.head.rasterise import Raster
 from spfem.renderer.moved import OpeningBox
-from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
-from spfem.renderer.moved.view import MeshView, look_up, mean_inside, pixel_centres, smooth_step
+from spfem.renderer.moved.view import MeshView, look_up, mean_inside
 from spfem.settings.moved import MOUTH, SKIN_LAYER
 
 
@@ -43,23 +40,10 @@ def test_attributes_are_mixed_as_a_loop_does():
         torch.testing.assert_close(mixed[batch, :, y, x], wanted)
 
 
-def test_layers_are_those_of_the_triangles_and_minus_two_beside_the_mesh():
-    raster, view = _random_view(np.random.default_rng(1))
-    layers = [SKIN_LAYER, MOUTH, 1, 2, SKIN_LAYER, MOUTH]
-    for face, layer in zip(raster.face.flatten(), view.layer.flatten(), strict=True):
-        assert int(layer) == (layers[int(face)] if face >= 0 else -2)
-
-
 def test_interpolation_has_the_gradient_of_its_corners():
     _, view = _random_view(np.random.default_rng(2))
     attributes = torch.rand(2, 7, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(view.interpolate, attributes, fast_mode=True)
-
-
-def test_pixel_centres_begin_at_one_half():
-    centres = pixel_centres((2, 3), torch.zeros(()))
-    assert centres[0, 0].tolist() == [[0.5, 1.5, 2.5]] * 2
-    assert centres[0, 1].tolist() == [[0.5] * 3, [1.5] * 3]
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
@@ -85,16 +69,6 @@ def test_looking_up_is_what_a_loop_does_with_the_border_repeated(mode):
         np.testing.assert_allclose(result[batch, :, y, x], wanted, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 300), st.integers(1, 300))
-def test_looking_up_pixel_centres_gives_the_bytes_of_a_picture(height, width):
-    picture = torch.randint(0, 256, (1, 1, height, width)).float()
-    places = pixel_centres((height, width), picture)
-    assert torch.equal(look_up(picture, places).round(), picture)
-    again = look_up_spline(spline_coefficients(picture), places)
-    assert torch.equal(again.round(), picture)
-
-
 @pytest.mark.parametrize("samples", [1, 2, 3])
 def test_means_inside_are_those_of_a_loop(samples):
     random = np.random.default_rng(4)
@@ -107,13 +81,6 @@ def test_means_inside_are_those_of_a_loop(samples):
         chosen = values[batch, channel, rows, columns][inside[batch, 0, rows, columns] > 0]
         wanted = chosen.mean() if len(chosen) else 0.0
         assert abs(float(result[batch, channel, y, x]) - wanted) < 1e-12
-
-
-def test_smooth_step():
-    values = torch.tensor([-5.0, 0.0, 0.25, 0.5, 0.75, 1.0, 9.0])
-    assert smooth_step(values).tolist() == [0, 0, 0.15625, 0.5, 0.84375, 1, 1]
-    many = smooth_step(torch.linspace(-1, 2, 200))
-    assert (many.diff() >= 0).all()
 
 
 def test_a_box_cuts_each_picture_at_its_own_place():
