@@ -19,8 +19,9 @@ from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.errors import CheckpointError, SettingsError
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
-from spfem.manipulator import FLAME_SPACE, Manipulator, load_manipulator
+from spfem.manipulator import Manipulator, load_manipulator
 from spfem.manipulator.checkpoint import CHECKPOINT_KIND as MANIPULATOR_KIND
+from spfem.manipulator.flame_space import FLAME_SPACE
 from spfem.media.video import stream_frames
 from spfem.released.deca_codes import DecaCodes, to_expression
 from spfem.released.deca_conditions import (

@@ -7,8 +7,9 @@ from pathlib import Path
 from spfem.artifacts import file_digest
 from spfem.errors import CheckpointError, SettingsError
 from spfem.head import load_head_model
-from spfem.manipulator import FLAME_SPACE, Manipulator, load_manipulator, pretrained_manipulator
+from spfem.manipulator import Manipulator, load_manipulator, pretrained_manipulator
 from spfem.manipulator.checkpoint import CHECKPOINT_KIND as MANIPULATOR_KIND
+from spfem.manipulator.flame_space import FLAME_SPACE
 from spfem.manipulator.stage import CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.methods import find_method
 from spfem.pretrained import PRETRAINED
