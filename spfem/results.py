@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.artifact_code import MadeBy
-from spfem.artifacts import Stage, file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit
 from spfem.evaluation.arcface import load_arcface
@@ -28,6 +28,7 @@ from spfem.evaluation.scores import (
 from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
 from spfem.media.video import read_video
 from spfem.methods import METHODS as TRAINED
+from spfem.opened_stages import Stage, open_stage
 from spfem.processes import run_jobs
 from spfem.stages import make_corpus, make_faces, make_persons
 from spfem.stages.counterparts import make_counterparts, read_truth, true_codes

@@ -19,10 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spfem.artifacts import RECORD_NAME, digest, file_digest, write_json
+from spfem.artifacts import digest, file_digest, write_json
 from spfem.corpus.choice import choose_corpus
 from spfem.errors import SettingsError
 from spfem.manifest import RUNS_FOLDER
+from spfem.opened_stages import RECORD_NAME
 from spfem.project import project_folder
 from spfem.scales import load_scale
 from spfem.settings import Scale

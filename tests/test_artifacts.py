@@ -5,16 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from spfem.artifacts import (
-    alone,
-    digest,
-    open_stage,
-    remove_half_written,
-    write_json,
-    writing,
-)
+from spfem.artifacts import alone, digest, remove_half_written, write_json, writing
 from spfem.errors import ArtifactError
 from spfem.methods import find_method
+from spfem.opened_stages import open_stage
 from spfem.scales import load_scale
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from spfem.artifacts import RECORD_NAME, file_digest
+from spfem.artifacts import file_digest
+from spfem.opened_stages import RECORD_NAME
 from spfem.workspace import choose_device
 from tests.conftest import ROOT
 

@@ -14,7 +14,7 @@ from torch import nn
 from spfem import training
 from spfem.ablations.partial import initial_partial_metric
 from spfem.ablations.spatial import learn_partial
-from spfem.artifacts import STATE_NAME, open_stage
+from spfem.artifacts import STATE_NAME
 from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.correlation.crossmodal.joint import initial_joint, train_joint
 from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
@@ -27,6 +27,7 @@ from spfem.evaluation.lip_sync.training import learn_network
 from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, train_manipulator
 from spfem.manipulator.supervision import Guide
+from spfem.opened_stages import open_stage
 from spfem.reading.learn import learn_reader
 from spfem.renderer.supervision import FaceTerm, RendererSupervision
 from spfem.renderer.training import train_renderer

@@ -13,7 +13,8 @@ import torch
 
 from spfem.ablations.measured import Measured, load_measured, save_measured
 from spfem.artifact_code import MadeBy, code_digest
-from spfem.artifacts import RECORD_NAME, digest, open_stage
+from spfem.artifacts import digest
+from spfem.opened_stages import RECORD_NAME, open_stage
 
 MEASURED_NAME = "measured.npz"
 LEARNING_FOLDER = "learning"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from spfem.artifacts import file_digest, open_stage, write_json
+from spfem.artifacts import file_digest, write_json
 from spfem.correlation.frame_pairs import (
     AlignedClips,
     FramePairs,
@@ -19,6 +19,7 @@ from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.training import train_spatial
 from spfem.distributed import first_alone, is_first, wait_for_all
 from spfem.errors import CorpusError
+from spfem.opened_stages import open_stage
 from spfem.settings import SpatialSettings
 from spfem.training import Progress
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from spfem.artifacts import open_stage, write_json
+from spfem.artifacts import write_json
 from spfem.correlation.learn import CURVE_NAME, FaceStore, PairStore, frame_pairs_of_role
 from spfem.correlation.temporal_training import train_temporal
 from spfem.correlation.windows import FrameWindows
 from spfem.distributed import first_alone, is_first, wait_for_all
+from spfem.opened_stages import open_stage
 from spfem.settings import TemporalSettings
 from spfem.training import Progress
 

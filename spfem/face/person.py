@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import open_stage
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.stage import FaceStore, track_path
 from spfem.face.track_file import FaceTrack, load_fields, save_fields
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
+from spfem.opened_stages import open_stage
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 

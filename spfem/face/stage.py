@@ -13,11 +13,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, alone, digest, open_stage, remove_half_written
+from spfem.artifacts import alone, digest, remove_half_written
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import ArtifactError, AssetError, CorpusError, SettingsError
 from spfem.face.damaged import UntrackedClip, file_state, note_damage, read_damaged, write_damaged
 from spfem.face.track_file import FaceTrack
+from spfem.opened_stages import Stage, open_stage
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from spfem.artifacts import file_digest, open_stage, writing
+from spfem.artifacts import file_digest, writing
 from spfem.errors import InputError
 from spfem.manipulator.checkpoint import load_manipulator, save_manipulator
 from spfem.manipulator.model import ExpressionSpace
 from spfem.manipulator.supervision import Supervision
 from spfem.manipulator.training import train_manipulator
+from spfem.opened_stages import open_stage
 from spfem.settings import ManipulatorSettings
 from spfem.training import Progress, Row
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, file_digest, open_stage, write_json, writing
+from spfem.artifacts import file_digest, write_json, writing
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import ArtifactError, CorpusError, InputError
 from spfem.media.audio import read_audio
 from spfem.media.probe import probe_video
+from spfem.opened_stages import Stage, open_stage
 from spfem.pairing.dtw import align_sequences
 from spfem.pairing.features import alignment_features
 from spfem.pairing.released_paths import fit_to_clips, read_released_paths, released_couples

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import digest, open_stage
+from spfem.artifacts import digest
 from spfem.errors import FaceNotFoundError
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.track_file import load_fields, save_fields
 from spfem.face.tracker import TrackedFace, track_landmarks
 from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
+from spfem.opened_stages import open_stage
 from spfem.processes import run_jobs
 from spfem.settings import CorpusSettings, FaceSettings, ReaderFilmSettings
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.face.fit import FittedHead
 from spfem.face.person import PersonStore, refit_head
 from spfem.face.stage import track_path
 from spfem.face.track_file import FaceTrack, load_fields, save_fields
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
+from spfem.opened_stages import open_stage
 from spfem.pretrained import pretrained_file
 from spfem.processes import run_jobs
 from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resting_face

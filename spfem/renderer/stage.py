@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from spfem.artifacts import file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.errors import CheckpointError
+from spfem.opened_stages import open_stage
 from spfem.renderer.checkpoint import TrainedRenderer, load_renderer, save_renderer
 from spfem.renderer.clips import RendererClip
 from spfem.renderer.perceptual_file import load_perceptual_loss

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import open_stage
 from spfem.corpus.clips import Clip
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.head import load_head_model
 from spfem.media.video import read_video
+from spfem.opened_stages import open_stage
 from spfem.processes import run_jobs
 from spfem.settings import FaceSettings
 from spfem.stages.data import make_corpus, make_faces, make_persons

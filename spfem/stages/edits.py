@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.chain import ConditionSource, Wish, edit_expression, put_back
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit, edit_protocol
@@ -21,6 +21,7 @@ from spfem.face.track import track_clip
 from spfem.head import load_head_model
 from spfem.manipulator import load_manipulator
 from spfem.media.video import read_video, write_video
+from spfem.opened_stages import open_stage
 from spfem.processes import run_jobs
 from spfem.renderer.render import render_clips
 from spfem.stages.data import make_corpus, make_faces, make_persons

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spfem.artifacts import open_stage, writing
+from spfem.artifacts import writing
 from spfem.corpus.clips import Clip
 from spfem.evaluation.lip_sync.check import check_lip_sync
 from spfem.evaluation.lip_sync.checkpoint import load_lip_sync, save_lip_sync
@@ -15,6 +15,7 @@ from spfem.evaluation.lip_sync.measure import LearnedLipSync, LipSyncMeter, spok
 from spfem.evaluation.lip_sync.released import load_released_lip_sync
 from spfem.evaluation.lip_sync.training import SpokenClip, learn_network
 from spfem.media.video import read_video
+from spfem.opened_stages import open_stage
 from spfem.stages.data import make_corpus, make_faces
 from spfem.stages.progress import show_progress
 from spfem.workspace import Workspace

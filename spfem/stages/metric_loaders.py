@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from spfem.artifacts import RECORD_NAME
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.learn import frame_pairs_of_role
 from spfem.correlation.metric import CoherenceMetric
 from spfem.correlation.spatial import SpatialCoherence
 from spfem.correlation.untrained import untrained_metric
+from spfem.opened_stages import RECORD_NAME
 from spfem.stages.data import make_corpus, make_faces, make_pairs
 from spfem.stages.metrics import (
     load_cross_modal_metric,

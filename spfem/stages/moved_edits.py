@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import Stage, file_digest, open_stage, writing
+from spfem.artifacts import file_digest, writing
 from spfem.corpus.protocol import Edit, edit_protocol
 from spfem.edit.moving.move import move_clip
 from spfem.errors import CorpusError
@@ -21,6 +21,7 @@ from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
 from spfem.face.track import track_clip
 from spfem.face.track_file import FaceTrack
 from spfem.media.video import read_video, write_video
+from spfem.opened_stages import Stage, open_stage
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, FaceSettings
 from spfem.stages.data import make_corpus, make_persons

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from spfem.artifacts import open_stage
+from spfem.opened_stages import open_stage
 from spfem.reading.films import film_people, reader_cast
 from spfem.reading.learn import learn_reader
 from spfem.stages.progress import show_progress

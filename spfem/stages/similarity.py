@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spfem.artifacts import file_digest, open_stage, writing
+from spfem.artifacts import file_digest, writing
 from spfem.correlation.temporal_training import TEMPORAL_METRICS
 from spfem.evaluation.similarity import measure_similarity
+from spfem.opened_stages import open_stage
 from spfem.stages.data import make_corpus, make_faces, make_pairs, read_visemes
 from spfem.stages.metrics import make_metric
 from spfem.workspace import Workspace

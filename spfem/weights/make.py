@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from spfem import __version__, stages
-from spfem.artifacts import RECORD_NAME, file_digest, open_stage, writing
+from spfem.artifacts import file_digest, writing
 from spfem.checkpoints import load_checkpoint
 from spfem.corpus.clips import Clip
 from spfem.errors import CheckpointError, SettingsError
+from spfem.opened_stages import RECORD_NAME, open_stage
 from spfem.pretrained import hash_file, sha256_of, shipped_path
 from spfem.weights import measure
 from spfem.weights.card import card_file, pack_half, page_file, read_card, write_card

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from spfem.artifacts import RECORD_NAME
 from spfem.edit import EditRequest, edit_video
 from spfem.errors import CheckpointError, FaceNotFoundError, InputError
 from spfem.head import load_head_model
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
+from spfem.opened_stages import RECORD_NAME
 from tests.edit.made_up import save_models, speaking_frames, write_clip
 from tests.media.test_video import audio_bytes
 

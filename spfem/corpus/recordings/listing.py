@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from spfem.artifacts import RECORD_NAME, open_stage
 from spfem.corpus.clips import Corpus
 from spfem.corpus.corpus_list import LIST_NAME, read_list, save_list
 from spfem.corpus.recordings.survey import survey_content
 from spfem.corpus.recordings.walk import walk_folder
 from spfem.errors import CorpusError, SettingsError
+from spfem.opened_stages import RECORD_NAME, open_stage
 
 
 def list_recordings(root: Path, folder: Path) -> Corpus:

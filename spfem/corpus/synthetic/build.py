@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.artifacts import digest, file_digest, open_stage
+from spfem.artifacts import digest, file_digest
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.corpus_list import open_corpus, save_corpus
 from spfem.corpus.synthetic.actors import Actor, cast_actors
@@ -27,6 +27,7 @@ from spfem.head import load_head_model
 from spfem.head.landmarks import EMBEDDING_PATH
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
+from spfem.opened_stages import open_stage
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 

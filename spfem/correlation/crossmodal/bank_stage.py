@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from spfem.artifacts import file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.correlation.crossmodal.bank import AudioBank, make_bank
 from spfem.correlation.crossmodal.learn import Signals
 from spfem.correlation.crossmodal.model import CrossModalCoherence
 from spfem.correlation.crossmodal.samples import tabulate_frames
 from spfem.errors import ArtifactError
+from spfem.opened_stages import open_stage
 
 
 def measure_banks(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from spfem.artifacts import file_digest, open_stage, write_json
+from spfem.artifacts import file_digest, write_json
 from spfem.checkpoints import load_weights
 from spfem.correlation.crossmodal.encoder_files import load_encoder, save_encoder
 from spfem.correlation.crossmodal.joint import initial_joint, train_joint
@@ -23,6 +23,7 @@ from spfem.correlation.crossmodal.single import train_single
 from spfem.correlation.learn import CURVE_NAME, PairStore
 from spfem.distributed import refuse_sharing
 from spfem.errors import CorpusError
+from spfem.opened_stages import open_stage
 from spfem.settings import CrossModalSettings
 from spfem.training import Progress
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import file_digest, open_stage
+from spfem.artifacts import file_digest
 from spfem.edit.progress import show_frames
 from spfem.edit.tracking.clip_track import ClipTrack
 from spfem.edit.tracking.fit import read_clip
@@ -23,6 +23,7 @@ from spfem.face.tracker import TrackedFace, landmarker_file, track_landmarks
 from spfem.head import load_head_model
 from spfem.media.probe import VideoFacts, probe_video
 from spfem.media.video import stream_frames
+from spfem.opened_stages import open_stage
 from spfem.pretrained import pretrained_file
 from spfem.reading.reader import KIND, FaceReader
 from spfem.settings import FaceSettings, ReadSettings
