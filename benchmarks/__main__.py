@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spfem.errors import SettingsError
-from spfem.stopping import run_command
-from spfem.workspace import DEVICES, choose_device
+from spfem.processes import run_command
+from spfem.run.workspace import DEVICES, choose_device
 
 PARTS: dict[str, tuple[str, ...]] = {
     "correlation": (

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.record import Record
-from spfem.correlation.activation import ChannelPReLU
-from spfem.correlation.crossmodal.resnet import ResNet18
-from spfem.renderer.perceptual import PerceptualLoss
+from spfem.correlation.backbone import ChannelPReLU
+from spfem.correlation.encoders import ResNet18
+from spfem.renderer.losses import PerceptualLoss
 
 EXACT = {"output": 1e-9, "gradient": 1e-8}  # relative, of float64 on two devices
 SINGLE_TIMES, SINGLE_LEAST, SINGLE_MOST = 10.0, 3e-5, 0.05  # times what it costs there

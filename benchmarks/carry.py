@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.faces import FACES, MOST_MEGABYTES, load_faces, save_faces
 from benchmarks.formats import CONDITIONS, FRAMES
-from spfem.renderer.checkpoint import CHECKPOINT_KIND
+from spfem.renderer.networks import CHECKPOINT_KIND
 from spfem.weights.card import pack_half
 
 CARRIED = Path("data/cache/gpu")
@@ -46,12 +46,12 @@ def carry(run: Path, folder: Path, most_megabytes: float) -> list[str]:
 
 def draw_conditions(run: Path, actor: str) -> np.ndarray:
     """Conditions (T, S, S, C) uint8 of the first frames of an actor's first clip, as in the run."""
-    from spfem.chain import ConditionSource
+    from spfem.edit.chain import ConditionSource
     from spfem.face.conditions import ConditionPainter
     from spfem.face.texture import face_texture
-    from spfem.face.track_file import FaceTrack
+    from spfem.face.track import FaceTrack
     from spfem.head import load_head_model
-    from spfem.renderer.checkpoint import load_renderer
+    from spfem.renderer.networks import load_renderer
 
     path = next(iter(sorted((run / "faces" / actor / "neutral").rglob("*.npz"))))
     track = FaceTrack.load(path)

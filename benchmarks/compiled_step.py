@@ -13,7 +13,7 @@ from benchmarks.metric_steps import captured_step, silent_step
 from benchmarks.record import Record
 from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
-from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.asccl import SpatialCoherence
 
 
 def compiled_steps(record: Record, device: str, sizes: Sizes) -> None:

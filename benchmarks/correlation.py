@@ -17,13 +17,11 @@ from benchmarks.made_up import (
     retrieved_windows,
 )
 from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
-from spfem.correlation.comparison import compare_level
-from spfem.correlation.crossmodal.batches import BatchDraw
-from spfem.correlation.crossmodal.joint import compare_joint
-from spfem.correlation.crossmodal.paired import distance_consistency_loss
-from spfem.correlation.crossmodal.single import compare_single, initial_encoder
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence, compare_level
+from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
+from spfem.correlation.paired import distance_consistency_loss
+from spfem.correlation.sound import BatchDraw
+from spfem.correlation.stccl import TemporalCoherence
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 
 PRECISIONS = ("float32", "bfloat16")
@@ -273,8 +271,7 @@ def paired_term(
 
 def pairing(device: str, clip_seconds: float = 4.0, repeats: int = 9) -> list[Row]:
     """The row of cepstra and warping path of one pair of clips; always on the processor."""
-    from spfem.pairing.dtw import align_sequences
-    from spfem.pairing.mfcc import mfcc
+    from spfem.pairing.dtw import align_sequences, mfcc
 
     released = reference("pairing")
     a, b = (made_up_speech(clip_seconds, seed) for seed in (0, 1))

@@ -11,16 +11,32 @@ from torch import Tensor, nn
 from benchmarks.agreement import Case
 from benchmarks.made_up import made_up_images
 from benchmarks.sizes import Sizes
-from spfem.correlation import differences as over_time
-from spfem.correlation import disparity, heads, infonce, scores, speech
+from spfem.correlation.asccl import (
+    SpatialCoherence,
+    adaptive_weight,
+    dense_disparities,
+    info_nce,
+    neighbour_disparities,
+    normalise_channels,
+    region_weight,
+    sample_centres,
+)
 from spfem.correlation.backbone import IResNet
-from spfem.correlation.correlation_matrices import correlation_entries, local_sets
-from spfem.correlation.places import features_at
-from spfem.correlation.preprocess import prepare_images
-from spfem.correlation.sampling import sample_centres
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.frames import moment_contrast
+from spfem.correlation.images import prepare_images
+from spfem.correlation.learn import matched_similarity, mismatched_similarity
+from spfem.correlation.stccl import (
+    SpatialTemporalCoherence,
+    TemporalCoherence,
+    adjacent_differences,
+    correlation_entries,
+    differences_to_first,
+    features_at,
+    local_sets,
+    mean_over_time,
+    pair_differences,
+    shuffled_differences,
+)
 from spfem.settings import SpatialSettings, TemporalSettings
 
 Metric = SpatialCoherence | TemporalCoherence
@@ -108,26 +124,24 @@ def _operators() -> Iterator[Case]:
         return places.to(given["features"].device)
 
     of_maps: dict[str, Callable[[Mapping[str, Tensor]], Tensor]] = {
-        "neighbour disparities": lambda x: disparity.neighbour_disparities(x["features"], at(x)),
-        "dense disparities": lambda x: disparity.dense_disparities(x["features"]),
-        "adaptive weight": lambda x: disparity.adaptive_weight(x["features"]),
-        "region weight": lambda x: disparity.region_weight(
-            x["features"].flatten(2), with_gradient=True
-        ),
+        "neighbour disparities": lambda x: neighbour_disparities(x["features"], at(x)),
+        "dense disparities": lambda x: dense_disparities(x["features"]),
+        "adaptive weight": lambda x: adaptive_weight(x["features"]),
+        "region weight": lambda x: region_weight(x["features"].flatten(2), with_gradient=True),
         "features at places": lambda x: features_at(x["features"], at(x)),
         "local sets": lambda x: local_sets(x["features"], at(x)),
-        "unit descriptors": lambda x: heads.normalise_channels(x["features"].flatten(2)),
+        "unit descriptors": lambda x: normalise_channels(x["features"].flatten(2)),
     }
     for name, operator in of_maps.items():
         yield _operator(name, operator, maps)
     window = {"features": normal(2, 5, 8, 12)}
     order = [3, 1, 4, 0, 2]
     of_windows: dict[str, Callable[[Mapping[str, Tensor]], Tensor]] = {
-        "differences of all pairs": lambda x: over_time.pair_differences(x["features"]),
-        "differences of neighbours": lambda x: over_time.adjacent_differences(x["features"]),
-        "differences to the first": lambda x: over_time.differences_to_first(x["features"]),
-        "mean over time": lambda x: over_time.mean_over_time(x["features"]),
-        "shuffled differences": lambda x: over_time.shuffled_differences(
+        "differences of all pairs": lambda x: pair_differences(x["features"]),
+        "differences of neighbours": lambda x: adjacent_differences(x["features"]),
+        "differences to the first": lambda x: differences_to_first(x["features"]),
+        "mean over time": lambda x: mean_over_time(x["features"]),
+        "shuffled differences": lambda x: shuffled_differences(
             x["features"], torch.tensor(order, device=x["features"].device)
         ),
         "correlation entries": lambda x: correlation_entries(
@@ -142,12 +156,12 @@ def _operators() -> Iterator[Case]:
     }
     numbers = torch.tensor([[[0, 0], [5, 6]], [[2, 2], [9, 8]]])
     of_descriptors: dict[str, Callable[[Mapping[str, Tensor]], Tensor]] = {
-        "InfoNCE": lambda x: infonce.info_nce(x["query"], x["key"], 0.07),
-        "contrast of moments": lambda x: speech.moment_contrast(
+        "InfoNCE": lambda x: info_nce(x["query"], x["key"], 0.07),
+        "contrast of moments": lambda x: moment_contrast(
             x["query"], x["key"], numbers.to(x["key"].device), temperature=0.05, gap_frames=1
         ),
-        "matched similarity": lambda x: scores.matched_similarity(x["query"], x["key"]),
-        "mismatched similarity": lambda x: scores.mismatched_similarity(x["query"], x["key"]),
+        "matched similarity": lambda x: matched_similarity(x["query"], x["key"]),
+        "mismatched similarity": lambda x: mismatched_similarity(x["query"], x["key"]),
     }
     for name, operator in of_descriptors.items():
         yield _operator(name, operator, both)

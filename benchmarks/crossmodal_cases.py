@@ -12,19 +12,15 @@ from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
 from benchmarks.made_up import EXPRESSIONS, made_up_images
 from benchmarks.sizes import Sizes
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.correlation.crossmodal.losses import (
+from spfem.correlation.learn_sound import initial_encoder, initial_joint
+from spfem.correlation.paired import distance_consistency_loss, paired_expression_loss
+from spfem.correlation.scmcl import (
+    CrossModalCoherence,
     ScaleLayer,
     consistency_loss,
     mean_distances,
     pair_loss,
 )
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.crossmodal.paired import (
-    distance_consistency_loss,
-    paired_expression_loss,
-)
-from spfem.correlation.crossmodal.single import initial_encoder
 from spfem.settings import CrossModalSettings
 
 WINDOWS = 6

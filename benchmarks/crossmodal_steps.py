@@ -15,9 +15,8 @@ from benchmarks.record import Record
 from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.correlation.crossmodal.batches import BatchDraw
-from spfem.correlation.crossmodal.joint import compare_joint
-from spfem.correlation.crossmodal.single import compare_single, initial_encoder
+from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
+from spfem.correlation.sound import BatchDraw
 
 LITERAL = 3.0  # aim: times the literal version
 

@@ -16,23 +16,21 @@ import torch
 
 from benchmarks.networks import made_up_manipulator
 from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
-from spfem.chain import ConditionSource, put_back
-from spfem.corpus.synthetic.build import film_take, plan_takes
-from spfem.corpus.synthetic.emotions import EMOTION_UNITS
+from spfem.edit.chain import ConditionSource, put_back
 from spfem.edit.moving.move import ClipMover
 from spfem.errors import SpfemError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
-from spfem.face.track import track_clip
-from spfem.face.track_file import FaceTrack
-from spfem.head import load_head_model
-from spfem.manipulator import manipulate
+from spfem.face.track import FaceTrack, track_clip
+from spfem.head.model import load_head_model
+from spfem.manipulator.manipulate import manipulate
 from spfem.media.video import read_video, stream_frames, write_video
-from spfem.renderer.checkpoint import new_renderer
-from spfem.renderer.generator import Generator
+from spfem.renderer.networks import Generator, new_renderer
 from spfem.renderer.render import render_clips
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS, FaceSettings, ManipulatorSettings, RendererSettings
+from spfem.studio.build import film_take, plan_takes
+from spfem.studio.emotions import EMOTION_UNITS
 
 SHARED = ("track", "conditions", "encode")  # the same in both ways
 

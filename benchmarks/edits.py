@@ -18,25 +18,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
-
-from spfem.artifacts import writing
-from spfem.audit.expression_change import (
+from studies.audit import (
+    REFERENCE,
+    SOURCE,
+    Alignment,
+    Panel,
+    Problem,
+    PublishedClip,
     direction_cosine,
+    follow_source,
+    frame_difference,
     label_direction,
     mean_scores,
+    open_panel,
+    read_published,
+    sharpness,
     strength,
 )
-from spfem.audit.folder import REFERENCE, SOURCE, Problem, PublishedClip, read_published
-from spfem.audit.lips import follow_source
-from spfem.audit.panels import Panel, open_panel
-from spfem.audit.steadiness import frame_difference, sharpness
-from spfem.audit.timing import Alignment
-from spfem.edit import EditRequest, edit_video
+from tqdm.auto import tqdm
+
+from spfem.edit.video import EditRequest, edit_video
 from spfem.errors import InputError, SettingsError, SpfemError
-from spfem.evaluation.detail import REGIONS, detail_ratio
 from spfem.evaluation.identity import evenly_spaced, identity_distance
+from spfem.evaluation.mouth import REGIONS, detail_ratio
 from spfem.face.align import align_faces
+from spfem.files import writing
 from spfem.processes import run_jobs
 
 IN_TIME = Alignment(1.0, 0.0, 1.0, 1.0)  # frame t of an edit is frame t of its source

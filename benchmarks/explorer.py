@@ -16,16 +16,17 @@ import torch
 
 from benchmarks.made_up import made_up_images, made_up_speech
 from benchmarks.rows import Row
-from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.asccl import SpatialCoherence
 from spfem.errors import InputError
-from spfem.explore import write_page
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.explorer import CorrelationExplorer
+from spfem.explore.page import write_page
 from spfem.scales import load_scale
 from spfem.settings import SpatialSettings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
 
 FPS, RATE = 25.0, 16_000
 FIRST_FRAMES, SECOND_FRAMES = 35, 40  # as long as a sentence of the embedded corpus

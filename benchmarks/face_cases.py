@@ -10,12 +10,18 @@ from torch import Tensor, nn
 from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
 from benchmarks.sizes import Sizes
-from spfem.correlation.crossmodal.resnet import ResNet18
-from spfem.evaluation.lip_sync.network import LipSyncNetwork, centred_crops, centred_rows
-from spfem.evaluation.lip_sync.windows import CEPSTRA, FRAMES, ROWS
+from spfem.correlation.encoders import ResNet18
+from spfem.evaluation.lip_sync import (
+    CEPSTRA,
+    FRAMES,
+    ROWS,
+    LipSyncNetwork,
+    centred_crops,
+    centred_rows,
+)
 from spfem.released.deca import COARSE_OUTPUTS, DetailDecoder, FaceEncoder
 from spfem.released.segment import FaceSegmenter
-from spfem.renderer.perceptual import PerceptualLoss
+from spfem.renderer.losses import PerceptualLoss
 
 
 def face_cases(sizes: Sizes) -> Iterator[Case]:
@@ -89,7 +95,7 @@ def released_lip_sync_case() -> Case:
     Raises:
         ModuleNotFoundError: on a machine with the light install, which has no OpenCV.
     """
-    from spfem.evaluation.lip_sync.released import SyncNet
+    from spfem.evaluation.lip_sync_meter import SyncNet
 
     windows = {"lips": normal(2, 3, 5, 224, 224), "sound": normal(2, 1, 13, 20, seed=1)}
     network = _seeded(SyncNet).train()

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.face_codec import pack_frames, unpack_frames
-from spfem.artifacts import writing
-from spfem.correlation.frame_pairs import ClipPair, FramePairs, collect_frame_pairs
+from spfem.correlation.frames import ClipPair, FramePairs, collect_frame_pairs
 from spfem.errors import InputError
+from spfem.files import writing
 
 MOST_MEGABYTES = 12.0  # by default; what is carried beside a checkout has little room
 COARSENESS = (0.12, 0.17, 0.25, 0.35, 0.5, 0.75, 1.0)  # until the file is small enough
@@ -52,10 +52,10 @@ def save_faces(run: Path, path: Path, most_megabytes: float = MOST_MEGABYTES) ->
     Raises:
         InputError: if the file would be larger at any coarseness.
     """
-    from spfem.corpus.corpus_list import read_list
-    from spfem.face.stage import track_path
-    from spfem.face.track_file import FaceTrack
-    from spfem.pairing.index import pair_corpus
+    from spfem.corpus.clips import read_list
+    from spfem.face.track import FaceTrack
+    from spfem.pairing.pairs import pair_corpus
+    from spfem.run.faces import track_path
     from spfem.settings import PairingSettings
 
     corpus = read_list(run / "corpus" / "corpus.json")

@@ -15,11 +15,11 @@ from benchmarks.faces import CarriedFaces
 from benchmarks.limits import rounded_products
 from benchmarks.made_up import made_up_face_clip
 from benchmarks.record import Record
-from spfem.correlation.frame_pairs import FramePairs
-from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.frames import FramePairs
+from spfem.correlation.images import images_from_frames
 from spfem.correlation.similarity import list_comparisons, score_similarity
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.renderer.checkpoint import CHECKPOINT_KIND, copy_renderer, load_renderer
+from spfem.renderer.networks import CHECKPOINT_KIND, copy_renderer, load_renderer
 from spfem.renderer.render import render_clips
 
 LOSS, SIMILARITY, GREY = 0.02, 0.01, 2.0  # limits: relative, of a cosine, mean grey levels

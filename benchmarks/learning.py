@@ -15,12 +15,10 @@ from benchmarks.faces import CarriedFaces
 from benchmarks.record import Record
 from benchmarks.sizes import Sizes
 from spfem.checkpoints import save_checkpoint
-from spfem.correlation.frame_pairs import FramePairs
-from spfem.correlation.similarity import list_comparisons, score_similarity
-from spfem.correlation.similarity_table import similarity_rows
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.training import train_spatial
-from spfem.correlation.untrained import untrained_metric
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.frames import FramePairs
+from spfem.correlation.learn import train_spatial, untrained_metric
+from spfem.correlation.similarity import list_comparisons, score_similarity, similarity_rows
 
 TRIED_STEPS = 20  # to know how many fit
 SHARE = 0.75  # of the time for learning; the rest is for scores

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from spfem.manipulator import Manipulator
 from spfem.manipulator.losses import jaw_correlation
+from spfem.manipulator.networks import Manipulator
 
 
 class LiteralTrainer:

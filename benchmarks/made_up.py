@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.crossmodal.samples import FrameSamples, FrameTable
-from spfem.renderer.clips import RendererClip
+from spfem.correlation.learn_sound import initial_joint
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.sound import FrameSamples, FrameTable
+from spfem.renderer.data import RendererClip
 from spfem.settings import CrossModalSettings, RendererSettings
 
 EXPRESSIONS = 51  # coefficients, as released

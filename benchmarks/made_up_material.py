@@ -10,9 +10,9 @@ import torch
 from benchmarks.faces import FACES, CarriedFaces, write_faces
 from benchmarks.made_up import made_up_images
 from benchmarks.sizes import Sizes
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.renderer.checkpoint import new_renderer, save_renderer
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.frames import ClipPair, FramePairs
+from spfem.renderer.networks import new_renderer, save_renderer
 
 FRAMES = 12
 SPEAKERS = ("a", "b")  # one to learn from, one held out

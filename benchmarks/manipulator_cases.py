@@ -13,16 +13,21 @@ from benchmarks.correlation_cases import normal
 from benchmarks.made_up import EXPRESSIONS
 from benchmarks.networks import made_up_expression, made_up_manipulator
 from benchmarks.sizes import Sizes
-from spfem.manipulator import Manipulator, label_style, manipulate
-from spfem.manipulator.intensity import mix_styles, set_intensity
+from spfem.manipulator.data import overlap_add, slide_windows
 from spfem.manipulator.losses import (
     PairedWindows,
     discriminator_loss,
     generator_terms,
     jaw_correlation,
 )
-from spfem.manipulator.style import geometric_median
-from spfem.manipulator.windows import overlap_add, slide_windows
+from spfem.manipulator.manipulate import (
+    geometric_median,
+    label_style,
+    manipulate,
+    mix_styles,
+    set_intensity,
+)
+from spfem.manipulator.networks import Manipulator
 
 WINDOWS, PAIRS = 6, 2
 

@@ -10,23 +10,17 @@ from torch import Tensor, nn
 
 from benchmarks.literal_manipulator import LiteralTrainer
 from benchmarks.made_up import EXPRESSIONS, made_up_metric
-from benchmarks.networks import (
-    made_up_expression,
-    made_up_manipulator,
-    manipulator_inference,
-)
+from benchmarks.networks import made_up_expression, made_up_manipulator, manipulator_inference
 from benchmarks.record import Record
 from benchmarks.rows import Row, Step, median_seconds
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.stccl import TemporalCoherence
 from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.supervision import Guide, Retrieved
-from spfem.manipulator.training_step import Trainer
+from spfem.manipulator.learn import Guide, Retrieved, Trainer
 from spfem.settings import SupervisionSettings
-from spfem.supervision.heads import HeadLosses
-from spfem.supervision.pairs import PairLosses, embed_windows
+from spfem.supervision.manipulator import HeadLosses, PairLosses, embed_windows
 from spfem.training import step_random
 
 CLIPS = 14  # two of each emotion

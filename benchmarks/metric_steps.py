@@ -16,9 +16,9 @@ from benchmarks.record import Record
 from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.captured import Captured
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.precision import Captured
 from spfem.settings import SpatialSettings, TemporalSettings
 
 LITERAL, FLOOR = 3.0, 0.5  # aims: times the literal version, and the floor's share of the step

@@ -37,11 +37,11 @@ def record_scene(run: Path) -> MovedScene:
     Raises:
         InputError: if the run has none.
     """
-    from spfem.corpus.corpus_list import read_list
+    from spfem.corpus.clips import read_list
     from spfem.edit.moving.move import ClipMover
-    from spfem.face.stage import track_path
-    from spfem.face.track_file import FaceTrack
+    from spfem.face.track import FaceTrack
     from spfem.media.video import read_video
+    from spfem.run.faces import track_path
 
     corpus = read_list(run / "corpus" / "corpus.json")
     for clip in corpus.clips:

@@ -26,7 +26,7 @@ MESH_PARTS = ("triangles", "layers", "regions", "upper")
 
 @dataclass(frozen=True)
 class ReplayedRaster:
-    """A recorded raster; see `spfem.head.rasterise.Raster`."""
+    """A recorded raster; see `spfem.head.raster.Raster`."""
 
     face: Tensor
     barycentric: Tensor

@@ -13,16 +13,15 @@ from torch import Tensor
 
 from benchmarks.made_up import EXPRESSIONS, made_up_face_clip
 from benchmarks.rows import Row, Step, median_seconds, reference
-from spfem.manipulator import ExpressionSpace, Manipulator, manipulate
-from spfem.manipulator.windows import gaussian_weights
+from spfem.manipulator.data import gaussian_weights
+from spfem.manipulator.manipulate import manipulate
+from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.precision import autocast
-from spfem.renderer.checkpoint import TrainedRenderer, copy_renderer, new_renderer
-from spfem.renderer.clips import RendererClip
-from spfem.renderer.conditions import cover_outside, to_network
-from spfem.renderer.objective import renderer_losses
-from spfem.renderer.recurrence import generate_chunk
-from spfem.renderer.render import render_clips
-from spfem.renderer.training import renderer_optimisers, update_renderer
+from spfem.renderer.data import RendererClip, cover_outside, to_network
+from spfem.renderer.learn import renderer_optimisers, update_renderer
+from spfem.renderer.losses import renderer_losses
+from spfem.renderer.networks import TrainedRenderer, copy_renderer, new_renderer
+from spfem.renderer.render import generate_chunk, render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 
 

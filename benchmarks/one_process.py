@@ -16,7 +16,7 @@ import torch.distributed as dist
 from benchmarks.agreement import distance
 from benchmarks.made_up import made_up_images
 from benchmarks.sizes import rehearsed
-from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.asccl import SpatialCoherence
 from spfem.distributed import (
     average_gradients,
     joined_processes,

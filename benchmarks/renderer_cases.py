@@ -13,13 +13,10 @@ from benchmarks.correlation_cases import normal
 from benchmarks.made_up import made_up_face_clip
 from benchmarks.networks import sequence_tensors
 from benchmarks.sizes import Sizes
-from spfem.renderer.augmentation import jitter_conditions
-from spfem.renderer.checkpoint import TrainedRenderer, new_renderer
-from spfem.renderer.conditions import cover_outside
-from spfem.renderer.generator import Generator
-from spfem.renderer.objective import renderer_losses
-from spfem.renderer.recurrence import generate_chunk
-from spfem.renderer.roi import crop_around
+from spfem.renderer.data import cover_outside, crop_around, jitter_conditions
+from spfem.renderer.losses import renderer_losses
+from spfem.renderer.networks import Generator, TrainedRenderer, new_renderer
+from spfem.renderer.render import generate_chunk
 from spfem.settings import RendererSettings
 
 FRAMES = 3

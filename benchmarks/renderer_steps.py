@@ -14,20 +14,22 @@ from benchmarks.record import Record
 from benchmarks.rows import Row, Step, median_seconds, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.stccl import TemporalCoherence
 from spfem.precision import autocast
 from spfem.renderer import render
-from spfem.renderer.checkpoint import TrainedRenderer, copy_renderer, new_renderer
-from spfem.renderer.clips import RendererClip, Sequences
-from spfem.renderer.conditions import cover_outside
-from spfem.renderer.objective import renderer_losses
-from spfem.renderer.recurrence import generate_chunk
-from spfem.renderer.render import render_clips
-from spfem.renderer.supervision import RendererSupervision, supervising_terms
-from spfem.renderer.training import renderer_optimisers, update_renderer
+from spfem.renderer.data import RendererClip, Sequences, cover_outside
+from spfem.renderer.learn import (
+    RendererSupervision,
+    renderer_optimisers,
+    supervising_terms,
+    update_renderer,
+)
+from spfem.renderer.losses import renderer_losses
+from spfem.renderer.networks import TrainedRenderer, copy_renderer, new_renderer
+from spfem.renderer.render import generate_chunk, render_clips
 from spfem.settings import RendererSettings
-from spfem.supervision.renderer_faces import spatial_term, window_term
+from spfem.supervision.renderer import spatial_term, window_term
 from spfem.training import step_random
 
 PRECISIONS = ("float32", "bfloat16")

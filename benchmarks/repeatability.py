@@ -22,13 +22,13 @@ from benchmarks.made_up_material import made_up_pairs
 from benchmarks.networks import made_up_expression, made_up_manipulator
 from benchmarks.record import Record
 from benchmarks.sizes import Sizes
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.training import train_spatial
-from spfem.manipulator import load_manipulator, save_manipulator
-from spfem.manipulator.training import train_manipulator
-from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
-from spfem.renderer.training import train_renderer
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.learn import train_spatial
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.manipulator.learn import train_manipulator
+from spfem.manipulator.networks import load_manipulator, save_manipulator
+from spfem.renderer.learn import train_renderer
+from spfem.renderer.networks import load_renderer, new_renderer, save_renderer
 
 STEPS = 3
 DRIFT = 0.02  # of weights that several steps of Adam moved, between two runs that may differ

@@ -16,8 +16,8 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from spfem.artifacts import writing
 from spfem.errors import CorpusError, SpfemError
+from spfem.files import writing
 
 Step = Callable[[], object]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from spfem.methods import METHODS
-from spfem.registry import STAGES
+from spfem.processes import run_command
 from spfem.released.kinds import RELEASED_KINDS
+from spfem.run.registry import STAGES
+from spfem.run.workspace import DEVICES
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
-from spfem.stopping import run_command
-from spfem.workspace import DEVICES
 
 STAGE = """\
 Make one stage of a run, and what it needs; what is there already is taken as it is.
@@ -100,6 +100,20 @@ def _call(module: str, name: str) -> Callable[[dict[str, Any]], None]:
     return lambda given: getattr(importlib.import_module(module), name)(**given)
 
 
+def _audit(given: dict[str, Any]) -> None:
+    """The audit stands beside the notebooks, so it needs a checkout."""
+    from spfem.errors import InputError
+    from spfem.files import project_folder
+
+    notebooks = project_folder() / "notebooks"
+    if not (notebooks / "studies").is_dir():
+        raise InputError(
+            f"the audit is part of a checkout of spfem, and {notebooks} has no studies; run it there"
+        )
+    sys.path.append(str(notebooks))
+    _call("studies.audit_order", "audit_folder")(given)
+
+
 def _list(titles: dict[str, str]) -> str:
     width = max(map(len, titles))
     return "\n".join(f"  {name:{width}}  {title}" for name, title in titles.items())
@@ -163,7 +177,7 @@ def _add_reproduce(commands: Any) -> None:
 
 
 def _reproduce(given: dict[str, Any]) -> None:
-    from spfem.reproduce import RunSettings, reproduce
+    from spfem.run.notebooks import RunSettings, reproduce
 
     reproduce(RunSettings(**{**given, "parameters": tuple(given["parameters"])}))
 
@@ -279,7 +293,7 @@ def _add_stage(commands: Any) -> None:
 
 
 def _stage(given: dict[str, Any]) -> None:
-    from spfem.registry import StageRequest, make_stage
+    from spfem.run.registry import StageRequest, make_stage
 
     make_stage(StageRequest(**given))
 
@@ -331,7 +345,7 @@ def _add_track(commands: Any) -> None:
 
 
 def _track(given: dict[str, Any]) -> None:
-    from spfem.track_report import report_clips
+    from spfem.run.track_report import report_clips
 
     report_clips(given.pop("clips"), videos=not given.pop("no_videos"), **given)
 
@@ -355,12 +369,12 @@ def _add_audit(commands: Any) -> None:
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "reproduce": _reproduce,
     "edit": _edit,
-    "corpus": _call("spfem.corpus.recordings.report", "report_folder"),
+    "corpus": _call("spfem.corpus.survey", "report_folder"),
     "stage": _stage,
     "import-checkpoint": _import,
     "doctor": _call("spfem.doctor", "report_machine"),
     "track": _track,
-    "audit": _call("spfem.audit.words", "audit_folder"),
+    "audit": _audit,
 }
 
 

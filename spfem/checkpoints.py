@@ -13,8 +13,8 @@ from typing import Any, TypeVar, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from spfem.artifacts import file_digest, writing
 from spfem.errors import CheckpointError, SpfemError
+from spfem.files import file_digest, writing
 
 Settings = TypeVar("Settings")
 

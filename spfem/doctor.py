@@ -75,7 +75,7 @@ def report_machine(data: Path, files: Path | None = None) -> None:
         AssetError: after the report, if something is missing for the default run, or an optional
             file is broken.
     """
-    from spfem.project import project_folder
+    from spfem.files import project_folder
 
     data = project_folder() / data
     folder = files or data / "optional"
@@ -206,10 +206,10 @@ def shipped_model_facts() -> list[Fact]:
 def bundled_model_facts() -> list[Fact]:
     """The models that packages ship, found without importing those packages, with licences."""
     try:
-        from spfem.corpus.synthetic.espeak import espeak_paths
         from spfem.evaluation.identity import find_identity_weights
         from spfem.face.tracker import landmarker_file
-        from spfem.head.makehuman import data_folder
+        from spfem.head.model import data_folder
+        from spfem.studio.words import espeak_paths
     except ModuleNotFoundError as error:
         return [Fact("of packages", f"not looked for; {missing_package(error) or error}")]
     facts = []
@@ -244,11 +244,11 @@ def recording_facts(data: Path) -> list[Fact]:
 
 def list_optional_files() -> list[OptionalFile]:
     """All of them; none is needed for the default run."""
-    from spfem.pairing.released_paths import read_released_paths
     from spfem.released.flame_files import FLAME_FILES
     from spfem.released.kinds import FSGAN_NAME, open_released
+    from spfem.released.pairs import read_released_paths
     from spfem.released.segment import load_segmenter
-    from spfem.renderer.perceptual_file import load_perceptual_loss
+    from spfem.renderer.losses import load_perceptual_loss
 
     code_only = "MIT (its code); made with FLAME and DECA, which allow no commercial use"
     ned = "links in the README of https://github.com/foivospar/NED"

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from spfem.artifacts import writing
 from spfem.errors import ShapeError
+from spfem.files import writing
 
 GAP = 4  # pixels between panels
 STRIP_SHARE = 0.16  # height of the label strip by height of the panels

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from spfem.artifacts import writing
+from spfem.files import writing
 from spfem.methods import METHODS
 
 WIDTH = 7.2  # inches

@@ -1,11 +1,51 @@
-"""Which floating-point format the networks compute in."""
+"""Which floating-point format the networks compute in.
+
+Work of many small operations, recorded once as a CUDA graph and replayed whole.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from spfem.errors import SettingsError
+
+WARM_UPS = 3  # calls before the recording, in which libraries choose their kernels
+
+
+class Captured:
+    """A function of tensors on the current GPU, as one launch instead of hundreds.
+
+    The function must compute the same operations on the same shapes every time, must not read a
+    number of the GPU, and may change tensors that it holds (weights, moments).
+
+    Args:
+        function: tensors to a tensor or a tuple of them.
+        examples: arguments of the right shapes; the function is called `WARM_UPS` times on them,
+            and what it changes stays changed.
+    """
+
+    def __init__(self, function: Callable[..., Any], *examples: Tensor) -> None:
+        self.inputs = [example.clone() for example in examples]
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(WARM_UPS):
+                function(*self.inputs)
+        torch.cuda.current_stream().wait_stream(beside)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.outputs = function(*self.inputs)
+
+    def __call__(self, *arguments: Tensor) -> Any:
+        """The function's result for `arguments`; its tensors are overwritten by the next call."""
+        for held, given in zip(self.inputs, arguments, strict=True):
+            held.copy_(given, non_blocking=True)
+        self.graph.replay()
+        return self.outputs
 
 
 def full(values: Tensor) -> Tensor:

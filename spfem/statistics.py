@@ -1,13 +1,74 @@
-"""Intervals and rank statistics that every results table shares."""
+"""Intervals and rank statistics that every results table shares.
+
+Means of clips by emotion, with their redraws; the average counts every emotion alike.
+
+Several tests at once: Holm's step-down adjustment.
+
+Redraws of actors and clips, drawn once and shared by all metrics of a method.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from spfem.errors import ShapeError
+from spfem.settings import EMOTIONS
+
+
+class Mean(NamedTuple):
+    """A mean over clips, the same mean in each redraw (R,), and the number of clips."""
+
+    value: float
+    draws: np.ndarray
+    clips: int
+
+
+def emotion_means(values: np.ndarray, emotions: np.ndarray, counts: np.ndarray) -> dict[str, Mean]:
+    """Mean over the clips of each emotion that has any.
+
+    Args:
+        values: (N,) one a clip; NaN where it could not be measured, which does not count.
+        emotions: (N,) their emotions.
+        counts: (R, N) how often each clip occurs in each redraw.
+
+    Returns:
+        By emotion, in the order of `EMOTIONS`; a redraw without a measured clip is NaN.
+    """
+    means = {}
+    for emotion in EMOTIONS:
+        chosen = (emotions == emotion) & np.isfinite(values)
+        if chosen.any():
+            taken, weight = values[chosen], counts[:, chosen]
+            total = weight.sum(axis=1)
+            draws = np.where(total > 0, weight @ taken / np.maximum(total, 1), np.nan)
+            means[emotion] = Mean(float(taken.mean()), draws, int(chosen.sum()))
+    return means
+
+
+def average_of(means: dict[str, Mean]) -> Mean:
+    """The mean over emotions of their means, of at least one emotion."""
+    value = float(np.mean([mean.value for mean in means.values()]))
+    draws = np.nanmean(np.stack([mean.draws for mean in means.values()]), axis=0)
+    return Mean(value, draws, sum(mean.clips for mean in means.values()))
+
+
+def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Holm's adjustment of (N,) p-values: below a level together with error at most that level.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    raised = p[order] * np.arange(len(p), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return adjusted
 
 
 @dataclass(frozen=True)
@@ -120,3 +181,53 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
     below = np.searchsorted(ordered, positive, side="left")
     not_above = np.searchsorted(ordered, positive, side="right")
     return float((below + not_above).mean() / (2 * len(negative)))
+
+
+def redraw_counts(clusters: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
+    """How often each row occurs in each redraw of `cluster_bootstrap`.
+
+    Args:
+        clusters: (N, D) labels, outermost level first.
+        resamples: number of draws.
+        seed: of the draws.
+
+    Returns:
+        (R, N) int, R about `resamples`.
+    """
+    drawn: list[np.ndarray] = []
+
+    def note(rows: np.ndarray) -> float:
+        drawn.append(np.bincount(rows, minlength=len(clusters)))
+        return 0.0
+
+    cluster_bootstrap(
+        np.arange(len(clusters)),
+        clusters,
+        statistic=note,
+        resamples=resamples,
+        confidence=0.95,
+        seed=seed,
+    )
+    return np.stack(drawn)
+
+
+def interval_of(
+    value: float, draws: np.ndarray, confidence: float, *, centred: bool = False
+) -> Interval:
+    """Percentile interval of redrawn statistics; draws that are NaN do not count.
+
+    Args:
+        value: the statistic of all rows.
+        draws: (R,) redrawn statistics.
+        confidence: of the interval.
+        centred: move the draws so that their mean falls on `value`, for statistics that redrawing
+            itself shifts.
+
+    Example:
+        >>> interval_of(2.0, np.array([1.0, 2.0, 3.0]), 0.5)
+        Interval(value=2.0, low=1.5, high=2.5)
+    """
+    shift = value - float(np.nanmean(draws)) if centred else 0.0
+    tail = 50.0 * (1 - confidence)
+    low, high = np.nanpercentile(draws, [tail, 100 - tail]) + shift
+    return Interval(value, float(min(low, value)), float(max(high, value)))

@@ -6,6 +6,8 @@ returns its losses. Two rules make a killed run end as an uninterrupted one:
 * the random numbers of a step are decided by the seed and the number of the step alone;
 * what a step hands on to the next lies in weights and buffers of the modules, or in moments of the
   optimisers.
+
+Progress bars of learning.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from tqdm.auto import tqdm
 
-from spfem.artifacts import STATE_NAME, digest
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, tensors_below
 from spfem.distributed import average_gradients, is_first, mean_of_all, wait_for_all
 from spfem.errors import CheckpointError, SpfemError, TrainingStateError
+from spfem.files import STATE_NAME, digest
 
 CURVE_ROWS = 100  # of a learning curve, about, where the learner does not say how far apart
 KEEP_SECONDS = 30.0  # between two writes of the state
@@ -250,3 +253,8 @@ def _digest_weights(modules: Mapping[str, nn.Module]) -> str:
             whole = value.detach().cpu().contiguous().reshape(-1)
             hasher.update(whole.view(torch.uint8).numpy().tobytes())
     return hasher.hexdigest()[:16]
+
+
+def show_progress(name: str) -> Progress:
+    """Wrapper of a step loop that shows a bar with the name of what is learned."""
+    return lambda steps: tqdm(steps, desc=name, mininterval=5)

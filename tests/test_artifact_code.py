@@ -7,10 +7,10 @@ from functools import cache, partial
 
 import pytest
 
-from spfem import artifact_code
-from spfem.artifact_code import code_digest, digest_of, names_of, package_digest, reached
-from spfem.code_definitions import PLUMBING, CodeBase, Name
 from spfem.errors import ArtifactError
+from spfem.run import deciding_code as artifact_code
+from spfem.run.deciding_code import code_digest, digest_of, names_of, package_digest, reached
+from spfem.run.definitions import PLUMBING, CodeBase, Name
 
 OPENERS = ("open_stage", "open_score_stage", "Recipe")
 CODE_PLACE = {"open_score_stage": 4, "Recipe": 4}  # of what is given by place
@@ -256,7 +256,7 @@ def test_plumbing_exists_and_is_not_reached():
 
 
 def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
-    from spfem.stages.renderers import _actor_clips, _base_clips, _open_show
+    from spfem.run.renderers import _actor_clips, _base_clips, _open_show
 
     def reach(made_by):
         return {name.name for name in reached(CODE, names_of(made_by))}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from spfem.artifacts import alone, digest, remove_half_written, write_json, writing
 from spfem.errors import ArtifactError
+from spfem.files import alone, digest, remove_half_written, write_json, writing
 from spfem.methods import find_method
-from spfem.opened_stages import open_stage
+from spfem.run.artifacts import open_stage
 from spfem.scales import load_scale
 
 

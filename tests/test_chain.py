@@ -2,17 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.chain import (
-    Wish,
-    blend_aligned,
-    edit_expression,
-    match_colour,
-    put_back,
-)
+from spfem.edit.chain import Wish, blend_aligned, edit_expression, match_colour, put_back
 from spfem.errors import InputError, ShapeError
 from spfem.face.align import unalign_face
-from spfem.face.track_file import FaceTrack
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.face.track import FaceTrack
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
 from spfem.renderer.blend import blend_face
 from spfem.settings import ManipulatorSettings

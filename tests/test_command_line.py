@@ -10,7 +10,7 @@ import pytest
 from spfem import __main__ as command_line
 from spfem.__main__ import COMMANDS, GONE, build_parser, main
 from spfem.edit import EditRequest, EditResult
-from spfem.reproduce import RunSettings
+from spfem.run.notebooks import RunSettings
 
 EDIT = ["edit", "clip.mp4", "--out", "out.mp4"]
 
@@ -69,7 +69,7 @@ def asked(monkeypatch):
         found.append(request)
         return EditResult(None, None, request.out, request.comparison if request.compare else None)
 
-    monkeypatch.setattr("spfem.reproduce.reproduce", found.append)
+    monkeypatch.setattr("spfem.run.notebooks.reproduce", found.append)
     monkeypatch.setattr("spfem.edit.edit_video", edit)
     return found
 

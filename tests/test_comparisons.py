@@ -5,17 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies import videos as comparisons
+from studies.videos import closest_to_truth, comparison_frames, face_square, save_comparison
 
-from spfem import comparisons
-from spfem.comparisons import (
-    closest_to_truth,
-    comparison_frames,
-    face_square,
-    save_comparison,
-)
 from spfem.corpus.protocol import Edit
 from spfem.media.video import read_video, write_video
-from spfem.workspace import open_workspace
+from spfem.run.workspace import open_workspace
 from tests.evaluation.made_up import make_scores
 
 SIDE = 32

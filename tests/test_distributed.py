@@ -4,10 +4,7 @@ import torch
 from torch import nn
 
 from spfem import distributed
-from spfem.distributed import (
-    own_share,
-    refuse_sharing,
-)
+from spfem.distributed import own_share, refuse_sharing
 from spfem.errors import SettingsError
 
 

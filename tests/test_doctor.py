@@ -23,7 +23,7 @@ from spfem.doctor import (
 )
 from spfem.errors import AssetError
 from spfem.manipulator import Manipulator
-from spfem.manipulator.flame_space import FLAME_SPACE
+from spfem.manipulator.networks import FLAME_SPACE
 from spfem.released.kinds import FSGAN_NAME
 from spfem.settings import ManipulatorSettings
 from tests.released.made_up import released_nets
@@ -143,7 +143,7 @@ def test_this_machine_and_its_models_are_well_and_others_are_not(tmp_path, monke
     other.write_bytes(b"other")
     gone = AssetError("weights were not found; reinstall")
     monkeypatch.setattr("spfem.face.tracker.landmarker_file", lambda: other)
-    monkeypatch.setattr("spfem.head.makehuman.data_folder", lambda: (_ for _ in ()).throw(gone))
+    monkeypatch.setattr("spfem.head.model.data_folder", lambda: (_ for _ in ()).throw(gone))
     found = troubles(bundled_model_facts())
     assert "not the tested model" in found["face landmarks"]
     assert found["head shapes"] == str(gone)

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spfem.executed_notebook import mathml
+from spfem.run.report import mathml
 from tests.conftest import ROOT
 
 BLOCK, INLINE = r"(?<!\\)\$\$(.+?)\$\$", r"(?<![$\\])\$([^$\s][^$]*?)(?<![$\\])\$"

@@ -5,7 +5,7 @@ import sys
 import nbformat
 import pytest
 
-from spfem.executed_notebook import LIVE_NOTE, WIDGET, WIDGET_STATE, freeze_notebook, own_kernel
+from spfem.run.report import LIVE_NOTE, WIDGET, WIDGET_STATE, freeze_notebook, own_kernel
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"

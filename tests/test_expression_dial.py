@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from studies.dial import ExpressionDial
 
-from spfem.chain import Wish, edit_expression
-from spfem.expression_dial import ExpressionDial
+from spfem.edit.chain import Wish, edit_expression
 from spfem.face.conditions import ConditionPainter
-from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
 from spfem.settings import ManipulatorSettings
 from tests.face.planted import planted_clip

@@ -30,14 +30,14 @@ USE = """
 from collections import namedtuple
 import numpy as np, torch
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, SpatialTemporalCoherence
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import label_style, manipulate, pretrained_manipulator
-from spfem.reading.evidence import Evidence, RestingFace
+from spfem.reading.reader import Evidence, RestingFace
 from spfem.reading.reader import OFFSET_COUNT, FaceReader
-from spfem.renderer.checkpoint import new_renderer
+from spfem.renderer.networks import new_renderer
 from spfem.renderer.moved import MovedRenderer
 from spfem.settings import RendererSettings
-from spfem.settings.moved import SKIN_LAYER
+from spfem.settings import SKIN_LAYER
 
 torch.manual_seed(0)
 units = len(FACE_UNIT_NAMES)
@@ -225,10 +225,11 @@ def _modules_after(code, folder):
 
 
 def test_opening_a_workspace_loads_nothing_that_it_does_not_use(tmp_path):
-    stages = "import spfem.scales, spfem.stages, spfem.workspace"
+    stages = "import spfem.scales, spfem.run.stages, spfem.run.workspace"
     assert not _modules_after(stages, ROOT) & set(HEAVY)
     opened = (
-        "import spfem.workspace\nspfem.workspace.open_workspace('x', scale='smoke', figures={!r})"
+        "from spfem.run.workspace import open_workspace\n"
+        "open_workspace('x', scale='smoke', figures={!r})"
     )
     loaded = _modules_after(opened.format(str(tmp_path)), ROOT)
     assert loaded & set(HEAVY) <= {"pandas"}

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from spfem import late_checks
-from spfem.correlation.preprocess import prepare_images
+from spfem.correlation import images as late_checks
+from spfem.correlation.images import check_numbers, prepare_images
 from spfem.errors import ShapeError
-from spfem.late_checks import check_numbers
 
 
 class OnCard:

@@ -1,7 +1,7 @@
 """The manifest: a row a file, and one digest a stage however many parts it was made of."""
 
-from spfem.artifacts import write_json
-from spfem.manifest import merge_manifest, read_manifest
+from spfem.files import write_json
+from spfem.run.workspace import merge_manifest, read_manifest
 
 
 def _run(folder, inputs):

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
-from spfem.executed_notebook import write_notebook_page
+from spfem.run.report import write_notebook_page
 from tests.test_executed_notebook import PIXEL, _output, _view
 
 CODE = 'for a in "ab":\n    workspace.save_figure(\n        figure, f"face_{a}", table\n    )'

@@ -17,11 +17,10 @@ from spfem.correlation import (
 )
 from spfem.errors import CheckpointError, SettingsError
 from spfem.face.tracker import BLENDSHAPE_NAMES
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import label_style, manipulate, pretrained_manipulator
 from spfem.pretrained import WEIGHTS_FOLDER, check_hash, hash_file, pretrained_file
-from spfem.reading.evidence import Evidence, RestingFace
-from spfem.reading.reader import OFFSET_COUNT, FaceReader
+from spfem.reading.reader import OFFSET_COUNT, Evidence, FaceReader, RestingFace
 
 METRICS = (
     (SpatialCoherence, None),

@@ -1,16 +1,11 @@
 """The qualitative grid: the box stands on the mouth, and the mouth below is what is in it."""
 
 import numpy as np
+from studies import videos as qualitative
+from studies.videos import BOX_HEIGHT, BOX_WIDTH, mouth_box, qualitative_rows
 
-from spfem import qualitative
 from spfem.corpus.protocol import Edit
-from spfem.face.landmark_sets import OUTER_LIPS
-from spfem.qualitative import (
-    BOX_HEIGHT,
-    BOX_WIDTH,
-    mouth_box,
-    qualitative_rows,
-)
+from spfem.face.landmarks import OUTER_LIPS
 
 SIDE = 100
 EDIT = Edit("intra", "A/neutral/level_1/004", "A/happy/level_3/005", "happy", "A")

@@ -5,10 +5,10 @@ import time
 import nbformat
 import pytest
 
-from spfem import reproduce as module
 from spfem.__main__ import main
 from spfem.errors import SettingsError, SpfemError
-from spfem.reproduce import RunSettings, reproduce
+from spfem.run import notebooks as module
+from spfem.run.notebooks import RunSettings, reproduce
 
 PARAMETERS = """scale: str = "demo"  # a
 corpus: str = "synthetic"  # b
@@ -16,7 +16,7 @@ data: str = "data"  # c
 figures: str = "figures"  # d
 device: str = "auto"  # e
 """
-WORK = """from spfem.workspace import open_workspace
+WORK = """from spfem.run.workspace import open_workspace
 workspace = open_workspace("{name}", corpus=corpus, scale=scale, data=data, figures=figures)
 path = workspace.figures / "{name}.txt"
 path.write_text("made")
@@ -40,7 +40,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text("")
     _notebook(tmp_path / "notebooks" / "00_one.ipynb", WORK.format(name="00_one"))
     monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
-    monkeypatch.setattr("spfem.workspace.project_folder", lambda: tmp_path)
+    monkeypatch.setattr("spfem.run.workspace.project_folder", lambda: tmp_path)
     return tmp_path
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spfem import results
 from spfem.corpus.protocol import Edit
+from spfem.run import results
 
 SOURCE = "A/neutral/level_1/1"
 EDITS = tuple(Edit("intra", SOURCE, f"A/{e}/level_3/2", e, "A") for e in ("sad", "fear"))

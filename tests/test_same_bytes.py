@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from spfem.artifacts import file_digest
-from spfem.opened_stages import RECORD_NAME
-from spfem.workspace import choose_device
+from spfem.files import file_digest
+from spfem.run.artifacts import RECORD_NAME
+from spfem.run.workspace import choose_device
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

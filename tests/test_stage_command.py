@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from spfem.__main__ import main
-from spfem.registry import STAGES
+from spfem.run.learned import METRICS
+from spfem.run.registry import STAGES
 from spfem.settings import FaceSettings
-from spfem.stages.metrics import METRICS
 
 
 @pytest.mark.parametrize(

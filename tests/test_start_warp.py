@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spfem import start_warp
+from spfem.head import raster as start_warp
 
 
 @pytest.fixture
@@ -44,6 +44,6 @@ def test_a_failed_start_says_everything(start):
 
 
 def test_warp_starts_in_silence():
-    code = "from spfem.start_warp import start_warp as s; s(); s(); import warp; warp.zeros(3)"
+    code = "from spfem.head.raster import start_warp as s; s(); s(); import warp; warp.zeros(3)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert answer.stderr == b""

@@ -11,7 +11,7 @@ import pytest
 
 from spfem import __main__ as command_line
 from spfem.__main__ import main
-from spfem.stopping import Stopped, stopping_raises
+from spfem.processes import Stopped, stopping_raises
 from tests.conftest import ROOT
 
 MUCH = "import sys; from spfem import __main__ as c; c.COMMANDS['corpus'] = lambda _: "

@@ -9,28 +9,25 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from studies.ablation_metrics import learn_partial
+from studies.ablation_variants import initial_partial_metric
 from torch import nn
 
 from spfem import training
-from spfem.ablations.partial import initial_partial_metric
-from spfem.ablations.spatial import learn_partial
-from spfem.artifacts import STATE_NAME
 from spfem.checkpoints import load_checkpoint, save_checkpoint
-from spfem.correlation.crossmodal.joint import initial_joint, train_joint
-from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
-from spfem.correlation.crossmodal.single import train_single
-from spfem.correlation.temporal_training import TEMPORAL_METRICS, train_temporal
-from spfem.correlation.training import train_spatial
-from spfem.correlation.windows import FrameWindows
+from spfem.correlation.frames import FrameWindows
+from spfem.correlation.learn import TEMPORAL_METRICS, train_spatial, train_temporal
+from spfem.correlation.learn_sound import initial_joint, train_joint, train_single
+from spfem.correlation.sound import collect_samples, tabulate_frames
 from spfem.errors import SpfemError, TrainingStateError
-from spfem.evaluation.lip_sync.training import learn_network
+from spfem.evaluation.lip_sync_meter import learn_network
+from spfem.files import STATE_NAME
 from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, train_manipulator
-from spfem.manipulator.supervision import Guide
-from spfem.opened_stages import open_stage
+from spfem.manipulator.learn import Guide
 from spfem.reading.learn import learn_reader
-from spfem.renderer.supervision import FaceTerm, RendererSupervision
-from spfem.renderer.training import train_renderer
+from spfem.renderer.learn import FaceTerm, RendererSupervision, train_renderer
+from spfem.run.artifacts import open_stage
 from spfem.settings import TemporalSettings
 from spfem.training import descend, falling_rate, step_generator, step_random, train
 from tests.correlation.crossmodal import planted as sound

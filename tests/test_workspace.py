@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from spfem.errors import SettingsError
-from spfem.manifest import merge_manifest
 from spfem.plots import new_figure
-from spfem.workspace import choose_device, open_workspace
+from spfem.run.workspace import choose_device, merge_manifest, open_workspace
 
 
 @pytest.fixture

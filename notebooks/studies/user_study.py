@@ -18,13 +18,11 @@ import cv2
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from spfem.artifacts import write_json, writing
 from spfem.errors import InputError
-from spfem.media.files import open_media, write_media
+from spfem.files import write_json, writing
+from spfem.media.container import VIDEO_SUFFIXES, is_ignored, open_media, suffix_of, write_media
 from spfem.media.mux import copied_packets
-from spfem.media.names import VIDEO_SUFFIXES, is_ignored, suffix_of
-from spfem.media.orientation import UPRIGHT
-from spfem.media.probe import probe_video, video_stream
+from spfem.media.probe import UPRIGHT, probe_video, video_stream
 from spfem.media.video import stream_frames, write_video
 from spfem.settings import EMOTIONS
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spfem.artifacts import write_json
 from spfem.errors import InputError
+from spfem.files import write_json
 from studies.user_study import REALISM, SPOILT, StudySettings
 
 FORMAT = "spfem user study answers 1"

@@ -4,11 +4,10 @@
 Importing this package imports torch and numpy only.
 """
 
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.preprocess import images_from_frames, prepare_images
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.images import images_from_frames, prepare_images
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
 
 __all__ = [
     "CrossModalCoherence",

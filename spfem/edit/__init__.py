@@ -5,7 +5,6 @@
 by frame. With NED's renderer (`neural`) it adapts to a sample of frames first (`sample`, `adapt`).
 """
 
-from spfem.edit.request import EditRequest
-from spfem.edit.video import edit_video
+from spfem.edit.video import EditRequest, edit_video
 
 __all__ = ["EditRequest", "edit_video"]

@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from spfem.chain import blend_aligned
 from spfem.checkpoints import load_checkpoint
-from spfem.edit.pictures import ClipRenderer
-from spfem.edit.progress import show_frames
-from spfem.edit.tracking.clip_track import ClipTrack
+from spfem.edit.chain import blend_aligned
+from spfem.edit.sample import ClipRenderer
 from spfem.errors import CheckpointError, SettingsError
+from spfem.face.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
-from spfem.head import load_head_model
-from spfem.manipulator import Manipulator, load_manipulator
-from spfem.manipulator.checkpoint import CHECKPOINT_KIND as MANIPULATOR_KIND
-from spfem.manipulator.flame_space import FLAME_SPACE
+from spfem.files import show_frames
+from spfem.head.model import load_head_model
+from spfem.manipulator.networks import CHECKPOINT_KIND as MANIPULATOR_KIND
+from spfem.manipulator.networks import FLAME_SPACE, Manipulator, load_manipulator
 from spfem.media.video import stream_frames
 from spfem.released.deca_codes import DecaCodes, to_expression
 from spfem.released.deca_conditions import (
@@ -40,10 +39,9 @@ from spfem.released.ned_export import CropPlaces, masks_in_crops, place_crops
 from spfem.released.ned_files import NED_SIZE, cut_boxes
 from spfem.released.networks import SCMCL, UNTRAINED_MAPPING
 from spfem.released.segment import FaceSegmenter, load_segmenter, segment_faces
-from spfem.renderer.checkpoint import CHECKPOINT_KIND as RENDERER_KIND
-from spfem.renderer.checkpoint import load_renderer
-from spfem.renderer.conditions import stack_conditions
-from spfem.renderer.generator import Generator
+from spfem.renderer.data import stack_conditions
+from spfem.renderer.networks import CHECKPOINT_KIND as RENDERER_KIND
+from spfem.renderer.networks import Generator, load_renderer
 from spfem.renderer.render import CHUNK_FRAMES
 
 RENDERER_KINDS = ("ned-renderer", "scmcl-renderer")

@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from spfem.errors import ShapeError
-from spfem.evaluation.emotion_means import Mean, average_of, emotion_means
-from spfem.evaluation.frechet import frechet_distance, frechet_draws
-from spfem.evaluation.frechet_of_edits import BLENDSHAPES, frechet_features
-from spfem.evaluation.resampling import interval_of, redraw_counts
+from spfem.evaluation.frechet import BLENDSHAPES, frechet_distance, frechet_draws, frechet_features
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.settings import EMOTIONS, EvaluationSettings
+from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
 
 ROWS: Mapping[str, str] = {
     "copy": "source as it is",

@@ -1,31 +1,39 @@
-"""The table of retrieval: the same moment of speech found again in another emotion."""
+"""The table of retrieval: the same moment of speech found again in another emotion.
+
+What sound finds, for pictures and a first look: distance matrices, contents of a bank.
+
+Distances of sound and of expression between all moments of two clips: SCMCL.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-
-from spfem.correlation.crossmodal.joint import embed_runs
-from spfem.correlation.crossmodal.learn import Signals, frames_of_roles
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.crossmodal.retrieval_table import (
+from studies.retrieval import (
     ClipEmbeddings,
     RetrievalScores,
     direct_distances,
+    exact_moments,
     over_windows,
     relational_distances,
     retrieval_row,
     score_retrieval,
 )
-from spfem.correlation.crossmodal.samples import MODALITIES, FrameTable
-from spfem.correlation.crossmodal.untrained import untrained_joint
-from spfem.correlation.frame_pairs import AlignedClips
+
+from spfem.correlation.frames import AlignedClips
 from spfem.correlation.learn import PairStore
+from spfem.correlation.learn_sound import embed_runs, untrained_joint
+from spfem.correlation.retrieval import AudioBank, retrieve_all
+from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances
+from spfem.correlation.sound import MODALITIES, FrameTable, slice_audio
+from spfem.pairing.pairs import Pair
+from spfem.run.learned import Signals, frames_of_roles
 from spfem.settings import CrossModalSettings, Scale
 
 SCORED_PAIRS = 24  # of each split, spread evenly over its actors and emotions
@@ -165,3 +173,104 @@ def _score(
         return over_windows(plain, scale.evaluation.retrieval_context)
 
     return score_retrieval(pairs, distances, clocks, spoken_only=spoken_only)
+
+
+@torch.no_grad()
+def distance_matrix(
+    metric: CrossModalCoherence, table: FrameTable, pair: AlignedClips, modality: str
+) -> np.ndarray:
+    """Distances (T, U) of all moments of a pair's clips; those of vision in units of sound.
+
+    Args:
+        metric: in evaluation mode.
+        table: holds the frames of both clips.
+        pair: neutral clip and clip in another emotion.
+        modality: `audio` or the metric's visual one.
+    """
+    sides = [
+        embed_runs(metric, table, modality, table.runs(table.rows(key), metric.settings.frames))
+        for key in (pair.source, pair.target)
+    ]
+    distances = pairwise_distances(sides[0], sides[1])
+    if modality != "audio":
+        distances = metric.scale_layer(distances)
+    return distances.numpy()
+
+
+def exact_path(
+    pair: AlignedClips, clocks: Mapping[str, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray:
+    """Entries (T, 2) of a (T, U) matrix that say exactly the same, to the nearest frame."""
+    exact = exact_moments(clocks[pair.source], clocks[pair.target])[: shape[0]].round().astype(int)
+    return np.column_stack([np.arange(shape[0]), exact.clip(0, shape[1] - 1)])
+
+
+def describe_bank(bank: AudioBank, actor: str, emotions: Sequence[str]) -> pd.DataFrame:
+    """How many windows of an actor find candidates in each target emotion, and how near.
+
+    Returns:
+        Rows `actor, target_emotion, windows, with_candidate, candidates_a_window,
+        median_distance`.
+    """
+    rows = []
+    for emotion in emotions:
+        distance = retrieve_all(bank, emotion).distance
+        found = np.isfinite(distance)
+        rows.append(
+            {
+                "actor": actor,
+                "target_emotion": emotion,
+                "windows": len(found),
+                "with_candidate": float(found.any(axis=1).mean()),
+                "candidates_a_window": float(found.sum(axis=1).mean()),
+                "median_distance": float(np.median(distance[found])) if found.any() else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+class SpokenClip(Protocol):
+    """A clip of T frames, `fps` a second: sound (A,) in [-1, 1], and face units (T, E)."""
+
+    waveform: np.ndarray
+    sample_rate: int
+    expression: np.ndarray
+    fps: float
+
+
+def moment_distances(
+    metric: CrossModalCoherence, first: SpokenClip, second: SpokenClip, path: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (T, U) of sound and of expression; NaN where a clip's sound has ended.
+
+    Those of expression are in the units of sound. `path` (N, 2) says which frames belong together.
+    """
+    parts = [_signals(clip, metric.settings) for clip in (first, second)]
+    lengths = [len(audio) for audio, _ in parts]
+    table = FrameTable(
+        keys=("first", "second"),
+        starts=np.cumsum([0, *lengths]),
+        found=np.ones(sum(lengths), bool),
+        signals={
+            "audio": np.concatenate([audio for audio, _ in parts]),
+            "expression": np.concatenate([expression for _, expression in parts]),
+        },
+    )
+    keys = Pair("first", "second", path, normalised_cost=0.0, usable=True)
+    shape = (len(first.expression), len(second.expression))
+    sound, expression = (np.full(shape, np.nan, np.float32) for _ in range(2))
+    for whole, modality in ((sound, "audio"), (expression, "expression")):
+        whole[: lengths[0], : lengths[1]] = distance_matrix(metric, table, keys, modality)
+    return sound, expression
+
+
+def _signals(clip: SpokenClip, settings: CrossModalSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Slices of sound (n, A) and face units (n, E) of the n frames that have both."""
+    if round(clip.fps) == settings.fps:
+        slices = slice_audio(clip.waveform, settings)
+    else:  # slices of the length that was learned, at the clip's own frames
+        starts = (np.arange(len(clip.expression)) * clip.sample_rate / clip.fps).astype(int)
+        starts = starts[starts + settings.frame_samples <= len(clip.waveform)]
+        slices = clip.waveform[starts[:, None] + np.arange(settings.frame_samples)]
+    length = min(len(slices), len(clip.expression))
+    return slices[:length], clip.expression[:length].astype(np.float32)

@@ -1,29 +1,147 @@
-"""One edited clip: its scores, and the descriptors that set metrics need."""
+"""One edited clip: its scores, and the descriptors that set metrics need.
+
+The row of random pairs: a real clip that has nothing to do with the edit stands for its result.
+
+Its sound stays that of the source, so it shows what each metric gives to lips that belong to other
+words, a face that may be another person's, and an emotion by chance.
+
+What is shown and heard of a clip that is scored.
+
+Files of scores and samples, written whole or not at all.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import Edit
-from spfem.errors import ShapeError
+from spfem.errors import CorpusError, InputError, ShapeError
 from spfem.evaluation import emotion as emotions
-from spfem.evaluation import identity, mouth, pictures
-from spfem.evaluation.lip_sync.measure import LearnedLipSync, LipSyncMeter
-from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
+from spfem.evaluation.identity import (
+    BACKBONE,
+    DlibIdentity,
+    IdentityNetwork,
+    cosine_identity,
+    evenly_spaced,
+    face_chips,
+    identity_distance,
+)
+from spfem.evaluation.lip_sync_meter import LearnedLipSync, LipSyncMeter
+from spfem.evaluation.mouth import (
+    expression_error,
+    image_entropy,
+    mesh_mouth_error,
+    mouth_correlation,
+    mouth_error,
+    picture_error,
+)
+from spfem.files import writing
 from spfem.methods import METHODS as TRAINED
+
+
+def random_clip(corpus: Corpus, edit: Edit) -> Clip:
+    """A clip of a target actor with other words than the source's; the same for the same edit.
+
+    Raises:
+        CorpusError: if all clips say the same.
+    """
+    sentences = {clip.key: clip.sentence for clip in corpus.clips}
+    said = sentences[edit.source]
+    others = [clip for clip in corpus.select(role="target") if clip.sentence != said]
+    if not others:
+        raise CorpusError(f"{corpus.root}: all target clips say the same; none is a random pair")
+    seed = int.from_bytes(hashlib.sha256(edit.name.encode()).digest()[:8], "big")
+    return others[int(np.random.default_rng(seed).integers(len(others)))]
+
+
+def frames_to_length(count: int, wanted: int) -> np.ndarray:
+    """Indices (wanted,) that cut `count` frames, or play them to and fro until they suffice."""
+    if count == 1:
+        return np.zeros(wanted, int)
+    there_and_back = np.concatenate([np.arange(count), np.arange(count - 2, 0, -1)])
+    return np.resize(there_and_back, wanted)
+
+
+class TrackedFace(Protocol):
+    """The part of `spfem.face.track.FaceTrack` that is scored."""
+
+    @property
+    def found(self) -> np.ndarray:
+        """(T,) bool."""
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """(T, 478, 3) pixels."""
+
+    @property
+    def blendshapes(self) -> np.ndarray:
+        """(T, 51) tracker scores."""
+
+    @property
+    def expression(self) -> np.ndarray:
+        """(T, E) face units."""
+
+
+@dataclass(frozen=True)
+class ShownClip:
+    """Frames (T, H, W, 3) uint8 RGB and their track.
+
+    Raises:
+        ShapeError: if the track is of another number of frames.
+    """
+
+    frames: np.ndarray
+    track: TrackedFace
+
+    def __post_init__(self) -> None:
+        """Refuse a track of other frames."""
+        if len(self.frames) != len(self.track.found):
+            raise ShapeError(
+                f"{len(self.frames)} frames do not fit a track of {len(self.track.found)} frames"
+            )
+
+
+@dataclass(frozen=True)
+class EditedCodes:
+    """The codes behind an edit beside the true ones, for one identity.
+
+    Attributes:
+        identity: (I,) of the source's actor.
+        expression: (T, E) face units that the edit was made from.
+        true_expression: (T, E) face units of the true edit.
+    """
+
+    identity: np.ndarray
+    expression: np.ndarray
+    true_expression: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples (A,) in [-1, 1] at 16 kHz, and the frames per second of the clip they belong to."""
+
+    samples: np.ndarray
+    fps: Fraction | float
+
 
 LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
 METHODS = ("copy", "random", *TRAINED, "truth")
 
 CLIP_METRICS: Mapping[str, str] = {
     "lse_d": LearnedLipSync.backbone,
-    "csim": identity.BACKBONE,
+    "csim": BACKBONE,
     "lse_c": LearnedLipSync.backbone,
     "lse_offset": LearnedLipSync.backbone,
-    "identity_distance": identity.BACKBONE,
+    "identity_distance": BACKBONE,
     "mouth_error": "mediapipe-478",
     "mesh_mouth_error": "head-mesh",
     "mouth_correlation": "mediapipe-478",
@@ -54,7 +172,7 @@ class FaceSample:
     frames: np.ndarray
     embeddings: np.ndarray
     blendshapes: np.ndarray
-    backbone: str = identity.BACKBONE
+    backbone: str = BACKBONE
 
 
 @dataclass(frozen=True)
@@ -68,7 +186,7 @@ class Instruments:
     """
 
     classifier: emotions.EmotionClassifier
-    identity: identity.IdentityNetwork = field(default_factory=identity.DlibIdentity)
+    identity: IdentityNetwork = field(default_factory=DlibIdentity)
     lip_sync: LipSyncMeter | None = None
 
     @property
@@ -105,11 +223,11 @@ def sample_face(
     actor: str,
     emotion: str,
     identity_frames: int,
-    network: identity.IdentityNetwork | None = None,
+    network: IdentityNetwork | None = None,
 ) -> FaceSample:
     """Describe a clip by `identity_frames` of its frames and its track; by dlib by default."""
-    chosen = identity.evenly_spaced(shown.track.found, identity_frames)
-    return _sample_at(shown, chosen, actor, emotion, network or identity.DlibIdentity())
+    chosen = evenly_spaced(shown.track.found, identity_frames)
+    return _sample_at(shown, chosen, actor, emotion, network or DlibIdentity())
 
 
 def _sample_at(
@@ -117,7 +235,7 @@ def _sample_at(
     chosen: np.ndarray,
     actor: str,
     emotion: str,
-    network: identity.IdentityNetwork,
+    network: IdentityNetwork,
 ) -> FaceSample:
     track = shown.track
     return FaceSample(
@@ -174,16 +292,16 @@ def score_clip(
     scores["face_found"] = float(np.mean(track.found))
     if seen.any():
         before = source.embeddings[usable][seen]
-        scores["csim"] = identity.cosine_identity(sample.embeddings, before)
-        scores["identity_distance"] = identity.identity_distance(sample.embeddings, before)
-        chips = identity.face_chips(shown.frames[sample.frames], track.landmarks[sample.frames])
-        scores["image_entropy"] = pictures.image_entropy(chips)
+        scores["csim"] = cosine_identity(sample.embeddings, before)
+        scores["identity_distance"] = identity_distance(sample.embeddings, before)
+        chips = face_chips(shown.frames[sample.frames], track.landmarks[sample.frames])
+        scores["image_entropy"] = image_entropy(chips)
     if track.found.any() and sound is not None and instruments.lip_sync is not None:
         scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
     if truth is not None:
         scores |= _errors(shown, truth)
     if codes is not None:
-        on_mesh = mouth.mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
+        on_mesh = mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
         scores["mesh_mouth_error"] = float(on_mesh.mean())
     named = ""
     if track.found.any():
@@ -207,14 +325,12 @@ def _errors(shown: ShownClip, truth: ShownClip) -> dict[str, float]:
         return {}
     places, true_places = shown.track.landmarks[both], truth.track.landmarks[both]
     return {
-        "mouth_error": float(mouth.mouth_error(places, true_places).mean()),
-        "mouth_correlation": mouth.mouth_correlation(places, true_places),
-        "expression_error": mouth.expression_error(
+        "mouth_error": float(mouth_error(places, true_places).mean()),
+        "mouth_correlation": mouth_correlation(places, true_places),
+        "expression_error": expression_error(
             shown.track.expression[both], truth.track.expression[both]
         ),
-        "picture_error": pictures.picture_error(
-            shown.frames[both], truth.frames[both], true_places
-        ),
+        "picture_error": picture_error(shown.frames[both], truth.frames[both], true_places),
     }
 
 
@@ -228,3 +344,94 @@ def backbone_of(scores: Sequence[ClipScore], metric: str) -> str:
     if len(named) > 1:
         raise ShapeError(f"{metric} was measured with {', '.join(sorted(named))}; score all anew")
     return named.pop() if named else CLIP_METRICS[metric]
+
+
+def save_sample(path: Path, sample: FaceSample) -> None:
+    """Write a sample as npz, whole or not at all."""
+    with writing(path) as aside:
+        np.savez(
+            aside,
+            actor=np.asarray(sample.actor),
+            emotion=np.asarray(sample.emotion),
+            frames=sample.frames,
+            embeddings=sample.embeddings,
+            blendshapes=sample.blendshapes,
+            backbone=np.asarray(sample.backbone),
+        )
+
+
+def load_sample(path: Path) -> FaceSample:
+    """Read what `save_sample` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return FaceSample(
+                str(stored["actor"]),
+                str(stored["emotion"]),
+                stored["frames"],
+                stored["embeddings"],
+                stored["blendshapes"],
+                str(stored["backbone"]),
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"{path} is no sample file ({type(error).__name__}: {error}); delete it and run again"
+        ) from None
+
+
+def save_score(path: Path, score: ClipScore) -> None:
+    """Write a score as npz, whole or not at all."""
+    facts = {
+        "edit": asdict(score.edit),
+        "method": score.method,
+        "seed": score.seed,
+        "scores": dict(score.scores),
+        "named_emotion": score.named_emotion,
+        "actor": score.sample.actor,
+        "emotion": score.sample.emotion,
+        "backbone": score.sample.backbone,
+        "backbones": dict(score.backbones),
+    }
+    with writing(path) as aside:
+        np.savez(
+            aside,
+            facts=np.asarray(json.dumps(facts)),
+            frames=score.sample.frames,
+            embeddings=score.sample.embeddings,
+            blendshapes=score.sample.blendshapes,
+        )
+
+
+def load_score(path: Path) -> ClipScore:
+    """Read what `save_score` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored["facts"]))
+            sample = FaceSample(
+                facts["actor"],
+                facts["emotion"],
+                stored["frames"],
+                stored["embeddings"],
+                stored["blendshapes"],
+                facts["backbone"],
+            )
+        return ClipScore(
+            Edit(**facts["edit"]),
+            facts["method"],
+            facts["seed"],
+            facts["scores"],
+            facts["named_emotion"],
+            sample,
+            facts["backbones"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise InputError(
+            f"{path} is not a score file ({type(error).__name__}: {error}); delete it and run again"
+        ) from None

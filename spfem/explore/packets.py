@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.correlation.maps import feature_maps
-from spfem.correlation.place_descriptors import BATCH_FRAMES, describe_clip
-from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.maps import BATCH_FRAMES, describe_clip, feature_maps
 from spfem.correlation.similarity import MOMENT_GAP_FRAMES
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
 from spfem.pairing.moments import matched_frames, other_frames, says_something_else

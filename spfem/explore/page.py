@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spfem.artifacts import writing
-from spfem.correlation.place_descriptors import fewest_axes
+from spfem.correlation.maps import fewest_axes
 from spfem.errors import InputError
-from spfem.explore.explorer import RAW, WITHOUT_PLACES, Choice, CorrelationExplorer
+from spfem.explore.explorer import RAW, WITHOUT_PLACES, Choice, CorrelationExplorer, view_place
 from spfem.explore.packets import Packet, round_values
-from spfem.explore.view import view_place
+from spfem.files import writing
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MODULE = Path(__file__).with_name("js")

@@ -1,4 +1,7 @@
-"""Aligned faces: one closed-form similarity a frame, to a template and back."""
+"""Aligned faces: one closed-form similarity a frame, to a template and back.
+
+The face mask of aligned frames: drawn face, united with the outline of the landmarks.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import cv2
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.face.landmark_sets import FACE_OVAL
-from spfem.head import HeadModel
+from spfem.face.landmarks import FACE_OVAL
+from spfem.head.model import HeadModel
 
 CROP_SPAN = 0.92  # head units across the aligned square: forehead to an opened jaw
 CROP_CENTRE = (0.0, -0.04)  # of the square on the mean head, head units
@@ -96,7 +99,7 @@ def alignment_matrices(
     """
     import torch
 
-    from spfem.face.solve import smooth_over_time
+    from spfem.face.camera import smooth_over_time
 
     inside = np.setdiff1d(np.arange(landmarks.shape[1]), FACE_OVAL)
     wanted = template[inside].astype(np.float64)
@@ -171,3 +174,24 @@ def unalign_face(
     return cv2.warpAffine(
         face, index_convention(matrix), (width, height), flags=flags | cv2.WARP_INVERSE_MAP
     )
+
+
+def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> np.ndarray:
+    """Masks uint8 (T, S, S), 255 inside the face: forehead to jaw with the opened mouth.
+
+    Args:
+        drawn: (T, S, S) uint8 masks of the drawn mesh.
+        landmarks: (T, 478, 2 or 3) tracked, frame pixels.
+        align: (T, 2, 3) frame pixels to aligned pixels.
+    """
+    outline = landmarks[:, list(FACE_OVAL), :2] @ align[:, :, :2].transpose(0, 2, 1)
+    outline = np.round(outline + align[:, None, :, 2] - 0.5).astype(np.int32)
+    masks = drawn.copy()
+    for mask, polygon in zip(masks, outline, strict=True):
+        cv2.fillPoly(mask, [cv2.convexHull(polygon)], (255,))
+    return masks
+
+
+def unite_masks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Masks (T, S, S) of the face both as it was and as it becomes, such as with the jaw open."""
+    return np.maximum(first, second)

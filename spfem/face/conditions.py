@@ -12,13 +12,14 @@ import torch
 from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.face.mesh import FaceMesh, face_mesh
-from spfem.head import HeadModel
-from spfem.start_warp import start_warp
+from spfem.head.model import HeadModel
+from spfem.head.raster import start_warp
 
 if TYPE_CHECKING:
     import warp as wp
 
-    from spfem.head.rasterise import Raster
+    from spfem.head.raster import Raster
+
 
 SAMPLES = 2  # per pixel side
 TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
@@ -161,7 +162,7 @@ class ConditionPainter:
 
     def raster(self, points: torch.Tensor, samples: int = 1) -> Raster:
         """Rasterise vertices (T, U, 3) in aligned pixels, `samples` per pixel side."""
-        from spfem.head.rasterise import rasterise
+        from spfem.head.raster import rasterise
 
         side = self.face_size * samples
         return rasterise(points.to(self.device) * samples, self.triangles, side, side)

@@ -10,21 +10,17 @@ from torch import Tensor
 
 from spfem.face.camera import (
     Pose,
+    bounded_least_squares,
     pose_from_affine,
     project,
     refine_pose,
     rotation_matrix,
     rotation_vector,
+    smooth_over_time,
 )
-from spfem.face.landmark_sets import (
-    EYE_CORNERS,
-    FACE_OVAL,
-    NOSE_BRIDGE,
-    landmark_weights,
-)
-from spfem.face.solve import bounded_least_squares, smooth_over_time
+from spfem.face.landmarks import EYE_CORNERS, FACE_OVAL, NOSE_BRIDGE, landmark_weights
 from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
-from spfem.head import HeadModel
+from spfem.head.model import HeadModel
 from spfem.settings import FaceSettings
 
 LANDMARK_DEVIATION = 0.012  # head units: what an independent landmark may miss by

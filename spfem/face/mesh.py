@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from spfem.face.align import to_face_pixels
-from spfem.face.landmark_sets import FACE_OVAL, LEFT_IRIS, RIGHT_IRIS
-from spfem.head import HeadModel
-from spfem.head.model import LASHES, SKIN
+from spfem.face.landmarks import FACE_OVAL, LEFT_IRIS, RIGHT_IRIS
+from spfem.head.model import LASHES, SKIN, HeadModel
 
 OVAL_GROWTH = 1.03  # of the tracked outline about its centre
 CHART_JAW = 0.6  # jaw opening of the chart, which parts the lips and shows the mouth

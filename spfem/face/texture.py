@@ -1,18 +1,75 @@
-"""The mean look of one person's face, gathered onto the chart of the face mesh."""
+"""The mean look of one person's face, gathered onto the chart of the face mesh.
+
+Pictures of a track over its frames, for looking at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch.nn.functional import grid_sample
 
 from spfem.errors import InputError
-from spfem.face.conditions import TEXTURE_LAYER, ConditionPainter, aligned_vertices
+from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.conditions import TEXTURE_LAYER, Codes, ConditionPainter, aligned_vertices
 from spfem.face.mesh import FaceMesh
-from spfem.face.track_file import FaceTrack
-from spfem.head.model import LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE
+from spfem.face.track import FaceTrack
+from spfem.head.model import LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, HeadModel
+
+
+def overlay(
+    frame: np.ndarray,
+    head: HeadModel,
+    codes: Codes,
+    index: int,
+    *,
+    landmarks: np.ndarray | None = None,
+    enlargement: int = 3,
+) -> np.ndarray:
+    """Draw the fitted mesh (white wires) and tracked landmarks (green) over one frame.
+
+    Args:
+        frame: uint8 (H, W, 3) RGB.
+        head: the model.
+        codes: of the clip.
+        index: of the frame in the clip.
+        landmarks: (478, 2 or 3) tracked, or None.
+        enlargement: of the picture.
+
+    Returns:
+        uint8 (H * enlargement, W * enlargement, 3) RGB.
+    """
+    picture = cv2.resize(frame, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC)
+    points = _frame_vertices(head, codes, index) * enlargement
+    corners = points[head.triangles]
+    first, second, third = corners[:, 0], corners[:, 1], corners[:, 2]
+    facing = np.cross(second - first, third - first)[:, 2] < 0
+    near = head.mean[head.triangles][..., 2].max(1) < -0.1
+    chosen = (
+        facing & near & (head.region == SKIN) & (head.mean[head.triangles][..., 1].max(1) < 0.36)
+    )
+    wires = picture.copy()
+    lines = [np.round(corner[:, :2] * 16).astype(np.int32) for corner in corners[chosen]]
+    cv2.polylines(wires, lines, True, (255, 255, 255), 1, cv2.LINE_AA, 4)
+    picture = cv2.addWeighted(wires, 0.45, picture, 0.55, 0)
+    for x, y in [] if landmarks is None else landmarks[:, :2] * enlargement:
+        cv2.circle(picture, (round(x), round(y)), 1, (40, 255, 40), -1, cv2.LINE_AA)
+    return picture
+
+
+def _frame_vertices(head: HeadModel, codes: Codes, index: int) -> np.ndarray:
+    one = slice(index, index + 1)
+    pose = Pose(
+        rotation_matrix(torch.from_numpy(codes.rotation[one])),
+        torch.from_numpy(codes.scale[one]),
+        torch.from_numpy(codes.translation[one]),
+    )
+    vertices = torch.from_numpy(head.vertices(codes.identity, codes.expression[one]))
+    return project(vertices, pose)[0].numpy()
+
 
 LAYERS = 5  # skin, eyes, mouth cavity, tongue, teeth
 LOOKED_AT = 24  # frames in all, evenly spread over the clips
@@ -27,7 +84,7 @@ class _Texels:
     """The places of the mesh that texture pixels show: layer, pixel, triangle, barycentric."""
 
     def __init__(self, mesh: FaceMesh, size: int):
-        from spfem.head.rasterise import rasterise
+        from spfem.head.raster import rasterise
 
         layer_of = np.array(TEXTURE_LAYER)[mesh.region]
         chart = np.column_stack([mesh.chart * size, mesh.mean[:, 2] * size]).astype(np.float32)

@@ -3,16 +3,21 @@
 Importing it loads torch and numpy only.
 """
 
-from spfem.manipulator.checkpoint import (
+from spfem.manipulator.learn import Supervision
+from spfem.manipulator.manipulate import (
+    label_style,
+    manipulate,
+    mix_styles,
+    reference_style,
+    set_intensity,
+)
+from spfem.manipulator.networks import (
+    ExpressionSpace,
+    Manipulator,
     load_manipulator,
     pretrained_manipulator,
     save_manipulator,
 )
-from spfem.manipulator.intensity import mix_styles, set_intensity
-from spfem.manipulator.manipulate import manipulate
-from spfem.manipulator.model import ExpressionSpace, Manipulator
-from spfem.manipulator.style import label_style, reference_style
-from spfem.manipulator.supervision import Supervision
 
 __all__ = [
     "ExpressionSpace",

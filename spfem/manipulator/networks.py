@@ -2,14 +2,29 @@
 
 Module names are those of the released state dicts (`seq1`, `LSTM`, `seq2`, `shared`, `unshared`),
 so released weights load directly into the paper-size networks.
+
+The manipulator as one module: four networks and the scale of the expression space.
+
+Manipulator checkpoints: networks, scale of the expression space and what made them.
+
+The expression space of FLAME as DECA codes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
+from spfem.errors import CheckpointError, ShapeError
+from spfem.pretrained import pretrained_file
+from spfem.settings import EMOTIONS, ManipulatorSettings
 
 
 def _perceptron(sizes: tuple[int, ...], *, activate_last: bool) -> nn.Sequential:
@@ -121,3 +136,174 @@ class MappingNetwork(nn.Module):
         hidden = self.shared(latent)
         styles = torch.stack([head(hidden) for head in self.unshared], dim=1)
         return styles[torch.arange(len(label), device=label.device), label]
+
+
+@dataclass(frozen=True)
+class ExpressionSpace:
+    """What the coefficients of an expression vector are.
+
+    Attributes:
+        names: of the E coefficients, the jaw opening first.
+        value_range: lowest and highest meaningful value, or None for an unbounded space (FLAME).
+    """
+
+    names: tuple[str, ...]
+    value_range: tuple[float, float] | None = None
+
+    @property
+    def size(self) -> int:
+        """E, the number of coefficients."""
+        return len(self.names)
+
+
+class Manipulator(nn.Module):
+    """Generator, style encoder, mapping network and discriminator on a standardised space.
+
+    The networks see `(expression - mean) / deviation`, per coefficient, with the mean and
+    deviation of the training sequences. Departs from NED, which feeds raw DECA coefficients:
+    those have about unit variance, while face units live in [0, 1] with standard deviations from
+    0.01 to 0.2, so that unscaled losses and gradients would ignore most of them. With
+    `settings.standardise` off, mean 0 and deviation 1 reproduce NED.
+
+    Args:
+        settings: sizes of the networks.
+        space: the expression space; E is its size.
+        emotions: number of labels.
+        seed: of the initial weights; the global random state is left alone.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        settings: ManipulatorSettings,
+        space: ExpressionSpace,
+        *,
+        emotions: int = len(EMOTIONS),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings, self.space, self.emotions = settings, space, emotions
+        style, encoder = settings.style_size, settings.encoder_width
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = Generator(
+                space.size, style, settings.width, residual=settings.residual
+            )
+            self.style_encoder = StyleEncoder(space.size, style, encoder)
+            self.mapping_network = MappingNetwork(
+                settings.latent_size, style, settings.mapping_width, emotions
+            )
+            self.discriminator = Discriminator(space.size, emotions, encoder)
+            initialise(self)
+        if settings.residual:  # start from the copy of the source
+            self.generator.get_parameter("seq2.4.weight").data.zero_()
+        self.register_buffer("mean", torch.zeros(space.size))
+        self.register_buffer("deviation", torch.ones(space.size))
+
+    def measure_scale(self, frames: Tensor) -> None:
+        """Set mean and deviation (E,) from training frames (N, E), if the settings standardise.
+
+        Deviations are floored at `settings.deviation_floor`, so that the tracking noise of units
+        that hardly move is not blown up to the size of speech.
+
+        Raises:
+            ShapeError: if the frames are of another expression space.
+        """
+        self._check(frames)
+        if self.settings.standardise:
+            self.mean.copy_(frames.double().mean(dim=0))
+            deviation = frames.double().std(dim=0)
+            self.deviation.copy_(deviation.clamp_min(self.settings.deviation_floor))
+
+    def _check(self, expression: Tensor) -> None:
+        if expression.shape[-1] != self.space.size:
+            raise ShapeError(
+                f"expression has {expression.shape[-1]} coefficients, this manipulator was made "
+                f"for {self.space.size}; track the clip with the same head model"
+            )
+
+    def standardise(self, expression: Tensor) -> Tensor:
+        """Map expression coefficients (..., E) to the space of the networks."""
+        self._check(expression)
+        return (expression - self.mean) / self.deviation
+
+    def restore(self, standardised: Tensor) -> Tensor:
+        """Map the networks' space (..., E) back to expression coefficients."""
+        return standardised * self.deviation + self.mean
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.mean.device
+
+
+CHECKPOINT_KIND = "manipulator"
+
+
+def save_manipulator(
+    path: Path, manipulator: Manipulator, *, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write the networks, the scale of the expression space and what made them to `path`."""
+    space = manipulator.space
+    facts = {
+        "settings": asdict(manipulator.settings),
+        "expression_names": space.names,
+        "value_range": space.value_range,
+        "emotions": manipulator.emotions,
+        "provenance": dict(provenance or {}),
+    }
+    save_checkpoint(path, manipulator.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
+
+
+def load_manipulator(path: Path, *, device: str = "cpu") -> Manipulator:
+    """Read the manipulator of `save_manipulator`, in evaluation mode, without gradients.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, of another kind, or its tensors do
+            not fit its own settings.
+    """
+    tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND)
+    settings = settings_from_facts(ManipulatorSettings, facts.get("settings"), path)
+    try:
+        value_range = facts["value_range"]
+        space = ExpressionSpace(
+            tuple(facts["expression_names"]),
+            None if value_range is None else (value_range[0], value_range[1]),
+        )
+        manipulator = Manipulator(settings, space, emotions=int(facts["emotions"]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CheckpointError(
+            f"{path} does not describe its expression space ({error}); train again"
+        ) from error
+    load_weights(manipulator, tensors, path)
+    return manipulator.to(device).eval().requires_grad_(False)
+
+
+def pretrained_manipulator(variant: str | None = None, *, device: str = "cpu") -> Manipulator:
+    """The manipulator that comes with the package, as `load_manipulator` gives it.
+
+    Its expression space are the 52 face units; `spfem/weights` says what it was learned from.
+
+    Args:
+        variant: name of the method it was learned with, see `spfem.pretrained.PRETRAINED`; None
+            for the only one.
+        device: where to put it.
+
+    Raises:
+        SettingsError: if there is none of this variant.
+        CheckpointError: if the file is missing or not the one that was shipped.
+    """
+    return load_manipulator(pretrained_file(CHECKPOINT_KIND, variant), device=device)
+
+
+FLAME_EXPRESSIONS = 50
+
+FLAME_SPACE = ExpressionSpace(
+    ("jaw_opening", *(f"expression_{number:02}" for number in range(FLAME_EXPRESSIONS)))
+)
+"""51 unbounded coefficients: rotation of the jaw about x in radians, then DECA's expression.
+
+Source: NED, which feeds `[pose[3], exp[0..49]]` to its manipulator.
+"""

@@ -12,9 +12,15 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from spfem.errors import InputError, ShapeError
-from spfem.media.files import in_seconds, open_media, write_media
+from spfem.media.container import (
+    SoundTrack,
+    audio_stream,
+    in_seconds,
+    open_media,
+    sound_tracks,
+    write_media,
+)
 from spfem.media.probe import VideoFacts, moving_streams, probe_video
-from spfem.media.sound_tracks import SoundTrack, audio_stream, sound_tracks
 
 AUDIO_BITRATE = 96_000  # bits per second
 JITTER_SECONDS = Fraction(1, 50)  # by which stamps may differ from the samples counted so far

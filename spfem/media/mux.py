@@ -23,9 +23,8 @@ from spfem.media.audio import (
     decoded_frames,
     placed_blocks,
 )
-from spfem.media.files import in_seconds, open_media
+from spfem.media.container import SoundTrack, audio_stream, in_seconds, open_media
 from spfem.media.probe import probe_video
-from spfem.media.sound_tracks import SoundTrack, audio_stream
 
 TimedPacket = tuple[Fraction, av.Packet]
 BLOCK_SECONDS = 0.5

@@ -1,24 +1,177 @@
-"""What a video file is: found once, and carried to all that read it and to what is made of it."""
+"""What a video file is: found once, and carried to all that read it and to what is made of it.
+
+How a picture is to be turned and mirrored, from the display matrix of a stream.
+
+Frame rates from time stamps, and the slots of a constant rate that frames are shown in.
+
+Stamps are the only clock that every format has: headers of browsers' recordings give no rate or a
+wrong one, and stamps in milliseconds jitter.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
+from typing import cast
 
 import av
+import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from spfem.errors import InputError
 from spfem.media.colour import PLAIN, Colour, colour_of, square_size
-from spfem.media.files import in_seconds, open_media
-from spfem.media.orientation import UPRIGHT, Orientation, orientation_of
-from spfem.media.pictures import PICTURES_FPS, count_pictures, stream_pictures
-from spfem.media.sound_tracks import SoundTrack, sound_tracks, with_length
-from spfem.media.stamps import frame_rate
+from spfem.media.container import (
+    PICTURES_FPS,
+    SoundTrack,
+    count_pictures,
+    in_seconds,
+    open_media,
+    sound_tracks,
+    stream_pictures,
+    with_length,
+)
+
+_MIRROR = np.array([[-1, 0], [0, 1]])
+_TURN = np.array([[0, -1], [1, 0]])  # a quarter counter-clockwise, of row vectors (x, y)
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """Mirrored left to right first, then turned counter-clockwise by quarters."""
+
+    turns: int = 0
+    mirrored: bool = False
+
+    def upright(self, picture: np.ndarray) -> np.ndarray:
+        """The picture (H, W, ...) as it is to be seen."""
+        if self.mirrored:
+            picture = picture[:, ::-1]
+        return np.ascontiguousarray(np.rot90(picture, self.turns))
+
+    def matrix(self) -> np.ndarray:
+        """Its (2, 2) matrix for row vectors (x, y), y down."""
+        start = _MIRROR if self.mirrored else np.eye(2, dtype=int)
+        return start @ np.linalg.matrix_power(_TURN, self.turns)
+
+
+UPRIGHT = Orientation()
+ALL = tuple(Orientation(turns, mirrored) for mirrored in (False, True) for turns in range(4))
+
+
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """What a decoded frame says of itself; other angles are rounded to a quarter turn."""
+    for data in cast("Iterable[SideData]", frame.side_data):
+        if data.type.name == "DISPLAYMATRIX":
+            return nearest_orientation(np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
+    return UPRIGHT
+
+
+def nearest_orientation(entries: np.ndarray) -> Orientation:
+    """The orientation nearest to the entries (4,) a, b, c, d of a display matrix."""
+    linear = np.asarray(entries, float).reshape(2, 2)
+    return max(ALL, key=lambda one: float((one.matrix() * linear).sum()))
+
+
+STANDARD_RATES = tuple(
+    Fraction(rate)
+    for rate in (
+        "24000/1001", "24", "25", "30000/1001", "30", "48", "50", "60000/1001", "60", "90", "100",
+        "120000/1001", "120", "12", "12.5", "15", "10", "8", "5", "200", "240",
+    )
+)  # fmt: skip
+REGULAR = (Fraction(1, 2), Fraction(3, 2))  # of the median step: neither doubled nor a hole
+HEADER_AGREES = 0.005  # share by which a header may differ from the stamps and still be right
+COUNTED_SHARE = 0.3  # of the steps that are one frame of the header's rate
+EXACT = 1e-4  # share by which rounding may move a rate; 30 and 29.97 are ten times as far apart
+FASTEST = 1000  # frames per second; more is a clock in milliseconds, not a rate
+HOLE = 0.75  # of a frame later than the next slot: a frame is missing, and not merely late
+
+
+def frame_rate(stamps: Sequence[Fraction], header: Fraction | None = None) -> Fraction | None:
+    """The rate that the stamps of a clip's frames mean.
+
+    It is that of the median step. Where all steps are equal this is exact. Else the steps near
+    the median are averaged, and the header's rate, or a standard one that the jitter allows, is
+    taken. A header that many steps obey to the letter is right where frames were dropped.
+
+    Args:
+        stamps: seconds at which frames are shown, ascending.
+        header: what the file says, if it does.
+
+    Returns:
+        Frames per second; None where neither stamps nor header tell.
+
+    Example:
+        >>> frame_rate([Fraction(t, 1000) for t in (0, 33, 67, 100, 133, 167, 200)])
+        Fraction(30, 1)
+    """
+    steps = [after - before for before, after in pairwise(stamps)]
+    steps = [step for step in steps if step > 0]
+    said = _snap(header) if header and 0 < header <= FASTEST else None
+    if not steps:
+        return said
+    counted = [step for step in steps if said and abs(step * said - 1) <= HEADER_AGREES]
+    if said and len(counted) >= COUNTED_SHARE * len(steps):
+        return said  # a counter of frames, of which some were dropped
+    middle = median(steps)
+    regular = [step for step in steps if REGULAR[0] * middle <= step <= REGULAR[1] * middle]
+    span = sum(regular, Fraction(0))
+    found = len(regular) / span
+    if found > FASTEST:
+        return said
+    if min(regular) == max(regular):
+        return _snap(found)
+    if said and abs(said / found - 1) <= HEADER_AGREES:
+        return said
+    jitter = max(abs(step - middle) for step in regular)
+    unsure = max(EXACT, 2 * float(jitter / span))
+    near = [rate for rate in STANDARD_RATES if abs(rate / found - 1) <= unsure]
+    if near:  # cameras of browsers count whole frames a second
+        return min(near, key=lambda rate: (rate.denominator > 1, abs(rate / found - 1)))
+    return found.limit_denominator(1001)
+
+
+def _snap(rate: Fraction) -> Fraction:
+    """The standard rate that a rate means which is rounded, else the rate."""
+    nearest = min(STANDARD_RATES, key=lambda one: abs(one / rate - 1))
+    return nearest if abs(nearest / rate - 1) <= EXACT else rate
+
+
+def frame_slots(times: Iterable[Fraction], fps: Fraction) -> Iterator[int]:
+    """For each frame the first slot of a constant rate in which it is shown.
+
+    The first frame's time is slot 0. A frame is shown in the slot after the one before it, however
+    its stamp jitters; only a hole of about a whole frame leaves slots to the frame before, and a
+    frame a whole slot early takes the place of the one before. So no frame comes or goes by
+    jitter, and none is shown a whole frame off its time.
+
+    Args:
+        times: seconds, ascending.
+        fps: of the slots.
+
+    Example:
+        >>> list(frame_slots([Fraction(t, 100) for t in (0, 5, 9, 16, 30)], Fraction(20)))
+        [0, 1, 2, 3, 6]
+    """
+    start, slot = Fraction(0), -1
+    for time in times:
+        if slot < 0:
+            start, slot = time, 0
+        else:
+            late = (time - start) * fps - (slot + 1)
+            if late > HOLE:
+                slot += 1 + round(late)
+            elif late > -1:
+                slot += 1
+        yield slot
+
 
 NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
 

@@ -1,4 +1,9 @@
-"""Read and write video clips: RGB frames, frame rate and sound in sync."""
+"""Read and write video clips: RGB frames, frame rate and sound in sync.
+
+How frames are prepared and encoded for an mp4 file.
+
+The frames of a video for several readings, in bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +22,40 @@ from av.video.stream import VideoStream
 from spfem.errors import InputError, ShapeError
 from spfem.media.audio import sound_beside
 from spfem.media.colour import PLAIN, RGB, Colour, from_rgb, tag, to_rgb
-from spfem.media.encoding import ENCODER, LOSSLESS_ENCODER, even_frame
-from spfem.media.files import damaged, in_seconds, open_media, write_media
+from spfem.media.container import damaged, in_seconds, open_media, stream_pictures, write_media
 from spfem.media.mux import TimedPacket, copied_packets, encoded_packets
-from spfem.media.pictures import stream_pictures
 from spfem.media.probe import (
     NOTHING_DECODED,
     VideoFacts,
+    frame_slots,
     probe_video,
     promised_frames,
     video_stream,
 )
-from spfem.media.stamps import frame_slots
+
+# x264 with look-ahead gives other bytes in about one of 300 runs, so it is off.
+ENCODER = {
+    "preset": "veryfast",
+    "crf": "18",
+    "threads": "1",
+    "bf": "0",
+    "x264-params": "mbtree=0:rc-lookahead=0",
+}
+LOSSLESS_ENCODER = ENCODER | {"crf": "0"}
+
+
+def even_frame(frame: np.ndarray) -> np.ndarray:
+    """A frame (H, W, 3) uint8 with even sides, as H.264 needs: padded by an edge row or column.
+
+    Raises:
+        ShapeError: if it is no such array.
+    """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ShapeError(f"a frame must be uint8 (H, W, 3), found {frame.dtype} {frame.shape}")
+    height, width = frame.shape[:2]
+    padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(padded)
+
 
 MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
 LONGEST_HOLE_SECONDS = 120  # between two frames; more is a broken clock
@@ -58,7 +85,7 @@ def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
 
     They are upright and unmirrored, with square pixels, in the colours that the file says; high
     dynamic range is tone-mapped. Dropped frames are held, as players do. A folder of numbered
-    pictures counts as a video, see `spfem.media.pictures`.
+    pictures counts as a video, see `spfem.media.container`.
 
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video, or its
@@ -245,3 +272,49 @@ def _add_video_stream(
         colour = Colour(RGB, colour.primaries, colour.transfer, full_range=True)
     tag(stream.codec_context, colour)
     return stream
+
+
+HELD_BYTES = 2**30  # 172 frames of 1920 x 1080, 5461 of 256 x 256
+MOST_FRAMES = 4500  # three minutes at 25 frames per second
+
+
+class ReplayedFrames:
+    """Frames (H, W, 3) uint8 RGB of a video file, one by one, as often as they are asked for.
+
+    They are kept in memory while they fit into `held_bytes`; a longer clip is decoded again for
+    each reading, about a third more work at 1920 x 1080.
+
+    Args:
+        path: of the video.
+        held_bytes: most memory for frames.
+        most_frames: of a clip; a longer one is refused while it is read.
+    """
+
+    def __init__(
+        self, path: Path, *, held_bytes: int = HELD_BYTES, most_frames: int = MOST_FRAMES
+    ) -> None:
+        self.path, self.held_bytes, self.most_frames = path, held_bytes, most_frames
+        self._held: list[np.ndarray] | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Read the frames.
+
+        Raises:
+            InputError: if the video cannot be read, or has more than `most_frames`.
+        """
+        if self._held is not None:
+            yield from self._held
+            return
+        held: list[np.ndarray] | None = []
+        for count, frame in enumerate(stream_frames(self.path), 1):
+            if count > self.most_frames:
+                raise InputError(
+                    f"{self.path} has more than {self.most_frames} frames, which would take too "
+                    "much memory; cut it into clips"
+                )
+            if held is not None and count * frame.nbytes > self.held_bytes:
+                held = None
+            if held is not None:
+                held.append(frame)
+            yield frame
+        self._held = held

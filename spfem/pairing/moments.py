@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spfem.pairing.dtw import align_sequences
-from spfem.pairing.features import alignment_features
+from spfem.pairing.dtw import align_sequences, alignment_features
 from spfem.settings import PairingSettings
 
 USUAL_SHARE = 4  # of the clip: how far away the other moment is, if nothing speaks against it

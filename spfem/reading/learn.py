@@ -15,11 +15,17 @@ from torch import Tensor
 from spfem.errors import SettingsError
 from spfem.face.fit import FittedHead
 from spfem.face.tracker import TrackedFace
-from spfem.face_units import FACE_UNIT_NAMES
-from spfem.head import HeadModel, load_head_model
-from spfem.reading.evidence import Evidence, RestingFace, gather_evidence, resting_face
+from spfem.head.model import HeadModel, load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.reading.films import PersonFilm
-from spfem.reading.reader import REACH_FRAMES, FaceReader
+from spfem.reading.reader import (
+    REACH_FRAMES,
+    Evidence,
+    FaceReader,
+    RestingFace,
+    gather_evidence,
+    resting_face,
+)
 from spfem.settings import ReaderSettings
 from spfem.training import Progress, descend, torch_generator, train
 

@@ -1,8 +1,17 @@
-"""The reader: a small network from what the tracker saw of a face to its face units."""
+"""The reader: a small network from what the tracker saw of a face to its face units.
+
+What the tracker saw of a face relative to the fitted head at rest: the reader's evidence.
+
+The fit once more, towards the read units: codes that show the emotion and fit the landmarks.
+
+Read units alone would follow what the tracker does to synthetic faces; landmarks alone lose what
+the tracker shrinks. The fit weighs both, as it weighs the tracker's scores otherwise.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +19,126 @@ import torch
 from torch import Tensor, nn
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
-from spfem.errors import CheckpointError
-from spfem.face.tracker import BLENDSHAPE_NAMES
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.errors import CheckpointError, ShapeError
+from spfem.face.camera import rotation_matrix
+from spfem.face.fit import FittedHead, fit_head
+from spfem.face.landmarks import FACE_OVAL
+from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace, fill_missing
+from spfem.head.model import LANDMARK_COUNT, HeadModel
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.pretrained import pretrained_file
-from spfem.reading.evidence import INNER_LANDMARKS, Evidence, RestingFace
-from spfem.settings import ReaderSettings
+from spfem.settings import FaceSettings, ReaderSettings, ReadSettings
+
+INNER_LANDMARKS = np.setdiff1d(np.arange(LANDMARK_COUNT), FACE_OVAL)
+"""The landmarks that are looked at: all but the outline, which is no fixed place of the skin."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of T frames of one face; all arrays float32 and finite.
+
+    Attributes:
+        offsets: (T, 2 L) of the L `INNER_LANDMARKS` from the head at rest, x and y of the head,
+            head units.
+        scores: (T, 51) of the tracker, in [0, 1].
+        rotation: (T, 3) axis-angle, radians.
+    """
+
+    offsets: np.ndarray
+    scores: np.ndarray
+    rotation: np.ndarray
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.scores)
+
+    def part(self, index: slice | np.ndarray) -> Evidence:
+        """Some of the frames, by a slice, numbers (N,) or a mask (T,)."""
+        return Evidence(self.offsets[index], self.scores[index], self.rotation[index])
+
+
+@dataclass(frozen=True)
+class RestingFace:
+    """What the tracker sees of a person who shows nothing; float32.
+
+    A person's own brows or lips are no expression: what the reader looks at is the difference.
+
+    Attributes:
+        offsets: (2 L,) as in `Evidence`.
+        scores: (51,).
+        neutral: whether it was seen in clips known to be neutral; else it is the typical frame
+            of a clip that may hold any expression.
+    """
+
+    offsets: np.ndarray
+    scores: np.ndarray
+    neutral: bool
+
+
+def gather_evidence(head: HeadModel, tracked: TrackedFace, fitted: FittedHead) -> Evidence:
+    """Turn tracked landmarks into the head's frame and take the resting head away.
+
+    The camera is orthographic, so that only the part of an offset across the line of sight is
+    seen; turned back, its x and y are nearly those of the head while the head is nearly frontal.
+    Frames with a number that is none count as not found and are filled from their neighbours.
+
+    Args:
+        head: the model of the fit.
+        tracked: landmarks and scores of T frames.
+        fitted: identity and poses of the same frames.
+
+    Raises:
+        ShapeError: if the fit is of another number of frames.
+    """
+    if len(fitted.rotation) != len(tracked.landmarks):
+        raise ShapeError(
+            f"fitted has {len(fitted.rotation)} frames, tracked {len(tracked.landmarks)}; give "
+            "the fit of this clip"
+        )
+    still = np.zeros(len(head.expression_basis), np.float32)
+    rest = head.landmarks(head.vertices(fitted.identity, still))[INNER_LANDMARKS]
+    rotation = rotation_matrix(torch.from_numpy(fitted.rotation)).numpy()
+    shifted = tracked.landmarks[:, INNER_LANDMARKS, :2] - fitted.translation[:, None]
+    seen = shifted / fitted.scale[:, None, None] - rest @ rotation[:, :2].transpose(0, 2, 1)
+    offsets = (seen @ rotation[:, :2, :2]).reshape(len(seen), -1)
+    return _finite(offsets, tracked.blendshapes, fitted.rotation)
+
+
+def _finite(offsets: np.ndarray, scores: np.ndarray, rotation: np.ndarray) -> Evidence:
+    good = np.isfinite(offsets).all(1) & np.isfinite(scores).all(1) & np.isfinite(rotation).all(1)
+    if not good.any():
+        zero = (np.zeros(array.shape, np.float32) for array in (offsets, scores, rotation))
+        return Evidence(*zero)
+    arrays = (offsets, scores, rotation)
+    filled = (a if good.all() else fill_missing(a[good], good) for a in arrays)
+    return Evidence(*(array.astype(np.float32) for array in filled))
+
+
+def resting_face(
+    seen: Sequence[Evidence], found: Sequence[np.ndarray] | None = None, *, neutral: bool
+) -> RestingFace:
+    """The typical frame (median of each number) of some clips of one person.
+
+    Args:
+        seen: the clips.
+        found: (T,) bool of each clip, frames that count; default all.
+        neutral: whether the clips are known to be neutral.
+
+    Raises:
+        ShapeError: if there is no clip.
+    """
+    if not seen:
+        raise ShapeError("a resting face needs at least one clip; got none")
+    kept = [
+        clip if found is None or not found[i].any() else clip.part(np.asarray(found[i], bool))
+        for i, clip in enumerate(seen)
+    ]
+    return RestingFace(
+        np.median(np.concatenate([clip.offsets for clip in kept]), axis=0).astype(np.float32),
+        np.median(np.concatenate([clip.scores for clip in kept]), axis=0).astype(np.float32),
+        neutral,
+    )
+
 
 KIND = "face reader"
 PIECE_FRAMES = 2048  # read at once
@@ -139,3 +262,53 @@ class FaceReader(nn.Module):
             CheckpointError: if its file is missing or is not the one that was shipped.
         """
         return cls.load(pretrained_file(KIND))
+
+
+def expect_units(tracked: TrackedFace, units: np.ndarray, head: HeadModel) -> TrackedFace:
+    """What was tracked, with units (T, E) in the place of the tracker's scores."""
+    columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
+    return replace(tracked, blendshapes=np.ascontiguousarray(units[:, columns], np.float32))
+
+
+def refit_settings(face: FaceSettings, read: ReadSettings) -> FaceSettings:
+    """Settings of a fit that is drawn towards the read units, and no longer towards rest."""
+    return replace(
+        face,
+        expression_regularisation=0.0,
+        score_weight=read.weight,
+        expression_smoothness=read.smoothness,
+        fit_iterations=read.fit_iterations,
+    )
+
+
+def keep_unseen(fitted: FittedHead, units: np.ndarray, head: HeadModel) -> FittedHead:
+    """The fit, with read units (T, E) where neither landmarks nor scores tell, as of the tongue."""
+    expression = fitted.expression.copy()
+    for column, name in enumerate(head.expression_names):
+        if name not in BLENDSHAPE_NAMES:
+            expression[:, column] = units[:, column]
+    return replace(fitted, expression=expression)
+
+
+def fit_towards(
+    head: HeadModel,
+    tracked: TrackedFace,
+    units: np.ndarray,
+    face: FaceSettings,
+    read: ReadSettings,
+    *,
+    identity: np.ndarray | None = None,
+) -> FittedHead:
+    """Fit a clip with read units (T, E) as what to expect.
+
+    Args:
+        head: the model.
+        tracked: landmarks of T frames.
+        units: as read.
+        face: of the fit.
+        read: how much the read units count.
+        identity: (I,) where it is known; else it is solved.
+    """
+    expected = expect_units(tracked, units, head)
+    fitted = fit_head(head, expected, refit_settings(face, read), identity=identity)
+    return keep_unseen(fitted, units, head)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spfem.errors import InputError
-from spfem.stopping import run_command
+from spfem.processes import run_command
 
 if TYPE_CHECKING:
-    from spfem.face.track_file import FaceTrack
+    from spfem.face.track import FaceTrack
     from spfem.released.deca_codes import DecaCodes
     from spfem.released.flame_files import Deca
     from spfem.released.ned_export import ClipToWrite
+
 
 IMPORT_DESCRIPTION = """\
 Read a folder that NED or SCMCL preprocessed: one file a clip comes out.
@@ -155,9 +156,9 @@ def _video(arguments: argparse.Namespace) -> Iterator[ClipToWrite]:
 def _persons_of_stage(
     arguments: argparse.Namespace,
 ) -> Iterator[tuple[str, Iterator[ClipToWrite]]]:
-    from spfem.corpus.corpus_list import open_corpus
-    from spfem.face.stage import track_path
-    from spfem.face.track_file import FaceTrack
+    from spfem.corpus.clips import open_corpus
+    from spfem.face.track import FaceTrack
+    from spfem.run.faces import track_path
 
     corpus = open_corpus(arguments.corpus or arguments.source.parent / "corpus")
     deca = _deca(arguments)

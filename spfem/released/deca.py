@@ -18,12 +18,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.checkpoints import (
-    load_weights,
-    read_released,
-)
+from spfem.checkpoints import load_weights, read_released
 from spfem.errors import ShapeError
-from spfem.head.landmarks import LANDMARK_COUNT
+from spfem.head.model import LANDMARK_COUNT
 from spfem.released.flame import CROP_SIZE
 
 POINTS = 68

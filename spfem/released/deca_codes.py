@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from spfem.artifacts import writing
 from spfem.errors import InputError, ShapeError
+from spfem.files import writing
 from spfem.released.pickles import Similarity, array_of, unpickle_arrays
 
 OFFSETS = {  # of the 236 outputs of the coarse encoder

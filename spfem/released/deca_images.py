@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spfem.errors import InputError
-from spfem.head.rasterise import interpolate, rasterise
+from spfem.head.raster import interpolate, rasterise
 from spfem.released.flame import CROP_SIZE, TRIANGLES, VERTICES, FlameModel, project, to_raster
 
 MAP_PLACES = 5118  # vertices of the map: seams count twice

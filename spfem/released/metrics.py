@@ -12,11 +12,10 @@ from typing import Any, Literal, Protocol, TypeVar
 from torch import nn
 
 from spfem.checkpoints import ReleasedFile, load_weights, read_released
-from spfem.correlation.crossmodal.encoder_files import ENCODERS, save_encoder
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.encoders import ENCODERS, save_encoder
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
 from spfem.errors import CheckpointError, SettingsError
 from spfem.released.kinds import OpenedRelease
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings

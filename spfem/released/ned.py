@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import writing
 from spfem.errors import InputError, ShapeError
+from spfem.files import writing
 from spfem.media.probe import probe_video
-from spfem.released.deca_codes import (
-    DecaCodes,
-    read_released_codes,
-    to_expression,
-)
+from spfem.released.deca_codes import DecaCodes, read_released_codes, to_expression
 from spfem.released.deca_conditions import EYE_POINTS, draw_eyes
 from spfem.released.ned_files import (
     FRAME_INFO,
@@ -27,8 +23,7 @@ from spfem.released.ned_files import (
     read_picture,
     read_table,
 )
-from spfem.renderer.clips import RendererClip
-from spfem.renderer.conditions import stack_conditions
+from spfem.renderer.data import RendererClip, stack_conditions
 
 PICTURES = (  # folders of RGB pictures, one a frame
     "images",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.artifacts import write_json, writing
 from spfem.errors import InputError, ShapeError
 from spfem.face.align import invert, umeyama, unalign_face
 from spfem.face.conditions import ConditionPainter, HeadCodes
-from spfem.face.landmark_sets import FACE_OVAL
-from spfem.face.track_file import FaceTrack
-from spfem.head import load_head_model
+from spfem.face.landmarks import FACE_OVAL
+from spfem.face.track import FaceTrack
+from spfem.files import write_json, writing
+from spfem.head.model import load_head_model
 from spfem.released.deca import LEFT_IN_IMAGE_EYE, POINTS, RIGHT_IN_IMAGE_EYE, points_68
 from spfem.released.deca_codes import write_frame_codes
 from spfem.released.deca_conditions import (

@@ -9,11 +9,9 @@ from typing import Any
 
 from spfem.checkpoints import ReleasedFile, load_weights, read_released, tensors_below
 from spfem.errors import CheckpointError, ShapeError
-from spfem.manipulator.checkpoint import save_manipulator
-from spfem.manipulator.flame_space import FLAME_SPACE
-from spfem.manipulator.model import Manipulator
+from spfem.manipulator.networks import FLAME_SPACE, Manipulator, save_manipulator
 from spfem.released.kinds import OpenedRelease
-from spfem.renderer.checkpoint import TrainedRenderer, from_released, new_renderer, save_renderer
+from spfem.renderer.networks import TrainedRenderer, from_released, new_renderer, save_renderer
 from spfem.settings import ManipulatorSettings, RendererSettings
 
 NEEDED = ("generator", "style_encoder", "mapping_network")

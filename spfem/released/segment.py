@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from spfem.checkpoints import load_weights, read_released
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.face.erosion import soft_erosion
+from spfem.renderer.blend import soft_erosion
 
 CLASSES = 3  # background, face, hair
 FACE = 1

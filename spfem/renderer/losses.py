@@ -1,13 +1,27 @@
-"""Losses of the renderer: adversarial, feature matching, plain pixels."""
+"""Losses of the renderer: adversarial, feature matching, plain pixels.
+
+The renderer's two losses for one chunk of frames.
+
+Perceptual loss on VGG19 features, with the user's own VGG19 weights.
+
+The user's own VGG19 for the perceptual loss: torchvision's ImageNet weights.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from spfem.errors import SettingsError
+from spfem.checkpoints import load_weights, read_released
+from spfem.errors import SettingsError, ShapeError
 from spfem.precision import full
+from spfem.renderer.data import crop_around
+from spfem.renderer.networks import TrainedRenderer
 
 
 def _mean_over_scales(maps: list[list[Tensor]], target: bool, mode: str, generator: bool) -> Tensor:
@@ -78,3 +92,164 @@ def pixel_loss(generated: Tensor, real: Tensor, mask: Tensor) -> Tensor:
     """
     difference = ((generated - real).abs() * mask).sum()
     return difference / (3 * mask.sum()).clamp(min=1)
+
+
+PairLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+def renderer_losses(
+    renderer: TrainedRenderer,
+    conditions: Tensor,
+    generated: Tensor,
+    real: Tensor,
+    mouth_centres: Tensor,
+    perceptual: PairLoss | None = None,
+    *,
+    eye_centres: Tensor | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weighted loss terms of the generator and of the discriminators.
+
+    Each discriminator runs once over real and generated pictures together; the terms of the two
+    sides share that graph, so take each side's gradients with respect to its own parameters.
+
+    Args:
+        renderer: networks and settings.
+        conditions: (B, C, S, S) in [0, 1], mask last.
+        generated: (B, 3, S, S) in [-1, 1], with gradient.
+        real: (B, 3, S, S) in [-1, 1], black outside the mask.
+        mouth_centres: (B, 2) x, y in pixels.
+        perceptual: loss of generated and real pictures, or None.
+        eye_centres: (B, 2) x, y in pixels, for the discriminator of the eyes, where there is one.
+
+    Returns:
+        Terms of the generator and terms of the discriminators; the losses are their sums.
+
+    Source: NED; the pixel terms are an addition (`RendererSettings.pixel_weight`).
+
+    Raises:
+        ShapeError: if the renderer looks at eyes and `eye_centres` is None.
+    """
+    settings = renderer.settings
+    everything = torch.cat([conditions, generated, real], dim=1)
+    size = settings.mouth_size
+    seen_by = [
+        ("image", renderer.image_discriminator, everything),
+        ("mouth", renderer.mouth_discriminator, crop_around(everything, mouth_centres, size)),
+    ]
+    if renderer.eye_discriminator is not None:
+        if eye_centres is None:
+            raise ShapeError("a renderer with eye_discriminator needs eye_centres; found none")
+        eyes = crop_around(everything, eye_centres, size)
+        seen_by.append(("eye", renderer.eye_discriminator, eyes))
+    channels = settings.condition_channels
+    of_generator: dict[str, Tensor] = {}
+    of_discriminators: dict[str, Tensor] = {}
+    for name, network, images in seen_by:
+        seen, own, other = images.split([channels, 3, 3], dim=1)
+        if settings.adversarial_weight or settings.feature_weight:
+            maps = network(torch.cat([seen, seen]), torch.cat([own, other]))
+            own_maps = [[layer.chunk(2)[0] for layer in scale] for scale in maps]
+            real_maps = [[layer.chunk(2)[1] for layer in scale] for scale in maps]
+            of_generator[f"{name}_adversarial"] = settings.adversarial_weight * adversarial_loss(
+                own_maps, mode=settings.adversarial
+            )
+            of_generator[f"{name}_feature"] = settings.feature_weight * feature_loss(
+                own_maps, real_maps
+            )
+            of_discriminators[f"{name}_discriminator"] = 0.5 * (
+                discriminator_loss(real_maps, real=True, mode=settings.adversarial)
+                + discriminator_loss(own_maps, real=False, mode=settings.adversarial)
+            )
+        if settings.pixel_weight:
+            of_generator[f"{name}_pixel"] = settings.pixel_weight * pixel_loss(
+                own, other, seen[:, -1:]
+            )
+    if perceptual is not None:
+        of_generator["perceptual"] = settings.perceptual_weight * perceptual(generated, real)
+    return of_generator, of_discriminators
+
+
+_PLAN: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("slice1", (0,)),
+    ("slice2", (2, 5)),
+    ("slice3", (7, 10)),
+    ("slice4", (12, 14, 16, 19)),
+    ("slice5", (21, 23, 25, 28)),
+)
+_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512)
+_POOLED_BEFORE = (5, 10, 19, 28)
+_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+
+
+class Vgg19Features(nn.Module):
+    """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 of VGG19; keys `slice1.0.weight` and so on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels, widths = 3, iter(_WIDTHS)
+        for name, numbers in _PLAN:
+            convolutions: dict[str, nn.Module] = {}
+            for number in numbers:
+                width = next(widths)
+                convolutions[str(number)] = nn.Conv2d(channels, width, 3, padding=1)
+                channels = width
+            self.add_module(name, nn.ModuleDict(convolutions))
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features of images (B, 3, H, W), first slice first."""
+        features = []
+        for name, numbers in _PLAN:
+            convolutions = self.get_submodule(name)
+            assert isinstance(convolutions, nn.ModuleDict)
+            for number in numbers:
+                if number in _POOLED_BEFORE:
+                    images = functional.max_pool2d(images, 2)
+                images = functional.relu(convolutions[str(number)](images))
+            features.append(images)
+        return features
+
+
+class PerceptualLoss(nn.Module):
+    """Weighted L1 between VGG19 features of generated and real pictures in [-1, 1].
+
+    Pictures are not normalised for ImageNet. The weights of the five slices are 1/32, 1/16, 1/8,
+    1/4, 1; the factor 10 is `RendererSettings.perceptual_weight`.
+
+    Source: NED.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vgg = Vgg19Features()
+
+    def forward(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Scalar loss of pictures (B, 3, H, W); the real side carries no gradient."""
+        with torch.no_grad():
+            wanted = self.vgg(real)
+        return torch.stack(
+            [
+                weight * (own - other).abs().mean()
+                for weight, own, other in zip(_WEIGHTS, self.vgg(generated), wanted, strict=True)
+            ]
+        ).sum()
+
+
+UNSEEN = r"features\.(30|32|34)\..+|classifier\..+"  # layers behind relu5_1
+
+
+def load_perceptual_loss(path: Path, device: torch.device | str = "cpu") -> PerceptualLoss:
+    """Read `vgg19-dcbb9e9d.pth` (entries `features.<n>.weight`), strictly.
+
+    Layers behind relu5_1 are not used.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, holds code, or its entries are missing,
+            surplus or of another shape.
+    """
+    file = read_released(path).without(UNSEEN)
+    loss = PerceptualLoss()
+    own = {re.sub(r"^vgg\.slice\d", "features", name): name for name in loss.state_dict()}
+    tensors = {own.get(name, name): value for name, value in file.tensors.items()}
+    load_weights(loss, tensors, path, advice="give torchvision's vgg19-dcbb9e9d.pth")
+    return loss.to(device).eval()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from spfem.errors import CheckpointError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER
+from spfem.processes import run_command
+from spfem.run.workspace import DEVICES
 from spfem.scales import SCALES
-from spfem.stopping import run_command
-from spfem.workspace import DEVICES
 
 DESCRIPTION = """\
 The models that come with the package: check them, or make all of them anew from a seed.
@@ -62,8 +62,8 @@ def _check(folder: Path) -> None:
 
 
 def _make(given: argparse.Namespace) -> None:
+    from spfem.run.workspace import open_workspace
     from spfem.weights.make import make_weights
-    from spfem.workspace import open_workspace
 
     workspace = open_workspace(
         "weights",

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from spfem.artifacts import writing
 from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError
+from spfem.files import writing
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, hash_file, shipped_path
 
 

@@ -14,16 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spfem import __version__, stages
-from spfem.artifacts import file_digest, writing
+from spfem import __version__
 from spfem.checkpoints import load_checkpoint
 from spfem.corpus.clips import Clip
 from spfem.errors import CheckpointError, SettingsError
-from spfem.opened_stages import RECORD_NAME, open_stage
+from spfem.files import file_digest, writing
 from spfem.pretrained import hash_file, sha256_of, shipped_path
+from spfem.run import stages
+from spfem.run.artifacts import RECORD_NAME, open_stage
+from spfem.run.workspace import Workspace
 from spfem.weights import measure
 from spfem.weights.card import card_file, pack_half, page_file, read_card, write_card
-from spfem.workspace import Workspace
 
 SYNTHETIC = (
     "It was learned from synthetic faces and voices at a small scale, for two processor cores. Its "

@@ -9,26 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from spfem import stages
-from spfem.chain import Wish, edit_expression
-from spfem.correlation.learn import frame_pairs_of_role
-from spfem.correlation.similarity_table import similarity_rows
-from spfem.correlation.temporal_training import TEMPORAL_METRICS, untrained_temporal_metric
-from spfem.correlation.untrained import untrained_metric
+from spfem.correlation.learn import (
+    TEMPORAL_METRICS,
+    frame_pairs_of_role,
+    untrained_metric,
+    untrained_temporal_metric,
+)
+from spfem.correlation.measure import load_metric, similarity_scorer
+from spfem.correlation.similarity import similarity_rows
+from spfem.edit.chain import Wish, edit_expression
 from spfem.errors import CorpusError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.mouth import expression_error
 from spfem.evaluation.retrieval import measure_retrieval
-from spfem.evaluation.similarity import load_metric, similarity_scorer
-from spfem.face.track_file import FaceTrack
-from spfem.face_units import FACE_UNIT_NAMES
-from spfem.manipulator import load_manipulator
-from spfem.pairing.index import Pair
-from spfem.reading.persons import know_person, read_fitted
+from spfem.face.track import FaceTrack
+from spfem.head.names import FACE_UNIT_NAMES
+from spfem.manipulator.networks import load_manipulator
+from spfem.pairing.pairs import Pair
 from spfem.reading.reader import FaceReader
+from spfem.run import stages
+from spfem.run.persons import know_person, read_fitted
+from spfem.run.workspace import Workspace
 from spfem.settings import ReadSettings
 from spfem.statistics import cluster_bootstrap
-from spfem.workspace import Workspace
 
 HELD_OUT = "held_out"
 JAW = 0  # of the face units
@@ -64,7 +67,7 @@ def measure_metric(
     """Similarities of matched and mismatched faces of the held-out actors by a picture metric.
 
     Args:
-        name: of `spfem.stages.METRICS`.
+        name: of `spfem.run.stages.METRICS`.
         workspace: of the run that learned it.
         files: checkpoints `value` (as shipped) and `unrounded`.
         seed: of its learning, with whose initial weights it is compared.

@@ -7,11 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from studies.ablation_metrics import AblationTable, Material, no_preparation
+from studies.ablation_variants import Measured, Quantity, Variant, measured_means
 
-from spfem.ablations.material import Material
-from spfem.ablations.measured import Measured, measured_means
-from spfem.ablations.table import AblationTable, no_preparation
-from spfem.ablations.variants import Quantity, Variant
 from spfem.corpus.clips import Clip, Corpus
 from spfem.settings import AblationSettings, Scale, SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
+from studies.ablation_metrics import learn_partial
+from studies.ablation_variants import CROSS, initial_partial_metric
 
-from spfem.ablations.partial import (
-    CROSS,
-    initial_partial_metric,
-)
-from spfem.ablations.spatial import learn_partial
-from spfem.correlation.preprocess import images_from_frames
-from spfem.correlation.sampling import NEIGHBOUR_OFFSETS
-from spfem.correlation.training import train_spatial
+from spfem.correlation.asccl import NEIGHBOUR_OFFSETS
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.learn import train_spatial
 from tests.correlation.planted import SMALL, planted_pairs
 
 SETTINGS = replace(SMALL, image_size=24, batch_size=4, steps=3)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.ablation_metrics import _windows
+from studies.probes import MOUTH
 
-from spfem.ablations.retrieval import _windows
 from spfem.corpus.clips import Clip
-from spfem.correlation.crossmodal.bank import AudioBank, Nearest
-from spfem.evaluation.supervision_probe import MOUTH
+from spfem.correlation.retrieval import AudioBank, Nearest
 from spfem.settings import EMOTIONS
 
 FRAMES, LENGTH = 12, 3

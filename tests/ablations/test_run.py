@@ -4,14 +4,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from studies.ablation_metrics import (
+    MEASURED_NAME,
+    Recipe,
+    ablation_folder,
+    common_moments,
+    make_variant,
+    read_variant,
+)
+from studies.ablation_variants import (
+    DEFAULT,
+    Measured,
+    find_variant,
+    load_measured,
+    measured_means,
+    save_measured,
+)
+from studies.ablations import TABLES, TEMPORAL
 
-from spfem.ablations.measured import Measured, load_measured, measured_means, save_measured
-from spfem.ablations.recipe import MEASURED_NAME, Recipe, make_variant, read_variant
-from spfem.ablations.run import TABLES
-from spfem.ablations.table import ablation_folder
-from spfem.ablations.tables import TEMPORAL
-from spfem.ablations.temporal import common_moments
-from spfem.ablations.variants import DEFAULT, find_variant
 from spfem.errors import ArtifactError, SettingsError, ShapeError
 from tests.ablations.made_up import made_up_material
 

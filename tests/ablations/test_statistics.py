@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.ablation_variants import DEFAULT, Measured, Quantity, Variant
+from studies.ablations import ablation_rows, in_words, wide_table
 
-from spfem.ablations.measured import Measured
-from spfem.ablations.statistics import ablation_rows, in_words, wide_table
-from spfem.ablations.variants import DEFAULT, Quantity, Variant
 from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve
 from tests.ablations.made_up import actor_means, made_up_table

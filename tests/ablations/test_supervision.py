@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from studies import ablation_supervision as module
+from studies.ablation_supervision import codes_measured
+from studies.ablation_variants import SUPERVISION_VARIANTS as VARIANTS
+from studies.ablation_variants import find_variant
+from studies.probes import MOUTH, OTHERS
 
-from spfem.ablations import supervision as module
-from spfem.ablations.supervision import codes_measured
-from spfem.ablations.supervision_variants import VARIANTS
-from spfem.ablations.variants import find_variant
-from spfem.evaluation.supervision_probe import MOUTH, OTHERS
 from spfem.settings import EMOTIONS, AblationSettings, SupervisionSettings
 from tests.evaluation.made_up import make_corpus
 

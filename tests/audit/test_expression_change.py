@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.audit import direction_cosine, label_direction, mean_scores, nearest_label, strength
 
-from spfem.audit.expression_change import (
-    direction_cosine,
-    label_direction,
-    mean_scores,
-    nearest_label,
-    strength,
-)
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from spfem.settings import EMOTIONS
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from studies.audit import read_published
 
-from spfem.audit.folder import read_published
 from spfem.errors import InputError
 
 

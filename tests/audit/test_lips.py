@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.audit import correlation, lip_motion, opening_when_closed
 
-from spfem.audit.lips import lip_motion, opening_when_closed
-from spfem.audit.timing import correlation
 from spfem.head import load_head_model
 from tests.face.planted import planted_clip
 

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import permutation_test
-
-from spfem.audit.order import (
+from studies.audit import AuditSettings
+from studies.audit_order import (
     CANNOT_TELL,
     clip_differences,
     mean_ranks,
     paired_differences,
     sign_flip_p,
 )
+
 from spfem.errors import InputError
-from spfem.settings.audit import AuditSettings
 
 SETTINGS = AuditSettings(resamples=300)
 

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from studies.audit import AuditSettings, read_published
+from studies.audit_order import audit_clips
 
 from spfem.__main__ import main
-from spfem.audit.folder import read_published
-from spfem.audit.run import audit_clips
-from spfem.settings.audit import AuditSettings
 from tests.edit.made_up import speaking_frames, write_clip
 from tests.media.test_sound_tracks import changing_sound
 
@@ -71,7 +70,7 @@ def test_the_command_writes_the_tables_and_says_what_was_left_out(
         asked.append(options)
         return audit
 
-    monkeypatch.setattr("spfem.audit.words.audit_clips", measure)
+    monkeypatch.setattr("studies.audit_order.audit_clips", measure)
     assert main(["audit", str(published), "--out", str(tmp_path), "--baseline", "ned"]) == 0
     assert (asked[0]["baselines"], asked[0]["processes"]) == (["ned"], 2)
     names = {path.stem for path in tmp_path.glob("*.csv")}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from spfem.audit.sound import lips_against_sound, loudness
-from spfem.audit.timing import Curve
+from studies.audit import Curve, lips_against_sound, loudness
 
 FPS, RATE = 25.0, 16000
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
-from spfem.audit.steadiness import flicker, not_held, sharpness
+from studies.audit import flicker, not_held, sharpness
 
 
 def _faces(flickering: float, frames: int = 60, side: int = 32):

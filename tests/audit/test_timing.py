@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.audit import Curve, align_panels, best_offset, sample_at
 
-from spfem.audit.timing import Curve, align_panels, best_offset, sample_at
 from spfem.errors import ShapeError
 
 RATES = (1.0, 25 / 30, 30 / 25)

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from studies.audit import COUNTED
 
 from benchmarks import edits
 from benchmarks.__main__ import main
 from benchmarks.edits import measure_edit, summarise
-from spfem.audit.expression_change import COUNTED
 from spfem.errors import InputError
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from tests.evaluation.made_up import make_landmarks

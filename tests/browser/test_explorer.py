@@ -6,8 +6,8 @@ import nbformat
 import numpy as np
 import pytest
 
+from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import correlation_map
-from spfem.correlation.preprocess import images_from_frames
 from tests.browser.explorer_tab import ExplorerTab
 from tests.browser.notebook_tab import NotebookTab
 from tests.explore.made_up import made_clip, made_metrics

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spfem.correlation.maps import correlation_map, disparity_weights, feature_maps
-from spfem.correlation.place_descriptors import describe_places
-from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.maps import correlation_map, describe_places, disparity_weights, feature_maps
 from spfem.explore import write_page
 from tests.browser.chromium import watch_requests
 from tests.browser.explorer_tab import ExplorerTab, as_map

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from spfem.executed_notebook import write_notebook_page
+from spfem.run.report import write_notebook_page
 from tests.browser.chromium import watch_requests
 from tests.test_executed_notebook import PIXEL, WIDGET
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spfem.corpus.choice import CorpusChoice, choose_corpus
+from spfem.corpus.survey import CorpusChoice, choose_corpus
 from spfem.errors import SettingsError
 
 

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from spfem.corpus.clips import Clip
-from spfem.corpus.corpus_list import open_corpus, save_corpus
+from spfem.corpus.clips import Clip, open_corpus, save_corpus
 from spfem.errors import CorpusError
 
 ROLES = {"M1": "train", "W2": "target"}

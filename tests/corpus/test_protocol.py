@@ -6,12 +6,7 @@ from pathlib import Path
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.protocol import (
-    edit_protocol,
-    held_back_clips,
-    learning_clips,
-)
-from spfem.corpus.published_protocol import load_protocol
+from spfem.corpus.protocol import edit_protocol, held_back_clips, learning_clips, load_protocol
 from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_corpus

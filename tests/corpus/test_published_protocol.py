@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spfem.corpus.published_protocol import (
-    FOLDER,
-    load_protocol,
-)
+from spfem.corpus.protocol import FOLDER, load_protocol
 from spfem.errors import InputError
-from spfem.project import project_folder
+from spfem.files import project_folder
 from spfem.settings import EMOTIONS
 
 STATISTICS = project_folder().parent / "shared/published/aligned_path36_stats.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.settings import SpatialSettings
 
 SMALL = SpatialSettings(

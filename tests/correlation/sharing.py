@@ -12,10 +12,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from spfem.correlation import preprocess, temporal_training, training
-from spfem.correlation.temporal_training import train_temporal
-from spfem.correlation.training import train_spatial
-from spfem.correlation.windows import FrameWindows
+from spfem.correlation import images as preprocess
+from spfem.correlation import learn as temporal_training
+from spfem.correlation import learn as training
+from spfem.correlation.frames import FrameWindows
+from spfem.correlation.learn import train_spatial, train_temporal
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spfem.correlation.activation import ChannelPReLU
-from spfem.correlation.backbone import IResNet
+from spfem.correlation.backbone import ChannelPReLU, IResNet
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 4, 3), (3, 5, 7)])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from spfem.correlation.correlation_matrices import correlation_entries
-from spfem.correlation.heads import normalise_channels
+from spfem.correlation.asccl import normalise_channels
+from spfem.correlation.stccl import correlation_entries
 
 
 def units(*shape):

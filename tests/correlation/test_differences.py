@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.differences import (
+from spfem.correlation.stccl import (
     adjacent_differences,
     differences_to_first,
     held_pairs,

@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
-from spfem.correlation.disparity import (
+from spfem.correlation.asccl import (
+    NEIGHBOUR_OFFSETS,
     adaptive_weight,
     neighbour_disparities,
     region_weight,
+    sample_centres,
 )
-from spfem.correlation.sampling import NEIGHBOUR_OFFSETS, sample_centres
 
 STEPS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 

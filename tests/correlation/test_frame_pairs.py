@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs, collect_frame_pairs
+from spfem.correlation.frames import ClipPair, FramePairs, collect_frame_pairs
 from spfem.errors import ShapeError
 
 

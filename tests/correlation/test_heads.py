@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from spfem.correlation.heads import ProjectionHeads, normalise_channels
+from spfem.correlation.asccl import ProjectionHeads, normalise_channels
 from spfem.settings import SpatialSettings
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from spfem.correlation.infonce import info_nce
+from spfem.correlation.asccl import info_nce
 from spfem.errors import ShapeError
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spfem.correlation import images_from_frames
-from spfem.correlation.disparity import adaptive_weight, neighbour_disparities
+from spfem.correlation.asccl import adaptive_weight, neighbour_disparities
+from spfem.correlation.learn import initial_metric, untrained_metric
 from spfem.correlation.maps import correlation_map, describe_patches, disparity_weights
-from spfem.correlation.untrained import initial_metric, untrained_metric
 from spfem.errors import ShapeError
 from tests.correlation.planted import SMALL, draw_face, planted_pairs
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from spfem.correlation.maps import correlation_map
-from spfem.correlation.moments import moment_similarity
-from spfem.correlation.preprocess import images_from_frames
-from spfem.correlation.untrained import initial_metric
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.learn import initial_metric
+from spfem.correlation.maps import correlation_map, moment_similarity
 from spfem.errors import ShapeError
 from tests.correlation.planted import SMALL, draw_face
 

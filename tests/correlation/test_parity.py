@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spfem.correlation.asccl import (
+    ProjectionHeads,
+    SpatialCoherence,
+    adaptive_weight,
+    info_nce,
+    normalise_channels,
+)
 from spfem.correlation.backbone import IResNet
-from spfem.correlation.disparity import adaptive_weight
-from spfem.correlation.heads import ProjectionHeads, normalise_channels
-from spfem.correlation.infonce import info_nce
-from spfem.correlation.scores import released_similarity
-from spfem.correlation.spatial import SpatialCoherence
+from spfem.correlation.learn import released_similarity
 from spfem.settings import SpatialSettings
 from tests.parity import compare_cases, in_precisions
 

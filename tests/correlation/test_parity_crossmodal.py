@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.encoders import AudioEncoder, ExpressionEncoder, ImageEncoder
-from spfem.correlation.crossmodal.fusion import CrossAttentionFusion, fuse_frames
-from spfem.correlation.crossmodal.losses import (
-    ScaleLayer,
-    consistency_loss,
-    mean_distances,
-    pair_loss,
+from spfem.correlation.encoders import (
+    AudioEncoder,
+    CrossAttentionFusion,
+    ExpressionEncoder,
+    ImageEncoder,
+    fuse_frames,
 )
+from spfem.correlation.scmcl import ScaleLayer, consistency_loss, mean_distances, pair_loss
 from spfem.settings import CrossModalSettings
 from tests.parity import compare_cases, in_precisions
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.differences import (
+from spfem.correlation.learn import released_similarity
+from spfem.correlation.stccl import (
+    TemporalCoherence,
     differences_to_first,
     mean_over_time,
     pair_differences,
     shuffled_differences,
 )
-from spfem.correlation.scores import released_similarity
-from spfem.correlation.temporal import TemporalCoherence
 from spfem.settings import SpatialSettings, TemporalSettings
 from tests.parity import compare_cases, in_precisions
 

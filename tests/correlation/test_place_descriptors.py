@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.dense_windows import temporal_scores
-from spfem.correlation.maps import correlation_map, feature_maps
-from spfem.correlation.place_descriptors import describe_places
-from spfem.correlation.preprocess import images_from_frames
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.maps import correlation_map, describe_places, feature_maps
+from spfem.correlation.window_similarity import temporal_scores
 from tests.explore.made_up import made_clip, made_metrics
 
 TOLERANCE = 2e-5  # one batch of frames or another

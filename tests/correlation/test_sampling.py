@@ -5,11 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spfem.correlation.sampling import (
-    NEIGHBOUR_OFFSETS,
-    central_range,
-    sample_centres,
-)
+from spfem.correlation.asccl import NEIGHBOUR_OFFSETS, central_range, sample_centres
 
 RELEASED_REGIONS = {
     112: (106, 3),

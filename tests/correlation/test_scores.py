@@ -4,11 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from spfem.correlation.scores import (
-    matched_similarity,
-    mismatched_similarity,
-    released_similarity,
-)
+from spfem.correlation.learn import matched_similarity, mismatched_similarity, released_similarity
 
 
 def test_scores_equal_slow_loops():

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from spfem.correlation import images_from_frames
+from spfem.correlation.learn import untrained_metric
 from spfem.correlation.maps import describe_patches
 from spfem.correlation.similarity import (
     MOMENT_GAP_FRAMES,
+    QUANTITIES,
     SimilarityScores,
     list_comparisons,
     score_similarity,
+    similarity_rows,
 )
-from spfem.correlation.similarity_table import QUANTITIES, similarity_rows
-from spfem.correlation.untrained import untrained_metric
 from tests.correlation.planted import SMALL, planted_pairs
 
 

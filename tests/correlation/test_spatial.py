@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence
-from spfem.correlation.disparity import adaptive_weight, neighbour_disparities
+from spfem.correlation.asccl import adaptive_weight, neighbour_disparities
 from spfem.errors import SettingsError, ShapeError
 from spfem.settings import SpatialSettings
 from tests.correlation.planted import SMALL

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
-from spfem.correlation.heads import normalise_channels
-from spfem.correlation.speech import draw_moments, moment_contrast, speech_loss, too_near
+from spfem.correlation.asccl import normalise_channels
+from spfem.correlation.frames import (
+    ClipPair,
+    FramePairs,
+    draw_moments,
+    moment_contrast,
+    speech_loss,
+    too_near,
+)
 from spfem.errors import SettingsError, ShapeError
 from tests.correlation.planted import SMALL, planted_pairs
 

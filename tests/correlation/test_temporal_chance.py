@@ -12,9 +12,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.correlation.comparison import LevelComparison
-from spfem.correlation.heads import ProjectionHeads
-from spfem.correlation.window_comparison import (
+from spfem.correlation.asccl import LevelComparison, ProjectionHeads
+from spfem.correlation.stccl import (
     compare_differences,
     compare_spatial_matrices,
     compare_temporal_matrices,

@@ -6,13 +6,9 @@ from dataclasses import replace
 import pytest
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
-from spfem.correlation.learn import CURVE_NAME
-from spfem.correlation.learn_temporal import learn_temporal
-from spfem.correlation.temporal_training import (
-    TEMPORAL_METRICS,
-    train_temporal,
-)
-from spfem.correlation.windows import FrameWindows
+from spfem.correlation.frames import FrameWindows
+from spfem.correlation.learn import CURVE_NAME, TEMPORAL_METRICS, train_temporal
+from spfem.run.learned import learn_temporal
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 from tests.correlation.test_learn import ROLES, corpus  # noqa: F401

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from spfem.correlation.learn import train_spatial, untrained_metric
 from spfem.correlation.similarity import list_comparisons, score_similarity
-from spfem.correlation.training import train_spatial
-from spfem.correlation.untrained import untrained_metric
 from tests.correlation.planted import SMALL, planted_pairs
 
 

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.temporal_training import (
-    TEMPORAL_METRICS,
-    untrained_temporal_metric,
-    window_tensors,
-)
+from spfem.correlation.frames import FrameWindows, Windows, held_steps
+from spfem.correlation.learn import TEMPORAL_METRICS, untrained_temporal_metric, window_tensors
 from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
-from spfem.correlation.windows import FrameWindows, Windows, held_steps
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
-from spfem.correlation.windows import FrameWindows, held_steps, window_starts
+from spfem.correlation.frames import ClipPair, FramePairs, FrameWindows, held_steps, window_starts
 from spfem.errors import CorpusError
 from tests.correlation.test_frame_pairs import numbered
 

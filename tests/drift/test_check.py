@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.drift import RULES, Rule, agreement_in_words, compare_tables, read_committed_tables
 from spfem.errors import InputError
+from spfem.run.agreement import (
+    RULES,
+    Rule,
+    agreement_in_words,
+    compare_tables,
+    read_committed_tables,
+)
 from tests.conftest import ROOT
 
 DEFAULT = Rule()

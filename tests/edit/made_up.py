@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spfem.corpus.synthetic.appearance import Appearance
-from spfem.corpus.synthetic.render import portrait
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.edit.adapt import FILE_NAME
 from spfem.head import load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
-from spfem.manipulator.checkpoint import save_manipulator
-from spfem.manipulator.stage import CHECKPOINT_NAME
+from spfem.manipulator.networks import save_manipulator
 from spfem.media.video import write_video
-from spfem.renderer.checkpoint import new_renderer, save_renderer
-from spfem.renderer.stage import FILE_NAME
+from spfem.renderer.networks import new_renderer, save_renderer
+from spfem.run.learned import STAGE_CHECKPOINT_NAME as CHECKPOINT_NAME
 from spfem.settings import ManipulatorSettings
+from spfem.studio.cast import Appearance
+from spfem.studio.render import portrait
 from tests.renderer.planted import SETTINGS
 
 MANIPULATOR = ManipulatorSettings(width=16, encoder_width=16, mapping_width=16)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from spfem.edit import EditRequest, edit_video
-from spfem.edit.tracking import track
+from spfem.face import clip_track as track
 from spfem.face.tracker import TrackedFace
 from spfem.head import load_head_model
 from spfem.media.video import write_video

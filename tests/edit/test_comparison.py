@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.edit.comparison import write_comparison
+from spfem.edit.adapt import write_comparison
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from tests.edit.made_up import write_clip

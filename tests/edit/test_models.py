@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.edit.models import load_edit_manipulator
+from spfem.edit.video import load_edit_manipulator
 from spfem.errors import CheckpointError, SettingsError
 from spfem.manipulator import pretrained_manipulator
 from tests.edit.made_up import save_models
@@ -14,7 +14,7 @@ from tests.edit.made_up import save_models
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
     """A project folder in which nothing was run."""
-    monkeypatch.setattr("spfem.edit.models.project_folder", lambda: tmp_path)
+    monkeypatch.setattr("spfem.edit.video.project_folder", lambda: tmp_path)
     return tmp_path
 
 

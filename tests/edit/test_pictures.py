@@ -7,16 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.chain import ConditionSource, put_back
-from spfem.edit.pictures import EditPlan, edited_faces, edited_frames, sample_shift
-from spfem.edit.sample import FaceSample
-from spfem.edit.tracking.clip_track import ClipTrack
+from spfem.edit.chain import ConditionSource, put_back
+from spfem.edit.sample import EditPlan, FaceSample, edited_faces, edited_frames, sample_shift
 from spfem.errors import InputError
 from spfem.face.align import align_faces
+from spfem.face.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
 from spfem.head import load_head_model
-from spfem.renderer.checkpoint import new_renderer
+from spfem.renderer.networks import new_renderer
 from spfem.renderer.render import render_clips
 from tests.edit.made_up import RENDERER
 from tests.face.planted import planted_clip

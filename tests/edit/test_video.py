@@ -12,7 +12,7 @@ from spfem.errors import CheckpointError, FaceNotFoundError, InputError
 from spfem.head import load_head_model
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
-from spfem.opened_stages import RECORD_NAME
+from spfem.run.artifacts import RECORD_NAME
 from tests.edit.made_up import save_models, speaking_frames, write_clip
 from tests.media.test_video import audio_bytes
 
@@ -69,8 +69,8 @@ def test_a_second_edit_only_renders(clip, models, edited, tmp_path, monkeypatch)
     def refuse(*_, **__):
         raise AssertionError("the clip was tracked and learned before")
 
-    monkeypatch.setattr("spfem.edit.tracking.track.track_video", refuse)
-    monkeypatch.setattr("spfem.renderer.stage.train_renderer", refuse)
+    monkeypatch.setattr("spfem.face.clip_track.track_video", refuse)
+    monkeypatch.setattr("spfem.edit.adapt.train_renderer", refuse)
     result = edit(clip, tmp_path, models, emotion="sad")
     assert not np.array_equal(result.expression, edited.expression)
     assert np.array_equal(result.source.landmarks, edited.source.landmarks)
@@ -90,7 +90,7 @@ def test_what_was_left_half_made_is_made_again(clip, models, tmp_path, monkeypat
         assert not (tmp_path / "out.mp4").exists()
     assert [path.parent.name for path in kept.rglob(RECORD_NAME)] == ["track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept)
     assert result.out.exists()
 
@@ -103,14 +103,14 @@ def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_pat
 
     monkeypatch.setattr("spfem.edit.adapt.LARGEST_FACE_SIZE", {"cpu": 64})
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.renderer.stage.train_renderer", kill)
+        patch.setattr("spfem.edit.adapt.train_renderer", kill)
         with pytest.raises(KeyboardInterrupt):
             edit(clip, tmp_path, models, keep=kept, renderer="ned")
     assert not (tmp_path / "out.mp4").exists()
     records = sorted(path.parent.name for path in kept.rglob(RECORD_NAME))
     assert records == ["renderer-seed0", "track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.edit.tracking.track.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept, renderer="ned")
     before, after = read_video(clip).frames.astype(int), read_video(result.out).frames
     assert (np.abs(after - before).max(axis=(1, 2, 3)) > 20).all()
@@ -119,7 +119,7 @@ def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_pat
 
 
 def test_no_run_is_needed_and_an_expression_can_be_taken_off(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("spfem.edit.models.project_folder", lambda: tmp_path / "nothing")
+    monkeypatch.setattr("spfem.edit.video.project_folder", lambda: tmp_path / "nothing")
     kept, results = tmp_path / "kept", {}
     for emotion, intensity in (("happy", 1.0), ("happy", 2.0), ("neutral", 1.0)):
         results[emotion, intensity] = edit_video(

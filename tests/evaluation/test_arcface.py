@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import AssetError
-from spfem.evaluation.arcface import POINTS, TEMPLATE, arcface_crops, load_arcface
+from spfem.evaluation.identity import POINTS, TEMPLATE, arcface_crops, load_arcface
 
 SIZE = 112
 

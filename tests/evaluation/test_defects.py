@@ -1,15 +1,15 @@
 """Learned defects: paired differences against direct computation."""
 
 import numpy as np
-
-from spfem.correlation.similarity import SimilarityScores
-from spfem.evaluation.defects import (
+from studies.defects import (
+    COLUMNS,
     SPATIAL_DEFECTS,
     TEMPORAL_DEFECTS,
     compare_learned,
     compare_recall,
 )
-from spfem.evaluation.defects_in_use import COLUMNS
+
+from spfem.correlation.similarity import SimilarityScores
 from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from studies.defects import COLUMNS, USE_DEFECTS, measure_defects_in_use
 
-from spfem.correlation.untrained import initial_metric
-from spfem.evaluation.defects_in_use import COLUMNS, USE_DEFECTS, measure_defects_in_use
+from spfem.correlation.learn import initial_metric
 from spfem.settings import EvaluationSettings, SpatialSettings
 from tests.correlation.planted import planted_pairs
 

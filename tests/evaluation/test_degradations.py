@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from spfem.evaluation.degradations import (
-    BLENDSHAPES,
+from studies.degradations import (
     BLURS,
     FLAT,
     FROZEN,
@@ -19,8 +17,10 @@ from spfem.evaluation.degradations import (
     later_sound,
     metric_verdicts,
 )
-from spfem.evaluation.results_schema import HIGHER_IS_BETTER
-from spfem.evaluation.shown import ShownClip, Sound
+
+from spfem.evaluation.frechet import BLENDSHAPES
+from spfem.evaluation.scores import ShownClip, Sound
+from spfem.evaluation.tables import HIGHER_IS_BETTER
 from tests.evaluation.made_up import make_real, make_scores, make_track
 
 NAMES = (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spfem.evaluation.emotion_means import average_of, emotion_means
+from spfem.statistics import average_of, emotion_means
 
 
 def test_means_and_draws_against_loops():

@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from spfem.evaluation.frechet import frechet_distance
-from spfem.evaluation.frechet_of_edits import (
-    frechet_means,
-    real_floor,
-)
+from spfem.evaluation.frechet import frechet_distance, frechet_means, real_floor
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_real, make_sample, make_scores
 

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from studies.probes import gradient_maps, measure_gradient_shares
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
-from spfem.evaluation.gradient_map import gradient_maps, measure_gradient_shares
-from spfem.face.landmark_sets import OUTER_LIPS
+from spfem.face.landmarks import OUTER_LIPS
 from spfem.settings import EvaluationSettings
 
 SIDE, LENGTH = 20, 3

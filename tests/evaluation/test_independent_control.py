@@ -3,8 +3,7 @@
 import math
 
 import torch
-
-from spfem.evaluation.independent_control import PlaceTransformer, control_operators
+from studies.probes import PlaceTransformer, control_operators
 
 
 def test_transformer_with_random_weights_solves_a_task_without_information():

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.main_results import main_results
-from spfem.evaluation.results_schema import check_main_results
+from spfem.evaluation.tables import check_main_results, main_results
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_real, make_scores
 

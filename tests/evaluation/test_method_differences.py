@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.method_differences import COLUMNS, best_in_words, method_differences
-from spfem.evaluation.results_schema import HIGHER_IS_BETTER
+from spfem.evaluation.differences import COLUMNS, best_in_words, method_differences
+from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.settings import EMOTIONS, EvaluationSettings
 from spfem.statistics import cluster_bootstrap
 from tests.evaluation.made_up import make_real, make_scores

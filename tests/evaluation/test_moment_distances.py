@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.correlation.crossmodal.samples import ClipSignals, tabulate_frames
-from spfem.correlation.frame_pairs import ClipPair
-from spfem.evaluation.moment_distances import moment_distances
-from spfem.evaluation.retrieval_views import distance_matrix
+from spfem.correlation.frames import ClipPair
+from spfem.correlation.learn_sound import initial_joint
+from spfem.correlation.sound import ClipSignals, tabulate_frames
+from spfem.evaluation.retrieval import distance_matrix, moment_distances
 from tests.explore.made_up import CROSS_MODAL, made_clip
 
 METRIC = initial_joint(CROSS_MODAL, "expression", 0).supervise()

@@ -11,7 +11,7 @@ from spfem.evaluation.mouth import (
     mouth_correlation,
     mouth_error,
 )
-from spfem.face.landmark_sets import interocular_distance
+from spfem.face.landmarks import interocular_distance
 from spfem.head import load_head_model
 from tests.evaluation.made_up import make_landmarks
 

@@ -10,14 +10,9 @@ import pytest
 
 from spfem.corpus.protocol import edit_protocol
 from spfem.errors import ShapeError
-from spfem.evaluation.detail import REGIONS, ROOM, detail_ratio
 from spfem.evaluation.frechet import frechet_distance
-from spfem.evaluation.moved_pixels import (
-    METRICS,
-    OWN_ROWS,
-    ROWS,
-    moved_pixels_table,
-)
+from spfem.evaluation.mouth import REGIONS, ROOM, detail_ratio
+from spfem.evaluation.moved_pixels import METRICS, OWN_ROWS, ROWS, moved_pixels_table
 from spfem.evaluation.scores import ClipScore
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_corpus, make_landmarks, make_real, make_sample

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.pictures import image_entropy, picture_error
+from spfem.evaluation.mouth import image_entropy, picture_error
 
 
 def test_entropy_equals_that_of_opencv_grey():

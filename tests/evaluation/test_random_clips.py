@@ -1,7 +1,7 @@
 """Random pairs say other words, are the same each time, and fill the length."""
 
 from spfem.corpus.protocol import edit_protocol
-from spfem.evaluation.random_clips import random_clip
+from spfem.evaluation.scores import random_clip
 from tests.evaluation.made_up import make_corpus
 
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.evaluation.resampling import interval_of, redraw_counts
-from spfem.statistics import cluster_bootstrap
+from spfem.statistics import cluster_bootstrap, interval_of, redraw_counts
 
 
 def test_counts_give_the_interval_of_the_bootstrap():

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from spfem.correlation.crossmodal.bank import make_bank
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.correlation.crossmodal.samples import tabulate_frames
-from spfem.correlation.frame_pairs import ClipPair
-from spfem.evaluation.retrieval_views import describe_bank, distance_matrix
+from spfem.correlation.frames import ClipPair
+from spfem.correlation.learn_sound import initial_joint
+from spfem.correlation.retrieval import make_bank
+from spfem.correlation.sound import tabulate_frames
+from spfem.evaluation.retrieval import describe_bank, distance_matrix
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 

@@ -8,11 +8,21 @@ import pytest
 from spfem.corpus.protocol import Edit
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
-from spfem.evaluation.lip_sync.score import LipSyncScore
+from spfem.evaluation.lip_sync import LipSyncScore
 from spfem.evaluation.mouth import mesh_mouth_error
-from spfem.evaluation.score_files import load_sample, load_score, save_sample, save_score
-from spfem.evaluation.scores import Instruments, backbone_of, sample_face, score_clip
-from spfem.evaluation.shown import EditedCodes, ShownClip, Sound
+from spfem.evaluation.scores import (
+    EditedCodes,
+    Instruments,
+    ShownClip,
+    Sound,
+    backbone_of,
+    load_sample,
+    load_score,
+    sample_face,
+    save_sample,
+    save_score,
+    score_clip,
+)
 from spfem.head import load_head_model
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_track, without_face

@@ -4,20 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from studies.probes import JAW, MOUTH, OTHERS, frame_by_frame, plant_wrong_mouths, recover_mouths
 
-from spfem.correlation.frame_pairs import ClipPair, FramePairs
+from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.similarity import Comparison
-from spfem.evaluation.supervision_probe import (
-    JAW,
-    MOUTH,
-    OTHERS,
-    frame_by_frame,
-    plant_wrong_mouths,
-    recover_mouths,
-)
-from spfem.face.differentiable import ShapeRenderer
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.face.heads import ShapeRenderer
 from spfem.head import load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings
 
 LENGTH = 8

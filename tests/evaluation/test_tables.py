@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spfem.evaluation.main_results import main_results
-from spfem.evaluation.results_schema import COLUMNS
-from spfem.evaluation.tables import clear_best, paper_layout, save_table
+from spfem.evaluation.tables import COLUMNS, clear_best, main_results, paper_layout, save_table
 from spfem.settings import EvaluationSettings
 from tests.evaluation.made_up import make_real, make_scores
 

@@ -1,4 +1,4 @@
-from spfem.evaluation.timings import stage_timings
+from studies.checks import stage_timings
 
 
 def test_only_finished_stages_count_with_the_threads_that_made_them():

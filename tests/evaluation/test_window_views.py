@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from studies.probes import frame_correlations
 
-from spfem.correlation.temporal_training import initial_temporal_metric
-from spfem.evaluation.window_views import frame_correlations
+from spfem.correlation.learn import initial_temporal_metric
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, draw_face
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from spfem.correlation import SpatialCoherence, TemporalCoherence
-from spfem.correlation.crossmodal.joint import initial_joint
+from spfem.correlation.learn_sound import initial_joint
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.explorer import CorrelationExplorer
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings

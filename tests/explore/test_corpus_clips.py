@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.explore import corpus_clips
-from spfem.explore.corpus_clips import corpus_clips as open_clips
-from spfem.pairing.index import Pair, PairIndex
+from spfem.explore import clips as corpus_clips
+from spfem.explore.clips import corpus_clips as open_clips
+from spfem.pairing.pairs import Pair, PairIndex
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.edit.tracking.tracked_speech import TrackedSpeech
 from spfem.errors import FaceNotFoundError, InputError
-from spfem.explore import own_clips as module
-from spfem.explore.open import explore_clips
-from spfem.explore.own_clips import own_clips
+from spfem.explore import clips as module
+from spfem.explore.clips import own_clips
+from spfem.explore.explorer import explore_clips
+from spfem.face.clip_track import TrackedSpeech
 from spfem.media.video import write_video
 from spfem.settings import PairingSettings
 from tests.explore.made_up import made_clip

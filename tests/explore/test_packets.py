@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import correlation_map, disparity_weights
-from spfem.correlation.preprocess import images_from_frames
 from spfem.explore import view_place
 from spfem.explore.packets import clip_packet, places_packet
 from spfem.explore.page import _compact

@@ -10,7 +10,7 @@ import torch
 from spfem.face.align import alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import HeadCodes
-from spfem.face.track_file import FaceTrack
+from spfem.face.track import FaceTrack
 from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
 from spfem.head import HeadModel
 

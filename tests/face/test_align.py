@@ -53,7 +53,7 @@ def test_umeyama_refuses(source, target):
 
 def test_batched_alignment_equals_umeyama(head, planted):
     template = template_landmarks(head, 64)
-    from spfem.face.landmark_sets import FACE_OVAL
+    from spfem.face.landmarks import FACE_OVAL
 
     inside = np.setdiff1d(np.arange(478), FACE_OVAL)
     landmarks = planted.tracked.landmarks[:3, :, :2]

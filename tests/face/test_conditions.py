@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
+from spfem.face.align import face_masks, unite_masks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import ConditionPainter, aligned_vertices
-from spfem.face.mask import face_masks, unite_masks
 from spfem.face.mesh import face_mesh
-from spfem.head.rasterise import interpolate
+from spfem.head.raster import interpolate
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip
-from spfem.corpus.synthetic.render import portrait
 from spfem.errors import CorpusError
-from spfem.face.cost import project_cost
 from spfem.face.track import track_clip
 from spfem.media.video import write_video
+from spfem.run.estimate import project_cost
 from spfem.settings import FaceSettings
+from spfem.studio.render import portrait
 
 SETTINGS = replace(FaceSettings(), face_size=48, processes=1, fit_iterations=1)
 

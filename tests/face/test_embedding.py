@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+from tools.place_landmarks import find_embedding
 
-from spfem.face.embedding import find_embedding
-from spfem.face.landmark_sets import (
-    INNER_LIPS,
-    LEFT_IRIS,
-    LOWER_INNER_LIP,
-    RIGHT_IRIS,
-    UPPER_INNER_LIP,
-)
+from spfem.face.landmarks import INNER_LIPS, LEFT_IRIS, LOWER_INNER_LIP, RIGHT_IRIS, UPPER_INNER_LIP
 from spfem.head.model import EYE, SKIN
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.face.erosion import cone_kernel, soft_erosion
+from spfem.renderer.blend import cone_kernel, soft_erosion
 
 
 def test_cone_sums_to_one_with_empty_corners():

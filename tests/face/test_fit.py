@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from spfem.face.fit import fit_head
-from spfem.face.landmark_sets import interocular_distance
+from spfem.face.landmarks import interocular_distance
 from spfem.settings import FaceSettings
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from spfem.errors import InputError
 from spfem.face.fit import fit_head
-from spfem.face.person import fit_persons
-from spfem.face.stage import FaceStore, track_path
-from spfem.face.track_file import FaceTrack
+from spfem.face.track import FaceTrack
+from spfem.run.faces import FaceStore, track_path
+from spfem.run.persons import fit_persons
 from spfem.settings import FaceSettings
 from tests.face.planted import Planted, planted_clip, planted_track
 

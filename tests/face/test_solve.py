@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.optimize import lsq_linear, minimize
 
-from spfem.face.solve import bounded_least_squares, smooth_over_time
+from spfem.face.camera import bounded_least_squares, smooth_over_time
 
 
 def _problem(frames=3, units=6, seed=0):

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, SettingsError
-from spfem.face.stage import _track_one, extract_actor_faces, extract_faces, track_path
 from spfem.face.track import track_clip
 from spfem.media.video import write_video
+from spfem.run.faces import _track_one, extract_actor_faces, extract_faces, track_path
 from spfem.settings import FaceSettings
+from spfem.studio.render import portrait
 from tests.face.dying import die_on_the_last, prepare_nothing
 
 SETTINGS = replace(FaceSettings(), face_size=48, processes=1, fit_iterations=2)
@@ -85,7 +85,7 @@ def test_the_stage_lists_damaged_clips_and_resumes(frames, tmp_path, monkeypatch
         [row] = csv.DictReader(file)
     assert (row["clip"], row["reason"]) == (bad, store.damaged[bad])
 
-    monkeypatch.setattr("spfem.face.stage._track_one", wraps(_track_one)(refuse))  # of one code
+    monkeypatch.setattr("spfem.run.faces._track_one", wraps(_track_one)(refuse))  # of one code
     with pytest.warns(UserWarning, match=bad):
         again = extract_faces(corpus, tmp_path / "faces", replace(SETTINGS, processes=2))
     assert (again.digest, dict(again.damaged)) == (store.digest, dict(store.damaged))
@@ -151,7 +151,7 @@ def test_actors_tracked_apart_join_into_the_stage_of_a_single_run(frames, tmp_pa
 
 def test_a_clip_whose_process_dies_is_named_and_the_others_stay(frames, tmp_path, monkeypatch):
     corpus = corpus_of(tmp_path / "corpus", frames[:1], good=2)
-    monkeypatch.setattr("spfem.face.stage._track_one", die_on_the_last)
+    monkeypatch.setattr("spfem.run.faces._track_one", die_on_the_last)
     monkeypatch.setattr("spfem.processes._prepare", prepare_nothing)
     with pytest.warns(UserWarning, match=r"level_3/003: .*the process that tracked it died"):
         store = extract_faces(corpus, tmp_path / "faces", replace(SETTINGS, processes=2))
@@ -170,7 +170,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from dataclasses import replace
-from spfem.face.stage import extract_faces
+from spfem.run.faces import extract_faces
 from tests.face.test_stage import SETTINGS
 if __name__ == "__main__":
     print("begun", flush=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.face.track_file import FaceTrack
+from spfem.face.track import FaceTrack
 from tests.face.planted import planted_track
 
 

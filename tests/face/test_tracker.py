@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.render import portrait
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
 from spfem.face.tracker import BLENDSHAPE_NAMES, fill_missing, landmarker_file, track_landmarks
+from spfem.studio.render import portrait
 
 
 @pytest.fixture(scope="module")

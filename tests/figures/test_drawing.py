@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-
-from spfem.drawing import (
+from studies.drawing import (
     QUANTITY_LABELS,
     draw_all_similarities,
     draw_bars,
@@ -21,6 +20,14 @@ from spfem.drawing import (
     draw_similarity,
     draw_terms,
 )
+from studies.sound_plots import (
+    draw_alignment,
+    draw_spectrogram,
+    draw_waveform,
+    new_alignment_figure,
+)
+from studies.videos import draw_moved_pixels
+
 from spfem.errors import ShapeError
 from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.picture_plots import (
@@ -34,13 +41,6 @@ from spfem.picture_plots import (
     draw_weights,
 )
 from spfem.plots import METHOD_LOOKS, new_figure
-from spfem.qualitative import draw_moved_pixels
-from spfem.sound_plots import (
-    draw_alignment,
-    draw_spectrogram,
-    draw_waveform,
-    new_alignment_figure,
-)
 from tests.figures.pictures import make_face, make_similarity
 
 

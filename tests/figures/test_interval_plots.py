@@ -7,11 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
-
-from spfem.audit.drawing import draw_clip_differences
-from spfem.errors import ShapeError
-from spfem.evaluation.degradations import NONE
-from spfem.interval_plots import (
+from studies.audit_order import draw_clip_differences
+from studies.degradations import NONE
+from studies.interval_plots import (
     UNHARMED,
     by_strength,
     draw_ablation,
@@ -19,6 +17,8 @@ from spfem.interval_plots import (
     draw_differences,
     draw_method_differences,
 )
+
+from spfem.errors import ShapeError
 from spfem.plots import METHOD_LOOKS, new_figure
 
 LABELS = {"auc": "AUC ↑", "gap": "gap ↑"}

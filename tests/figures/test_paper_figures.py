@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
-
-from spfem.drawing import draw_bars
-from spfem.errors import ShapeError
-from spfem.paper import check_papers, list_claims, published_logs
-from spfem.paper.figures import (
+from spfem.paper import list_claims
+from studies.drawing import draw_bars
+from studies.paper_check import check_papers
+from studies.paper_claims import GOOD_DIRECTION, published_logs
+from studies.paper_figures import (
     draw_forest,
     draw_published_curve,
     forest_legend,
     joined_curves,
     similarity_bars,
 )
-from spfem.paper.method_claims import GOOD_DIRECTION
+
+from spfem.errors import ShapeError
 from spfem.plots import new_figure
 from tests.paper.made_up import make_curve, make_measured
 

@@ -10,8 +10,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageFilter
 from skimage.color import rgb2lab
 
-from spfem.evaluation.results_schema import HIGHER_IS_BETTER
 from spfem.evaluation.scores import METHODS
+from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.plots import (
     LOOKS,
     METHOD_LOOKS,

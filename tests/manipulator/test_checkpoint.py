@@ -6,7 +6,7 @@ import torch
 from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.errors import CheckpointError
 from spfem.manipulator import Manipulator, load_manipulator, save_manipulator
-from spfem.renderer.checkpoint import new_renderer, save_renderer
+from spfem.renderer.networks import new_renderer, save_renderer
 from tests.renderer.planted import PLAIN
 
 

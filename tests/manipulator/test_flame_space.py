@@ -1,5 +1,5 @@
 from spfem.manipulator import Manipulator
-from spfem.manipulator.flame_space import FLAME_SPACE
+from spfem.manipulator.networks import FLAME_SPACE
 from spfem.settings import ManipulatorSettings
 
 

@@ -7,8 +7,8 @@ import torch
 
 from spfem.errors import ShapeError
 from spfem.manipulator import ExpressionSpace, Manipulator, manipulate
-from spfem.manipulator.style import geometric_median, window_styles
-from spfem.manipulator.windows import gaussian_weights
+from spfem.manipulator.data import gaussian_weights
+from spfem.manipulator.manipulate import geometric_median, window_styles
 
 
 @pytest.fixture

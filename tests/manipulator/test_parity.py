@@ -8,15 +8,13 @@ import pytest
 import torch
 
 from spfem.correlation import CrossModalCoherence
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import Windows, gaussian_weights
+from spfem.manipulator.learn import Edit, Retrieved
 from spfem.manipulator.losses import PairedWindows, discriminator_loss, generator_terms
-from spfem.manipulator.manipulate import manipulate
-from spfem.manipulator.model import ExpressionSpace, Manipulator
-from spfem.manipulator.style import geometric_median, reference_style
-from spfem.manipulator.supervision import Edit, Retrieved
-from spfem.manipulator.windows import gaussian_weights
+from spfem.manipulator.manipulate import geometric_median, manipulate, reference_style
+from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.settings import CrossModalSettings, ManipulatorSettings
-from spfem.supervision.pairs import PairLosses, embed_windows
+from spfem.supervision.manipulator import PairLosses, embed_windows
 from tests.parity import compare_cases, in_precisions
 
 PAPER = ManipulatorSettings(standardise=False)

@@ -8,8 +8,8 @@ import torch
 
 from spfem.errors import InputError
 from spfem.manipulator import Supervision, load_manipulator
-from spfem.manipulator.stage import learn_manipulator
-from spfem.manipulator.supervision import Guide
+from spfem.manipulator.learn import Guide
+from spfem.run.learned import learn_manipulator
 from tests.manipulator.conftest import planted_speech
 
 

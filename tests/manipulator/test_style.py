@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spfem.errors import InputError, ShapeError
 from spfem.manipulator import Manipulator, label_style, reference_style
-from spfem.manipulator.style import geometric_median
+from spfem.manipulator.manipulate import geometric_median
 
 
 def summed_distance(point, points):

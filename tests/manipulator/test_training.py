@@ -7,8 +7,7 @@ import torch
 
 from spfem.errors import InputError, ShapeError
 from spfem.manipulator import label_style, manipulate
-from spfem.manipulator.supervision import Guide, Retrieved
-from spfem.manipulator.training import train_manipulator
+from spfem.manipulator.learn import Guide, Retrieved, train_manipulator
 from tests.manipulator.conftest import SMALL, planted_speech
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.manipulator.windows import gaussian_weights, overlap_add, slide_windows
+from spfem.manipulator.data import gaussian_weights, overlap_add, slide_windows
 
 
 @pytest.mark.parametrize("size", range(1, 24))

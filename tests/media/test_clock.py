@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfem.media.audio import read_audio
-from spfem.media.probe import probe_video
-from spfem.media.stamps import frame_slots
+from spfem.media.probe import frame_slots, probe_video
 from spfem.media.video import read_video, stream_frames, write_video
 from tests.media.clips import (
     RATE,

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from spfem.media.colour import PLAIN, Colour, from_rgb
-from spfem.media.hdr import HLG, PQ
+from spfem.media.colour import HLG, PLAIN, PQ, Colour, from_rgb
 from spfem.media.losses import list_losses
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, stream_frames, write_video

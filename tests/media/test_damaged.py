@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from studies.audit import read_published
 
-from spfem.audit.folder import read_published
 from spfem.checkpoints import load_checkpoint, save_checkpoint
-from spfem.corpus.recordings.survey import survey_folder
+from spfem.corpus.survey import survey_folder
 from spfem.errors import SpfemError
-from spfem.face.track_file import FaceTrack
+from spfem.face.track import FaceTrack
 from spfem.media.audio import read_audio
+from spfem.media.container import stream_pictures
 from spfem.media.losses import check_result
-from spfem.media.pictures import stream_pictures
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
 from spfem.released.ned import load_clip

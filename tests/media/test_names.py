@@ -8,10 +8,10 @@ import pytest
 from studies.user_study import find_clips
 
 from spfem.__main__ import main
-from spfem.corpus.recordings.walk import walk_folder
-from spfem.media.names import VIDEO_SUFFIXES, is_ignored
+from spfem.corpus.folder import walk_folder
+from spfem.media.container import VIDEO_SUFFIXES, is_ignored
 from spfem.media.video import read_video, write_video
-from spfem.track_report import find_videos
+from spfem.run.track_report import find_videos
 from tests.media.clips import clicks, flash_frames, offset_milliseconds, write_clip
 
 NAMES = (

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.media.pictures import count_pictures, picture_paths
+from spfem.media.container import count_pictures, picture_paths
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video
 

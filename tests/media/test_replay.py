@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.media.replay import ReplayedFrames
-from spfem.media.video import stream_frames, write_video
+from spfem.media.video import ReplayedFrames, stream_frames, write_video
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def test_every_reading_gives_the_same_frames(video, monkeypatch, held, decoded):
         readings.append(path)
         return stream_frames(path)
 
-    monkeypatch.setattr("spfem.media.replay.stream_frames", counted)
+    monkeypatch.setattr("spfem.media.video.stream_frames", counted)
     frames = ReplayedFrames(video, held_bytes=held * 16 * 24 * 3)
     wanted = np.stack(list(stream_frames(video)))
     assert np.array_equal(np.stack(list(frames)), wanted)

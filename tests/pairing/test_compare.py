@@ -1,13 +1,9 @@
 import numpy as np
 import pytest
+from studies.checks import compare_pairings, path_differences, summarise_comparison
 
 from spfem.errors import InputError, ShapeError
-from spfem.pairing.compare import (
-    compare_pairings,
-    path_differences,
-    summarise_comparison,
-)
-from spfem.pairing.index import Pair
+from spfem.pairing.pairs import Pair
 
 
 def wander(length, seed):

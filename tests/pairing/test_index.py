@@ -5,19 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from studies.checks import alignment_error, pair_error
 
-from spfem.corpus.clips import Clip
-from spfem.corpus.corpus_list import save_corpus
-from spfem.corpus.synthetic.sentences import SHARED, sentences_of
-from spfem.corpus.synthetic.speech import actor_voice, speak, speech_clock, speech_style
+from spfem.corpus.clips import Clip, save_corpus
 from spfem.errors import ArtifactError, CorpusError, ShapeError
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
-from spfem.pairing.dtw import align_sequences
-from spfem.pairing.features import alignment_features
-from spfem.pairing.index import pair_corpus
-from spfem.pairing.truth import alignment_error, pair_error
+from spfem.pairing.dtw import align_sequences, alignment_features
+from spfem.pairing.pairs import pair_corpus
 from spfem.settings import EMOTIONS, PairingSettings
+from spfem.studio.speech import actor_voice, speak, speech_clock, speech_style
+from spfem.studio.words import SHARED, sentences_of
 
 FPS = 25
 SETTINGS = PairingSettings()

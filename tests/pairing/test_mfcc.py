@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.pairing.mfcc import hop_samples, mfcc
+from spfem.pairing.dtw import hop_samples, mfcc
 
 
 def slow_mfcc(audio, sample_rate, hop, cepstra=13):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from spfem.pairing.dtw import accumulated_cost, align_sequences
-from spfem.pairing.mfcc import mfcc
+from spfem.pairing.dtw import accumulated_cost, align_sequences, mfcc
 from tests.parity import compare_cases, in_precisions
 
 

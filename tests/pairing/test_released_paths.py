@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies.checks import compare_pairings, summarise_comparison
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.published_protocol import load_protocol
+from spfem.corpus.protocol import load_protocol
 from spfem.errors import InputError
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
-from spfem.pairing.compare import compare_pairings, summarise_comparison
-from spfem.pairing.index import pair_corpus
-from spfem.pairing.released_paths import FPS, fit_to_clips, read_released_paths
+from spfem.pairing.pairs import pair_corpus
+from spfem.released.pairs import FPS, fit_to_clips, read_released_paths
 from spfem.settings import EMOTIONS, PairingSettings
 
 SETTINGS = PairingSettings()

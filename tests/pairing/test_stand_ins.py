@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.pairing import stand_ins
-from spfem.pairing.index import Pair, PairIndex
-from spfem.pairing.stand_ins import clocks_of_pairs, kinds_of_sound, voiced_frames
+from spfem.pairing import pairs as stand_ins
+from spfem.pairing.pairs import Pair, PairIndex, clocks_of_pairs, kinds_of_sound, voiced_frames
 from spfem.settings import PairingSettings
 
 RATE, FPS, FRAME = 16000, 25, 640

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from studies.paper_check import OUR_METHODS, OUR_METRICS, Measured
+from studies.paper_claims import GOOD_DIRECTION, published_methods
 
-from spfem.paper import published_methods
-from spfem.paper.inputs import Measured
-from spfem.paper.measure import OUR_METHODS, OUR_METRICS
-from spfem.paper.method_claims import GOOD_DIRECTION
 from spfem.settings import EMOTIONS
 
 BASE = 2.0

@@ -3,10 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from studies.paper_check import FAILS, HOLDS, UNTESTED, check_papers, choose_backbone
 
-from spfem.paper import check_papers
-from spfem.paper.measure import choose_backbone
-from spfem.paper.verdicts import FAILS, HOLDS, UNTESTED
 from tests.paper.made_up import make_measured
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from spfem.paper.claims import list_claims
+from studies.paper_claims import list_claims
+
 from tests.paper.made_up import published_pairs
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from studies import paper_check as collect
 
-from spfem.paper import collect
 from spfem.scales import load_scale
 
 

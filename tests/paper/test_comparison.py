@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from studies.paper_check import BLOCK, OUR_METRICS, emotion_layout
+from studies.paper_claims import published_methods
 
-from spfem.evaluation.results_schema import HIGHER_IS_BETTER
-from spfem.paper import published_methods
-from spfem.paper.comparison import BLOCK, emotion_layout
-from spfem.paper.measure import OUR_METRICS
+from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.settings import EMOTIONS
 from tests.paper.made_up import make_results
 

@@ -3,18 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from studies.paper_claims import read_published
 from torch import nn
 
-from spfem.paper.cost_items import CostItem, list_cost_items
-from spfem.paper.costs import (
+from benchmarks.costs import (
     COLUMNS,
+    CostItem,
     cost_table,
     count_gflop,
     count_parameters,
+    list_cost_items,
     peak_bytes,
     published_share,
 )
-from spfem.paper.published import read_published
 from spfem.scales import load_scale
 
 SMALL_GFLOP = 0.3  # of published units that a fast test can run

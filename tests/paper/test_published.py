@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from studies import paper_claims as published
 
 from spfem.errors import InputError
-from spfem.paper import published
 from spfem.settings import EMOTIONS
 
 

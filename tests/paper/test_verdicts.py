@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
-
-from spfem.paper import verdicts
-from spfem.paper.verdicts import FAILS, HOLDS, UNTESTED
+from studies import paper_check as verdicts
+from studies.paper_check import FAILS, HOLDS, UNTESTED
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.speech import SILENCE
-from spfem.face_units import FACE_UNIT_NAMES
-from spfem.reading.films import film_person, reader_cast, worsen_pictures
-from spfem.reading.mixtures import babble, mixed_motion
+from spfem.head.names import FACE_UNIT_NAMES
+from spfem.reading.films import babble, film_person, mixed_motion, reader_cast, worsen_pictures
 from spfem.settings import FaceSettings, ReaderFilmSettings
+from spfem.studio.speech import SILENCE
 
 
 def test_babble_has_no_gap_and_moves_the_mouth():

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.face.person import fit_persons
-from spfem.face.stage import FaceStore, track_path
-from spfem.face.track_file import FaceTrack
-from spfem.reading import persons as module
-from spfem.reading.persons import load_person, read_persons, read_track
+from spfem.face.track import FaceTrack
+from spfem.run import persons as module
+from spfem.run.faces import FaceStore, track_path
+from spfem.run.persons import fit_persons, load_person, read_persons, read_track
 from tests.reading.planted import FACE, planted_seen, planted_units
 
 KEYS = ("M001/neutral/001", "M001/happy/001")

@@ -8,8 +8,7 @@ import pytest
 from spfem.errors import CheckpointError, ShapeError
 from spfem.face.fit import fit_head
 from spfem.pretrained import pretrained_file
-from spfem.reading.evidence import gather_evidence, resting_face
-from spfem.reading.reader import KIND, FaceReader
+from spfem.reading.reader import KIND, FaceReader, gather_evidence, resting_face
 from spfem.weights.card import pack_half
 from tests.reading.planted import FACE, MOVED, SHRINKAGE, planted_seen, planted_units
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.face.fit import fit_head
-from spfem.reading.refit import fit_towards
+from spfem.reading.reader import fit_towards
 from spfem.settings import FaceSettings, ReadSettings
 from tests.reading.planted import SHRINKAGE, planted_seen, planted_units
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks import made_up, networks
 from benchmarks.networks import made_up_expression, made_up_manipulator
 from spfem.manipulator import manipulate
-from spfem.renderer.checkpoint import copy_renderer, new_renderer
+from spfem.renderer.networks import copy_renderer, new_renderer
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.reference import blend

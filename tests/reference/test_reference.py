@@ -9,15 +9,13 @@ import pytest
 import torch
 
 from benchmarks import made_up
-from spfem.correlation.crossmodal.batches import Batch
-from spfem.correlation.crossmodal.joint import compare_joint
-from spfem.correlation.crossmodal.losses import mean_distances
-from spfem.correlation.crossmodal.paired import distance_consistency_loss
-from spfem.correlation.crossmodal.single import compare_single, initial_encoder
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.temporal import TemporalCoherence
-from spfem.pairing.dtw import align_sequences
-from spfem.pairing.mfcc import mfcc
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
+from spfem.correlation.paired import distance_consistency_loss
+from spfem.correlation.scmcl import mean_distances
+from spfem.correlation.sound import Batch
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.pairing.dtw import align_sequences, mfcc
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from tests.reference import crossmodal, pairing, spatial
 

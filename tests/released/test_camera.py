@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spfem.head.rasterise import rasterise
+from spfem.head.raster import rasterise
 from spfem.released.flame import project, to_crop_pixels, to_raster
 
 SIZE = 16

@@ -10,21 +10,21 @@ import pytest
 import torch
 
 from spfem.__main__ import main
-from spfem.chain import blend_aligned
 from spfem.edit import EditRequest, edit_video, flame_route
+from spfem.edit.chain import blend_aligned
 from spfem.edit.flame_route import flame_conditions, load_flame_models
 from spfem.errors import AssetError, CheckpointError, InputError, SettingsError
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
 from spfem.manipulator import FLAME_SPACE, Manipulator, load_manipulator, manipulate
-from spfem.manipulator.style import reference_style
+from spfem.manipulator.manipulate import reference_style
 from spfem.media.video import read_video
 from spfem.released.flame_files import FLAME_FILES
 from spfem.released.kinds import FSGAN_NAME
 from spfem.released.ned import to_renderer_clip
 from spfem.released.ned_export import ned_clip_of_track
-from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
-from spfem.renderer.checkpoint import to_released as renderer_to_released
+from spfem.renderer.networks import load_renderer, new_renderer, save_renderer
+from spfem.renderer.networks import to_released as renderer_to_released
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.edit.made_up import save_models, speaking_frames, write_clip
@@ -81,7 +81,7 @@ def models(folder, deca_folder):
 
 @pytest.fixture(scope="module")
 def track(edited):
-    from spfem.edit.tracking.clip_track import ClipTrack
+    from spfem.face.clip_track import ClipTrack
 
     return ClipTrack.load(next((edited / "kept").rglob("track.npz")))
 

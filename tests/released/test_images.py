@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.head.rasterise import interpolate, rasterise
+from spfem.head.raster import interpolate, rasterise
 from spfem.released.deca_images import (
     FaceArtist,
     mean_face_coordinates,

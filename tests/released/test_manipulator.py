@@ -9,7 +9,7 @@ from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint
 from spfem.errors import CheckpointError, ShapeError
 from spfem.manipulator import Manipulator, load_manipulator, manipulate
-from spfem.manipulator.flame_space import FLAME_SPACE
+from spfem.manipulator.networks import FLAME_SPACE
 from spfem.released.kinds import import_released, open_released
 from spfem.released.networks import NETWORKS
 from spfem.settings import ManipulatorSettings

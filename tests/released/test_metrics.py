@@ -12,11 +12,10 @@ from torch import nn
 
 from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint
-from spfem.correlation.crossmodal.encoder_files import load_encoder
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.spatial import SpatialCoherence
-from spfem.correlation.spatial_temporal import SpatialTemporalCoherence
-from spfem.correlation.temporal import TemporalCoherence
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.encoders import load_encoder
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
 from spfem.errors import CheckpointError, SettingsError
 from spfem.released.kinds import METRICS, RELEASED_KINDS, import_released
 from spfem.released.metrics import LAYOUTS

@@ -6,7 +6,7 @@ import pytest
 from spfem.errors import InputError, ShapeError
 from spfem.released.deca_codes import to_expression
 from spfem.released.ned import compose, crop_matrices, load_clip, save_clip, to_renderer_clip
-from spfem.renderer.clips import check_clip
+from spfem.renderer.data import check_clip
 from spfem.settings import RendererSettings
 from tests.released.made_up_clips import assert_same_clip, make_clip
 

@@ -5,11 +5,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.released.deca_codes import (
-    read_released_codes,
-    write_frame_codes,
-    write_person_codes,
-)
+from spfem.released.deca_codes import read_released_codes, write_frame_codes, write_person_codes
 from tests.released.made_up_clips import make_codes
 
 

@@ -3,15 +3,14 @@ import pickle
 import numpy as np
 import pytest
 
-from spfem.artifacts import write_json
-from spfem.corpus.clips import Clip
-from spfem.corpus.corpus_list import save_corpus
-from spfem.face.stage import track_path
+from spfem.corpus.clips import Clip, save_corpus
+from spfem.files import write_json
 from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.released.__main__ import main
 from spfem.released.ned import load_clip
 from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
+from spfem.run.faces import track_path
 from tests.face.planted import planted_clip, planted_track
 from tests.released.made_up_clips import assert_same_clip, make_clip
 

@@ -5,7 +5,7 @@ import pytest
 
 from spfem.errors import ShapeError
 from spfem.face.align import align_faces, umeyama
-from spfem.face.landmark_sets import LEFT_EYE, RIGHT_EYE
+from spfem.face.landmarks import LEFT_EYE, RIGHT_EYE
 from spfem.head import load_head_model
 from spfem.released.ned import MASKS, PICTURES, TABLES, to_renderer_clip
 from spfem.released.ned_export import TEMPLATE, ned_clip_of_track, template_transform

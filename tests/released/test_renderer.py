@@ -10,7 +10,7 @@ from spfem.__main__ import main
 from spfem.checkpoints import load_checkpoint
 from spfem.errors import CheckpointError
 from spfem.released.kinds import import_released, open_released
-from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer, to_released
+from spfem.renderer.networks import load_renderer, new_renderer, save_renderer, to_released
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.face.erosion import soft_erosion
 from spfem.released.segment import FaceSegmenter, segment_faces
+from spfem.renderer.blend import soft_erosion
 
 
 class RedIsFace(nn.Module):

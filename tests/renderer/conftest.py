@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spfem.renderer.training import train_renderer
+from spfem.renderer.learn import train_renderer
 from tests.renderer.planted import SETTINGS, planted_clip
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spfem.renderer.clips import RendererClip
-from spfem.renderer.conditions import stack_conditions
+from spfem.renderer.data import RendererClip, stack_conditions
 from spfem.settings import RendererSettings
 
 SIDE = 32

@@ -7,9 +7,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.renderer.blend import (
-    blend_face,
-)
+from spfem.renderer.blend import blend_face
 
 
 def disc(height, width, row, column, radius):

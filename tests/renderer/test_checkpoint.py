@@ -9,15 +9,15 @@ from safetensors.torch import save_file
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from spfem.errors import CheckpointError
-from spfem.renderer.checkpoint import (
+from spfem.renderer.networks import (
+    Discriminator,
+    Generator,
     from_released,
     load_renderer,
     new_renderer,
     save_renderer,
     to_released,
 )
-from spfem.renderer.discriminators import Discriminator
-from spfem.renderer.generator import Generator
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
 

@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.renderer.augmentation import jitter_conditions
-from spfem.renderer.clips import draw_sequences
-from spfem.renderer.conditions import stack_conditions, to_network, to_pictures
+from spfem.renderer.data import (
+    draw_sequences,
+    jitter_conditions,
+    stack_conditions,
+    to_network,
+    to_pictures,
+)
 from tests.renderer.planted import SETTINGS, planted_clip
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from spfem.renderer.discriminators import Discriminator
+from spfem.renderer.networks import Discriminator
 from spfem.settings import RendererSettings
 
 

@@ -9,11 +9,16 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
-from spfem.renderer.checkpoint import load_renderer, new_renderer, save_renderer
-from spfem.renderer.losses import adversarial_loss, discriminator_loss, feature_loss, pixel_loss
-from spfem.renderer.objective import renderer_losses
-from spfem.renderer.roi import crop_around
-from spfem.renderer.training import train_renderer
+from spfem.renderer.data import crop_around
+from spfem.renderer.learn import train_renderer
+from spfem.renderer.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+    pixel_loss,
+    renderer_losses,
+)
+from spfem.renderer.networks import load_renderer, new_renderer, save_renderer
 from tests.renderer.planted import SETTINGS, SIDE, planted_clip
 from tests.renderer.test_training import same
 

@@ -9,7 +9,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.renderer.generator import Generator
+from spfem.renderer.networks import Generator
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
 

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.renderer.checkpoint import new_renderer
-from spfem.renderer.losses import adversarial_loss, discriminator_loss, feature_loss
-from spfem.renderer.objective import renderer_losses
-from spfem.renderer.roi import crop_around
+from spfem.renderer.data import crop_around
+from spfem.renderer.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+    renderer_losses,
+)
+from spfem.renderer.networks import new_renderer
 from tests.renderer.planted import PLAIN
 
 

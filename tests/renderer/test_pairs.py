@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.renderer.checkpoint import new_renderer
-from spfem.renderer.pairs import PairSupervision, RetrievedPairs, pair_terms
-from spfem.renderer.roi import crop_around
-from spfem.renderer.supervision import RendererSupervision
-from spfem.renderer.training import train_renderer
+from spfem.renderer.data import crop_around
+from spfem.renderer.learn import (
+    PairSupervision,
+    RendererSupervision,
+    RetrievedPairs,
+    pair_terms,
+    train_renderer,
+)
+from spfem.renderer.networks import new_renderer
 from tests.renderer.planted import SETTINGS, planted_clip
 from tests.renderer.test_supervision import pictures_one_by_one
 

@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.face.erosion import cone_kernel, soft_erosion
-from spfem.renderer.blend import erode_for_blending, pyramid_blend
-from spfem.renderer.conditions import to_pictures
-from spfem.renderer.discriminators import Discriminator
-from spfem.renderer.generator import Generator
-from spfem.renderer.losses import adversarial_loss, discriminator_loss, feature_loss
-from spfem.renderer.perceptual import PerceptualLoss
-from spfem.renderer.recurrence import generate_chunk
-from spfem.renderer.roi import crop_around
+from spfem.renderer.blend import cone_kernel, erode_for_blending, pyramid_blend, soft_erosion
+from spfem.renderer.data import crop_around, to_pictures
+from spfem.renderer.losses import PerceptualLoss, adversarial_loss, discriminator_loss, feature_loss
+from spfem.renderer.networks import Discriminator, Generator
+from spfem.renderer.render import generate_chunk
 from spfem.settings import RendererSettings
 from tests.parity import compare_cases, in_precisions
 

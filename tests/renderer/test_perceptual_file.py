@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from spfem.errors import CheckpointError
-from spfem.renderer.perceptual_file import load_perceptual_loss
+from spfem.renderer.losses import load_perceptual_loss
 
 PLAN = (64, 64, 0, 128, 128, 0, *[256] * 4, 0, *[512] * 4, 0, *[512] * 4)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.renderer.picture_norm import PictureNorm
+from spfem.renderer.networks import PictureNorm
 
 
 @pytest.mark.parametrize("count", [1, 3])

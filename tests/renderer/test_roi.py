@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.renderer.roi import crop_around
+from spfem.renderer.data import crop_around
 
 
 @given(st.integers(-50, 80), st.integers(-50, 80), st.sampled_from([2, 8, 20]))

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from spfem.errors import InputError, SettingsError
-from spfem.renderer.checkpoint import new_renderer
-from spfem.renderer.clips import draw_sequences
-from spfem.renderer.supervision import FaceTerm, RendererSupervision, supervising_terms
-from spfem.renderer.training import train_renderer
+from spfem.renderer.data import draw_sequences
+from spfem.renderer.learn import FaceTerm, RendererSupervision, supervising_terms, train_renderer
+from spfem.renderer.networks import new_renderer
 from spfem.training import step_random
 from tests.renderer.planted import SETTINGS, SIDE, planted_clip
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError, InputError, SettingsError, ShapeError
-from spfem.renderer.clips import RendererClip
+from spfem.renderer.data import RendererClip
+from spfem.renderer.learn import train_renderer
 from spfem.renderer.render import render_clips
-from spfem.renderer.training import train_renderer
 from tests.renderer.planted import PLAIN, SETTINGS, planted_clip
 
 

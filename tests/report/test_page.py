@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from spfem.errors import InputError
-from spfem.report import frame_html, read_contents, table_html, write_report
+from spfem.run.report import frame_html, read_contents, table_html, write_report
 from tests.browser.chromium import open_browser
 from tests.conftest import ROOT
 from tests.report.results_folder import make_results

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.stages import data
+from spfem.run import data
 
 
 @pytest.fixture

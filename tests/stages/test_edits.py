@@ -7,8 +7,8 @@ import pytest
 
 from spfem.corpus.protocol import Edit
 from spfem.media.video import read_video, write_video
+from spfem.run import results as edits
 from spfem.scales import load_scale
-from spfem.stages import edits
 
 EDITS = tuple(
     Edit("intra", f"{actor}/neutral/level_1/004", f"{actor}/happy/level_3/005", "happy", actor)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from spfem.methods import METHODS
+from spfem.run import learned as manipulators
 from spfem.scales import load_scale
-from spfem.stages import manipulators
 
 WANTED = {
     "ned": [],

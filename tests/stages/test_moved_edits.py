@@ -10,11 +10,13 @@ import pytest
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import Edit
 from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
+from spfem.face.track import EditTrack
 from spfem.head import load_head_model
 from spfem.media.video import read_video, write_video
+from spfem.run import moved as moved_codes
+from spfem.run import moved as moved_edits
+from spfem.run import results as counterparts
 from spfem.scales import load_scale
-from spfem.stages import counterparts, moved_codes, moved_edits
-from spfem.stages.edit_track import EditTrack
 
 NAMES = load_head_model().expression_names
 WISHES = ("angry", "disgusted")

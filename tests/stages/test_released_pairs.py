@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from studies import checks as released_pairs
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.settings import PairingSettings
-from spfem.stages import released_pairs
 
 
 @pytest.fixture

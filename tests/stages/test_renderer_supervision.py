@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from spfem.methods import METHODS
+from spfem.run import renderers as renderer_supervision
+from spfem.run.renderers import make_renderer_metrics
 from spfem.scales import load_scale
-from spfem.stages import renderer_supervision
-from spfem.stages.renderer_supervision import make_renderer_metrics
 from tests.supervision.test_renderer_faces import spatial_metric, window_metric
 
 SUPERVISED = [name for name, method in METHODS.items() if method.supervised]

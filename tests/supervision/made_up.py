@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from spfem.manipulator.data import WindowBatch
-from spfem.manipulator.supervision import Edit
+from spfem.manipulator.learn import Edit
 
 UNITS = 52
 

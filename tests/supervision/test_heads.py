@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
-from spfem.face.differentiable import ShapeRenderer
+from spfem.face.heads import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.settings import SpatialSettings, TemporalSettings
-from spfem.supervision.heads import PLACES, HeadLosses
+from spfem.supervision.manipulator import PLACES, HeadLosses
 from spfem.training import step_generator
 from tests.supervision.made_up import make_edit
 

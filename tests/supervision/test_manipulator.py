@@ -8,7 +8,7 @@ import torch
 
 from spfem import training
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, TemporalCoherence
-from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
+from spfem.correlation.retrieval import AudioBank, nearest_below
 from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
 from spfem.settings import SpatialSettings, SupervisionSettings, TemporalSettings

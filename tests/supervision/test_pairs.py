@@ -8,9 +8,9 @@ import torch
 from spfem.correlation import CrossModalCoherence
 from spfem.errors import ShapeError
 from spfem.manipulator.data import Windows
+from spfem.manipulator.learn import Edit, Retrieved
 from spfem.manipulator.losses import PairedWindows
-from spfem.manipulator.supervision import Edit, Retrieved
-from spfem.supervision.pairs import PairLosses, embed_windows
+from spfem.supervision.manipulator import PairLosses, embed_windows
 from tests.correlation.crossmodal.planted import EXPRESSION_SIZE, SMALL
 
 MEAN = torch.linspace(0.1, 0.4, EXPRESSION_SIZE)

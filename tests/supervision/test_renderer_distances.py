@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.supervision import renderer_distances
-from spfem.supervision.renderer_distances import hold_distances
+from spfem.correlation.learn_sound import initial_joint
+from spfem.supervision import renderer as renderer_distances
+from spfem.supervision.renderer import hold_distances
 from tests.correlation.crossmodal.planted import SMALL
 from tests.renderer.test_pairs import planted_pairs
 

@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence
-from spfem.correlation.temporal_training import formulated, metric_class
-from spfem.renderer.supervision import RendererSupervision
-from spfem.renderer.training import train_renderer
+from spfem.correlation.learn import formulated, metric_class
+from spfem.renderer.learn import RendererSupervision, train_renderer
 from spfem.settings import SpatialSettings, TemporalSettings
-from spfem.supervision.renderer_faces import held_steps, spatial_term, window_term
+from spfem.supervision.renderer import held_steps, spatial_term, window_term
 from tests.renderer.planted import SETTINGS, planted_clip
 
 SPATIAL = SpatialSettings(image_size=32, widths=(16, 16), blocks=(1, 1), centres=(8, 4))

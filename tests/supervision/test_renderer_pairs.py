@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.chain import mouth_centres
-from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
-from spfem.face.track_file import FaceTrack
+from spfem.correlation.retrieval import AudioBank, nearest_below
+from spfem.edit.chain import mouth_centres
+from spfem.face.track import FaceTrack
 from spfem.settings import RendererSettings
-from spfem.supervision.renderer_pairs import collect_pairs, draw_pairs
+from spfem.supervision.renderer import collect_pairs, draw_pairs
 
 FRAMES, WINDOW, SIDE, UNITS = 14, 6, 8, 5
 SETTINGS = RendererSettings(image_size=SIDE, mouth_size=4)

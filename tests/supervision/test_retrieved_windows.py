@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.bank import AudioBank, nearest_below
-from spfem.correlation.crossmodal.retrieval import retrieve_all
+from spfem.correlation.retrieval import AudioBank, nearest_below, retrieve_all
 from spfem.manipulator.data import Windows
 from spfem.settings import EMOTIONS
-from spfem.supervision.retrieved_windows import RetrievedWindows
+from spfem.supervision.manipulator import RetrievedWindows
 
 WINDOW = 4
 FRAMES = {  # of the clips in training order, which is not the order of the banks

@@ -7,7 +7,7 @@ import pytest
 from spfem.methods import METHODS
 from spfem.scales import load_scale
 from spfem.settings import SupervisionSettings
-from spfem.supervision.weights_table import loss_weights
+from spfem.supervision.renderer import loss_weights
 
 PLAIN = {
     "manipulator": ["adversarial", "style", "cycle", "mouth"],

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.face.landmark_sets import interocular_distance
+from spfem.face.landmarks import interocular_distance
 from spfem.head import load_head_model
-from spfem.track_report import jitter, longest_run, track_quality
+from spfem.run.track_report import jitter, longest_run, track_quality
 from tests.face.planted import planted_clip, planted_track
 
 

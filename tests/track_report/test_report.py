@@ -8,8 +8,8 @@ import pytest
 from spfem.__main__ import main
 from spfem.errors import InputError
 from spfem.media.video import read_video
+from spfem.run.track_report import clip_names, find_videos, in_words, report_tracks
 from spfem.settings import FaceSettings
-from spfem.track_report import clip_names, find_videos, in_words, report_tracks
 from tests.edit.made_up import speaking_frames, write_clip
 from tests.media.test_sound_tracks import changing_pictures
 
@@ -66,7 +66,7 @@ def test_the_command_writes_the_report(made, folder, tmp_path, monkeypatch, caps
         asked.append(options)
         return report
 
-    monkeypatch.setattr("spfem.track_report.report_tracks", track)
+    monkeypatch.setattr("spfem.run.track_report.report_tracks", track)
     words = ["track", str(folder), "--out", str(tmp_path), "--no-videos", "--processes", "1"]
     assert main(words) == 0
     assert asked == [{"overlays": None, "processes": 1}]

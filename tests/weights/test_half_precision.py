@@ -12,7 +12,7 @@ from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, SpatialTemporalCoherence
 from spfem.errors import CheckpointError
 from spfem.manipulator import load_manipulator, manipulate, save_manipulator
-from spfem.manipulator.model import ExpressionSpace, Manipulator
+from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.scales import load_scale
 from spfem.settings import ManipulatorSettings
 from spfem.weights.card import pack_half

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.weights.measure import READING, score_reading
 
 SMILE, JAW = (FACE_UNIT_NAMES.index(name) for name in ("mouthSmileLeft", "jawOpen"))

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from spfem import stages
 from spfem.checkpoints import load_checkpoint
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, shipped_path
+from spfem.run import stages
+from spfem.run.workspace import open_workspace
 from spfem.scales import load_scale
 from spfem.weights.card import check_weights, read_card
-from spfem.workspace import open_workspace
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

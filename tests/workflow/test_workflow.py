@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.render import portrait
 from spfem.head import load_head_model
 from spfem.media.video import write_video
+from spfem.studio.render import portrait
 
 ROOT = Path(__file__).parents[2]
 

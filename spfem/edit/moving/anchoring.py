@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from spfem.face.camera import rotation_matrix
 from spfem.face.conditions import HeadCodes, aligned_vertices
-from spfem.face.landmark_sets import (
+from spfem.face.landmarks import (
     FACE_OVAL,
     INNER_LIPS,
     LEFT_EYE,
@@ -22,12 +22,11 @@ from spfem.face.landmark_sets import (
     RIGHT_MOUTH_CORNER,
 )
 from spfem.face.mesh import CHART_JAW, face_mesh
-from spfem.head import HeadModel
-from spfem.head.model import EYE, SKIN
-from spfem.settings.moved import LEFT_EYE as LEFT_LAYER
-from spfem.settings.moved import MOUTH as MOUTH_LAYER
-from spfem.settings.moved import RIGHT_EYE as RIGHT_LAYER
-from spfem.settings.moved import SKIN_LAYER, MovedSettings
+from spfem.head.model import EYE, SKIN, HeadModel
+from spfem.settings import LEFT_EYE as LEFT_LAYER
+from spfem.settings import MOUTH as MOUTH_LAYER
+from spfem.settings import RIGHT_EYE as RIGHT_LAYER
+from spfem.settings import SKIN_LAYER, MovedSettings
 
 RIM_WIDTH = 0.025  # head units around the edge of an opening, whose vertices bound its box
 LEAST_EVIDENCE = 0.3  # landmarks' weight below which a vertex keeps its fitted place

@@ -20,14 +20,15 @@ from spfem.edit.moving.choose import (
     opening_shapes,
     stretches,
 )
-from spfem.edit.moving.edges import cut_window, hold_at_edges, laid_back
-from spfem.edit.moving.gather import OpeningGatherer
+from spfem.edit.moving.gather import OpeningGatherer, cut_window, hold_at_edges, laid_back
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.head import load_head_model
-from spfem.head.rasterise import rasterise
-from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
-from spfem.settings.moved import MovedSettings
+from spfem.head.model import load_head_model
+from spfem.head.raster import rasterise
+from spfem.renderer.moved.donors import Choice, Donors
+from spfem.renderer.moved.picture import MovedRenderer, Surface
+from spfem.renderer.moved.view import OpeningBox
+from spfem.settings import MovedSettings
 
 BATCH_FRAMES = 8  # drawn at once
 BOX_PADDING = 0.02  # head units around the rim of an opening

@@ -1,15 +1,144 @@
-"""What the clip tells about the skin: the light on it, and how it looks where nothing hides it."""
+"""What the clip tells about the skin: the light on it, and how it looks where nothing hides it.
+
+The light on the face: how much brighter or darker the skin gets when its surface turns.
+
+Things before the face: where the skin does not look as it does in the rest of the clip.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial import KDTree
 
 from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.edit.moving.gather import place_of
-from spfem.edit.moving.light import FACING, NormalFinder, fit_light, shading_ratio
-from spfem.edit.moving.occlusion import SkinAppearance, neighbourhoods
 from spfem.head.model import SKIN
+
+ROUNDS = 5  # of reweighting
+LEAST_BRIGHTNESS = 20.0  # grey levels, which keep ratios meaningful in deep shade
+RATIOS = (0.75, 1.3)  # beyond which the mesh is trusted no more
+FACING = -0.3  # z of a normal that looks towards the camera enough
+
+
+class NormalFinder:
+    """Finds the normals of a mesh's vertices.
+
+    Args:
+        triangles: (G, 3).
+        vertices: U, how many the mesh has.
+    """
+
+    def __init__(self, triangles: np.ndarray, vertices: int):
+        self.triangles = triangles
+        faces = np.repeat(np.arange(len(triangles)), 3)
+        ones = np.ones(triangles.size, np.float32)
+        self.touching = csr_array(
+            (ones, (triangles.ravel(), faces)), shape=(vertices, len(triangles))
+        )
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Unit normals (B, U, 3), area-weighted, of vertices (B, U, 3); 0 off the triangles."""
+        first, second, third = (points[:, self.triangles[:, corner]] for corner in range(3))
+        flat = np.cross(second - first, third - first)  # (B, G, 3)
+        total = self.touching @ flat.transpose(1, 0, 2).reshape(flat.shape[1], -1)
+        normals = total.reshape(-1, len(points), 3).transpose(1, 0, 2)
+        return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+
+
+def harmonics(normals: np.ndarray) -> np.ndarray:
+    """The nine polynomials (..., 9) of second order of unit normals (..., 3).
+
+    They hold all but about one percent of what a distant light does to a matte surface
+    (Ramamoorthi and Hanrahan 2001).
+    """
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    one = np.ones_like(x)
+    return np.stack([one, x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
+
+
+def fit_light(normals: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+    """Nine coefficients that give the brightness (N,) of places with normals (N, 3).
+
+    Robust, since brows, lips and beard are no light: the sum of absolute differences is minimised
+    by reweighting. A small ridge keeps directions that no place faces at zero; without places
+    all are zero, with which `shading_ratio` is 1.
+    """
+    if not len(normals):
+        return np.zeros(9)
+    rows = harmonics(normals)
+    ridge = 1e-3 * len(rows) * np.diag([0.0] + [1.0] * 8)
+    weight = np.ones(len(rows))
+    light = np.zeros(9)
+    for _ in range(ROUNDS):
+        system = (rows * weight[:, None]).T @ rows + ridge
+        light = np.linalg.solve(system, (rows * weight[:, None]).T @ brightness)
+        miss = np.abs(brightness - rows @ light)
+        weight = 1 / np.maximum(miss, np.median(miss) + 1e-6)
+        weight /= weight.max()
+    return light
+
+
+def shading_ratio(light: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Brightness after per brightness before (...,), for normals (..., 3) before and after."""
+    bright = np.maximum(harmonics(after) @ light, LEAST_BRIGHTNESS)
+    ratio = bright / np.maximum(harmonics(before) @ light, LEAST_BRIGHTNESS)
+    return np.clip(ratio, *RATIOS).astype(np.float32)
+
+
+NEIGHBOURHOOD = 0.06  # head units; what hides the face is at least this large
+LEAST_DEVIATION = 35.0  # grey levels that skin may differ by
+DEVIATIONS = 5.0  # of a place's own spread in the clip
+FIRST, WHOLLY = 0.12, 0.35  # share of a neighbourhood that differs, from which it stays
+
+
+def neighbourhoods(places: np.ndarray) -> csr_array:
+    """Weights (U, U) that average over the vertices (U, 3) near each one."""
+    pairs = KDTree(places).query_pairs(NEIGHBOURHOOD, output_type="ndarray")
+    own = np.arange(len(places))
+    rows = np.concatenate([pairs[:, 0], pairs[:, 1], own])
+    columns = np.concatenate([pairs[:, 1], pairs[:, 0], own])
+    counts = np.bincount(rows, minlength=len(places))
+    return csr_array((1 / counts[rows], (rows, columns)), shape=(len(places),) * 2)
+
+
+class SkinAppearance:
+    """What each place of the skin usually looks like in a clip.
+
+    Args:
+        colours: (K, U, 3) of the skin's vertices in some frames.
+        near: see `neighbourhoods`.
+    """
+
+    def __init__(self, colours: np.ndarray, near: csr_array):
+        self.near = near
+        self.usual = np.median(colours, axis=0)
+        even = colours * _gains(colours, self.usual)[:, None, None]
+        self.usual = np.median(even, axis=0)
+        spread = np.median(np.abs(even - self.usual).max(-1), axis=0)
+        self.allowed = LEAST_DEVIATION + DEVIATIONS * spread
+
+    def hidden(self, colours: np.ndarray) -> np.ndarray:
+        """How far (B, U), 0 to 1, something else is seen in place of the skin.
+
+        A single place may be a wrinkle or a highlight; only whole neighbourhoods count.
+
+        Args:
+            colours: (B, U, 3) of the skin's vertices.
+        """
+        even = colours * _gains(colours, self.usual)[:, None, None]
+        differs = np.abs(even - self.usual).max(-1) > self.allowed
+        share = (self.near @ differs.T.astype(np.float32)).T
+        step = np.clip((share - FIRST) / (WHOLLY - FIRST), 0, 1)
+        return (step * step * (3 - 2 * step)).astype(np.float32)
+
+
+def _gains(colours: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Factors (B,) that make frames as bright as usual: light and exposure hide nothing."""
+    ratio = usual.sum(-1) / np.maximum(colours.sum(-1), 1)
+    return np.clip(np.median(ratio, axis=1), 0.5, 2)
+
 
 FRAMES = 24  # looked at, evenly spread
 INNER = 0.02  # head units inside the face's outline, where skin is skin

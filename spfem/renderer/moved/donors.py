@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spfem.renderer.moved.fill import fill_smoothly
-from spfem.renderer.moved.resample import look_up_spline
+from spfem.renderer.moved.resample import fill_smoothly, look_up_spline
 from spfem.renderer.moved.view import MeshView, look_up, mean_inside, pixel_centres
 
 

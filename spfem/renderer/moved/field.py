@@ -6,14 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spfem.renderer.moved.fill import fill_smoothly
-from spfem.renderer.moved.view import (
-    MeshView,
-    look_up,
-    pixel_centres,
-    smooth_step,
-)
-from spfem.settings.moved import SKIN_LAYER, MovedSettings
+from spfem.renderer.moved.resample import fill_smoothly
+from spfem.renderer.moved.view import MeshView, look_up, pixel_centres, smooth_step
+from spfem.settings import SKIN_LAYER, MovedSettings
 
 DISTANCE_CELLS = 40  # across the window, for distances to the face, which need no more
 

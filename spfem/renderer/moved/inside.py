@@ -16,8 +16,7 @@ from spfem.renderer.moved.field import (
     vertex_velocity,
     visible_skin,
 )
-from spfem.renderer.moved.fill import fill_smoothly
-from spfem.renderer.moved.resample import look_up_spline
+from spfem.renderer.moved.resample import fill_smoothly, look_up_spline
 from spfem.renderer.moved.view import (
     MeshView,
     OpeningBox,
@@ -26,7 +25,7 @@ from spfem.renderer.moved.view import (
     pixel_centres,
     smooth_step,
 )
-from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
+from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
 
 
 @dataclass(frozen=True)

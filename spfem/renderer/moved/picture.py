@@ -12,16 +12,10 @@ from torch.nn import Module, functional
 from spfem.errors import ShapeError
 from spfem.renderer.moved.donors import Choice, Donors, donor_colours, painted_colours
 from spfem.renderer.moved.field import skin_field
-from spfem.renderer.moved.fill import fill_smoothly
 from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
-from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
-from spfem.renderer.moved.view import (
-    MeshView,
-    OpeningBox,
-    Rasterise,
-    pixel_centres,
-)
-from spfem.settings.moved import MOUTH, SKIN_LAYER, MovedSettings
+from spfem.renderer.moved.resample import fill_smoothly, look_up_spline, spline_coefficients
+from spfem.renderer.moved.view import MeshView, OpeningBox, Rasterise, pixel_centres
+from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 

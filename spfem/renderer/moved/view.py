@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spfem.uploads import upload
+from spfem.media.container import upload
 
 
 class Raster(Protocol):
-    """What is seen at each pixel centre; see `spfem.head.rasterise.Raster`."""
+    """What is seen at each pixel centre; see `spfem.head.raster.Raster`."""
 
     @property
     def face(self) -> Tensor:
@@ -41,7 +41,7 @@ class OpeningBox:
     """Where the edited faces of a batch show one opening: mouth or an eye.
 
     Attributes:
-        layer: MOUTH, RIGHT_EYE or LEFT_EYE of `spfem.settings.moved`.
+        layer: MOUTH, RIGHT_EYE or LEFT_EYE of `spfem.settings`.
         corners: B pairs (x, y) of the box's upper left corner, window pixels.
         height: of the box, pixels, equal in the batch.
         width: of the box, pixels.

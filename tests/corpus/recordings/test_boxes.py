@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from spfem.corpus.recordings.boxes import why_cut_off
+from spfem.corpus.folder import why_cut_off
 
 
 @pytest.fixture(params=["index last", "index first"])

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spfem.corpus.damage import DamagedClip
-from spfem.corpus.recordings.check import check_clip, check_clips
-from spfem.corpus.recordings.found import FoundClip
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus.clips import DamagedClip
+from spfem.corpus.folder import FoundClip, walk_folder
+from spfem.corpus.survey import check_clip, check_clips
 from spfem.media.audio import write_audio
 from spfem.media.video import read_video, write_video
 from tests.corpus.made_up import RATE

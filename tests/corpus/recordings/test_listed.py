@@ -2,9 +2,8 @@
 
 import pytest
 
-from spfem.corpus.clips import Clip
-from spfem.corpus.corpus_list import save_corpus
-from spfem.corpus.recordings.survey import survey_folder
+from spfem.corpus.clips import Clip, save_corpus
+from spfem.corpus.survey import survey_folder
 from spfem.errors import CorpusError
 from tests.corpus.made_up import put
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from spfem.corpus.recordings import listing
-from spfem.corpus.recordings.listing import list_recordings
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus import survey as listing
+from spfem.corpus.folder import walk_folder
+from spfem.corpus.survey import list_recordings
 from spfem.errors import SettingsError
 from tests.corpus.made_up import lay_out_mead, put, takes_of
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from spfem.corpus.recordings.mead import find_mead
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus.folder import walk_folder
+from spfem.corpus.layouts import find_mead
 
 
 def write(root, *names):

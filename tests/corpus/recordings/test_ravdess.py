@@ -1,7 +1,7 @@
 """RAVDESS: seven of its eight emotions, two statements, sound inside the video or beside it."""
 
-from spfem.corpus.recordings.ravdess import find_ravdess
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus.folder import walk_folder
+from spfem.corpus.layouts import find_ravdess
 from spfem.settings import EMOTIONS
 
 

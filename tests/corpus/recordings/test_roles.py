@@ -2,7 +2,7 @@
 
 import pytest
 
-from spfem.corpus.recordings.roles import protocol_roles, share_out
+from spfem.corpus.layouts import protocol_roles, share_out
 
 
 @pytest.mark.parametrize("count", range(1, 60))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from spfem.corpus.corpus_list import open_corpus
+from spfem.corpus.clips import open_corpus
+from spfem.corpus.folder import walk_folder
 from spfem.corpus.protocol import edit_protocol
-from spfem.corpus.recordings.walk import walk_folder
-from spfem.project import project_folder
-from spfem.stages.data import make_corpus, make_faces, make_pairs
-from spfem.workspace import open_workspace
+from spfem.files import project_folder
+from spfem.run.data import make_corpus, make_faces, make_pairs
+from spfem.run.workspace import open_workspace
 from tests.corpus.made_up import Take, lay_out_table
 
 NAMES = {"M001": "Ada", "M003": "Łucja", "W002": "Bo B."}

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from spfem.corpus.clips import Corpus
-from spfem.corpus.recordings.survey import survey_folder
+from spfem.corpus.survey import survey_folder
 from spfem.media.video import read_video
 from spfem.settings import EMOTIONS
 from tests.corpus.made_up import (

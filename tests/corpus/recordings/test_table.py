@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from spfem.corpus.recordings.table import find_listed_in_table
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus.folder import walk_folder
+from spfem.corpus.layouts import find_listed_in_table
 from spfem.errors import CorpusError
 
 HEAD = "clip,actor,emotion,sentence,path"

@@ -3,8 +3,8 @@
 import os
 import unicodedata
 
-from spfem.corpus.recordings import walk
-from spfem.corpus.recordings.walk import walk_folder
+from spfem.corpus import folder as walk
+from spfem.corpus.folder import walk_folder
 
 
 def write(root, *names):

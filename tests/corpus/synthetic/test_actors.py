@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.actors import cast_actors
 from spfem.head import load_head_model
 from spfem.settings import CorpusSettings
+from spfem.studio.cast import cast_actors
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic import build
-from spfem.corpus.synthetic.build import build_synthetic_corpus
 from spfem.errors import ArtifactError
 from spfem.settings import EMOTIONS, CorpusSettings
+from spfem.studio import build
+from spfem.studio.build import build_synthetic_corpus
 
 SETTINGS = CorpusSettings(
     fps=8,

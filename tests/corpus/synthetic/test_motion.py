@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.motion import actor_style, face_motion
-from spfem.corpus.synthetic.sentences import SHARED
-from spfem.corpus.synthetic.speech import actor_voice, speak, speech_style
-from spfem.corpus.synthetic.visemes import VISEME_NAMES, unit_vector, viseme_weights
 from spfem.errors import CorpusError, SettingsError
-from spfem.face_units import FACE_UNIT_NAMES
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EMOTIONS
+from spfem.studio.motion import actor_style, face_motion
+from spfem.studio.speech import actor_voice, speak, speech_style
+from spfem.studio.visemes import VISEME_NAMES, unit_vector, viseme_weights
+from spfem.studio.words import SHARED
 
 STYLE = actor_style(7)
 SPEECH = {e: speak(SHARED[0], actor_voice(1, female=True), speech_style(e, 3)) for e in EMOTIONS}

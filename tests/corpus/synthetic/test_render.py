@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.corpus.synthetic.actors import cast_actors
-from spfem.corpus.synthetic.motion import actor_style, face_motion
-from spfem.corpus.synthetic.render import person_of, portrait, portrait_points, render_clip
-from spfem.corpus.synthetic.speech import Phoneme, Speech
-from spfem.corpus.synthetic.truth import face_truth, inner_lip_vertices
-from spfem.face_units import FACE_UNIT_NAMES
 from spfem.head import load_head_model
-from spfem.head.rasterise import rasterise
+from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.raster import rasterise
 from spfem.settings import CorpusSettings
+from spfem.studio.build import face_truth, inner_lip_vertices
+from spfem.studio.cast import cast_actors
+from spfem.studio.motion import actor_style, face_motion
+from spfem.studio.render import person_of, portrait, portrait_points, render_clip
+from spfem.studio.speech import Phoneme, Speech
 
 SETTINGS = CorpusSettings(frame_size=64, metric_actors=2, target_actors=1)
 

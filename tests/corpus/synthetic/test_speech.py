@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from spfem.corpus.synthetic.espeak import synthesise
-from spfem.corpus.synthetic.sentences import SHARED
-from spfem.corpus.synthetic.speech import (
+from spfem.errors import AssetError, SettingsError
+from spfem.settings import EMOTIONS
+from spfem.studio.speech import (
     SILENCE,
     SpeechStyle,
     Voice,
@@ -14,8 +14,7 @@ from spfem.corpus.synthetic.speech import (
     speech_clock,
     speech_style,
 )
-from spfem.errors import AssetError, SettingsError
-from spfem.settings import EMOTIONS
+from spfem.studio.words import SHARED, synthesise
 
 VOICE = actor_voice(0, female=True)
 

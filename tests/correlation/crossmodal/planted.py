@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spfem.correlation.crossmodal.samples import ClipSignals
+from spfem.correlation.sound import ClipSignals
 from spfem.settings import CrossModalSettings
 
 SMALL = CrossModalSettings(

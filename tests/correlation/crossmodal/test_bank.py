@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.bank import AudioBank, make_bank
-from spfem.correlation.crossmodal.joint import initial_joint
-from spfem.correlation.crossmodal.samples import slice_audio, tabulate_frames
+from spfem.correlation.learn_sound import initial_joint
+from spfem.correlation.retrieval import AudioBank, make_bank
+from spfem.correlation.sound import slice_audio, tabulate_frames
 from spfem.errors import ArtifactError
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.correlation.crossmodal.batches import BatchDraw
-from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
+from spfem.correlation.sound import BatchDraw, collect_samples, tabulate_frames
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 

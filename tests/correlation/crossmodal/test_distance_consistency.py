@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.crossmodal.paired import distance_consistency_loss, paired_expression_loss
+from spfem.correlation.paired import distance_consistency_loss, paired_expression_loss
+from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import ShapeError
-from spfem.manipulator.model import ExpressionSpace, Manipulator
+from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.settings import CrossModalSettings, ManipulatorSettings
 from tests.correlation.crossmodal.retrieved import (
     BETWEEN,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.encoders import (
+from spfem.correlation.encoders import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
     AudioEncoder,

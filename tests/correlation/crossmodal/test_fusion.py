@@ -5,8 +5,12 @@ import math
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.encoders import AudioEncoder, ExpressionEncoder
-from spfem.correlation.crossmodal.fusion import CrossAttentionFusion, fuse_frames
+from spfem.correlation.encoders import (
+    AudioEncoder,
+    CrossAttentionFusion,
+    ExpressionEncoder,
+    fuse_frames,
+)
 from spfem.errors import ShapeError
 from spfem.settings import CrossModalSettings
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.bank_stage import measure_banks
-from spfem.correlation.crossmodal.learn import learn_joint, learn_single
-from spfem.correlation.crossmodal.model import CrossModalCoherence
-from spfem.correlation.crossmodal.retrieval import retrieve_all
+from spfem.correlation.retrieval import retrieve_all
+from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import CorpusError
+from spfem.run.learned import learn_joint, learn_single, measure_banks
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 
 ROLES = {"A": "train", "B": "held_out"}

@@ -5,22 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from studies.retrieval import ClipEmbeddings, relational_distances, score_retrieval
 
-from spfem.correlation.crossmodal.batches import BatchDraw
-from spfem.correlation.crossmodal.joint import (
+from spfem.correlation.learn_sound import (
     embed_runs,
+    initial_encoder,
     initial_joint,
     is_consistent,
     train_joint,
+    train_single,
 )
-from spfem.correlation.crossmodal.losses import pair_loss
-from spfem.correlation.crossmodal.retrieval_table import (
-    ClipEmbeddings,
-    relational_distances,
-    score_retrieval,
-)
-from spfem.correlation.crossmodal.samples import collect_samples, tabulate_frames
-from spfem.correlation.crossmodal.single import initial_encoder, train_single
+from spfem.correlation.scmcl import pair_loss
+from spfem.correlation.sound import BatchDraw, collect_samples, tabulate_frames
 from spfem.errors import CheckpointError, CorpusError, SettingsError
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.losses import (
+from spfem.correlation.scmcl import (
     consistency_loss,
     mean_distances,
     pair_loss,

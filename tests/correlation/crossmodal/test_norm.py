@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spfem.correlation.crossmodal.norm import BatchNorm1d, BatchNorm2d
+from spfem.correlation.backbone import BatchNorm1d, BatchNorm2d
 
 KINDS = [(BatchNorm1d, nn.BatchNorm1d, (7,)), (BatchNorm2d, nn.BatchNorm2d, (3, 4))]
 

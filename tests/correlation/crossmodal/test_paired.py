@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.correlation.crossmodal.paired import pair_weights, paired_expression_loss
+from spfem.correlation.paired import pair_weights, paired_expression_loss
 from spfem.errors import ShapeError
 from tests.correlation.crossmodal.retrieved import BETWEEN, DISTANCE, PAIRED, windows
 

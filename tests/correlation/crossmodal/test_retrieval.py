@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.correlation.crossmodal.bank import AudioBank, Nearest, nearest_below
-from spfem.correlation.crossmodal.retrieval import retrieve_all
+from spfem.correlation.retrieval import AudioBank, Nearest, nearest_below, retrieve_all
 from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
-from spfem.correlation.crossmodal.retrieval_table import (
+from studies.retrieval import (
     ClipEmbeddings,
     RetrievalScores,
     direct_distances,
@@ -12,6 +11,7 @@ from spfem.correlation.crossmodal.retrieval_table import (
     retrieval_row,
     score_retrieval,
 )
+
 from spfem.errors import ShapeError
 from spfem.statistics import cluster_bootstrap
 from tests.correlation.crossmodal.planted import PlantedPair

@@ -5,12 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.correlation.crossmodal.samples import (
-    ClipSignals,
-    collect_samples,
-    slice_audio,
-    tabulate_frames,
-)
+from spfem.correlation.sound import ClipSignals, collect_samples, slice_audio, tabulate_frames
 from spfem.errors import CorpusError, ShapeError
 from tests.correlation.crossmodal.planted import SMALL, planted_clips
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from spfem.corpus.synthetic.appearance import Appearance
-from spfem.corpus.synthetic.render import Canvas
 from spfem.edit.moving.anchoring import AnchoredCodes
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
+from spfem.studio.cast import Appearance
+from spfem.studio.render import Canvas
 
 SIZE = 128
 

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spfem.edit.moving.anchoring import AnchoredMesh
-from spfem.edit.moving.edges import cut_window
-from spfem.edit.moving.gather import OpeningGatherer
+from spfem.edit.moving.gather import OpeningGatherer, cut_window
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN
 from spfem.renderer.moved.resample import look_up_spline
 from spfem.renderer.moved.view import pixel_centres
-from spfem.settings.moved import LEFT_EYE, MOUTH, MovedSettings
+from spfem.settings import LEFT_EYE, MOUTH, MovedSettings
 from tests.edit.moving.drawn import draw_clip, units
 
 

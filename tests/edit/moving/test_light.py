@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.edit.moving.light import RATIOS, NormalFinder, fit_light, harmonics, shading_ratio
+from spfem.edit.moving.skin import RATIOS, NormalFinder, fit_light, harmonics, shading_ratio
 
 LIGHT = np.array([120.0, 20, -15, -40, 4, -6, 3, 5, -4])
 

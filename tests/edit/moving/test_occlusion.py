@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.edit.moving.occlusion import NEIGHBOURHOOD, SkinAppearance, neighbourhoods
+from spfem.edit.moving.skin import NEIGHBOURHOOD, SkinAppearance, neighbourhoods
 
 FRAMES = 12
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.edit.tracking.fit import MARGIN_FRAMES, fit_clip, read_clip
+from spfem.face.clip_track import MARGIN_FRAMES, fit_clip, read_clip
 from spfem.head import load_head_model
 from spfem.reading.reader import FaceReader
 from spfem.settings import FaceSettings

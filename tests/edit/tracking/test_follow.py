@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spfem.edit.tracking.follow import Box, PersonFollower, hide_others
 from spfem.errors import InputError
+from spfem.face.person import Box, PersonFollower, hide_others
 
 SIZE = 40.0
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.edit.tracking.gaps import bridge_gaps
+from spfem.face.person import bridge_gaps
 
 SIZE = 64
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from spfem.corpus.synthetic.build import film_take, plan_takes
-from spfem.edit.tracking import likeness
-from spfem.edit.tracking.follow import PersonFollower
-from spfem.edit.tracking.people import open_face_finder
+from spfem.face import person as likeness
+from spfem.face.person import PersonFollower, open_face_finder
 from spfem.media.video import read_video
 from spfem.scales import load_scale
+from spfem.studio.build import film_take, plan_takes
 
 BEFORE, CUT, AFTER = 20, 15, 20
 WRONG, LEFT_OUT = 0.01, 0.02  # shares of frames

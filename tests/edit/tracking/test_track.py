@@ -7,9 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from spfem.edit.tracking import track as module
-from spfem.edit.tracking.clip_track import ClipTrack
-from spfem.edit.tracking.track import make_track, track_video
+from spfem.face import clip_track as module
+from spfem.face.clip_track import ClipTrack, make_track, track_video
 from spfem.media.video import stream_frames, write_video
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT

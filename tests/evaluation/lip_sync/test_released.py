@@ -5,11 +5,7 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError
-from spfem.evaluation.lip_sync.released import (
-    SyncNet,
-    face_squares,
-    load_released_lip_sync,
-)
+from spfem.evaluation.lip_sync_meter import SyncNet, face_squares, load_released_lip_sync
 
 
 @pytest.fixture(scope="module")

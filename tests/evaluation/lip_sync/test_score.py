@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spfem.evaluation.lip_sync.score import distances_by_shift, score_distances
+from spfem.evaluation.lip_sync import distances_by_shift, score_distances
 
 
 @pytest.fixture

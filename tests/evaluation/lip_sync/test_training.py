@@ -7,10 +7,15 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError, SettingsError, ShapeError
-from spfem.evaluation.lip_sync.check import check_lip_sync
-from spfem.evaluation.lip_sync.checkpoint import load_lip_sync, save_lip_sync
-from spfem.evaluation.lip_sync.measure import LearnedLipSync, embed_clip
-from spfem.evaluation.lip_sync.training import SpokenClip, contrast, learn_network
+from spfem.evaluation.lip_sync import load_lip_sync, save_lip_sync
+from spfem.evaluation.lip_sync_meter import (
+    LearnedLipSync,
+    SpokenClip,
+    check_lip_sync,
+    contrast,
+    embed_clip,
+    learn_network,
+)
 from spfem.settings import LipSyncSettings
 
 SETTINGS = LipSyncSettings(crop_size=16, width=16, embedding=16, steps=60, clips=4, moments=12)

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.lip_sync.windows import (
-    frames_at_25,
-    lip_windows,
-    sound_windows,
-    window_count,
-)
+from spfem.evaluation.lip_sync import frames_at_25, lip_windows, sound_windows, window_count
 
 
 @pytest.mark.parametrize("fps", [30, 29.97, 24, 50, 60])

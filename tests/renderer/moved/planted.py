@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.head.rasterise import rasterise
+from spfem.head.raster import rasterise
 from spfem.renderer.moved.view import MeshView
-from spfem.settings.moved import SKIN_LAYER
+from spfem.settings import SKIN_LAYER
 
 
 @dataclass(frozen=True)

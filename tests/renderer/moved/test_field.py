@@ -16,7 +16,7 @@ from spfem.renderer.moved.field import (
     transported,
     vertex_velocity,
 )
-from spfem.settings.moved import MovedSettings
+from spfem.settings import MovedSettings
 from tests.renderer.moved.planted import flat_sheet
 
 SIDE, UNIT = 96, 60.0

@@ -12,9 +12,9 @@ from torch.nn import functional
 from spfem.edit.moving.anchoring import AnchoredMesh
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
-from spfem.head.rasterise import rasterise
+from spfem.head.raster import rasterise
 from spfem.renderer.moved import MovedRenderer, OpeningBox
-from spfem.settings.moved import MovedSettings
+from spfem.settings import MovedSettings
 from tests.edit.moving.drawn import draw_clip, units
 
 SIDE, STEP, LOOKS = 128, 0.03, 6

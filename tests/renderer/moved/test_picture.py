@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
-from spfem.head.rasterise import rasterise
+from spfem.head.raster import rasterise
 from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
 from spfem.renderer.moved.resample import spline_coefficients
-from spfem.settings.moved import MOUTH, SKIN_LAYER
+from spfem.settings import MOUTH, SKIN_LAYER
 from tests.renderer.moved.planted import flat_sheet
 
 SIDE, UNIT = 96, 60.0

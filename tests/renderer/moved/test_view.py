@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.head.rasterise import Raster
+from spfem.head.raster import Raster
 from spfem.renderer.moved import OpeningBox
 from spfem.renderer.moved.view import MeshView, look_up, mean_inside
-from spfem.settings.moved import MOUTH, SKIN_LAYER
+from spfem.settings import MOUTH, SKIN_LAYER
 
 
 def _random_view(random, batch=2, height=4, width=5, triangles=6, vertices=7):

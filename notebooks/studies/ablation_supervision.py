@@ -1,0 +1,215 @@
+"""The supervision of the manipulator taken apart: components left out, and their weights.
+
+Measured on codes, before anything is rendered: the renderer is the same question again, and costs
+far more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spfem.corpus.protocol import edit_protocol
+from spfem.edit.chain import Wish, edit_expression
+from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
+from spfem.files import file_digest
+from spfem.head.model import load_head_model
+from spfem.manipulator.learn import Supervision, train_manipulator
+from spfem.manipulator.networks import Manipulator, load_manipulator
+from spfem.run.data import make_persons, manipulator_clips
+from spfem.run.learned import (
+    EXPRESSION_SPACE,
+    make_audio_banks,
+    make_base_manipulator,
+    make_cross_modal_metric,
+    make_spatial_metric,
+    make_temporal_metric,
+)
+from spfem.run.persons import PersonStore
+from spfem.run.renderers import ANCHORED
+from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
+from spfem.supervision.manipulator import Supervisors, supervise_manipulator
+from studies.ablation_metrics import Material, Recipe, ablation_folder
+from studies.ablation_variants import (
+    SUPERVISION_VARIANTS,
+    Measured,
+    SupervisionVariant,
+    measured_means,
+)
+from studies.probes import MOUTH
+
+
+def _weights(material: Material, variant: SupervisionVariant) -> SupervisionSettings:
+    given = material.workspace.scale.supervision
+    changed = {name: factor * getattr(given, name) for name, factor in variant.factors.items()}
+    return replace(given, **changed)
+
+
+def tuning_settings(material: Material) -> ManipulatorSettings:
+    """Settings of the manipulator, with the few steps of an ablation."""
+    return replace(material.workspace.scale.manipulator, tune_steps=material.settings.tune_steps)
+
+
+@lru_cache
+def _learned(material: Material, seed: int) -> Supervisors:
+    """All that any variant is supervised by, from the learned metrics of the workspace."""
+    workspace = material.workspace
+    names = {name for variant in SUPERVISION_VARIANTS for name in variant.method.temporal}
+    return Supervisors(
+        make_spatial_metric(workspace, seed),
+        {name: make_temporal_metric(workspace, name, seed) for name in sorted(names)},
+        make_cross_modal_metric(workspace, "expression", seed),
+        make_audio_banks(workspace, "expression", seed),
+    )
+
+
+@lru_cache
+def _base(material: Material, seed: int) -> Path:
+    return make_base_manipulator(material.workspace, seed)
+
+
+@lru_cache
+def _persons(material: Material) -> PersonStore:
+    return make_persons(material.workspace)
+
+
+def supervision_of(
+    material: Material, variant: SupervisionVariant, seed: int
+) -> Supervision | None:
+    """What supervises a variant."""
+    learned, method = _learned(material, seed), variant.method
+    return supervise_manipulator(
+        Supervisors(
+            learned.spatial if method.spatial else None,
+            {name: learned.temporal[name] for name in method.temporal},
+            learned.cross_modal if method.paired else None,
+            learned.banks if method.paired else {},
+        ),
+        _weights(material, variant),
+        load_head_model(),
+        _persons(material),
+        seed=seed,
+        device=material.device,
+    )
+
+
+def supervision_recipe(material: Material, variant: SupervisionVariant, seed: int) -> Recipe:
+    """What decides the numbers of a variant."""
+    supervision = supervision_of(material, variant, seed)
+    return Recipe(
+        ablation_folder(material, "supervision", variant.name, seed),
+        "ablation of the supervision",
+        {
+            "manipulator": tuning_settings(material),
+            "supervision": supervision.settings if supervision else {},
+            "seed": seed,
+            "anchored": ANCHORED,
+            "sources_per_actor": material.settings.sources_per_actor,
+        }
+        | ({"copy": True} if variant.copy else {}),
+        {
+            **material.inputs,
+            **(supervision.inputs if supervision else {}),
+            "persons": _persons(material).digest,
+            "base": file_digest(_base(material, seed)),
+        },
+        (measure_supervision,),
+    )
+
+
+def measure_supervision(
+    material: Material, variant: SupervisionVariant, seed: int, folder: Path
+) -> dict[str, Measured]:
+    """Tune a manipulator; compare the codes of its edits, or a copy, with the exact truth."""
+    manipulator = None
+    if not variant.copy:
+        manipulator = tune_variant(material, variant, tuning_settings(material), seed, folder)
+    return codes_measured(material, manipulator, _classifier(material), seed)
+
+
+def tune_variant(
+    material: Material,
+    variant: SupervisionVariant,
+    settings: ManipulatorSettings,
+    seed: int,
+    folder: Path | None = None,
+) -> Manipulator:
+    """Go on from the base for `tune_steps`, as `make_manipulator` does."""
+    persons = _persons(material)
+    supervision = supervision_of(material, variant, seed)
+    base = _base(material, seed)
+    labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
+    codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
+    keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
+    return train_manipulator(
+        [torch.from_numpy(codes[key]) for key in keys],
+        [labels[key] for key in keys],
+        settings,
+        space=EXPRESSION_SPACE,
+        seed=seed,
+        device=material.device,
+        guide=partial(supervision.bind, keys) if supervision else None,
+        initial=load_manipulator(base, device=material.device),
+        folder=folder,
+    ).manipulator.cpu()
+
+
+def _classifier(material: Material) -> EmotionClassifier:
+    """Names emotions from codes; learned on actors that are not edited."""
+    persons, corpus = _persons(material), material.corpus
+    clips = [clip for clip in corpus.clips if corpus.roles[clip.actor] != "target"]
+    features = [clip_features(persons[clip.key].expression) for clip in clips]
+    return fit_emotions(np.stack(features), [clip.emotion for clip in clips])
+
+
+def codes_measured(
+    material: Material,
+    manipulator: Manipulator | None,
+    classifier: EmotionClassifier,
+    seed: int,
+) -> dict[str, Measured]:
+    """Edit held-back clips after a reference, and compare codes with the true face units.
+
+    Without a manipulator nothing is edited: the codes of the source are compared.
+    """
+    persons = _persons(material)
+    clips = {clip.key: clip for clip in material.corpus.clips}
+    count = material.settings.sources_per_actor
+    rows, clusters = [], []
+    for edit in edit_protocol(material.corpus, sources_per_actor=count):
+        source = clips[edit.source]
+        wish = Wish(references=(persons[edit.reference].expression,))
+        made = persons[edit.source].expression
+        if manipulator is not None:
+            made = edit_expression(manipulator, made, wish, anchored=ANCHORED, seed=seed)
+        same = edit.emotion == EMOTIONS[0]
+        with np.load(source.truth if same else source.counterpart(edit.emotion)[1]) as arrays:
+            truth = arrays["face_units"]
+        off = np.abs(made - truth[: len(made)])
+        wanted = EMOTIONS.index(edit.emotion)
+        share = classifier.probabilities(clip_features(made)[None])[0]
+        rows.append(
+            (
+                off[:, MOUTH].mean(),
+                off.mean(),
+                share[wanted],
+                float(share.argmax() == wanted),
+            )
+        )
+        clusters.append((edit.actor, edit.source))
+    names = ("mouth_error", "expression_error", "emotion_probability", "emotion_accuracy")
+    return {
+        name: measured_means(column, np.array(clusters))
+        for name, column in zip(names, np.array(rows, float).T, strict=True)
+    }
+
+
+def prepare_supervision(material: Material, seeds: tuple[int, ...]) -> None:
+    """Base manipulators and metrics of each seed."""
+    for seed in seeds:
+        _base(material, seed)
+        _learned(material, seed)

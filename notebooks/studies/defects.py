@@ -1,0 +1,512 @@
+"""Released defects that change what is learned: the same training with and without each.
+
+Released defects that need no learning to be seen: one learned metric, used both ways.
+
+Each function returns, for every drawn pair of frames, the quantity as the released code has it
+and as it should be; `measure_defects_in_use` makes rows of `defects.csv` from them.
+
+Learn with and without each released defect: the second part of `defects.csv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, normalise_channels
+from spfem.correlation.frames import FrameProvider
+from spfem.correlation.images import images_from_frames, prepare_images
+from spfem.correlation.learn import (
+    formulated,
+    frame_pairs_of_role,
+    learn_spatial,
+    matched_similarity,
+    mismatched_similarity,
+    released_similarity,
+)
+from spfem.correlation.measure import load_metric, similarity_scorer
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.similarity import (
+    QUANTITIES,
+    SimilarityScores,
+    quantity_columns,
+    statistic_of,
+)
+from spfem.errors import ShapeError
+from spfem.evaluation.retrieval import score_sound_to_expression, scored_pairs
+from spfem.run.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
+from spfem.run.learned import (
+    clip_signals,
+    cross_modal_settings,
+    frames_of_roles,
+    learn_cross_modal_encoder,
+    learn_cross_modal_pair,
+    learn_temporal,
+)
+from spfem.run.workspace import Workspace
+from spfem.settings import CrossModalSettings, EvaluationSettings
+from spfem.statistics import cluster_bootstrap, mean_of_rows
+from spfem.training import show_progress
+
+BATCH = 4  # frames of a released supervision step
+BATCHES = 12
+COLUMNS = (
+    "defect",
+    "metric",
+    "quantity",
+    "released",
+    "corrected",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "seeds",
+    "steps",
+    "what",
+)
+"""Columns of `defects.csv`; the interval is that of the difference."""
+
+
+@dataclass(frozen=True)
+class UseDefect:
+    """A released behaviour and how to see it.
+
+    `measure` gets the metric, query and key images (B, 3, H, W) and a generator, and returns the
+    quantity as released and as corrected.
+    """
+
+    name: str
+    quantity: str
+    what: str
+    measure: Callable[[SpatialCoherence, Tensor, Tensor, torch.Generator], tuple[float, float]]
+
+
+def _score_axis(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    levels = metric.compare(query, key, generator=generator)
+    released = [
+        released_similarity(
+            level.query, level.key, torch.randperm(level.query.shape[2], generator=generator)
+        )[0]
+        for level in levels
+    ]
+    matched = [matched_similarity(level.query, level.key).mean() for level in levels]
+    return float(torch.stack(released).mean()), float(torch.stack(matched).mean())
+
+
+def _shuffled_channels(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    size = metric.settings.image_size
+    maps = [metric.resnet50(prepare_images(images, size)) for images in (query, key)]
+    centres = metric.draw_centres(maps[0], generator)
+    released, corrected = [], []
+    for features, others, places in zip(*maps, centres, strict=True):
+        first, second = (
+            normalise_channels(neighbour_disparities(side, places)) for side in (features, others)
+        )
+        order = torch.randperm(first.shape[1], generator=generator)
+        released.append((first * second[:, order]).sum(dim=1).mean())
+        corrected.append(mismatched_similarity(first, second).mean())
+    return float(torch.stack(released).mean()), float(torch.stack(corrected).mean())
+
+
+def _swapped_colours(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    state = generator.get_state()
+    values = []
+    for images in ((query.flip(1), key.flip(1)), (query, key)):
+        generator.set_state(state)
+        levels = metric.compare(*images, generator=generator)
+        matched = [matched_similarity(level.query, level.key).mean() for level in levels]
+        values.append(float(torch.stack(matched).mean()))
+    return values[0], values[1]
+
+
+def _training_mode(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    """Change of the loss of one pair when its neighbours in the batch change, as a share."""
+    state = {name: value.clone() for name, value in metric.state_dict().items()}
+    half = len(query) // 2
+    changes = []
+    centres = metric.draw_centres(
+        metric.resnet50(prepare_images(query, metric.settings.image_size)), generator
+    )
+    for training in (True, False):
+        torch.nn.Module.train(metric, training)  # as the released renderer leaves it
+        losses = []
+        for others in (slice(1, half), slice(half, None)):
+            images = [torch.cat([side[:1], side[others]]) for side in (query, key)]
+            levels = metric.compare(*images, centres=centres)
+            losses.append(sum(float(level.cross_entropy[0].mean()) for level in levels))
+        changes.append(abs(losses[0] - losses[1]) / max(losses))
+    metric.load_state_dict(state)
+    metric.eval()
+    return changes[0], changes[1]
+
+
+@torch.enable_grad()
+def _swapped_arguments(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    generated, source = key, query
+    norms = []
+    for first, second in ((source, generated), (generated, source)):
+        wanted = generated.clone().requires_grad_()
+        images = [wanted if side is generated else side for side in (first, second)]
+        # The released call with the source first: its keys carry no gradient.
+        images[1] = images[1].detach()
+        loss = metric.total(metric.compare(*images, generator=generator))
+        gradient = None
+        if loss.requires_grad:
+            (gradient,) = torch.autograd.grad(loss, wanted, allow_unused=True)
+        norms.append(0.0 if gradient is None else float(gradient.norm()))
+    return norms[0], norms[1]
+
+
+@torch.enable_grad()
+def _held_frames(
+    metric: SpatialCoherence, query: Tensor, key: Tensor, generator: torch.Generator
+) -> tuple[float, float]:
+    """Share of finite gradients behind differences over time of which one frame is held."""
+    size = metric.settings.image_size
+    shares = []
+    for safe in (False, True):
+        images = query[:1].clone().requires_grad_()
+        features = metric.resnet50(prepare_images(torch.cat([images, images]), size))[0]
+        difference = (features[:1] - features[1:]).flatten(2)
+        if safe:
+            unit = normalise_channels(difference)
+        else:
+            unit = difference / (difference.square().sum(dim=1, keepdim=True).sqrt() + 1e-7)
+        (gradient,) = torch.autograd.grad(unit.sum(), images)
+        shares.append(float(gradient.isfinite().double().mean()))
+    return shares[0], shares[1]
+
+
+USE_DEFECTS: tuple[UseDefect, ...] = (
+    UseDefect(
+        "score_axis",
+        "matched",
+        "the logged positive score is a cosine over places, not over channels",
+        _score_axis,
+    ),
+    UseDefect(
+        "shuffled_channels",
+        "mismatched before heads",
+        "the 'before' negative shuffles channels instead of places, on raw differences",
+        _shuffled_channels,
+    ),
+    UseDefect(
+        "swapped_colours",
+        "matched",
+        "learned on one colour order, used on the other",
+        _swapped_colours,
+    ),
+    UseDefect(
+        "training_mode",
+        "relative change of a pair's loss",
+        "supervision leaves batch norm in training mode: other frames of the batch change the loss",
+        _training_mode,
+    ),
+    UseDefect(
+        "swapped_arguments",
+        "gradient on the generated frames",
+        "called as (source, generated), the loss carries no gradient",
+        _swapped_arguments,
+    ),
+    UseDefect(
+        "held_frames_gradient",
+        "finite share of the gradient",
+        "normalising a zero difference divides by the root of zero",
+        _held_frames,
+    ),
+)
+
+
+@torch.no_grad()
+def measure_defects_in_use(
+    metrics: dict[int, SpatialCoherence], frames: FrameProvider, settings: EvaluationSettings
+) -> pd.DataFrame:
+    """Rows of `defects.csv` for the defects in using a learned metric.
+
+    Args:
+        metrics: learned metric by seed.
+        frames: frames of actors that the metric was not learned on.
+        settings: of the intervals, bootstrap over drawn batches.
+    """
+    rows = []
+    for defect in USE_DEFECTS:
+        values = np.empty((BATCHES, len(metrics), 2))
+        for column, (seed, metric) in enumerate(metrics.items()):
+            metric.eval()
+            for batch in range(BATCHES):
+                random = np.random.default_rng((seed, batch))
+                query, key = (images_from_frames(side) for side in frames.draw(2 * BATCH, random))
+                generator = torch.Generator().manual_seed(batch)
+                values[batch, column] = defect.measure(metric, query, key, generator)
+        interval = cluster_bootstrap(
+            values[..., 0] - values[..., 1],
+            np.arange(BATCHES),
+            resamples=settings.resamples,
+            confidence=settings.confidence,
+            seed=0,
+        )
+        released, corrected = values.mean(axis=(0, 1))
+        cells = (released, corrected, interval.value, interval.low, interval.high)
+        rows.append((defect.name, "spatial", defect.quantity, *cells, len(metrics), 0, defect.what))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class LearnedDefect:
+    """A released behaviour that is switched on alone; `name` is its name in `compat`."""
+
+    name: str
+    metric: str
+    what: str
+
+
+SPATIAL_DEFECTS: tuple[LearnedDefect, ...] = (
+    LearnedDefect(
+        "scalar_weight", "spatial", "adaptive weights act only by their mean over all places"
+    ),
+    LearnedDefect("weight_gradient", "spatial", "adaptive weights carry a gradient, which smooths"),
+    LearnedDefect(
+        "wrapping_region", "spatial", "neighbours of border places come from the opposite edge"
+    ),
+)
+TEMPORAL_DEFECTS: tuple[LearnedDefect, ...] = (
+    LearnedDefect(
+        "held_frames", "temporal_vd", "differences of a frame and itself count as rows to match"
+    ),
+    LearnedDefect(
+        "repeated_places",
+        "temporal_vd",
+        "places are drawn with replacement, border included: duplicates are false negatives",
+    ),
+)
+CROSS_MODAL_DEFECTS: tuple[LearnedDefect, ...] = (
+    LearnedDefect("accumulated_gradients", "cross_modal", "gradients are never set to zero"),
+    LearnedDefect(
+        "false_negatives", "cross_modal", "the same and neighbouring frames count as negatives"
+    ),
+    LearnedDefect(
+        "single_frame_visual",
+        "cross_modal",
+        "expressions learn on one frame: the fusion that is used later stays random",
+    ),
+)
+
+
+def compare_learned(
+    defect: LearnedDefect,
+    released: Sequence[SimilarityScores],
+    corrected: Sequence[SimilarityScores],
+    settings: EvaluationSettings,
+    *,
+    steps: int,
+) -> pd.DataFrame:
+    """Rows of `defects.csv`: the four quantities of similarity with and without a defect.
+
+    Args:
+        defect: which.
+        released: scores on the held-out actor after learning with the defect, one a seed.
+        corrected: after learning without it, the same seeds and comparisons.
+        settings: of the intervals, those of the paired difference.
+        steps: of learning.
+
+    Raises:
+        ShapeError: if the two sides were not scored on the same comparisons and seeds.
+    """
+    if len(released) != len(corrected) or any(
+        not np.array_equal(a.clusters, b.clusters)
+        for a, b in zip(released, corrected, strict=False)
+    ):
+        raise ShapeError(f"both sides of {defect.name} must have the same seeds and comparisons")
+    sides = [quantity_columns(side) for side in (released, corrected)]
+    rows = [
+        _row(
+            defect,
+            quantity,
+            np.stack([side[quantity] for side in sides], axis=2),
+            statistic_of(quantity),
+            released[0].clusters,
+            settings,
+            steps,
+        )
+        for quantity in QUANTITIES
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def compare_recall(
+    defect: LearnedDefect,
+    released: np.ndarray,
+    corrected: np.ndarray,
+    clusters: np.ndarray,
+    settings: EvaluationSettings,
+    *,
+    quantity: str,
+    steps: int,
+) -> pd.DataFrame:
+    """One row of `defects.csv` from retrievals that were right or wrong.
+
+    Args:
+        defect: which.
+        released: (N, seeds) bool or float, one row a query.
+        corrected: likewise.
+        clusters: (N, D) labels of the queries.
+        settings: of the interval.
+        quantity: what is right or wrong.
+        steps: of learning.
+    """
+    values = np.stack([released, corrected], axis=2).astype(float)
+    row = _row(defect, quantity, values, mean_of_rows, clusters, settings, steps)
+    return pd.DataFrame([row], columns=list(COLUMNS))
+
+
+def _row(
+    defect: LearnedDefect,
+    quantity: str,
+    values: np.ndarray,
+    value: Callable[[np.ndarray], float],
+    clusters: np.ndarray,
+    settings: EvaluationSettings,
+    steps: int,
+) -> tuple[object, ...]:
+    """One row from `values` (N, seeds, 2, ...), released and corrected."""
+    interval = cluster_bootstrap(
+        values,
+        clusters,
+        statistic=lambda rows: value(rows[:, :, 0]) - value(rows[:, :, 1]),
+        resamples=settings.resamples,
+        confidence=settings.confidence,
+        seed=0,
+    )
+    sides = (value(values[:, :, 0]), value(values[:, :, 1]))
+    reach = (interval.value, interval.low, interval.high)
+    end = (values.shape[1], steps, defect.what)
+    return (defect.name, defect.metric, quantity, *sides, *reach, *end)
+
+
+CORRECTED = "paper"
+
+
+def learn_with_defects(workspace: Workspace) -> pd.DataFrame:
+    """Rows of `defects.csv`: each defect alone against none, same data, seeds and steps.
+
+    Every side learns `scale.evaluation.defect_steps` steps (the cross-modal stages half of them
+    each) and is scored on the held-out actors.
+    """
+    parts = [
+        _compare_similarity(workspace, "spatial", SPATIAL_DEFECTS),
+        _compare_similarity(workspace, "temporal_vd", TEMPORAL_DEFECTS),
+        _compare_retrieval(workspace, CROSS_MODAL_DEFECTS),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _compare_similarity(
+    workspace: Workspace, metric: str, defects: tuple[LearnedDefect, ...]
+) -> pd.DataFrame:
+    evaluation = workspace.scale.evaluation
+    visemes = read_visemes(workspace)
+    held_out = frame_pairs_of_role(
+        make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "held_out"
+    )
+    score = similarity_scorer(metric, held_out, visemes, workspace.scale)
+
+    def scores(compat: str) -> list[SimilarityScores]:
+        return [
+            score(load_metric(metric, _learn(workspace, metric, compat, seed)))
+            for seed in workspace.scale.seeds
+        ]
+
+    corrected = scores(CORRECTED)
+    rows = [
+        compare_learned(
+            defect, scores(defect.name), corrected, evaluation, steps=evaluation.defect_steps
+        )
+        for defect in defects
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
+    steps = workspace.scale.evaluation.defect_steps
+    material = (make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles)
+    folder = workspace.stage_folder("defects", metric, compat, f"seed{seed}")
+    bar = show_progress(f"{metric.replace('_', ' ')}, {compat.replace('_', ' ')}")
+    if metric == "spatial":
+        spatial = replace(workspace.scale.spatial, compat=compat, steps=steps)
+        return learn_spatial(
+            *material, folder, spatial, seed=seed, device=workspace.device, progress=bar
+        )
+    temporal = formulated(metric, workspace.scale.temporal)
+    temporal = replace(temporal, compat=compat, steps=steps)
+    return learn_temporal(
+        metric, *material, folder, temporal, seed=seed, device=workspace.device, progress=bar
+    )
+
+
+def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...]) -> pd.DataFrame:
+    evaluation = workspace.scale.evaluation
+    steps = max(1, evaluation.defect_steps // 2)
+    settings = replace(
+        cross_modal_settings(workspace),
+        single_steps=steps,
+        joint_steps=steps,
+        consistency_start=steps // 5,
+    )
+    pairs, roles = make_pairs(workspace), make_corpus(workspace).roles
+    asked = scored_pairs(pairs, roles, "held_out")
+    signals = clip_signals(workspace, settings.image_size)
+    table, _, _ = frames_of_roles(signals, ("audio", "expression"), pairs, roles, settings)
+    clocks = read_clocks(workspace)
+
+    def recalls(compat: str) -> tuple[np.ndarray, np.ndarray]:
+        scores = []
+        for seed in workspace.scale.seeds:
+            path = _learn_cross_modal(workspace, replace(settings, compat=compat), seed)
+            metric = CrossModalCoherence.load(path)
+            scores.append(score_sound_to_expression(metric, table, asked, clocks, workspace.scale))
+        return np.stack([each.hits[:, 0] for each in scores], axis=1), scores[0].clusters
+
+    corrected, clusters = recalls(CORRECTED)
+    rows = [
+        compare_recall(
+            defect,
+            recalls(defect.name)[0],
+            corrected,
+            clusters,
+            evaluation,
+            quantity="recall_at_1 audio to expression",
+            steps=steps,
+        )
+        for defect in defects
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _learn_cross_modal(workspace: Workspace, settings: CrossModalSettings, seed: int) -> Path:
+    def folder(name: str) -> Path:
+        return workspace.stage_folder(
+            "defects", "cross_modal", settings.compat, name, f"seed{seed}"
+        )
+
+    encoders = {
+        name: learn_cross_modal_encoder(workspace, name, settings, folder(name), seed)
+        for name in ("audio", "expression")
+    }
+    return learn_cross_modal_pair(
+        workspace, "expression", encoders, settings, folder("joint"), seed
+    )

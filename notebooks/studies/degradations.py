@@ -1,0 +1,367 @@
+"""Planted degradations: what every metric must notice, and what it must not.
+
+Each is done to the true counterparts of edits, so that nothing but the damage differs from a
+perfect result.
+
+Do the evaluation metrics notice what they must: planted degradations of the true edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from spfem.corpus.protocol import Edit
+from spfem.errors import CorpusError
+from spfem.evaluation.frechet import (
+    BLENDSHAPES,
+    frechet_backbones,
+    frechet_distance,
+    frechet_features,
+)
+from spfem.evaluation.scores import (
+    CLIP_METRICS,
+    ClipScore,
+    FaceSample,
+    Instruments,
+    ShownClip,
+    Sound,
+    frames_to_length,
+    lip_sync_scores,
+    load_score,
+    sample_face,
+    save_score,
+    score_clip,
+)
+from spfem.evaluation.tables import HIGHER_IS_BETTER
+from spfem.face.track import FaceTrack
+from spfem.files import file_digest, writing
+from spfem.media.video import read_video
+from spfem.processes import run_jobs
+from spfem.run.data import make_corpus, make_faces
+from spfem.run.learned import lip_sync_file
+from spfem.run.results import (
+    clips_by_key,
+    load_identity,
+    load_instruments,
+    make_counterparts,
+    open_score_stage,
+    processes,
+    protocol,
+    read_clip,
+    read_truth,
+    real_samples,
+)
+from spfem.run.workspace import Workspace
+from spfem.settings import EMOTIONS
+from spfem.statistics import emotion_means, interval_of, redraw_counts
+
+COLUMNS = ("degradation", "metric", "backbone", "value", "worse_by", "ci_low", "ci_high", "clips")
+NONE = "none"
+SHIFTS = (2, 5, 10, 20)  # frames by which the sound comes late; the last beyond the search
+BLURS = (1.0, 2.0, 4.0)  # standard deviation, pixels
+SHIFTED, BLURRED = "sound {} frames late", "blur {:g} px"
+FLAT, FROZEN, OTHER = "expression of the source", "first frame held", "another person"
+
+_LATE = tuple(SHIFTED.format(shift) for shift in SHIFTS)
+_BLURRED = tuple(BLURRED.format(deviation) for deviation in BLURS)
+
+EXPECTED: Mapping[str, tuple[str, ...]] = {
+    "lse_d": (_LATE[-1], FROZEN, OTHER),
+    "lse_c": (_LATE[-1], FROZEN, OTHER),
+    "lse_offset": _LATE[:-1],
+    "csim": (*_BLURRED[1:], OTHER),
+    "identity_distance": (*_BLURRED[1:], OTHER),
+    "mouth_error": (FLAT, FROZEN, OTHER),
+    "mouth_correlation": (FROZEN, OTHER),
+    "expression_error": (FLAT, FROZEN, OTHER),
+    "picture_error": (*_BLURRED, FLAT, FROZEN, OTHER),
+    "emotion_accuracy": (FLAT,),
+    "image_entropy": _BLURRED,
+    "fad": (*_BLURRED[1:], OTHER),
+    "fad " + BLENDSHAPES: (FLAT,),
+}
+"""Metric -> degradations that must make it worse. LSE-D and LSE-C search for the best shift, so by
+their definition they miss a constant delay within the search; the offset tells it."""
+
+
+@dataclass(frozen=True)
+class PlantedClip:
+    """What is degraded: the truth of an edit, and what it is replaced by.
+
+    Attributes:
+        edit: whose truth it is.
+        truth: the true counterpart.
+        source: the unedited clip, of the same length.
+        sample: of the source.
+        sound: of the source.
+        frozen: the first frame of the truth, held.
+        other: a clip of another person in the same emotion, brought to the same length.
+    """
+
+    edit: Edit
+    truth: ShownClip
+    source: ShownClip
+    sample: FaceSample
+    sound: Sound
+    frozen: ShownClip
+    other: ShownClip
+
+
+def later_sound(sound: Sound, frames: int) -> Sound:
+    """The same sound, `frames` of the video later; silence before."""
+    late = round(frames * 16000 / float(sound.fps))
+    kept = sound.samples[: len(sound.samples) - late]
+    return Sound(np.concatenate([np.zeros(late, np.float32), kept]), sound.fps)
+
+
+def blurred(clip: ShownClip, deviation: float) -> ShownClip:
+    """Gaussian blur; the track stays that of the sharp clip, since nothing moves."""
+    import cv2
+
+    frames = np.stack([cv2.GaussianBlur(frame, (0, 0), deviation) for frame in clip.frames])
+    return ShownClip(frames, clip.track)
+
+
+def degrade(planted: PlantedClip) -> Iterator[tuple[str, ShownClip]]:
+    """Name and picture of the degradations that are seen, the unharmed clip first."""
+    truth = planted.truth
+    yield NONE, truth
+    for deviation in BLURS:
+        yield BLURRED.format(deviation), blurred(truth, deviation)
+    yield FLAT, planted.source
+    yield FROZEN, planted.frozen
+    yield OTHER, planted.other
+
+
+def score_degradations(planted: PlantedClip, instruments: Instruments) -> dict[str, ClipScore]:
+    """Scores of a clip by degradation."""
+    scores = {
+        name: score_clip(
+            planted.edit,
+            "truth",
+            shown,
+            source=planted.sample,
+            truth=planted.truth,
+            instruments=instruments,
+            sound=planted.sound,
+        )
+        for name, shown in degrade(planted)
+    }
+    if instruments.lip_sync is not None:
+        for shift in SHIFTS:
+            late = later_sound(planted.sound, shift)
+            heard = lip_sync_scores(planted.truth, late, instruments.lip_sync)
+            unharmed = scores[NONE]
+            scores[SHIFTED.format(shift)] = replace(unharmed, scores={**unharmed.scores, **heard})
+    return scores
+
+
+def degradation_table(
+    scores: Sequence[Mapping[str, ClipScore]],
+    real: Sequence[FaceSample],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rows with `COLUMNS`: by how much each degradation worsens each metric, in pairs.
+
+    Args:
+        scores: of each clip by degradation, from `score_degradations`.
+        real: samples of real clips, for the Fréchet distances.
+        resamples: of the intervals, clustered by actor and clip.
+        confidence: of the intervals.
+        seed: of the resampling.
+
+    Returns:
+        `worse_by` is positive where the metric finds the degraded clip worse, in the metric's own
+        unit; the interval is that of `worse_by`. The Fréchet distance, of all clips together, has
+        no interval.
+    """
+    first = [by_name[NONE] for by_name in scores]
+    labels = np.array([[score.edit.actor, score.edit.source] for score in first])
+    counts = redraw_counts(labels, resamples=resamples, seed=seed)
+    everywhere = np.full(len(first), "neutral")
+    rows: list[tuple[object, ...]] = []
+    for name in scores[0]:
+        part = [by_name[name] for by_name in scores]
+        for metric in CLIP_METRICS:
+            values, before = (
+                np.array([score.scores[metric] for score in side]) for side in (part, first)
+            )
+            sign = -1 if HIGHER_IS_BETTER[metric] else 1
+            means = emotion_means(sign * (values - before), everywhere, counts)
+            backbone = part[0].backbones[metric]
+            if not means:
+                nothing = float("nan")
+                rows.append((name, metric, backbone, *([nothing] * 4), 0))
+                continue
+            mean = means["neutral"]
+            found = interval_of(mean.value, mean.draws, confidence)
+            value = float(np.nanmean(values))
+            rows.append(
+                (name, metric, backbone, value, found.value, found.low, found.high, mean.clips)
+            )
+        rows += _frechet_rows(name, part, first, real)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _frechet_rows(
+    name: str, part: Sequence[ClipScore], first: Sequence[ClipScore], real: Sequence[FaceSample]
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    emotions = {score.edit.emotion for score in first}
+    for backbone in frechet_backbones(real):
+        target = np.concatenate(
+            [frechet_features(s, backbone) for s in real if s.emotion in emotions]
+        )
+        distances = [
+            frechet_distance(
+                np.concatenate([frechet_features(score.sample, backbone) for score in side]), target
+            )
+            for side in (part, first)
+        ]
+        gap = distances[0] - distances[1]
+        nothing = float("nan")
+        rows.append((name, "fad", backbone, distances[0], gap, nothing, nothing, len(part)))
+    return rows
+
+
+def metric_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Does each metric move the right way: rows metric, backbone, degradation, holds.
+
+    Every entry of `EXPECTED` must be worse with an interval clear of zero (Fréchet distances, which
+    have none: by a tenth or more).
+    """
+    rows = []
+    for metric in table.metric.unique():
+        of_metric = table[table.metric == metric]
+        for backbone in of_metric.backbone.unique():
+            wanted = EXPECTED.get(f"{metric} {backbone}", EXPECTED.get(metric, ()))
+            part = of_metric[of_metric.backbone == backbone].set_index("degradation")
+            for name in wanted:
+                row = part.loc[name]
+                grew = row.worse_by > 0.1 * (row.value - row.worse_by)
+                holds = row.ci_low > 0 if np.isfinite(row.ci_low) else grew
+                rows.append((metric, backbone, name, bool(holds)))
+    return pd.DataFrame(rows, columns=["metric", "backbone", "degradation", "holds"])
+
+
+DEGRADED_EMOTIONS = EMOTIONS[1::2]
+TABLE_NAME = "degradations.csv"
+
+
+@dataclass(frozen=True)
+class _ActorJob:
+    """The true edits of one actor that are degraded."""
+
+    workspace: Workspace
+    edits: tuple[Edit, ...]
+    folder: Path
+
+
+def measure_degradations(workspace: Workspace) -> pd.DataFrame:
+    """The table of `degradation_table` on the true counterparts of some edits.
+
+    Raises:
+        CorpusError: if the corpus has no true counterparts.
+    """
+    known = make_counterparts(workspace).known
+    edits = tuple(
+        edit
+        for edit in protocol(workspace)
+        if edit.setting == "intra"
+        and edit.emotion in DEGRADED_EMOTIONS
+        and (edit.source, edit.emotion) in known
+    )
+    if not edits:
+        raise CorpusError(
+            "degradations are planted on true counterparts, which this corpus does not have; use "
+            "the embedded corpus"
+        )
+    settings = workspace.scale.evaluation
+    stage = open_score_stage(
+        workspace,
+        "degradations",
+        settings,
+        {
+            "lip_sync": file_digest(lip_sync_file(workspace)),
+            "counterparts": make_counterparts(workspace).digest,
+        },
+        (measure_degradations,),
+    )
+    path = stage.folder / TABLE_NAME
+    if not stage.complete:
+        actors = sorted({edit.actor for edit in edits})
+        jobs = [
+            _ActorJob(workspace, tuple(e for e in edits if e.actor == actor), stage.folder)
+            for actor in actors
+        ]
+        done = run_jobs(_degrade_actor, jobs, processes(workspace))
+        for _ in tqdm(done, total=len(jobs), desc="degradations"):
+            pass
+        scores = [
+            {file.stem: load_score(file) for file in sorted((stage.folder / edit.name).iterdir())}
+            for edit in edits
+        ]
+        table = degradation_table(
+            scores,
+            real_samples(workspace),
+            resamples=settings.resamples,
+            confidence=settings.confidence,
+        )
+        with writing(path) as aside:
+            table.to_csv(aside, index=False)
+        stage.finish(clips=len(edits))
+    return pd.read_csv(path)
+
+
+def _degrade_actor(job: _ActorJob) -> None:
+    instruments = load_instruments(job.workspace)
+    for edit in job.edits:
+        planted = plant(job.workspace, edit)
+        for name, score in score_degradations(planted, instruments).items():
+            save_score(job.folder / edit.name / f"{name}.npz", score)
+
+
+def plant(workspace: Workspace, edit: Edit) -> PlantedClip:
+    """Read what an edit's truth is degraded with.
+
+    Raises:
+        CorpusError: if the edit has no true counterpart or its source no sound.
+    """
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    clip = clips_by_key(workspace)[edit.source]
+    true, video = read_truth(workspace, clip, edit.emotion), read_video(clip.video)
+    if true is None or video.audio is None:
+        raise CorpusError(f"{edit.source} lacks a true counterpart or sound")
+    frames, track = true
+    source = read_clip(workspace, clip)
+    others = corpus.select(role="train", emotion=edit.emotion)
+    other = others[len(edit.name + edit.actor) % len(others)]
+    index = frames_to_length(len(faces[other.key]), len(frames))
+    return PlantedClip(
+        edit,
+        ShownClip(frames, track),
+        source,
+        sample_face(
+            source,
+            actor=clip.actor,
+            emotion=clip.emotion,
+            identity_frames=workspace.scale.evaluation.identity_frames,
+            network=load_identity(workspace),
+        ),
+        Sound(video.audio, video.fps),
+        _at(frames, track, np.zeros(len(frames), int)),
+        _at(read_video(other.video).frames, faces[other.key], index),
+    )
+
+
+def _at(frames: np.ndarray, track: FaceTrack, index: np.ndarray) -> ShownClip:
+    return ShownClip(frames[index], track.take_frames(index))

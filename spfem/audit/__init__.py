@@ -1,1 +1,0 @@
-"""Published result clips under our metrics: what the authors' own outputs show."""

@@ -1,1 +1,0 @@
-"""The embedded corpus: synthesised talking heads with exact truth."""

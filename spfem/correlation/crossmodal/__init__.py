@@ -1,1 +1,0 @@
-"""SCMCL: distances between voices predict distances between faces."""

@@ -1,0 +1,126 @@
+"""The table of similarities before and after learning, over seeds and both splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.frames import FramePairs, FrameWindows
+from spfem.correlation.learn import (
+    FaceStore,
+    PairStore,
+    frame_pairs_of_role,
+    metric_class,
+    untrained_metric,
+    untrained_temporal_metric,
+)
+from spfem.correlation.similarity import (
+    SimilarityScores,
+    list_comparisons,
+    score_similarity,
+    similarity_rows,
+)
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
+from spfem.settings import Scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+LIST_SEED = 0
+IMAGE_METRICS = ("spatial", "spatial_speech")
+
+
+def measure_similarity(
+    faces: FaceStore,
+    pairs: PairStore,
+    roles: Mapping[str, str],
+    visemes: Mapping[str, np.ndarray],
+    checkpoints: Mapping[int, Path],
+    scale: Scale,
+    *,
+    metric: str = "spatial",
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Score a metric on actors it learned from and on the held-out actor.
+
+    One definition for both states and all splits, see `spfem.correlation.similarity` and
+    `spfem.correlation.window_similarity`.
+
+    Args:
+        faces: tracks by clip key.
+        pairs: aligned clips.
+        roles: actor to role.
+        visemes: dominant viseme (T,) of each clip.
+        checkpoints: learned metric by seed.
+        scale: settings of metric and intervals.
+        metric: one of `IMAGE_METRICS` or of `TEMPORAL_METRICS`.
+
+    Returns:
+        The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
+        learning (first seed), for histograms.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, object]] = []
+    shown: dict[str, np.ndarray] = {}
+    train = frame_pairs_of_role(faces, pairs, roles, "train")
+    for split in ("train", "held_out"):
+        frames = frame_pairs_of_role(faces, pairs, roles, split)
+        score = similarity_scorer(metric, frames, visemes, scale)
+        for state in ("before", "after"):
+            scores = []
+            for seed, path in checkpoints.items():
+                after = state == "after"
+                model = load_metric(metric, path) if after else _start(metric, train, scale, seed)
+                scores.append(score(model.eval()))
+            rows += similarity_rows(
+                scores,
+                metric=metric,
+                state=state,
+                split=split,
+                resamples=scale.evaluation.resamples,
+                confidence=scale.evaluation.confidence,
+            )
+            if (split, state) == ("held_out", "after"):
+                names = ("matched", "mismatched_place", "mismatched_speech")
+                shown = {name: getattr(scores[0], name).mean(axis=1) for name in names}
+    return pd.DataFrame(rows), shown
+
+
+def similarity_scorer(
+    metric: str, frames: FramePairs, visemes: Mapping[str, np.ndarray], scale: Scale
+) -> Callable[[Any], SimilarityScores]:
+    """Function of a model that scores it on the fixed evaluation list of `frames`.
+
+    The list is spread over at most `scale.evaluation.compared_pairs` clip pairs, evenly spaced.
+    """
+    count, most = scale.evaluation.comparisons, scale.evaluation.compared_pairs
+    spread = np.linspace(0, len(frames.pairs), min(most, len(frames.pairs)), endpoint=False)
+    frames = FramePairs(frames.faces, tuple(frames.pairs[int(number)] for number in spread))
+    if metric in IMAGE_METRICS:
+        comparisons = list_comparisons(frames, visemes, count, seed=LIST_SEED)
+        return lambda model: score_similarity(model, frames, comparisons)
+    windows = FrameWindows(frames, scale.temporal.window_frames)
+    choices = list_window_comparisons(windows, visemes, count, seed=LIST_SEED)
+    return lambda model: score_window_similarity(model, windows, choices)
+
+
+def load_metric(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
+    """The learned metric, frozen."""
+    if metric in IMAGE_METRICS:
+        return SpatialCoherence.load(path)
+    return metric_class(metric).load(path)
+
+
+def _start(
+    metric: str, train: FramePairs, scale: Scale, seed: int
+) -> SpatialCoherence | TemporalCoherence:
+    """The metric before learning, frozen."""
+    if metric in IMAGE_METRICS:
+        return untrained_metric(train, scale.spatial, seed=seed)
+    return untrained_temporal_metric(metric, train, scale.temporal, seed=seed)

@@ -1,0 +1,207 @@
+"""The links between the stages of an edit: codes to conditions, pictures back into frames.
+
+`edit` (one video) and the edits of the results share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spfem.errors import InputError
+from spfem.face.align import invert, unalign_face, unite_masks
+from spfem.face.conditions import ConditionPainter
+from spfem.face.landmarks import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from spfem.face.track import FaceTrack
+from spfem.manipulator.manipulate import (
+    label_style,
+    manipulate,
+    mix_styles,
+    reference_style,
+    set_intensity,
+)
+from spfem.manipulator.networks import Manipulator
+from spfem.renderer.blend import blend_face
+from spfem.renderer.data import RendererClip
+from spfem.settings import EMOTIONS
+
+STYLE_LATENTS = 16  # latents whose styles are averaged for a label
+BLEND_MARGIN = 40  # pixels around the aligned square, more than the blend looks at
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an edit should show: an emotion label, or the style of reference codes.
+
+    Attributes:
+        emotion: name of the emotion, or None with references.
+        references: (T, E) codes of clips whose style to take over.
+        intensity: 0 for the source itself, 1 for the full edit, up to 2 for more.
+        second_emotion: name of an emotion to mix in, or None.
+        second_share: how much of it, 0 for none to 1 for nothing else.
+    """
+
+    emotion: str | None = None
+    references: tuple[np.ndarray, ...] = ()
+    intensity: float = 1.0
+    second_emotion: str | None = None
+    second_share: float = 0.5
+
+
+def edit_expression(
+    manipulator: Manipulator,
+    expression: np.ndarray,
+    wish: Wish,
+    *,
+    anchored: bool,
+    seed: int = 0,
+) -> np.ndarray:
+    """Expression (T, E) with the wished emotion, the jaw following the words of the source.
+
+    Raises:
+        InputError: if the wish names neither an emotion nor a reference, an unknown emotion, or
+            an intensity outside of [0, 2], or a share outside of [0, 1].
+        ShapeError: if a clip is shorter than the manipulator's window.
+    """
+    if wish.references:
+        style = reference_style(manipulator, [torch.from_numpy(r) for r in wish.references])
+    else:
+        style = _emotion_style(manipulator, wish.emotion, seed)
+    if wish.second_emotion is not None:
+        second = _emotion_style(manipulator, wish.second_emotion, seed)
+        style = mix_styles(style, second, wish.second_share)
+    source = torch.from_numpy(expression)
+    edited = manipulate(source, manipulator=manipulator, style=style, anchored=anchored)
+    codes = set_intensity(source, edited, wish.intensity)
+    if wish.intensity > 1 and manipulator.space.value_range is not None:
+        low, high = manipulator.space.value_range
+        codes = codes.clamp(low, high)
+    return codes.cpu().numpy().astype(np.float32)
+
+
+def _emotion_style(manipulator: Manipulator, emotion: str | None, seed: int) -> torch.Tensor:
+    if emotion not in EMOTIONS:
+        raise InputError(
+            f"emotion {emotion!r} is unknown; choose one of {', '.join(EMOTIONS)} or give a "
+            "reference video"
+        )
+    label = EMOTIONS.index(emotion)
+    return label_style(manipulator, label, seed=seed, latents=STYLE_LATENTS)
+
+
+class ConditionSource:
+    """Draws what the renderer is told about one clip: as it is, or with edited face units.
+
+    Args:
+        painter: of condition images at the renderer's size.
+        track: of the clip.
+        texture: (5, M, M, 3) face texture of the person, also drawn; None for none.
+    """
+
+    def __init__(self, painter: ConditionPainter, track: FaceTrack, texture: np.ndarray | None):
+        self.painter, self.track, self.texture = painter, track, texture
+
+    def conditions(self, expression: np.ndarray | None = None) -> np.ndarray:
+        """Stacked condition images (T, S, S, C); the mask also covers the face as it was."""
+        images = self.painter.paint(self.track, expression=expression, texture=self.texture)
+        stacked = images.stacked()
+        stacked[..., -1] = unite_masks(images.mask, self.track.masks)
+        return stacked
+
+    def clip(self, expression: np.ndarray | None = None) -> RendererClip:
+        """What a renderer learns from; with `expression` (T, E) also its edited conditions."""
+        edited = None if expression is None else self.conditions(expression)
+        track = self.track
+        return RendererClip(
+            self.conditions(), track.faces, mouth_centres(track), edited, eye_centres(track)
+        )
+
+
+def mouth_centres(track: FaceTrack) -> np.ndarray:
+    """Centre of the lips (T, 2) in aligned pixels."""
+    return _aligned_centres(track, OUTER_LIPS)
+
+
+def eye_centres(track: FaceTrack) -> np.ndarray:
+    """Point between the eyes (T, 2) in aligned pixels."""
+    return _aligned_centres(track, (*RIGHT_EYE, *LEFT_EYE))
+
+
+def _aligned_centres(track: FaceTrack, points: tuple[int, ...]) -> np.ndarray:
+    centres = track.landmarks[:, list(points), :2].mean(1)
+    linear, shift = track.align[:, :, :2], track.align[:, :, 2]
+    return (np.einsum("tab,tb->ta", linear, centres) + shift).astype(np.float32)
+
+
+def match_colour(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Pictures (T, S, S, 3) shifted so that the clip's mean skin colour is that of its faces.
+
+    One shift a channel for the whole clip, so that nothing flickers. Not in the papers: a renderer
+    adapted for a minute keeps a slight cast of the faces it knew before.
+    """
+    return shift_colour(pictures, colour_shift(pictures, faces, masks))
+
+
+def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Mean colour (3,) of faces less that of pictures, both (T, S, S, 3), where masks are set."""
+    inside = masks > 0
+    if not inside.any():
+        return np.zeros(3)
+    return faces[inside].mean(0) - pictures[inside].mean(0)
+
+
+def shift_colour(pictures: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Pictures (..., 3) uint8 with a shift (3,) added."""
+    return np.clip(np.rint(pictures + shift), 0, 255).astype(np.uint8)
+
+
+def put_back(
+    frames: Iterable[np.ndarray], track: FaceTrack, pictures: np.ndarray, masks: np.ndarray
+) -> np.ndarray:
+    """Frames (T, H, W, 3) with the aligned pictures (T, S, S, 3) blended in where masks are set.
+
+    Frames in which no face was found stay as they are, and so does every byte outside the masks.
+    """
+    pictures = match_colour(pictures, track.faces, masks)
+    edited = [
+        blend_aligned(frame, picture, mask, matrix) if found else frame
+        for frame, matrix, picture, mask, found in zip(
+            frames, track.align, pictures, masks, track.found, strict=True
+        )
+    ]
+    return np.stack(edited)
+
+
+def blend_aligned(
+    frame: np.ndarray, picture: np.ndarray, mask: np.ndarray, matrix: np.ndarray
+) -> np.ndarray:
+    """One frame (H, W, 3) with an aligned picture blended in, at the frame's resolution.
+
+    Only the part of the frame around the aligned square is worked on; every byte outside the mask
+    stays.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        picture: (S, S, 3) uint8.
+        mask: (S, S) uint8, not 0 on the face.
+        matrix: (2, 3) frame pixels to aligned pixels.
+    """
+    side = picture.shape[0] / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    corners = picture.shape[0] * np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
+    inverse = invert(matrix.astype(np.float64))
+    places = corners @ inverse[:, :2].T + inverse[:, 2]
+    low = np.maximum(np.floor(places.min(0)).astype(int) - BLEND_MARGIN, 0)
+    high = np.maximum(np.ceil(places.max(0)).astype(int) + BLEND_MARGIN, 0)
+    part = frame[low[1] : high[1], low[0] : high[0]]
+    if not part.size:
+        return frame
+    local = matrix.astype(np.float64)
+    local[:, 2] += local[:, :2] @ low
+    placed = unalign_face(picture, local, part.shape[:2])
+    inside = unalign_face(mask, local, part.shape[:2], nearest=True)
+    edited = frame.copy()
+    edited[low[1] : high[1], low[0] : high[0]] = blend_face(part, placed, inside, side=side)
+    return edited

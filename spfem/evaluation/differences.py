@@ -1,0 +1,211 @@
+"""Each method against plain NED, paired over the same edits and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spfem.corpus.protocol import SETTINGS
+from spfem.errors import ShapeError
+from spfem.evaluation.frechet import frechet_backbones, frechet_means
+from spfem.evaluation.scores import ClipScore, FaceSample, backbone_of
+from spfem.evaluation.tables import HIGHER_IS_BETTER
+from spfem.methods import METHODS
+from spfem.settings import EvaluationSettings
+from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
+
+COLUMNS = (
+    "setting", "method", "metric", "backbone", "baseline", "difference", "relative_difference",
+    "ci_low", "ci_high", "seed_low", "seed_high", "seeds", "clips", "clear", "better",
+)  # fmt: skip
+
+
+def method_differences(
+    scores: Sequence[ClipScore],
+    real: Sequence[FaceSample],
+    settings: EvaluationSettings,
+    *,
+    baseline: str = "ned",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rows with `COLUMNS`: method minus baseline, averaged over emotions.
+
+    A pair is one edit by both methods, learned from the same seed; edits that one of them could
+    not be measured on do not count. Intervals redraw actors, then their source clips (all
+    emotions and seeds of a source together), alike for both methods, so that what makes a clip
+    hard for both cancels. They do not tell how much another seed would change the learning:
+    for that, `seed_low` and `seed_high` give the range of the differences of single seeds.
+
+    Args:
+        scores: of all methods, edits and seeds; `copy` and `truth` are left out.
+        real: samples of real clips of the target actors, for the Fréchet distances.
+        settings: resamples and confidence.
+        baseline: name of the method that the others are compared with.
+        seed: of the resampling.
+
+    Returns:
+        One row a setting, method and metric, in the order of `METHODS`. `baseline` is the value
+        of the baseline, `relative_difference` the difference as a share of it (NaN where it is
+        0), `clips` counts pairs of clips (mean over seeds), `clear` says that the interval
+        excludes zero, `better` that the difference has the good sign, clear or not.
+
+    Raises:
+        ShapeError: if the baseline has no scores, or a method has none of its edits and seeds.
+    """
+    rows: list[dict[str, Any]] = []
+    for setting in SETTINGS:
+        part = [s for s in scores if s.edit.setting == setting]
+        ours = {(s.edit, s.seed): s for s in part if s.method == baseline}
+        if part and not ours:
+            raise ShapeError(f"there are no scores of the baseline {baseline!r}, setting {setting}")
+        for method in METHODS:
+            theirs = {(s.edit, s.seed): s for s in part if s.method == method}
+            if method == baseline or not theirs:
+                continue
+            shared = [key for key in ours if key in theirs]
+            if not shared:
+                raise ShapeError(f"{method} and {baseline} share no edit of one seed, {setting}")
+            pairs = [(theirs[key], ours[key]) for key in shared]
+            for row in _metric_rows(pairs, real, settings, seed):
+                rows.append({"setting": setting, "method": method, **row})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+Pairs = Sequence[tuple[ClipScore, ClipScore]]  # an edit by the method and by the baseline
+Measured = tuple[dict[str, Mean], float]  # differences by emotion, value of the baseline
+
+
+def _metric_rows(
+    pairs: Pairs, real: Sequence[FaceSample], settings: EvaluationSettings, seed: int
+) -> list[dict[str, Any]]:
+    no_draws = replace(settings, resamples=1, frechet_resamples=1)
+    by_seed = [
+        [pair for pair in pairs if pair[0].seed == one]
+        for one in sorted({score.seed for score, _ in pairs})
+    ]
+    rows = []
+    for metric in HIGHER_IS_BETTER:
+        backbones = (
+            frechet_backbones(real)
+            if metric == "fad"
+            else (backbone_of([score for pair in pairs for score in pair], metric),)
+        )
+        for backbone in backbones:
+            measure = _frechet_differences if metric == "fad" else _clip_differences
+            name = backbone if metric == "fad" else metric
+            means, value = measure(pairs, real, name, settings, seed)
+            single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
+            row: dict[str, Any] = {
+                "metric": metric,
+                "backbone": backbone,
+                "baseline": value,
+                "seeds": len(single),
+            }
+            # Redrawing alone raises Fréchet distances, so their draws are centred.
+            row |= _described(means, single, value, settings, centred=metric == "fad")
+            gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
+            rows.append(row | {"better": bool(gain > 0)})
+    return rows
+
+
+def _clip_differences(
+    pairs: Pairs, _: Sequence[FaceSample], metric: str, settings: EvaluationSettings, seed: int
+) -> Measured:
+    table = pd.DataFrame(
+        {
+            "actor": other.edit.actor,
+            "source": other.edit.source,
+            "emotion": other.edit.emotion,
+            "difference": ours.scores[metric] - other.scores[metric],
+            "baseline": other.scores[metric],
+        }
+        for ours, other in pairs
+    )
+    table.loc[table.difference.isna(), "baseline"] = np.nan
+    clips = table.groupby(["actor", "source", "emotion"], as_index=False).mean()
+    counts = redraw_counts(
+        clips[["actor", "source"]].to_numpy(str), resamples=settings.resamples, seed=seed
+    )
+    emotions = clips.emotion.to_numpy(str)
+    means = emotion_means(clips.difference.to_numpy(float), emotions, counts)
+    baseline = emotion_means(clips.baseline.to_numpy(float), emotions, counts)
+    return means, average_of(baseline).value if baseline else float("nan")
+
+
+def _frechet_differences(
+    pairs: Pairs,
+    real: Sequence[FaceSample],
+    backbone: str,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Measured:
+    ours, other = (
+        frechet_means(side, real, backbone, settings, seed) for side in zip(*pairs, strict=True)
+    )
+    shared = [emotion for emotion in ours if emotion in other]
+    means = {
+        emotion: Mean(
+            ours[emotion].value - other[emotion].value,
+            ours[emotion].draws - other[emotion].draws,
+            ours[emotion].clips,
+        )
+        for emotion in shared
+    }
+    known = {emotion: other[emotion] for emotion in shared}
+    return means, average_of(known).value if known else float("nan")
+
+
+def _described(
+    means: dict[str, Mean],
+    single: Sequence[dict[str, Mean]],
+    baseline: float,
+    settings: EvaluationSettings,
+    *,
+    centred: bool,
+) -> dict[str, Any]:
+    """What the row says of a difference; NaN and not clear where nothing was measured."""
+    if not means:
+        return {"difference": float("nan"), "clips": 0, "clear": False}
+    average = average_of(means)
+    interval = interval_of(average.value, average.draws, settings.confidence, centred=centred)
+    seeds = [average_of(part).value for part in single if part]
+    return {
+        "difference": average.value,
+        "relative_difference": average.value / baseline if baseline else float("nan"),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "seed_low": min(seeds),
+        "seed_high": max(seeds),
+        "clips": average.clips,
+        "clear": interval.low > 0 or interval.high < 0,
+    }
+
+
+def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None = None) -> list[str]:
+    """One sentence a setting: which method moved a metric most in its good direction, how surely.
+
+    Args:
+        differences: from `method_differences`.
+        metric: for example `mouth_error`.
+        backbone: needed where a metric has several.
+    """
+    part = differences[(differences.metric == metric) & differences.difference.notna()]
+    if backbone is not None:
+        part = part[part.backbone == backbone]
+    sentences = []
+    for setting, rows in part.groupby("setting", sort=False):
+        gains = rows.difference if HIGHER_IS_BETTER[metric] else -rows.difference
+        row = rows[gains == gains.max()].iloc[0]
+        sure = "clear of zero" if row.clear else "which holds zero"
+        verdict = "better than NED" if row.better else "no better than NED, like all others"
+        sentences.append(
+            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3g} "
+            f"({row.relative_difference:+.1%} of {row.baseline:.3g}), interval "
+            f"[{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}; single seeds from "
+            f"{row.seed_low:+.3g} to {row.seed_high:+.3g}."
+        )
+    return sentences

@@ -1,0 +1,445 @@
+"""Learning which lips belong to which sound.
+
+From frames, landmarks and sound of one clip to its LSE-D and LSE-C.
+
+Does a lip-sync network know lips of an actor it never saw: planted shifts, found or not.
+
+The released SyncNet (`syncnet_v2.model`), with which published LSE-D and LSE-C are measured.
+
+Layout and entry names are public knowledge of that file and are checked entry by entry on loading;
+the file itself is not shipped, and no published value was reproduced with it here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spfem.checkpoints import load_weights, read_released
+from spfem.errors import ShapeError
+from spfem.evaluation.lip_sync import (
+    LipSyncNetwork,
+    LipSyncScore,
+    centred_crops,
+    centred_rows,
+    distances_by_shift,
+    frames_at_25,
+    lip_crops,
+    lip_windows,
+    score_distances,
+    search_of,
+    sound_rows,
+    sound_windows,
+    window_count,
+)
+from spfem.face.align import index_convention
+from spfem.settings import LipSyncSettings
+from spfem.training import Progress, Row, descend, train
+
+
+@dataclass(frozen=True)
+class SpokenClip:
+    """One clip as a lip-sync network reads it.
+
+    Attributes:
+        crops: (T, S, S) uint8 grey, 25 fps.
+        rows: (R, 13) cepstra, 100 a second.
+    """
+
+    crops: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def windows(self) -> int:
+        """Windows that both fill."""
+        return window_count(len(self.crops), len(self.rows))
+
+
+def contrast(lips: Tensor, sound: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding a window's partner among all of the batch, both ways.
+
+    Args:
+        lips: (N, C) embeddings of length 1.
+        sound: (N, C), row i belongs to row i.
+        temperature: of the cosines.
+    """
+    scores = lips @ sound.T / temperature
+    own = torch.arange(len(scores), device=scores.device)
+    return (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
+
+
+def learn_network(
+    clips: Sequence[SpokenClip],
+    settings: LipSyncSettings,
+    *,
+    seed: int,
+    device: str = "cpu",
+    folder: Path | None = None,
+    progress: Progress = iter,
+) -> tuple[LipSyncNetwork, list[Row]]:
+    """Learn the network.
+
+    A batch holds several moments of several clips: other moments of the same clip, as near as one
+    frame, and moments of other clips are the wrong answers (SyncNet draws one wrong answer a pair
+    from the same clip, with a margin).
+
+    Args:
+        clips: of the actors to learn from.
+        settings: of the network.
+        seed: of first weights and batches.
+        device: `cpu` or `cuda`.
+        folder: of the state from which a killed run continues.
+        progress: wraps the loop over steps.
+
+    Returns:
+        The network, ready to measure, and its learning curve.
+
+    Raises:
+        ShapeError: if no clip is long enough.
+    """
+    usable = [clip for clip in clips if clip.windows >= 2]
+    if not usable:
+        raise ShapeError(f"none of {len(clips)} clips is long enough to learn lip sync from")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = LipSyncNetwork(settings).to(device)
+    crops = [centred_crops(torch.from_numpy(clip.crops)) for clip in usable]
+    rows = [centred_rows(torch.from_numpy(clip.rows)) for clip in usable]
+    network.cepstra_deviation = torch.cat(rows).std(0).clamp_min(1e-6).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=1e-2)
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        lips, sound = [], []
+        chosen = random.choice(len(usable), min(settings.clips, len(usable)), replace=False)
+        for number in chosen:
+            count = usable[number].windows
+            moments = random.choice(count, min(settings.moments, count), replace=False)
+            lips.append(_changed(lip_windows(crops[number].numpy(), moments), random))
+            sound.append(_revoiced(sound_windows(rows[number].numpy(), moments), random))
+        loss = contrast(
+            network.embed_lips(torch.from_numpy(np.concatenate(lips)).to(device)),
+            network.embed_sound(torch.from_numpy(np.concatenate(sound)).to(device)),
+            settings.temperature,
+        )
+        descend(loss, optimiser)
+        return {"loss": loss}
+
+    curve = train(
+        {"network": network},
+        {"adam": optimiser},
+        step,
+        name="lip sync",
+        steps=settings.steps,
+        seed=seed,
+        settings=settings,
+        rate=lambda index: (1 + math.cos(math.pi * index / settings.steps)) / 2,
+        folder=folder,
+        progress=progress,
+    )
+    return network, curve
+
+
+def _changed(windows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Lips of a clip, mirrored or not, a little shifted and of another contrast, as one."""
+    if random.random() < 0.5:
+        windows = windows[..., ::-1]
+    shift = random.integers(-2, 3, 2)
+    windows = np.roll(windows, tuple(shift), axis=(-2, -1))
+    return np.ascontiguousarray(windows * np.float32(random.uniform(0.7, 1.4)))
+
+
+def _revoiced(windows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Cepstra of a clip as of a slightly different voice: each stretched by a factor."""
+    factors = random.uniform(0.6, 1.4, (windows.shape[1], 1)).astype(np.float32)
+    return windows * factors
+
+
+NOT_MEASURED = LipSyncScore(float("nan"), float("nan"), 0, 0)
+
+
+class LipSyncMeter(Protocol):
+    """Measures LSE-D and LSE-C; learned here, or of the released SyncNet."""
+
+    @property
+    def backbone(self) -> str:
+        """Name of the network in tables."""
+
+    def measure(
+        self, frames: np.ndarray, landmarks: np.ndarray, audio: np.ndarray, fps: Fraction | float
+    ) -> LipSyncScore:
+        """Score a clip; `NOT_MEASURED` if it is too short; arguments as in `spoken_clip`."""
+
+
+def spoken_clip(
+    frames: np.ndarray,
+    landmarks: np.ndarray,
+    audio: np.ndarray,
+    fps: Fraction | float,
+    crop_size: int,
+) -> SpokenClip:
+    """Resample a clip to 25 fps and cut out what the learned network reads.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        landmarks: (T, 478, 2 or 3) frame pixels.
+        audio: (A,) in [-1, 1] at 16 kHz; sample 0 sounds with frame 0.
+        fps: of the frames.
+        crop_size: side of the crops, pixels.
+    """
+    index = frames_at_25(len(frames), fps)
+    return SpokenClip(lip_crops(frames[index], landmarks[index], crop_size), sound_rows(audio))
+
+
+def embed_clip(network: LipSyncNetwork, clip: SpokenClip) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of lips (W, C) and of sound (W, C), one window a frame."""
+    index = np.arange(clip.windows)
+    if not len(index):
+        nothing = np.zeros((0, network.settings.embedding), np.float32)
+        return nothing, nothing
+    device = next(network.parameters()).device
+    crops = centred_crops(torch.from_numpy(clip.crops)).numpy()
+    rows = centred_rows(torch.from_numpy(clip.rows)).numpy()
+    with torch.inference_mode():
+        lips = network.embed_lips(torch.from_numpy(lip_windows(crops, index)).to(device))
+        sound = network.embed_sound(torch.from_numpy(sound_windows(rows, index)).to(device))
+    return lips.cpu().numpy(), sound.cpu().numpy()
+
+
+@dataclass(frozen=True)
+class LearnedLipSync:
+    """The network of `learn_network`.
+
+    The search is SyncNet's, 15 frames to either side, with two departures for clips of one or two
+    seconds: shifts that leave fewer than `shared_windows` windows are not tried, and windows
+    without a partner at a shift do not count (SyncNet compares them with zeros).
+    """
+
+    network: LipSyncNetwork
+    settings: LipSyncSettings
+    backbone: str = "lip-sync-64"
+
+    def measure(
+        self, frames: np.ndarray, landmarks: np.ndarray, audio: np.ndarray, fps: Fraction | float
+    ) -> LipSyncScore:
+        """Score a clip; arguments as in `spoken_clip`."""
+        size = self.network.settings.crop_size
+        return self.score(spoken_clip(frames, landmarks, audio, fps, size))
+
+    def score(self, clip: SpokenClip) -> LipSyncScore:
+        """Score a clip that is already cut out; `NOT_MEASURED` if it is too short."""
+        settings = self.settings
+        search = search_of(clip.windows, settings.search_frames, settings.shared_windows)
+        if search < 1:
+            return NOT_MEASURED
+        lips, sound = embed_clip(self.network, clip)
+        return score_distances(distances_by_shift(lips, sound, search))
+
+
+COLUMNS = ("actors", "clips", "auc", "offset_found", "offset_near", "lse_d", "lse_c")
+WRONG_FRAMES = (3, 15)  # nearest and furthest shift of windows that do not belong together
+
+
+def check_lip_sync(
+    meter: LearnedLipSync, clips: Mapping[str, Sequence[SpokenClip]], shifts: Sequence[int]
+) -> pd.DataFrame:
+    """Rows with `COLUMNS`, one a group of actors.
+
+    Args:
+        meter: with the learned network.
+        clips: of each group of actors; those too short to search do not count.
+        shifts: planted offsets in frames: the sound is moved so that it comes later by that much.
+
+    Returns:
+        `auc` is how often a window of lips is nearer to its own sound than to sound of the same
+        clip 3 to 15 frames away, `offset_found` the share of clips and shifts whose offset is
+        found exactly, `offset_near` within one frame; `lse_d` and `lse_c` are means without shift.
+
+    Raises:
+        ShapeError: if no clip of a group is long enough.
+    """
+    rows = []
+    for name, group in clips.items():
+        correct, found, scores = [], [], []
+        for clip in group:
+            lips, sound = embed_clip(meter.network, clip)
+            settings = meter.settings
+            if not search_of(len(lips), settings.search_frames, settings.shared_windows):
+                continue
+            correct.append(_nearer_to_own(lips, sound))
+            scores.append(meter.score(clip))
+            found += [_found_offset(meter, lips, sound, shift) - shift for shift in shifts]
+        if not scores:
+            raise ShapeError(f"no clip of {name} is long enough to check lip sync on")
+        errors = np.abs(np.asarray(found))
+        rows.append(
+            (
+                name,
+                len(scores),
+                float(np.nanmean(correct)),
+                float((errors == 0).mean()),
+                float((errors <= 1).mean()),
+                float(np.mean([score.lse_d for score in scores])),
+                float(np.mean([score.lse_c for score in scores])),
+            )
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _nearer_to_own(lips: np.ndarray, sound: np.ndarray) -> float:
+    gaps = np.linalg.norm(lips[:, None] - sound[None], axis=2)
+    places = np.arange(len(lips))
+    apart = np.abs(places[:, None] - places)
+    wrong = (apart >= WRONG_FRAMES[0]) & (apart <= WRONG_FRAMES[1])
+    own = np.broadcast_to(gaps.diagonal()[:, None], gaps.shape)
+    return float((own < gaps)[wrong].mean())
+
+
+def _found_offset(meter: LearnedLipSync, lips: np.ndarray, sound: np.ndarray, shift: int) -> int:
+    """Offset that is found when the sound comes `shift` frames late (embeddings moved alike)."""
+    if shift > 0:
+        lips, sound = lips[shift:], sound[:-shift]
+    elif shift < 0:
+        lips, sound = lips[:shift], sound[-shift:]
+    settings = meter.settings
+    search = search_of(len(lips), settings.search_frames, settings.shared_windows)
+    return score_distances(distances_by_shift(lips, sound, search)).offset
+
+
+SIDE = 224  # pixels of the crops
+ROOM = 0.4  # by which the face box is padded, as in SyncNet's own pipeline
+SEARCH_FRAMES = 15
+SHORTEST = 2 * SEARCH_FRAMES  # windows; below it most shifts compare with zeros
+EMBEDDING = 1024
+BATCH = 8  # windows; one needs about 60 MB
+
+
+def _block(kind: Any, norm: Any, *sizes: Any, **options: int | tuple[int, ...]) -> list[nn.Module]:
+    return [kind(*sizes, **options), norm(sizes[1]), nn.ReLU()]
+
+
+class SyncNet(nn.Module):
+    """SyncNet as released: lips (N, 3, 5, 224, 224) and cepstra (N, 1, 13, 20) to (N, 1024)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.netcnnaud = nn.Sequential(
+            *_block(nn.Conv2d, nn.BatchNorm2d, 1, 64, 3, padding=1),
+            nn.MaxPool2d(1, 1),
+            *_block(nn.Conv2d, nn.BatchNorm2d, 64, 192, 3, padding=1),
+            nn.MaxPool2d(3, (1, 2)),
+            *_block(nn.Conv2d, nn.BatchNorm2d, 192, 384, 3, padding=1),
+            *_block(nn.Conv2d, nn.BatchNorm2d, 384, 256, 3, padding=1),
+            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 256, 3, padding=1),
+            nn.MaxPool2d(3, 2),
+            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 512, (5, 4)),
+        )
+        self.netfcaud, self.netfclip = (
+            nn.Sequential(*_block(nn.Linear, nn.BatchNorm1d, 512, 512), nn.Linear(512, EMBEDDING))
+            for _ in range(2)
+        )
+        flat: dict[str, tuple[int, ...]] = {"padding": (0, 1, 1)}
+        half: dict[str, tuple[int, ...]] = {"stride": (1, 2, 2)}
+        self.netcnnlip = nn.Sequential(
+            *_block(nn.Conv3d, nn.BatchNorm3d, 3, 96, (5, 7, 7), **half),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_block(nn.Conv3d, nn.BatchNorm3d, 96, 256, (1, 5, 5), **half, **flat),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 512, (1, 6, 6)),
+        )
+
+    def embed_lips(self, windows: Tensor) -> Tensor:
+        """Embeddings (N, 1024) of windows (N, 3, 5, 224, 224), BGR, 0 to 255."""
+        return self.netfclip(self.netcnnlip(windows).flatten(1))
+
+    def embed_sound(self, windows: Tensor) -> Tensor:
+        """Embeddings (N, 1024) of cepstra (N, 1, 13, 20) of 16-bit samples."""
+        return self.netfcaud(self.netcnnaud(windows).flatten(1))
+
+
+def face_squares(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Square face crops (T, 224, 224, 3) uint8 RGB.
+
+    SyncNet's own pipeline cuts a detector's box, padded by 0.4 and smoothed over 13 frames by a
+    median; here the box of the tracked landmarks stands for the detector's, which is the largest
+    difference to published values.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        landmarks: (T, 478, 2 or 3) frame pixels.
+    """
+    import cv2
+    from scipy.ndimage import median_filter
+
+    low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
+    half = median_filter((high - low).max(1) / 2, 13, mode="nearest")
+    centre = median_filter((low + high) / 2, (13, 1), mode="nearest")
+    squares = np.empty((len(frames), SIDE, SIDE, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        # From the box's top to 2 x 0.4 boxes below its foot, 0.4 to each side.
+        left = centre[index, 0] - half[index] * (1 + ROOM)
+        top = centre[index, 1] - half[index]
+        scale = SIDE / (2 * half[index] * (1 + ROOM))
+        matrix = np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
+        squares[index] = cv2.warpAffine(
+            frame, index_convention(matrix), (SIDE, SIDE), borderValue=(110, 110, 110)
+        )
+    return squares
+
+
+@dataclass(frozen=True)
+class ReleasedLipSync:
+    """SyncNet's measure: windows of 5 frames at 25 fps, 15 frames of search, zeros beyond ends."""
+
+    network: SyncNet
+    backbone: str = "syncnet-v2"
+
+    def measure(
+        self, frames: np.ndarray, landmarks: np.ndarray, audio: np.ndarray, fps: Fraction | float
+    ) -> LipSyncScore:
+        """Score a clip; arguments as in `measure.spoken_clip`; too short below 30 windows."""
+        index = frames_at_25(len(frames), fps)
+        rows = sound_rows(audio)
+        windows = np.arange(window_count(len(index), len(rows)))
+        if len(windows) < SHORTEST:
+            return NOT_MEASURED
+        squares = face_squares(frames[index], landmarks[index])[..., ::-1]
+        lips, sound = [], []
+        with torch.inference_mode():
+            for start in range(0, len(windows), BATCH):
+                part = windows[start : start + BATCH]
+                faces = lip_windows(squares, part).transpose(0, 4, 1, 2, 3).astype(np.float32)
+                lips.append(self.network.embed_lips(torch.from_numpy(faces)).numpy())
+                cepstra = np.ascontiguousarray(sound_windows(rows, part)[:, None])
+                sound.append(self.network.embed_sound(torch.from_numpy(cepstra)).numpy())
+        distances = distances_by_shift(
+            np.concatenate(lips), np.concatenate(sound), SEARCH_FRAMES, zeros_beyond=True
+        )
+        return score_distances(distances)
+
+
+def load_released_lip_sync(path: Path | str) -> ReleasedLipSync:
+    """Read `syncnet_v2.model`.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or not laid out like SyncNet.
+    """
+    network = SyncNet()
+    tensors = read_released(Path(path)).tensors
+    # Files written before PyTorch 0.4 lack the counters of batch normalisation.
+    counters = {name: value for name, value in network.state_dict().items() if "tracked" in name}
+    load_weights(network, {**counters, **tensors}, path, advice="it is no syncnet_v2.model")
+    return ReleasedLipSync(network.eval().requires_grad_(False))

@@ -1,0 +1,301 @@
+"""Open and write media files with errors that name the file and the remedy.
+
+Which files count as videos, sounds and pictures, and which names are passed over.
+
+A folder of numbered pictures as a video.
+
+The sound tracks of a file, and which of them can be heard.
+
+Numbers from the processor to where networks are, without waiting for a GPU.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+import numpy as np
+import torch
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from torch import Tensor
+
+from spfem.errors import ArtifactError, InputError
+from spfem.files import writing
+
+if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
+
+
+# FFmpeg takes texts, pictures and lists of other files for media, too.
+NOT_MEDIA = ("tty", "image2", "hls", "dash", "concat", "concatf", "sdp", "rtsp", "imf", "bin")
+NOT_MEDIA_ENDINGS = ("_pipe",)
+SUBTITLES = ("srt", "ass", "webvtt", "subviewer", "microdvd", "lrc", "sami", "mpl2", "jacosub")
+
+
+def in_seconds(ticks: int | None, time_base: Fraction | None) -> Fraction:
+    """Return a time or duration of a stream in seconds; 0 where the file does not say it."""
+    return Fraction(ticks or 0) * (time_base or Fraction(0))
+
+
+def damaged(path: Path, found: object) -> InputError:
+    """Return the error for a file that cannot be read as media."""
+    reason = " ".join(str(found).split())
+    return InputError(
+        f"{path} is not a readable media file, or it is damaged or truncated ({reason}); "
+        "copy it again or convert it to H.264/AAC mp4"
+    )
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading; decoding errors inside the block name the file, too.
+
+    Only local files are opened, whatever the name looks like, and nothing that a file refers to.
+
+    Raises:
+        InputError: if the file is missing, a folder, empty, unreadable, damaged or no media file.
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give a video or audio file")
+        if not path.is_file():
+            raise InputError(f"{path} is no ordinary file; give a video or audio file")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes); copy it again")
+        # "file:" so that a colon in the name starts no protocol.
+        # av.error types derive from OSError and ValueError as well as from FFmpegError
+        with av.open(
+            f"file:{path}",
+            metadata_errors="replace",
+            options={"protocol_whitelist": "file"},
+        ) as container:
+            _refuse_other_kinds(path, container.format.name)
+            yield container
+    except PermissionError:
+        if os.access(path, os.R_OK):  # it names other files, which are not opened
+            raise _other_kind(path) from None
+        raise InputError(f"{path} cannot be read (permission denied)") from None
+    except av.FFmpegError as error:
+        raise damaged(path, error.strerror) from None
+    except UnicodeError:
+        raise InputError(f"{path!r} has a name that is no text; rename it") from None
+
+
+def _refuse_other_kinds(path: Path, kind: str) -> None:
+    names = kind.split(",")
+    if any(name in (*NOT_MEDIA, *SUBTITLES) or name.endswith(NOT_MEDIA_ENDINGS) for name in names):
+        raise _other_kind(path)
+
+
+def _other_kind(path: Path) -> InputError:
+    return InputError(
+        f"{path} is a picture, a text or a list, and no video or audio file; give a recording, "
+        "such as an mp4 file"
+    )
+
+
+@contextmanager
+def write_media(path: Path, comment: str | None = None) -> Iterator[OutputContainer]:
+    """Open an mp4 (or m4a) file for writing; it appears under `path` only when whole.
+
+    Raises:
+        ArtifactError: if the file cannot be written, for example on a full disk.
+    """
+    try:
+        # A Python file, because FFmpeg's own buffered output can lose a late write error.
+        with writing(path) as aside, aside.open("wb") as file:
+            with av.open(file, "w", format="mp4") as container:
+                if comment is not None:
+                    container.metadata["comment"] = comment
+                yield container
+            file.flush()
+    except av.FFmpegError as error:
+        raise ArtifactError(f"{path} cannot be encoded ({error.strerror})") from None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "the disk is full; free some space" if full else "choose another place"
+        raise ArtifactError(f"{path} cannot be written ({error.strerror}); {remedy}") from None
+
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".flv", ".wmv", ".mts",
+    ".m2ts", ".ts", ".3gp", ".ogv",
+)  # fmt: skip
+AUDIO_SUFFIXES = (".m4a", ".wav", ".aac", ".mp3", ".flac", ".ogg", ".opus", ".wma")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
+IGNORED_SUFFIXES = (".part", ".crdownload", ".tmp")
+
+
+def suffix_of(name: str) -> str:
+    """Suffix of a path in small letters, with the dot.
+
+    Example:
+        >>> suffix_of("Holiday/IMG_0001.MP4")
+        '.mp4'
+    """
+    return os.path.splitext(name)[1].lower()
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: hidden, unfinished, or a system's own.
+
+    Example:
+        >>> [is_ignored(name) for name in ("._take1.mp4", "__MACOSX", "take1.mp4")]
+        [True, True, False]
+    """
+    lower = name.lower()
+    return name.startswith(".") or lower in IGNORED_NAMES or suffix_of(name) in IGNORED_SUFFIXES
+
+
+PICTURES_FPS = 30  # pictures carry no rate; those of the papers are frames of MEAD
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """The numbered pictures of a folder in the order of their numbers.
+
+    Raises:
+        InputError: if there is none.
+    """
+    paths = [
+        path
+        for path in folder.iterdir()
+        if suffix_of(path.name) in PICTURE_SUFFIXES and path.stem.isdecimal()
+    ]
+    if not paths:
+        raise InputError(f"{folder} holds no numbered picture such as 000001.png")
+    return sorted(paths, key=lambda path: int(path.stem))
+
+
+def count_pictures(folder: Path) -> int:
+    """Frames of a folder, missing numbers included.
+
+    Raises:
+        InputError: if there is no picture.
+    """
+    paths = picture_paths(folder)
+    return int(paths[-1].stem) - int(paths[0].stem) + 1
+
+
+def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the pictures of a folder, uint8 (H, W, 3) RGB; a missing number repeats the last one.
+
+    Raises:
+        InputError: if there is no picture, one cannot be read, or sizes differ.
+    """
+    number, frame = None, None
+    for path in picture_paths(folder):
+        while frame is not None and number is not None and number + 1 < int(path.stem):
+            yield frame
+            number += 1
+        image = _decode(path)
+        if image is None:
+            raise InputError(f"{path} is not a readable picture; copy it again")
+        if frame is not None and image.shape != frame.shape:
+            raise InputError(f"{path} has another size than the pictures before it")
+        number, frame = int(path.stem), image[..., ::-1].copy()
+        yield frame
+
+
+def _decode(path: Path) -> np.ndarray | None:
+    import cv2
+
+    try:
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # empty, or larger than anything sensible
+        return None
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """One sound track of a file.
+
+    Attributes:
+        index: of its stream.
+        codec: FFmpeg's name, empty if it knows none.
+        rate: samples a second; 0 if it cannot be decoded.
+        channels: 0 if it cannot be decoded.
+        seconds: length, where header or packets tell.
+        language: as the file says it, or empty.
+    """
+
+    index: int
+    codec: str
+    rate: int
+    channels: int
+    seconds: float | None
+    language: str = ""
+
+    @property
+    def decodable(self) -> bool:
+        """Whether there is a decoder, and the track has samples."""
+        return self.rate > 0 and self.channels > 0
+
+    @property
+    def title(self) -> str:
+        """Words for messages."""
+        kind = self.codec or "unknown codec"
+        return f"{kind}, {self.language}" if self.language else kind
+
+
+def sound_tracks(container: InputContainer) -> list[SoundTrack]:
+    """The sound tracks of an open file."""
+    return [_sound_track(stream) for stream in container.streams.audio]
+
+
+def audio_stream(container: InputContainer, track: SoundTrack) -> AudioStream:
+    """The stream of a sound track in an open file."""
+    return next(one for one in container.streams.audio if one.index == track.index)
+
+
+def _sound_track(stream: AudioStream) -> SoundTrack:
+    context = cast("AudioCodecContext | None", stream.codec_context)
+    language = stream.metadata.get("language", "")
+    language = "" if language == "und" else language
+    seconds = float(in_seconds(stream.duration, stream.time_base)) or None
+    if context is None:
+        return SoundTrack(stream.index, "", 0, 0, seconds, language)
+    return SoundTrack(
+        stream.index, context.name, context.rate or 0, context.channels or 0, seconds, language
+    )
+
+
+def with_length(track: SoundTrack, lengths: dict[int, float]) -> SoundTrack:
+    """The track with its length from those of the streams by index, where the header lacked it."""
+    if track.seconds is not None:
+        return track
+    return SoundTrack(
+        track.index, track.codec, track.rate, track.channels, lengths.get(track.index),
+        track.language,
+    )  # fmt: skip
+
+
+def upload(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
+    """`values` (any shape) as a tensor on `device`.
+
+    An ordinary copy to a GPU first waits until all work that was given to it is done; from pinned
+    memory the copy takes its place in the queue.
+    """
+    tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+    if torch.device(device).type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+@cache
+def constant(values: tuple[tuple[int, ...], ...] | tuple[int, ...], device: torch.device) -> Tensor:
+    """Whole numbers as an int64 tensor (N,) or (N, 2), made once a device; never to be changed."""
+    with torch.inference_mode(False):  # what is first asked for there shall serve learning, too
+        return torch.tensor(values, device=device)

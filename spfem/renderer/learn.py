@@ -1,0 +1,533 @@
+"""SCMCL in the renderer: retrieved frames of another emotion as targets.
+
+What supervises a renderer beside its own losses: frozen metrics on emotion-changed pictures.
+
+Train a renderer: over many actors, then again on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from spfem.errors import InputError, SettingsError, ShapeError
+from spfem.precision import autocast
+from spfem.renderer.data import (
+    RendererClip,
+    Sequences,
+    cover_outside,
+    crop_around,
+    draw_sequences,
+    jitter_conditions,
+    to_network,
+)
+from spfem.renderer.losses import PairLoss, feature_loss, pixel_loss, renderer_losses
+from spfem.renderer.networks import TrainedRenderer, copy_renderer, new_renderer
+from spfem.renderer.render import generate_chunk
+from spfem.settings import RendererSettings
+from spfem.training import CURVE_ROWS, Progress, falling_rate, step_random, torch_generator, train
+
+PAIRS_A_STEP = 4
+
+DistanceLoss = Callable[[Tensor, Tensor], Tensor]
+"""Scalar loss of pictures (B, T, 3, S, S) in [-1, 1] of the pairs with the numbers (B,)."""
+
+
+@dataclass(frozen=True)
+class RetrievedPairs:
+    """N short runs of T real frames of an actor that sound like a source of another emotion.
+
+    Attributes:
+        conditions: (N, W - 1 + T, S, S, C) uint8, of the retrieved frames and those before them,
+            with the expression that the manipulator makes of the source.
+        faces: (N, T, S, S, 3) uint8 RGB, the retrieved frames.
+        mouth_centres: (N, T, 2) pixels of the retrieved frames.
+        references: (N, T, S, S, 3) uint8 RGB, frames from which the retrieved ones sound
+            `distance` apart: of the source, or of the neutral window between two emotions.
+        distance: (N,) float32 audio distance d.
+        first_distance: (N,) float32 audio distance d' of the source from the neutral window in
+            between; 0 where there is none.
+        source_label: (N,) int64 emotion of the source.
+        target_label: (N,) int64 emotion of the retrieved frames.
+    """
+
+    conditions: np.ndarray
+    faces: np.ndarray
+    mouth_centres: np.ndarray
+    references: np.ndarray
+    distance: np.ndarray
+    first_distance: np.ndarray
+    source_label: np.ndarray
+    target_label: np.ndarray
+
+    def __len__(self) -> int:
+        """Pairs."""
+        return len(self.distance)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(N,) float32 1 / (1 + (d + d') / 2): 1 for equal sound. Source: SCMCL."""
+        return (1 / (1 + (self.distance + self.first_distance) / 2)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class PairSupervision:
+    """Retrieved pairs with the weights of their losses.
+
+    Attributes:
+        pairs: of the actor; none of them is fine, the terms then vanish.
+        paired_weight: of the reconstruction of retrieved frames (lambda_paired).
+        consistency_weight: of the distance consistency (lambda_sim).
+        consistency: the frozen metric's loss.
+    """
+
+    pairs: RetrievedPairs
+    paired_weight: float
+    consistency_weight: float
+    consistency: DistanceLoss
+
+    def draw(self, random: np.random.Generator) -> np.ndarray:
+        """Numbers (B,) of different pairs for one step, at most `PAIRS_A_STEP`."""
+        count = min(PAIRS_A_STEP, len(self.pairs))
+        return np.sort(random.choice(len(self.pairs), count, replace=False))
+
+
+def pair_terms(
+    renderer: TrainedRenderer,
+    supervision: PairSupervision,
+    rows: np.ndarray,
+    device: torch.device | str,
+    perceptual: PairLoss | None = None,
+) -> dict[str, Tensor]:
+    """Weighted terms `paired` and `consistency` of the pairs `rows`; empty without pairs.
+
+    The renderer makes the retrieved frames from conditions with a generated expression. `paired`
+    compares them with the real ones, each pair weighted by `RetrievedPairs.weights`;
+    `consistency` holds them as far from their reference as their sounds are apart. For the
+    latter the generated face lies on the background of the retrieved frame, because the metric
+    was learned on whole pictures.
+
+    Args:
+        renderer: that is trained; its discriminators lend their features and are not changed.
+        supervision: pairs, weights and metric.
+        rows: (B,) numbers of pairs.
+        device: of the networks.
+        perceptual: loss of generated and real pictures, where the user's own VGG19 is given.
+
+    Raises:
+        ShapeError: if the pairs do not fit the renderer.
+
+    Source: SCMCL, which renders one frame of three and compares by LPIPS. Departs from it in
+    comparing by `perceptual`, or without one by the renderer's own pixel and feature-matching
+    losses; in having no adversarial loss here; in T frames with recurrence, where the released
+    code never shows the renderer a picture of its own; and in both terms acting on every pair,
+    where a wrong test leaves the released ones without effect next to neutral.
+    """
+    pairs, settings = supervision.pairs, renderer.settings
+    if len(rows) == 0:
+        return {}
+    lead = settings.window_frames - 1
+    wanted = (
+        pairs.faces.shape[1] + lead,
+        settings.image_size,
+        settings.image_size,
+        settings.condition_channels,
+    )
+    if pairs.conditions.shape[1:] != wanted:
+        raise ShapeError(
+            f"conditions of retrieved pairs have shape {pairs.conditions.shape}; this renderer "
+            f"needs (N, {', '.join(map(str, wanted))})"
+        )
+    conditions = to_network(pairs.conditions[rows], device)
+    pictures, _ = generate_chunk(renderer.generator, conditions, None)
+    newest = conditions[:, lead:]
+    faces = to_network(pairs.faces[rows], device) * 2 - 1
+    terms = {}
+    if supervision.paired_weight:
+        terms["paired"] = supervision.paired_weight * _reconstruction(
+            renderer,
+            newest,
+            pictures,
+            cover_outside(faces, newest[:, :, -1:]),
+            torch.from_numpy(pairs.mouth_centres[rows]),
+            torch.from_numpy(pairs.weights[rows]).to(device),
+            perceptual,
+        )
+    if supervision.consistency_weight:
+        inside = newest[:, :, -1:]
+        placed = pictures.float() * inside + faces * (1 - inside)
+        # A metric computes in the precision that it was learned in.
+        with torch.autocast(torch.device(device).type, enabled=False):
+            value = supervision.consistency(placed, torch.from_numpy(rows).to(device))
+        terms["consistency"] = supervision.consistency_weight * value
+    return terms
+
+
+def _reconstruction(
+    renderer: TrainedRenderer,
+    conditions: Tensor,
+    generated: Tensor,
+    real: Tensor,
+    centres: Tensor,
+    weights: Tensor,
+    perceptual: PairLoss | None,
+) -> Tensor:
+    """Weighted loss of pictures (B, T, 3, S, S) against real ones; weights (B,)."""
+    if perceptual is not None:
+        values = [perceptual(own, other) for own, other in zip(generated, real, strict=True)]
+        return (weights * torch.stack(values)).mean()
+    settings, frames = renderer.settings, generated.shape[1]
+    weight = weights.repeat_interleave(frames)[:, None, None, None]
+    everything = torch.cat([conditions, generated, real], dim=2).flatten(0, 1)
+    mouths = crop_around(everything, centres.flatten(0, 1), settings.mouth_size)
+    total = generated.new_zeros(())
+    for network, images in (
+        (renderer.image_discriminator, everything),
+        (renderer.mouth_discriminator, mouths),
+    ):
+        seen, own, other = images.split([settings.condition_channels, 3, 3], dim=1)
+        # A weighted difference of two sides is the difference of the weighted sides.
+        if settings.feature_weight:
+            with torch.no_grad():
+                wanted = [[weight * layer for layer in scale] for scale in network(seen, other)]
+            found = [[weight * layer for layer in scale] for scale in network(seen, own)]
+            total = total + settings.feature_weight * feature_loss(found, wanted)
+        if settings.pixel_weight:
+            pixels = pixel_loss(weight * own, weight * other, seen[:, -1:])
+            total = total + settings.pixel_weight * pixels
+    return total
+
+
+FaceLoss = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""Scalar loss of generated and source windows (B, T, 3, S, S) in [-1, 1], black outside the mask.
+
+The metric behind it is frozen, takes the gradient through the generated side and draws its
+places from the generator, so that a resumed training sees the same ones.
+"""
+
+
+@dataclass(frozen=True)
+class FaceTerm:
+    """A metric that compares emotion-changed pictures with the source frames of their moments.
+
+    Attributes:
+        name: its column of the curve.
+        weight: of the loss.
+        frames: T, consecutive frames that are compared.
+        loss: of the metric.
+    """
+
+    name: str
+    weight: float
+    frames: int
+    loss: FaceLoss
+
+
+@dataclass(frozen=True)
+class RendererSupervision:
+    """Everything that supervises one renderer.
+
+    Attributes:
+        faces: metrics on emotion-changed pictures (ASCCL, STCCL).
+        pairs: retrieved pairs and their metric (SCMCL), or None.
+        every: steps between uses.
+    """
+
+    faces: tuple[FaceTerm, ...] = ()
+    pairs: PairSupervision | None = None
+    every: int = 1
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of the widest window that a metric compares; 0 without such metrics."""
+        return max((term.frames for term in self.faces), default=0)
+
+    def check(self, settings: RendererSettings) -> None:
+        """Refuse what a training with `settings` cannot offer.
+
+        Raises:
+            SettingsError: if `every` is no number of steps, a name stands twice, or sequences are
+                shorter than a metric's window.
+        """
+        names = [term.name for term in self.faces]
+        if self.every < 1 or len(set(names)) < len(names):
+            raise SettingsError(
+                f"renderer supervision needs renderer_every of 1 or more and terms of different "
+                f"names, found {self.every} and {names}"
+            )
+        if self.window_frames > min(settings.sequence_frames):
+            raise SettingsError(
+                f"sequences of {min(settings.sequence_frames)} frames are shorter than the "
+                f"{self.window_frames} frames that a metric compares; enlarge sequence_frames of "
+                "the renderer or shorten the metric's window"
+            )
+
+
+def supervising_terms(
+    renderer: TrainedRenderer,
+    supervision: RendererSupervision,
+    sequence: Sequences,
+    position: int,
+    *,
+    random: np.random.Generator,
+    device: torch.device | str,
+    perceptual: PairLoss | None = None,
+) -> dict[str, Tensor]:
+    """Weighted terms of one supervised step, by name; only the generator should take a gradient.
+
+    Args:
+        renderer: that is trained.
+        supervision: what to add.
+        sequence: frames of this step's clips.
+        position: of the step's first frame in the sequence. Windows start there, or earlier where
+            the sequence would end too soon.
+        random: the random numbers of the step.
+        device: of the networks.
+        perceptual: reconstructs retrieved frames, where the user's own VGG19 is given.
+
+    Raises:
+        InputError: if metrics compare faces and a clip has no edited conditions.
+    """
+    terms: dict[str, Tensor] = {}
+    if supervision.faces:
+        changed, source = emotion_changed(
+            renderer, sequence, position, supervision.window_frames, device
+        )
+        # A metric computes in the precision that it was learned in.
+        with torch.autocast(torch.device(device).type, enabled=False):
+            for term in supervision.faces:
+                places = torch_generator(random)
+                value = term.loss(changed[:, -term.frames :], source[:, -term.frames :], places)
+                terms[term.name] = term.weight * value
+    if supervision.pairs is not None:
+        rows = supervision.pairs.draw(random)
+        terms |= pair_terms(renderer, supervision.pairs, rows, device, perceptual)
+    return terms
+
+
+def emotion_changed(
+    renderer: TrainedRenderer,
+    sequence: Sequences,
+    position: int,
+    frames: int,
+    device: torch.device | str,
+) -> tuple[Tensor, Tensor]:
+    """Pictures of another emotion and the source frames of the same moments.
+
+    The pictures are made as at the start of a clip, without own pictures before them.
+
+    Returns:
+        Both (B, T, 3, S, S) float32 in [-1, 1], black outside their masks; the first with the
+        gradient of the generator, the second without any.
+
+    Raises:
+        InputError: if the clips have no `edited_conditions`.
+    """
+    if sequence.edited_conditions is None:
+        raise InputError(
+            "supervision by a metric needs edited_conditions in every renderer clip; render them "
+            "with the manipulator's output or train without supervision"
+        )
+    lead = renderer.settings.window_frames - 1
+    first = max(0, min(position, sequence.faces.shape[1] - frames))
+    seen = slice(first, first + frames + lead)
+    edited = to_network(sequence.edited_conditions[:, seen], device)
+    changed, _ = generate_chunk(renderer.generator, edited, None)
+    masks = to_network(sequence.conditions[:, seen, ..., -1:], device)[:, lead:]
+    faces = to_network(sequence.faces[:, first : first + frames], device) * 2 - 1
+    return changed.float(), cover_outside(faces, masks)
+
+
+BETAS = (0.5, 0.999)  # of Adam
+
+
+def renderer_optimisers(renderer: TrainedRenderer, learning_rate: float) -> dict[str, Adam]:
+    """One optimiser for the generator, and one for all discriminators."""
+    generator, *others = renderer.networks().values()
+    sides = {"generator": generator, "discriminators": nn.ModuleList(others)}
+    return {
+        name: Adam(side.parameters(), lr=learning_rate, betas=BETAS, fused=True)
+        for name, side in sides.items()
+    }
+
+
+def update_renderer(
+    optimisers: Mapping[str, Adam], ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
+) -> None:
+    """One step of the generator on the sum of `ours`, of the discriminators on `theirs`."""
+    own, other = (optimiser.param_groups[0]["params"] for optimiser in optimisers.values())
+    for optimiser in optimisers.values():
+        optimiser.zero_grad(set_to_none=True)
+    # Both sides share the discriminators' graph, so gradients come before any step.
+    torch.stack(list(ours.values())).sum().backward(inputs=own, retain_graph=bool(theirs))
+    if theirs:
+        torch.stack(list(theirs.values())).sum().backward(inputs=other)
+    for optimiser in optimisers.values():
+        optimiser.step()
+
+
+def train_renderer(
+    clips: Sequence[RendererClip],
+    settings: RendererSettings,
+    *,
+    seed: int,
+    steps: int,
+    device: torch.device | str = "cpu",
+    initial: TrainedRenderer | None = None,
+    supervision: RendererSupervision | None = None,
+    perceptual: PairLoss | None = None,
+    progress: Progress = iter,
+    folder: Path | None = None,
+) -> TrainedRenderer:
+    """Train for `steps` steps and return the networks with their curve.
+
+    A step takes the next `chunk_frames` frames of `batch_size` clips; the last two own pictures
+    are carried without gradient to the next chunk of the same sequence, and are absent at its
+    start. One optimiser is for the generator, one for both discriminators.
+
+    Args:
+        clips: to learn from; any sequence, also one that loads clips when asked.
+        settings: networks, weights, rates.
+        seed: of weights and draws; one seed gives one result on one machine.
+        steps: number of steps in all, also when resumed.
+        device: to train on.
+        initial: renderer to start from (adaptation, at `adapt_learning_rate`), left unchanged;
+            optimisers start anew.
+        supervision: metrics that add terms to the generator's loss every few steps, each with a
+            column of the curve, whose rows then cover as many steps. Those that compare
+            emotion-changed pictures need `edited_conditions` in every clip.
+        perceptual: loss of generated and real pictures, such as `PerceptualLoss`.
+        progress: wraps the steps, to show them.
+        folder: of the state from which a killed run continues.
+
+    Raises:
+        InputError: if there are no clips, or no edited conditions for `supervision`.
+        SettingsError: if steps, sequence lengths or `supervision` make no sense.
+        CheckpointError: if `initial` does not fit the settings.
+        TrainingStateError: if the state in the folder is damaged or of another training.
+
+    Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
+    the former two in comparing emotion-changed output with the source, as the papers describe.
+    """
+    if steps < 1 or min(settings.sequence_frames) < settings.chunk_frames:
+        raise SettingsError(
+            f"cannot train {steps} steps with sequences of {settings.sequence_frames} frames and "
+            f"chunks of {settings.chunk_frames}; use at least one step and one chunk a sequence"
+        )
+    if supervision is not None:
+        supervision.check(settings)
+    renderer = copy_renderer(initial, settings) if initial else new_renderer(settings, seed)
+    rate = settings.adapt_learning_rate if initial else settings.learning_rate
+    for network in renderer.networks().values():
+        network.to(device)
+    optimisers = renderer_optimisers(renderer, rate)
+    last = nn.Module()  # what a step hands on to the next: the last own pictures of the sequence
+    shape = (settings.batch_size, settings.window_frames - 1, 3, *2 * [settings.image_size])
+    last.register_buffer("pictures", torch.zeros(shape, device=device))
+    places = _places(steps, settings)
+    drawn: dict[int, Sequences] = {}  # the sequence of the present step, by its first step
+
+    def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        first, position = places[index]
+        if first not in drawn:  # a run that goes on amid a sequence draws it as its first step did
+            draws = random if first == index else step_random(seed, first)
+            drawn.clear()
+            drawn[first] = draw_sequences(
+                clips, _frames_at(first, steps, settings), settings, draws
+            )
+        sequence = drawn[first]
+        part = _chunk(sequence, position, settings)
+        with autocast(device, settings.precision):
+            conditions = jitter_conditions(
+                to_network(part.conditions, device), settings.augmentation, torch_generator(random)
+            )
+            generated, following = generate_chunk(
+                renderer.generator, conditions, last.get_buffer("pictures") if position else None
+            )
+            last.get_buffer("pictures").copy_(following)
+            newest = conditions[:, settings.window_frames - 1 :].flatten(0, 1)
+            real = cover_outside(
+                to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
+            )
+            centres = torch.from_numpy(part.mouth_centres).flatten(0, 1)
+            eyes = None if part.eye_centres is None else torch.from_numpy(part.eye_centres)
+            ours, theirs = renderer_losses(
+                renderer,
+                newest,
+                generated.flatten(0, 1),
+                real,
+                centres,
+                perceptual,
+                eye_centres=None if eyes is None else eyes.flatten(0, 1),
+            )
+            if supervision is not None and index % supervision.every == 0:
+                ours |= supervising_terms(
+                    renderer,
+                    supervision,
+                    sequence,
+                    position,
+                    random=random,
+                    device=device,
+                    perceptual=perceptual,
+                )
+        update_renderer(optimisers, ours, theirs)
+        return {**ours, **theirs}
+
+    rows = train(
+        {**renderer.networks(), "last pictures": last},
+        optimisers,
+        step,
+        name="the renderer",
+        steps=steps,
+        seed=seed,
+        settings=asdict(settings),
+        rate=falling_rate(steps, settings.decay_fraction),
+        row_steps=_steps_a_row(steps, supervision),
+        folder=folder,
+        progress=progress,
+    )
+    renderer.curve.extend(rows)
+    return renderer
+
+
+def _places(steps: int, settings: RendererSettings) -> list[tuple[int, int]]:
+    """Of each step: the first step of its sequence, and its first frame in that sequence."""
+    places = [(0, 0)]
+    while len(places) < steps:
+        first, position = places[-1]
+        position += settings.chunk_frames
+        if position + settings.chunk_frames > _frames_at(first, steps, settings):
+            first, position = len(places), 0
+        places.append((first, position))
+    return places
+
+
+def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Sequences:
+    end = position + settings.chunk_frames
+    seen = slice(position, end + settings.window_frames - 1)
+    edited = sequence.edited_conditions
+    return Sequences(
+        sequence.conditions[:, seen],
+        sequence.faces[:, position:end],
+        sequence.mouth_centres[:, position:end],
+        None if edited is None else edited[:, seen],
+        None if sequence.eye_centres is None else sequence.eye_centres[:, position:end],
+    )
+
+
+def _steps_a_row(steps: int, supervision: RendererSupervision | None) -> int:
+    """Steps that a row of the curve covers; each row holds a supervised step."""
+    least = max(1, steps // CURVE_ROWS)
+    every = 1 if supervision is None else supervision.every
+    return min(steps, -(-least // every) * every)
+
+
+def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
+    quarter = min(4 * step // steps, len(settings.sequence_frames) - 1)
+    return settings.sequence_frames[quarter]

@@ -1,0 +1,204 @@
+"""Corpus, faces and pairs of a workspace.
+
+The reader of face units of a workspace, learned from films of people of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from spfem.corpus.clips import Clip, Corpus, DamagedClip
+from spfem.corpus.protocol import learning_clips
+from spfem.corpus.survey import list_recordings
+from spfem.files import digest
+from spfem.head.names import FACE_UNIT_NAMES
+from spfem.pairing.pairs import PairIndex, clocks_of_pairs, kinds_of_sound, pair_corpus
+from spfem.reading.films import film_people, reader_cast
+from spfem.reading.learn import learn_reader
+from spfem.run.artifacts import open_stage
+from spfem.run.faces import FaceStore, extract_actor_faces, extract_faces
+from spfem.run.persons import PersonStore, fit_persons, read_persons
+from spfem.run.workspace import Workspace
+from spfem.settings import EMOTIONS, PairingSettings
+from spfem.training import show_progress
+
+
+def make_whole_corpus(workspace: Workspace) -> Corpus:
+    """Every clip of the corpus: built here for `synthetic`, opened from disk otherwise."""
+    if workspace.corpus == "synthetic":
+        from spfem.studio.build import build_synthetic_corpus
+
+        return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
+    return list_recordings(workspace.corpus_root, workspace.stage_folder("corpus"))
+
+
+def make_corpus(workspace: Workspace) -> Corpus:
+    """The clips that can be used, which every stage after the faces works on.
+
+    Clips that the face stage could not use are left out here, once for all later stages, and
+    actors of whom nothing is left. With nothing to leave out, this is `make_whole_corpus`.
+    """
+    corpus, damaged = make_whole_corpus(workspace), make_faces(workspace).damaged
+    if not damaged:
+        return corpus
+    clips = tuple(clip for clip in corpus.clips if clip.key not in damaged)
+    left = {clip.actor for clip in clips}
+    return replace(
+        corpus,
+        clips=clips,
+        roles={actor: role for actor, role in corpus.roles.items() if actor in left},
+        digest=digest([corpus.digest, sorted(damaged)]),
+        damaged=(
+            *corpus.damaged,
+            *(DamagedClip(key, "no face track", reason) for key, reason in damaged.items()),
+        ),
+    )
+
+
+def make_faces(workspace: Workspace) -> FaceStore:
+    """Tracked, fitted and aligned faces of every clip; those that fail are in `damaged`."""
+    corpus = make_whole_corpus(workspace)
+    return extract_faces(corpus, workspace.stage_folder("faces"), workspace.scale.face)
+
+
+def make_actor_faces(workspace: Workspace, actor: str) -> Mapping[str, str]:
+    """The faces of one actor, a part of `make_faces`; gives the clips that failed, and why."""
+    corpus = make_whole_corpus(workspace)
+    folder = workspace.stage_folder("faces")
+    return extract_actor_faces(corpus, folder, workspace.scale.face, actor)
+
+
+def neutral_clips(workspace: Workspace) -> dict[str, list[str]]:
+    """Keys of the clips that show an actor's shape at rest, by actor.
+
+    Of targets only those that may be learned from.
+    """
+    corpus, shaping = make_corpus(workspace), {}
+    for actor, role in corpus.roles.items():
+        clips = learning_clips(corpus, actor) if role == "target" else corpus.select(actor=actor)
+        shaping[actor] = [clip.key for clip in clips if clip.emotion == EMOTIONS[0]]
+    return shaping
+
+
+def make_fitted_persons(workspace: Workspace) -> PersonStore:
+    """The faces fitted with one identity an actor, without what the reader reads."""
+    folder, face = workspace.stage_folder("persons"), workspace.scale.face
+    return fit_persons(make_faces(workspace), folder, face, neutral_clips(workspace))
+
+
+def make_persons(workspace: Workspace) -> PersonStore:
+    """The faces with codes as the reader reads them, one identity an actor, which edits need.
+
+    Identity and resting face come from `neutral_clips`. Another shipped reader makes it anew.
+    """
+    folder, face = workspace.stage_folder("read_persons"), workspace.scale.face
+    fitted = make_fitted_persons(workspace)
+    return read_persons(fitted, folder, face, neutral_clips(workspace))
+
+
+def make_pairs(workspace: Workspace) -> PairIndex:
+    """Aligned pairs of the same sentence in neutral and in another emotion."""
+    corpus = make_corpus(workspace)
+    return pair_corpus(corpus, workspace.stage_folder("pairs"), workspace.scale.pairing)
+
+
+def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to learn from: of the `train` actors, and what targets do not hold back."""
+    targets = sorted(actor for actor, role in corpus.roles.items() if role == "target")
+    learning = [clip for actor in targets for clip in learning_clips(corpus, actor)]
+    return (*corpus.select(role="train"), *learning)
+
+
+def read_visemes(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Number of the mouth shape shown in each frame (T,) by clip key; of recordings, of the sound.
+
+    See `spfem.pairing.pairs`.
+    """
+    if make_corpus(workspace).has_truth:
+        return _read_truths(workspace, "viseme")
+    return kinds_of_sound(*_stand_in_material(workspace))
+
+
+def read_clocks(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Where in its sentence each frame (T,) stands, by clip key; of recordings, as we align them.
+
+    See `spfem.pairing.pairs`.
+    """
+    if make_corpus(workspace).has_truth:
+        return _read_truths(workspace, "frame_of_reference")
+    return clocks_of_pairs(*_stand_in_material(workspace))
+
+
+def face_unit_curves(workspace: Workspace, clip: Clip) -> dict[str, np.ndarray]:
+    """Face units (T,) of a clip by name: those that made it, of recordings those tracked."""
+    if make_corpus(workspace).has_truth:
+        with np.load(clip.truth) as arrays:
+            names = [str(name) for name in arrays["face_unit_names"]]
+            return dict(zip(names, arrays["face_units"].T, strict=True))
+    tracked = make_faces(workspace)[clip.key].expression
+    return dict(zip(FACE_UNIT_NAMES, tracked.T, strict=True))
+
+
+def _stand_in_material(
+    workspace: Workspace,
+) -> tuple[Corpus, PairIndex, dict[str, int], PairingSettings]:
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    frames = {clip.key: len(faces[clip.key].found) for clip in corpus.clips}
+    return corpus, make_pairs(workspace), frames, workspace.scale.pairing
+
+
+def _read_truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
+    """The array `name` of the exact truth of every clip, by clip key."""
+    truths = {}
+    for clip in make_corpus(workspace).clips:
+        with np.load(clip.truth) as arrays:
+            truths[clip.key] = arrays[name]
+    return truths
+
+
+def make_reader(workspace: Workspace, seed: int = 0) -> Path:
+    """Checkpoint of the reader. Stages do not use it before it comes with the package.
+
+    It needs nothing of the corpus: its people are drawn from another seed. A person that was
+    filmed is not filmed again after a kill.
+
+    Args:
+        workspace: of the run.
+        seed: of the learning; that of the films is one of their settings.
+    """
+    scale = workspace.scale
+    face = replace(scale.face, processes=1)
+    filmed = asdict(scale.reader_films)
+    filmed.pop("processes")  # their number does not change the result
+    stage = open_stage(
+        workspace.stage_folder("reader", f"seed{seed}"),
+        "reader",
+        settings={"films": filmed, "face": face, "reader": scale.reader, "seed": seed},
+        inputs={},
+        code=(make_reader, film_people),
+    )
+    path = stage.folder / "reader.safetensors"
+    if not stage.complete:
+        wanted = replace(scale.reader_films, processes=scale.face.processes)
+        people = film_people(workspace.stage_folder("reader", "films"), wanted, face)
+        reader = learn_reader(
+            people,
+            scale.reader,
+            seed=seed,
+            folder=stage.folder,
+            progress=show_progress("reader"),
+        )
+        reader.save(path, {"films": filmed, "seed": seed})
+        stage.finish(people=len(people))
+    return path
+
+
+def reader_lessons(workspace: Workspace) -> tuple[list[str], int]:
+    """Names of the people whom the reader learns from, none of a corpus, and their clips."""
+    films = workspace.scale.reader_films
+    names = [f"P{number:03d}" for number in range(len(reader_cast(films)))]
+    return names, len(names) * (1 + films.mixed_clips)

@@ -1,0 +1,184 @@
+"""Draws people: whole clips of actors, and plain portraits of the head model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import warp as wp
+
+from spfem.head.model import HeadModel, load_head_model
+from spfem.head.raster import start_warp
+from spfem.settings import CorpusSettings
+from spfem.studio.cast import Actor, Appearance, look_of
+from spfem.studio.motion import Motion
+from spfem.studio.person import Person, make_person, rotation_matrices
+from spfem.studio.shading import draw, find_normals, find_visible
+from spfem.studio.skin import HALF, SIDE, paint_face
+
+CHUNK_FRAMES = 32  # frames a launch, which bounds memory
+CHART_DENSITY = 1.6  # texels of the chart per frame pixel
+
+
+class Canvas:
+    """The unchanging arrays by which one person is drawn at one size.
+
+    Args:
+        triangles: (F, 3) int32.
+        material: (F,) int32, a region of the head model or `shading.HAIR`.
+        rest: (V, 4) place on the mean head and signed distance inside the hairline.
+        appearance: colours.
+        size: side of the square frames, pixels.
+        scale: pixels per head unit, which sets the chart's resolution.
+        samples: per pixel side.
+    """
+
+    def __init__(
+        self,
+        triangles: np.ndarray,
+        material: np.ndarray,
+        rest: np.ndarray,
+        appearance: Appearance,
+        size: int,
+        scale: float,
+        samples: int = 2,
+    ):
+        start_warp()
+        self.size, self.samples, self.device = size, samples, "cpu"
+        side = int(np.clip(2 * HALF * scale * CHART_DENSITY, 64, SIDE))
+        chart = cv2.resize(paint_face(appearance), (side, side), interpolation=cv2.INTER_AREA)
+        self.look = look_of(appearance)
+        order = np.argsort(triangles.ravel(), kind="stable")
+        first = np.zeros(len(rest) + 1, np.int32)
+        np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
+
+        def put(values: np.ndarray, kind: type) -> wp.array:
+            return wp.array(values, dtype=kind, device=self.device)
+
+        self.triangles = put(triangles.astype(np.int32), wp.int32)
+        self.material = put(material.astype(np.int32), wp.int32)
+        self.rest = put(rest.astype(np.float32), wp.vec4)
+        self.first = put(first, wp.int32)
+        self.faces = put((order // 3).astype(np.int32), wp.int32)
+        self.chart = put(chart, wp.vec4)
+        self._put = put
+
+    def draw(self, points: np.ndarray) -> np.ndarray:
+        """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
+        frames, vertices = points.shape[:2]
+        side = self.size * self.samples
+        at: wp.array = wp.array(
+            np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device
+        )
+        normals = wp.empty((frames, vertices), dtype=wp.vec3, device=self.device)
+        nearest = wp.full(
+            (frames, side, side), wp.uint64(0xFFFFFFFFFFFFFFFF), dtype=wp.uint64, device=self.device
+        )
+        image = wp.empty((frames, self.size, self.size, 3), dtype=wp.uint8, device=self.device)
+        wp.launch(
+            find_normals,
+            dim=(frames, vertices),
+            inputs=[at, self.triangles, self.first, self.faces, normals],
+            device=self.device,
+        )
+        wp.launch(
+            find_visible,
+            dim=(frames, len(self.triangles)),
+            inputs=[at, self.triangles, self.material, self.rest, self.samples, nearest],
+            device=self.device,
+        )
+        wp.launch(
+            draw,
+            dim=(frames, self.size, self.size),
+            inputs=[
+                nearest,
+                at,
+                normals,
+                self.triangles,
+                self.material,
+                self.rest,
+                self.chart,
+                self.look,
+                self.samples,
+                image,
+            ],
+            device=self.device,
+        )
+        return image.numpy()
+
+
+@lru_cache(maxsize=2)
+def person_of(actor: Actor) -> Person:
+    """The actor's mesh, kept while clips of the same actor follow each other."""
+    return make_person(load_head_model(), actor)
+
+
+@lru_cache(maxsize=2)
+def _canvas_of(actor: Actor, frame_size: int, samples: int) -> Canvas:
+    person = person_of(actor)
+    return Canvas(
+        person.triangles,
+        person.material,
+        person.rest,
+        actor.appearance,
+        frame_size,
+        frame_size / person.units_per_frame,
+        samples,
+    )
+
+
+def render_clip(actor: Actor, motion: Motion, settings: CorpusSettings) -> np.ndarray:
+    """Draw all frames of a clip; the same arguments give the same bytes on one processor type.
+
+    Returns:
+        uint8 (T, size, size, 3) RGB with the settings' `frame_size`.
+    """
+    person = person_of(actor)
+    canvas = _canvas_of(actor, settings.frame_size, settings.supersampling)
+    rotation = rotation_matrices(motion.rotation)
+    scale, translation = person.camera(settings.frame_size, motion.scale, motion.translation)
+    chunks = []
+    for start in range(0, len(scale), CHUNK_FRAMES):
+        part = slice(start, start + CHUNK_FRAMES)
+        points = person.points(
+            motion.face_units[part],
+            rotation[part],
+            scale[part],
+            translation[part],
+            settings.frame_size,
+        )
+        chunks.append(canvas.draw(points))
+    return np.concatenate(chunks)
+
+
+def portrait(
+    head: HeadModel,
+    identity: np.ndarray,
+    expression: np.ndarray,
+    size: int,
+    appearance: Appearance | None = None,
+) -> np.ndarray:
+    """Draw a bald head from the front, the mean head's chin and crown inside the frame.
+
+    Pixels are `portrait_points` of the vertices.
+
+    Args:
+        head: the head model.
+        identity: (I,) coefficients.
+        expression: (E,) face units.
+        size: side of the image, pixels.
+        appearance: colours; the default person if None.
+
+    Returns:
+        uint8 (size, size, 3) RGB.
+    """
+    rest = np.column_stack([head.mean, np.full(len(head.mean), -1.0)])
+    canvas = Canvas(head.triangles, head.region, rest, appearance or Appearance(), size, 0.8 * size)
+    points = portrait_points(head.vertices(identity, expression), size)
+    return canvas.draw(points[None])[0]
+
+
+def portrait_points(vertices: np.ndarray, size: int) -> np.ndarray:
+    """Places (..., V, 3) in pixels at which `portrait` draws vertices (..., V, 3)."""
+    return vertices * (0.8 * size) + np.array([0.5 * size, 0.53 * size, 0.0])

@@ -1,0 +1,327 @@
+"""SCMCL in the renderer: pictures as far apart as the sounds that belong to them.
+
+ASCCL and STCCL in the renderer: metrics of pictures as terms on its emotion-changed output.
+
+SCMCL in the renderer: which retrieved frames it learns, and what it is told about them.
+
+Which loss has which weight, in both networks and every method, as one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.paired import distance_consistency_loss
+from spfem.correlation.retrieval import AudioBank, retrieve_all
+from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.edit.chain import ConditionSource, mouth_centres
+from spfem.errors import ShapeError
+from spfem.face.track import FaceTrack
+from spfem.methods import METHODS, Method
+from spfem.renderer.learn import DistanceLoss, FaceTerm, RetrievedPairs
+from spfem.settings import (
+    EMOTIONS,
+    ManipulatorSettings,
+    RendererSettings,
+    Scale,
+    SupervisionSettings,
+)
+from spfem.supervision.manipulator import manipulator_weights
+
+EMBEDDED_AT_ONCE = 32  # references
+
+
+def hold_distances(
+    metric: CrossModalCoherence, pairs: RetrievedPairs, device: torch.device | str = "cpu"
+) -> DistanceLoss:
+    """The consistency loss of `pairs`: pictures as far from references as the sounds are apart.
+
+    References are embedded once.
+
+    Args:
+        metric: of sound and images, frozen (`supervise`), on `device`.
+        pairs: whose rows the loss is asked for.
+        device: where the pictures will be.
+    """
+    embeddings = []
+    with torch.no_grad():
+        for start in range(0, len(pairs), EMBEDDED_AT_ONCE):
+            part = pairs.references[start : start + EMBEDDED_AT_ONCE]
+            images = images_from_frames(part.reshape(-1, *part.shape[2:]), device)
+            embeddings.append(metric.embed_visual(images.unflatten(0, part.shape[:2])))
+    reference = torch.cat(embeddings) if embeddings else torch.empty(0)
+
+    def on_device(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    distance, first_distance = on_device(pairs.distance), on_device(pairs.first_distance)
+    source, target = on_device(pairs.source_label), on_device(pairs.target_label)
+
+    def loss(pictures: Tensor, rows: Tensor) -> Tensor:
+        return distance_consistency_loss(
+            metric,
+            pictures,
+            None,
+            distance[rows],
+            torch.ones_like(rows, dtype=torch.bool),
+            source[rows],
+            target[rows],
+            intermediate_distance=first_distance[rows],
+            # Each row has one reference: its source, or its neutral window.
+            source_embedding=reference[rows],
+            intermediate_embedding=reference[rows],
+        )
+
+    return loss
+
+
+def spatial_term(metric: SpatialCoherence, weight: float, frames: int) -> FaceTerm:
+    """The spatial metric on each of `frames` consecutive frames.
+
+    Source: ASCCL, A4: the output is the query, the source the key.
+
+    Args:
+        metric: frozen (`supervise`).
+        weight: of the loss, which carries the metric's own scale.
+        frames: compared a clip.
+    """
+
+    def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:
+        compared = metric.compare(generated.flatten(0, 1), source.flatten(0, 1), generator=random)
+        return metric.total(compared)
+
+    return FaceTerm("spatial", weight, frames, loss)
+
+
+def window_term(name: str, metric: TemporalCoherence, weight: float) -> FaceTerm:
+    """A metric on windows; steps at which the source holds its frame do not count.
+
+    Source: STCCL.
+
+    Args:
+        name: of the metric, one of `TEMPORAL_METRICS`.
+        metric: frozen (`supervise`).
+        weight: of the loss, which carries the metric's own scale.
+    """
+
+    def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:
+        held = held_steps(source)
+        return metric.total(metric.compare(generated, source, held=held, generator=random))
+
+    return FaceTerm(name, weight, metric.settings.window_frames, loss)
+
+
+def held_steps(source: Tensor) -> Tensor:
+    """(B, T - 1) bool, whether a frame of (B, T, 3, S, S) equals the one before it."""
+    return (source[:, 1:] == source[:, :-1]).flatten(2).all(dim=2)
+
+
+EditOfPair = Callable[[FaceTrack, FaceTrack], np.ndarray]
+"""Expression (T, E) of the first track with the emotion of the second, by the manipulator."""
+
+
+@dataclass(frozen=True)
+class DrawnPairs:
+    """N source windows of an audio bank, each with one window of another emotion.
+
+    Attributes:
+        source: (N,) number of the source window.
+        target: (N,) number of the retrieved window.
+        by_way_of: (N,) number of the neutral window between two emotions, -1 where none is.
+        distance: (N,) float32 audio distance d of the pair (from the neutral window if there is).
+        first_distance: (N,) float32 audio distance d' of source and neutral window, else 0.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    by_way_of: np.ndarray
+    distance: np.ndarray
+    first_distance: np.ndarray
+
+
+def draw_pairs(bank: AudioBank, count: int, seed: int) -> DrawnPairs:
+    """Draw pairs of different emotions, at most `count` and as many as there are.
+
+    A source window and a target emotion for which anything was retrieved are drawn without
+    replacement, then one of the candidates. Source: SCMCL.
+    """
+    random = np.random.default_rng([seed, count])
+    found: list[np.ndarray] = []
+    labels = np.unique(bank.emotion)
+    retrieved = {int(label): retrieve_all(bank, EMOTIONS[label]) for label in labels}
+    for label, candidates in retrieved.items():
+        windows = np.flatnonzero(candidates.found & (bank.emotion != label))
+        found.append(np.stack([windows, np.full(len(windows), label)], axis=1))
+    offers = np.concatenate(found) if found else np.empty((0, 2), int)
+    drawn = offers[random.choice(len(offers), min(count, len(offers)), replace=False)]
+    rows = []
+    for window, label in drawn:
+        candidates = retrieved[int(label)]
+        column = random.integers((candidates.window[window] >= 0).sum())
+        rows.append(
+            (
+                window,
+                candidates.window[window, column],
+                candidates.by_way_of[window, column],
+                candidates.distance[window, column],
+                candidates.first_distance[window, column],
+            )
+        )
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    whole = [np.array(column, np.int64) for column in columns[:3]]
+    return DrawnPairs(*whole, *(np.array(column, np.float32) for column in columns[3:]))
+
+
+def collect_pairs(
+    bank: AudioBank,
+    drawn: DrawnPairs,
+    tracks: Mapping[str, FaceTrack],
+    edit: EditOfPair,
+    show: Callable[[FaceTrack], ConditionSource],
+    settings: RendererSettings,
+    *,
+    frames: int,
+    jaw_columns: tuple[int, ...],
+) -> RetrievedPairs:
+    """Draw the conditions of pairs and take their faces.
+
+    The last `frames` of each window are taken. Conditions are those of the retrieved frames, with
+    the expression that the manipulator makes of the source at the same place of its window. The
+    jaw stays that of the retrieved frames: their real pictures are the target, and a renderer that
+    is shown another opening than it shall draw learns not to trust the jaw.
+
+    Args:
+        bank: of the actor.
+        drawn: pairs of windows.
+        tracks: of the bank's clips by key.
+        edit: moves the source clip to the emotion of the retrieved clip.
+        show: draws the conditions of a track.
+        settings: of the renderer.
+        frames: T.
+        jaw_columns: of the expression.
+
+    Raises:
+        ShapeError: if a window of the bank is shorter than the frames that are needed.
+
+    Source: SCMCL (jaw kept from the target). Departs from the released code, which gives the last
+    expression to all frames and draws them unaligned in BGR.
+    """
+    lead = settings.window_frames - 1
+    if bank.window_frames < frames + lead:
+        raise ShapeError(
+            f"windows of the audio bank have {bank.window_frames} frames; retrieved pairs need "
+            f"{frames + lead} (frames of the metric and those before them)"
+        )
+    edits: dict[tuple[str, str], np.ndarray] = {}
+    conditions, faces, centres, references = [], [], [], []
+    for source, target, between in zip(drawn.source, drawn.target, drawn.by_way_of, strict=True):
+        own, own_rows = _last_frames(bank, source, frames + lead)
+        other, other_rows = _last_frames(bank, target, frames + lead)
+        if (own, other) not in edits:
+            edits[own, other] = edit(tracks[own], tracks[other])
+        expression = edits[own, other][own_rows].copy()
+        track = tracks[other].take_frames(other_rows)
+        expression[:, list(jaw_columns)] = track.expression[:, list(jaw_columns)]
+        conditions.append(show(track).conditions(expression))
+        faces.append(track.faces[lead:])
+        centres.append(mouth_centres(track)[lead:])
+        seen, seen_rows = _last_frames(bank, source if between < 0 else between, frames)
+        references.append(tracks[seen].faces[seen_rows])
+    side, channels = settings.image_size, settings.condition_channels
+    return RetrievedPairs(
+        _stack(conditions, (frames + lead, side, side, channels), np.uint8),
+        _stack(faces, (frames, side, side, 3), np.uint8),
+        _stack(centres, (frames, 2), np.float32),
+        _stack(references, (frames, side, side, 3), np.uint8),
+        drawn.distance,
+        drawn.first_distance,
+        bank.emotion[drawn.source].astype(np.int64),
+        bank.emotion[drawn.target].astype(np.int64),
+    )
+
+
+def _last_frames(bank: AudioBank, window: int, count: int) -> tuple[str, np.ndarray]:
+    """Key of a window's clip and its last `count` frames."""
+    end = int(bank.first[window]) + bank.window_frames
+    return bank.keys[bank.clip[window]], np.arange(end - count, end)
+
+
+def _stack(parts: list[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:
+    return np.stack(parts).astype(kind) if parts else np.empty((0, *shape), kind)
+
+
+def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> pd.DataFrame:
+    """Weights of a scale, one row a loss; names are those of the learning curves.
+
+    The losses of NED come first, the same in every method; then what supervises. A metric's loss
+    carries the metric's own scale in addition, and a weight of 0 switches a loss off.
+
+    Args:
+        scale: whose settings.
+        methods: to show.
+
+    Returns:
+        Columns `network`, `loss`, and one a method by its title; 0 where a method lacks a loss.
+    """
+    chosen = tuple(methods)
+    of_networks = {
+        "manipulator": {
+            method.title: _manipulator_losses(scale.manipulator)
+            | manipulator_weights(
+                scale.supervision,
+                spatial=method.spatial,
+                temporal=method.temporal,
+                paired=method.paired,
+            )
+            for method in chosen
+        },
+        "renderer": {
+            method.title: _renderer_losses(scale.renderer)
+            | renderer_weights(scale.supervision, method)
+            for method in chosen
+        },
+    }
+    rows = []
+    for network, of_methods in of_networks.items():
+        losses = dict.fromkeys(name for weights in of_methods.values() for name in weights)
+        for loss in losses:
+            shown = {title: weights.get(loss, 0.0) for title, weights in of_methods.items()}
+            rows.append({"network": network, "loss": loss, **shown})
+    return pd.DataFrame(rows)
+
+
+def renderer_weights(settings: SupervisionSettings, method: Method) -> dict[str, float]:
+    """Weight of each loss that supervises a renderer, by name as in the learning curve."""
+    weights = {"spatial": settings.renderer_spatial} if method.spatial else {}
+    weights |= dict.fromkeys(method.temporal, settings.renderer_temporal)
+    if method.paired:
+        weights["paired"] = settings.renderer_paired
+        weights["consistency"] = settings.renderer_consistency
+    return weights
+
+
+def _manipulator_losses(settings: ManipulatorSettings) -> dict[str, float]:
+    return {
+        "adversarial": 1.0,
+        "style": settings.style_weight,
+        "cycle": settings.cycle_weight,
+        "mouth": settings.mouth_weight,
+    }
+
+
+def _renderer_losses(settings: RendererSettings) -> dict[str, float]:
+    return {
+        "adversarial": settings.adversarial_weight,
+        "feature": settings.feature_weight,
+        "perceptual": settings.perceptual_weight,
+        "pixel": settings.pixel_weight,
+    }
