@@ -108,7 +108,7 @@ def _audit(given: dict[str, Any]) -> None:
     notebooks = project_folder() / "notebooks"
     if not (notebooks / "studies").is_dir():
         raise InputError(
-            f"the audit is part of a checkout of spfem, and {notebooks} has no studies; run it there"
+            f"the audit is part of a checkout of spfem, and {notebooks} has none; run it there"
         )
     sys.path.append(str(notebooks))
     _call("studies.audit_order", "audit_folder")(given)
