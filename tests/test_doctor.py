@@ -27,7 +27,7 @@ from spfem.manipulator.networks import FLAME_SPACE
 from spfem.released.kinds import FSGAN_NAME
 from spfem.settings import ManipulatorSettings
 from tests.released.made_up import released_nets
-from tests.released.test_segmenter_file import cheap_state
+from tests.released.test_segment import cheap_state
 
 Usage = namedtuple("Usage", "total used free")
 

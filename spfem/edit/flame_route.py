@@ -22,6 +22,7 @@ from spfem.head.model import load_head_model
 from spfem.manipulator.networks import CHECKPOINT_KIND as MANIPULATOR_KIND
 from spfem.manipulator.networks import FLAME_SPACE, Manipulator, load_manipulator
 from spfem.media.video import stream_frames
+from spfem.released.deca import Deca, load_deca
 from spfem.released.deca_codes import DecaCodes, to_expression
 from spfem.released.deca_conditions import (
     draw_conditions,
@@ -33,7 +34,6 @@ from spfem.released.deca_conditions import (
     transform_points,
     warp_indices,
 )
-from spfem.released.flame_files import Deca, load_deca
 from spfem.released.kinds import ENDING, FSGAN_NAME
 from spfem.released.ned_export import CropPlaces, masks_in_crops, place_crops
 from spfem.released.ned_files import NED_SIZE, cut_boxes

@@ -13,19 +13,19 @@ from spfem.processes import run_command
 
 if TYPE_CHECKING:
     from spfem.face.track import FaceTrack
+    from spfem.released.deca import Deca
     from spfem.released.deca_codes import DecaCodes
-    from spfem.released.flame_files import Deca
     from spfem.released.ned_export import ClipToWrite
 
 
 IMPORT_DESCRIPTION = """\
-Read a folder that NED or SCMCL preprocessed: one file a clip comes out.
+Read a folder that NED or SCMCL preprocessed, whole, and say what is in it.
 
 DIR is the folder of one person (videos, images, masks, ..._aligned, DECA and so on, flat or in
 sub-folders of 50 frames). Each folder must hold the same frames. Pickles are read without running
 anything in them.
 
-Read the clips with spfem.released.ned.load_clip: faces, masks and align are named as in a
+In Python, spfem.released.ned.read_clips(open_ned_folder(DIR)) gives the clips: align is that of a
 FaceTrack, to_renderer_clip gives what a renderer of NED's layout learns from, and expression the
 FLAME vectors of the manipulator. NED keeps no 478 landmarks and no codes of our own head, so
 stages that need these must track the videos again.
@@ -34,7 +34,8 @@ EXPORT_DESCRIPTION = """\
 Write folders that NED and SCMCL take for preprocessed ones.
 
 SOURCE is a video (it is tracked first), a folder of a finished face stage (data/<run>/faces; one
-folder an actor is written, with clips named <emotion>_<number>), or a folder that import-ned made.
+folder an actor is written, with clips named <emotion>_<number>), or a folder of NED itself, for
+another division (--split).
 
 With --deca, codes are written to DECA/ (of a face stage also <actor>_deca_scmcl.pkl) and the
 NMFC and shape images are those of FLAME, which published checkpoints know. Without, there are no
@@ -48,34 +49,33 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of both commands."""
     whole = argparse.ArgumentParser(prog="python -m spfem.released", allow_abbrev=False)
     commands = whole.add_subparsers(dest="command", required=True)
-    parser = commands.add_parser(
-        "import-ned",
-        allow_abbrev=False,
-        help="read folders that NED or SCMCL preprocessed",
-        description=IMPORT_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+
+    def command(name: str, title: str, description: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            allow_abbrev=False,
+            help=title,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    parser = command(
+        "import-ned", "read folders that NED or SCMCL preprocessed", IMPORT_DESCRIPTION
     )
     parser.add_argument("source", type=Path, metavar="DIR", help="folder of one person")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    parser = commands.add_parser(
-        "export-ned",
-        allow_abbrev=False,
-        help="write folders as NED and SCMCL preprocess them",
-        description=EXPORT_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="see above")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    parser.add_argument(
+    add = command(
+        "export-ned", "write folders as NED and SCMCL preprocess them", EXPORT_DESCRIPTION
+    ).add_argument
+    add("source", type=Path, metavar="SOURCE", help="see above")
+    add("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    add(
         "--split",
         action="store_true",
         help="as for NED's training: sub-folders of 50 frames, landmarks with the mouth, no whole "
         "frames (default: as for its test)",
     )
-    parser.add_argument(
-        "--deca", type=Path, metavar="DIR", help="folder with the files of FLAME and DECA"
-    )
-    parser.add_argument(
+    add("--deca", type=Path, metavar="DIR", help="folder with the files of FLAME and DECA")
+    add(
         "--corpus",
         type=Path,
         metavar="DIR",
@@ -86,18 +86,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def import_ned(arguments: argparse.Namespace) -> None:
     """Run `import-ned`."""
-    from spfem.released.ned import open_ned_folder, read_clips, save_clip
-    from spfem.released.ned_export import new_folder
+    from spfem.released.ned import open_ned_folder, read_clips
 
     opened = open_ned_folder(arguments.source)
-    with new_folder(arguments.out) as folder:
-        for clip in read_clips(opened):
-            save_clip(folder / f"{clip.name}.npz", clip)
-            known = "with" if clip.codes is not None else "without"
-            print(f"{clip.name}: {len(clip)} frames, {known} DECA codes")
+    for clip in read_clips(opened):
+        known = "with" if clip.codes is not None else "without"
+        print(f"{clip.name}: {len(clip)} frames, {known} DECA codes")
     if opened.missing:
         print(f"not there: {', '.join(opened.missing)}")
-    print(f"wrote {arguments.out}")
 
 
 def export_ned(arguments: argparse.Namespace) -> None:
@@ -115,11 +111,11 @@ def export_ned(arguments: argparse.Namespace) -> None:
             persons: Iterator[tuple[str, Iterator[ClipToWrite]]] = iter([("", _video(arguments))])
         elif (source / "artifact.json").is_file():
             persons = _persons_of_stage(arguments)
-        elif source.is_dir() and any(source.glob("*.npz")):
-            persons = iter([("", _imported(source))])
+        elif (source / "images").is_dir() or (source / "faces_aligned").is_dir():
+            persons = iter([("", _ned_clips(source))])
         else:
             raise InputError(
-                f"{source} is no video, no folder of a face stage and none of import-ned; give one"
+                f"{source} is no video, no folder of a face stage and none of NED; give one"
             )
         for actor, clips in persons:
             codes: list[tuple[str, str, DecaCodes]] = []
@@ -180,12 +176,11 @@ def _persons_of_stage(
         yield actor, clips_of(actor)
 
 
-def _imported(folder: Path) -> Iterator[ClipToWrite]:
-    from spfem.released.ned import load_clip
+def _ned_clips(folder: Path) -> Iterator[ClipToWrite]:
+    from spfem.released.ned import open_ned_folder, read_clips
     from spfem.released.ned_export import ClipToWrite
 
-    for path in sorted(folder.glob("*.npz")):
-        yield ClipToWrite(load_clip(path))
+    return map(ClipToWrite, read_clips(open_ned_folder(folder)))
 
 
 def _to_write(
@@ -202,7 +197,7 @@ def _to_write(
 def _deca(arguments: argparse.Namespace) -> Deca | None:
     if arguments.deca is None:
         return None
-    from spfem.released.flame_files import load_deca
+    from spfem.released.deca import load_deca
 
     return load_deca(arguments.deca)
 

@@ -1,4 +1,4 @@
-"""DECA's networks: the 68 points they crop by, the crop, encoders and detail decoder, their file.
+"""DECA: the 68 points it crops by, the crop, its networks, and the user's files loaded.
 
 The released code runs face-alignment (SFD + FAN), whose weights are downloaded at run time; this
 package has MediaPipe's tracker, so each of the 68 points (iBUG's numbering: outline 0-16, brows
@@ -10,8 +10,11 @@ pixels the inner points differ by 0.04 eye distances, and the box of the crop by
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +22,22 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from spfem.checkpoints import load_weights, read_released
-from spfem.errors import ShapeError
+from spfem.errors import AssetError, ShapeError
 from spfem.head.model import LANDMARK_COUNT
-from spfem.released.flame import CROP_SIZE
+from spfem.released.deca_images import (
+    FaceArtist,
+    read_face_mask,
+    read_fixed_displacement,
+    read_head_template,
+)
+from spfem.released.flame import (
+    CROP_SIZE,
+    FlameDecoder,
+    FlameModel,
+    LandmarkEmbedding,
+    read_flame_model,
+    read_landmark_embedding,
+)
 
 POINTS = 68
 LEFT_IN_IMAGE_EYE, RIGHT_IN_IMAGE_EYE = slice(36, 42), slice(42, 48)
@@ -86,24 +102,18 @@ def crop_transforms(points: np.ndarray, image_size: tuple[int, int]) -> np.ndarr
 
 
 def warp_bilinear(images: Tensor, maps: Tensor, height: int, width: int) -> Tensor:
-    """Images (T, C, height, width) whose pixel p shows the place map(p); 0 outside; pixel indices.
+    """Images (T, C, height, width) whose pixel p shows the place map(p) of images (T, C, H, W).
 
-    Args:
-        images: (T, C, H, W) real.
-        maps: (T, 3, 3) affine, from indices of the result to indices of `images`.
-        height: of the result.
-        width: of the result.
-
+    `maps` (T, 3, 3) are affine, from indices of the result to indices of `images`; 0 outside.
     Source: as `skimage.transform.warp` with order 1 and a constant border of 0.
     """
-    rows = torch.arange(height, dtype=torch.float64)
-    columns = torch.arange(width, dtype=torch.float64)
-    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    sides = (torch.arange(side, dtype=torch.float64) for side in (height, width))
+    y, x = torch.meshgrid(*sides, indexing="ij")
     indices = torch.stack([x, y, torch.ones_like(x)], -1)  # (height, width, 3)
     places = torch.einsum("tab,hwb->thwa", maps.double().cpu()[:, :2], indices)
     most = torch.tensor([images.shape[-1] - 1, images.shape[-2] - 1], dtype=torch.float64)
     grid = (2 * places / most.clamp(min=1) - 1).to(images)
-    return torch.nn.functional.grid_sample(
+    return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=True
     )
 
@@ -111,14 +121,10 @@ def warp_bilinear(images: Tensor, maps: Tensor, height: int, width: int) -> Tens
 def crop_faces(
     images: np.ndarray, transforms: np.ndarray, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Crops (T, 3, 224, 224) float32 RGB in [0, 1].
+    """Crops (T, 3, 224, 224) float32 RGB in [0, 1] of images (T, H, W, 3) uint8 RGB.
 
-    Args:
-        images: (T, H, W, 3) uint8 RGB.
-        transforms: (T, 3, 3) from `crop_transforms`.
-        device: where to crop.
-
-    Source: spec `face_pipeline.md` 1.4: one sample a pixel.
+    `transforms` (T, 3, 3) are those of `crop_transforms`. Source: spec `face_pipeline.md` 1.4: one
+    sample a pixel.
     """
     pictures = torch.from_numpy(np.ascontiguousarray(images)).to(device).movedim(-1, 1)
     back = torch.from_numpy(np.linalg.inv(transforms))
@@ -130,7 +136,7 @@ COARSE_OUTPUTS, DETAIL_OUTPUTS = 236, 128
 BLOCKS = (3, 4, 6, 3)
 
 
-class Bottleneck(nn.Module):
+class DecaBottleneck(nn.Module):
     """A 1x1, a 3x3 (which carries the stride) and a 1x1 convolution with a shortcut."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
@@ -159,7 +165,7 @@ class Bottleneck(nn.Module):
         return functional.relu(branch + features)
 
 
-class ResNet50(nn.Module):
+class DecaResNet(nn.Module):
     """Features of a 224-pixel RGB image in [0, 1], not normalised otherwise."""
 
     def __init__(self) -> None:
@@ -172,7 +178,7 @@ class ResNet50(nn.Module):
             layers: list[nn.Module] = []
             for block in range(blocks):
                 stride = 2 if block == 0 and level > 0 else 1
-                layers.append(Bottleneck(channels_in, channels, stride))
+                layers.append(DecaBottleneck(channels_in, channels, stride))
                 channels_in = 4 * channels
             self.add_module(f"layer{level + 1}", nn.Sequential(*layers))
 
@@ -196,7 +202,7 @@ class FaceEncoder(nn.Module):
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
-        self.encoder = ResNet50()
+        self.encoder = DecaResNet()
         self.layers = nn.Sequential(
             nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs)
         )
@@ -277,3 +283,97 @@ def read_networks(path: Path) -> DecaNetworks:
     networks.to_empty(device="cpu")
     load_weights(networks, tensors, path, advice="give the released deca_model.tar")
     return networks.eval().requires_grad_(False)
+
+
+FLAME_LICENCE = "FLAME: registration, no commercial use"
+DECA_LICENCE = "Max Planck: registration, no commercial use"
+FLAME_SOURCE = "register at https://flame.is.tue.mpg.de and download FLAME 2020"
+DECA_SOURCE = "register at https://deca.is.tue.mpg.de or follow the DECA repository's README"
+DATA_SOURCE = "take it from the folder `data` of the DECA repository"
+
+
+@dataclass(frozen=True)
+class FlameFile:
+    """A file that only the user can supply.
+
+    Attributes:
+        name: usual file name.
+        source: where to get it.
+        unlocks: what works with it.
+        read: its strict reader.
+        licence: as its authors state it.
+    """
+
+    name: str
+    source: str
+    unlocks: str
+    read: Callable[[Path], Any]
+    licence: str = DECA_LICENCE
+
+
+CODES = "FLAME codes of any video, by itself, as the released NED and SCMCL manipulators take them"
+EYES = "eye images of an edit, with the other files"
+PICTURES = "NMFC and shape images as NED's released renderers take them, with the other files"
+FLAME_FILES = {
+    "networks": FlameFile("deca_model.tar", DECA_SOURCE, CODES, read_networks),
+    "model": FlameFile(
+        "generic_model.pkl", FLAME_SOURCE, PICTURES, read_flame_model, FLAME_LICENCE
+    ),
+    "landmarks": FlameFile("landmark_embedding.npy", DATA_SOURCE, EYES, read_landmark_embedding),
+    "template": FlameFile("head_template.obj", DATA_SOURCE, PICTURES, read_head_template),
+    "displacement": FlameFile(
+        "fixed_displacement_256.npy", DATA_SOURCE, PICTURES, read_fixed_displacement
+    ),
+    "mask": FlameFile("uv_face_eye_mask.png", DATA_SOURCE, PICTURES, read_face_mask),
+}
+
+
+@dataclass(frozen=True)
+class Deca:
+    """Everything of FLAME and DECA, on one device.
+
+    Attributes:
+        networks: encoders and detail decoder.
+        model: FLAME's arrays.
+        decoder: coefficients to vertices.
+        artist: vertices to pictures.
+        landmarks: places of the 68 landmarks.
+    """
+
+    networks: DecaNetworks
+    model: FlameModel
+    decoder: FlameDecoder
+    artist: FaceArtist
+    landmarks: LandmarkEmbedding
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of it is."""
+        return next(self.networks.parameters()).device
+
+
+def load_deca(folder: Path | str, device: torch.device | str = "cpu") -> Deca:
+    """Load all files of a folder, under their usual names, strictly, to a device.
+
+    Raises:
+        AssetError: naming each missing file, where to get it, under which licence, and what for.
+        InputError: if a file is damaged or not what it claims to be.
+        CheckpointError: if the networks are.
+    """
+    paths = {part: Path(folder) / file.name for part, file in FLAME_FILES.items()}
+    missing = [
+        f"{paths[part]} does not exist: {file.source} ({file.licence}); it unlocks {file.unlocks}"
+        for part, file in FLAME_FILES.items()
+        if not paths[part].is_file()
+    ]
+    if missing:
+        raise AssetError("; ".join(missing))
+    read = {part: file.read(paths[part]) for part, file in FLAME_FILES.items()}
+    artist = FaceArtist(read["model"], read["template"], read["displacement"], read["mask"])
+    return Deca(
+        networks=read["networks"].to(device),
+        model=read["model"],
+        decoder=FlameDecoder(read["model"]).to(device),
+        artist=artist.to(device),
+        landmarks=read["landmarks"].to(device),
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from spfem.errors import InputError, ShapeError
 from spfem.files import writing
-from spfem.released.pickles import Similarity, array_of, unpickle_arrays
+from spfem.released.pickles import Recorded, array_of, unpickle_arrays
 
 OFFSETS = {  # of the 236 outputs of the coarse encoder
     "shape": (0, 100),
@@ -85,14 +85,7 @@ class DecaCodes:
 def split_outputs(
     coarse: np.ndarray, detail: np.ndarray, crop: np.ndarray, image_size: tuple[int, int]
 ) -> DecaCodes:
-    """Codes of the encoders' outputs.
-
-    Args:
-        coarse: (T, 236).
-        detail: (T, 128).
-        crop: (T, 3, 3), see `DecaCodes`.
-        image_size: width and height.
-    """
+    """Codes of the encoders' outputs (T, 236) and (T, 128); `image_size` is width and height."""
     parts = {name: coarse[:, start:end] for name, (start, end) in OFFSETS.items()}
     parts["light"] = parts["light"].reshape(-1, 9, 3)
     return DecaCodes(**parts, detail=detail, crop=crop, image_size=np.array(image_size, np.int64))
@@ -107,14 +100,7 @@ def to_expression(codes: DecaCodes) -> np.ndarray:
 
 
 def with_expression(codes: DecaCodes, expression: np.ndarray) -> DecaCodes:
-    """The same head with another expression; all else, other turns of the jaw too, is kept.
-
-    Args:
-        codes: of T frames.
-        expression: (T, 51), see `to_expression`.
-
-    Raises:
-        ShapeError: if the expression has another shape.
+    """The same head with another expression (T, 51); all else, other turns of the jaw too, is kept.
 
     Source: spec `manipulator_and_renderer.md` D1.
     """
@@ -139,13 +125,10 @@ def read_released_codes(files: Iterable[Path]) -> DecaCodes:
     frames = [_read_frame(path) for path in files]
     if not frames:
         raise InputError("no pickles of DECA codes were given; NED keeps them in its folder DECA")
-    return DecaCodes(
-        **{name: np.concatenate([f[name] for f in frames]) for name in [*LENGTHS, "crop"]},
-        image_size=frames[0]["image_size"],
-    )
+    return DecaCodes.join(frames)
 
 
-def _read_frame(path: Path) -> dict[str, np.ndarray]:
+def _read_frame(path: Path) -> DecaCodes:
     if not path.is_file():
         raise InputError(f"{path} does not exist; NED writes one pickle a frame")
     with path.open("rb") as file:
@@ -155,23 +138,19 @@ def _read_frame(path: Path) -> dict[str, np.ndarray]:
         raise InputError(
             f"{path} does not hold {', '.join(names)} and tform; run NED's reconstruct"
         )
-    shapes: dict[str, tuple[int, ...]] = {n: (1, k) for n, k in LENGTHS.items()}
-    shapes["light"] = (1, 9, 3)
     frame: dict[str, np.ndarray] = {
         name: array_of(content[released], released, path).astype(np.float32)
         for name, released in zip(LENGTHS, names, strict=True)
     }
     crop = content["tform"]
-    if isinstance(crop, Similarity):
+    if isinstance(crop, Recorded):
         crop = crop.state.get("params")
     frame["crop"] = array_of(crop, "tform", path).astype(np.float64)[None]
-    shapes["crop"] = (1, 3, 3)
-    for name, wanted in shapes.items():
-        if frame[name].shape != wanted:
-            raise InputError(f"{path}: {name} is {frame[name].shape} instead of {wanted}")
     size = array_of(content.get("original_size", (256, 256)), "original_size", path)
-    frame["image_size"] = size.astype(np.int64)
-    return frame
+    try:
+        return DecaCodes(**frame, image_size=size.astype(np.int64))
+    except ShapeError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 _PROTOCOL = 3  # the newest that names classes by lines, which `_pickle` renames
@@ -201,10 +180,9 @@ def _pickle(value: object) -> bytes:
 
 
 def write_frame_codes(path: Path, codes: DecaCodes, frame: int) -> None:
-    """Write the codes of one frame as NED's reconstruct does.
+    """Write the codes of one frame as NED's reconstruct does: float32 arrays (1, ...) by name.
 
-    A dictionary of float32 arrays (1, ...), `tform` as the object of scikit-image that NED calls,
-    and `original_size`. Our own reader takes only the matrix out of it.
+    `tform` is the object of scikit-image that NED calls; our own reader takes its matrix only.
 
     Source: spec `face_pipeline.md` 1.4.
     """
@@ -223,11 +201,8 @@ def write_frame_codes(path: Path, codes: DecaCodes, frame: int) -> None:
 def write_person_codes(path: Path, clips: Iterable[tuple[str, str, DecaCodes]]) -> None:
     """Write `<actor>_deca_scmcl.pkl` {emotion: {number: array}}, from which SCMCL learns.
 
-    Each array is (T, 53) float32: axis-angle of the jaw (radians), then the expression.
-
-    Args:
-        path: of the file.
-        clips: emotion, number and codes of each clip.
+    Each array is (T, 53) float32: axis-angle of the jaw (radians), then the expression. `clips`
+    are emotion, number and codes.
 
     Source: spec `face_pipeline.md` 1.7, `cross_modal_correlation.md` A5.
     """

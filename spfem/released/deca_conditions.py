@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from spfem.released.deca import (
     LEFT_IN_IMAGE_EYE,
     POINTS,
     RIGHT_IN_IMAGE_EYE,
+    Deca,
     DecaNetworks,
     crop_faces,
     crop_transforms,
@@ -23,15 +24,13 @@ from spfem.released.deca import (
 )
 from spfem.released.deca_codes import DecaCodes, split_outputs, with_expression
 from spfem.released.flame import landmarks_68, project, rotation_matrices, to_crop_pixels
-from spfem.released.flame_files import Deca
 
 
 def pupil_center(grey: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     """Darkness-weighted centroid (2,) float64 x, y of the pixels inside an eye's outline.
 
-    Args:
-        grey: (H, W) float in [0, 1]; pixels that are exactly 0 do not count.
-        polygon: (N, 2) integer pixel indices x, y; its border belongs to the eye.
+    Pixels of `grey` (H, W) in [0, 1] that are exactly 0 do not count; the border of `polygon`
+    (N, 2), integer pixel indices x, y, belongs to the eye.
 
     Raises:
         ShapeError: if the shapes are wrong or the outline holds no pixel above 0.
@@ -54,10 +53,7 @@ def align_masked(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Aligned face (H, W, 3) and mask (H, W), both uint8; the face is 0 outside the mask.
 
-    Args:
-        face: (H, W, 3) uint8.
-        mask: (H, W) uint8 0 or 255.
-        matrix: (2, 3) crop to aligned, for pixel indices (the first pixel's centre is 0).
+    `matrix` (2, 3) goes from crop to aligned pixel indices (the first pixel's centre is 0).
 
     Source: NED align (Lanczos for pictures, nearest for masks, zero border).
     """
@@ -69,12 +65,7 @@ def align_masked(
 
 
 def unalign_masked(face: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The aligned face put back into the crop, uint8 (H, W, 3), 0 outside the crop's own mask.
-
-    Args:
-        face: (H, W, 3) uint8, aligned.
-        mask: (H, W) uint8 of the crop, never aligned.
-        matrix: (2, 3) crop to aligned, for pixel indices.
+    """The aligned face put back into the crop, 0 outside the crop's own mask; see `align_masked`.
 
     Source: NED unalign.
     """
@@ -91,13 +82,7 @@ def warp_indices(image: np.ndarray, matrix: np.ndarray, *, nearest: bool = False
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points (N, 2) under a (2, 3) map; integer points stay integers, rounded.
-
-    Example:
-        >>> double = np.array([[2.0, 0.0, 0.6], [0.0, 2.0, 0.0]])
-        >>> transform_points(np.array([[1, 2]]), double).tolist()
-        [[3, 4]]
-    """
+    """Points (N, 2) under a (2, 3) map; integer points stay integers, rounded."""
     moved = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
     if np.issubdtype(points.dtype, np.integer):
         return np.rint(moved).astype(points.dtype)
@@ -112,11 +97,9 @@ RED = (255, 0, 0)
 
 
 def seen_eyes(images: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Eye landmarks (T, 14, 2) int32, pixel indices, of a clip.
+    """Eye landmarks (T, 14, 2) int32, pixel indices, of images (T, H, W, 3) uint8 RGB.
 
-    Args:
-        images: (T, H, W, 3) uint8 RGB.
-        points: (T, 68, 2), the first pixel's centre at 0.5.
+    `points` are (T, 68, 2), the first pixel's centre at 0.5.
 
     Source: spec `face_pipeline.md` 1.2: integers cut off, pupils as dark centres. Where an eye is
     black or outside of the picture, its pupil is the middle of the outline.
@@ -136,9 +119,7 @@ def seen_eyes(images: np.ndarray, points: np.ndarray) -> np.ndarray:
 def edited_eyes(seen: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Eye landmarks (T, 14, 2) int32 of another expression; pupils move along with their eye.
 
-    Args:
-        seen: (T, 14, 2) of the source, from `seen_eyes`.
-        points: (T, 68, 2) from `face_points` with the new expression, first centre at 0.5.
+    `seen` are those of the source, `points` (T, 68, 2) of `face_points` with the new expression.
 
     Source: spec `manipulator_and_renderer.md` D1.
     """
@@ -153,10 +134,7 @@ def edited_eyes(seen: np.ndarray, points: np.ndarray) -> np.ndarray:
 def draw_eyes(eyes: np.ndarray, height: int, width: int) -> np.ndarray:
     """Eye images (T, height, width, 3) uint8: a red disc at each pupil, wide as the eye is.
 
-    Args:
-        eyes: (T, 14, 2) int32 pixel indices.
-        height: pixels.
-        width: pixels.
+    `eyes` (T, 14, 2) are int32 pixel indices.
 
     Source: spec `manipulator_and_renderer.md` D2.
     """
@@ -185,14 +163,8 @@ CHUNK_FRAMES = 16  # drawn or encoded at once, which bounds the memory
 LEVEL_TOLERANCE = 1e-3  # grey levels that rounding may take from a flat area
 
 
-@dataclass(frozen=True)
-class DrawnFaces:
-    """Condition images of T frames, uint8 RGB.
-
-    Attributes:
-        nmfc: (T, H, W, 3).
-        shape: (T, H, W, 3).
-    """
+class DrawnFaces(NamedTuple):
+    """Condition images (T, H, W, 3) uint8 RGB."""
 
     nmfc: np.ndarray
     shape: np.ndarray
@@ -236,10 +208,7 @@ def draw_conditions(
 ) -> DrawnFaces:
     """NMFC and shape images in the images that the codes come from.
 
-    Args:
-        deca: the user's files, loaded.
-        codes: of T frames.
-        new_expression: (T, 51) in place of that of the codes, see `with_expression`.
+    `new_expression` (T, 51) takes the place of that of the codes, see `with_expression`.
 
     Raises:
         ShapeError: if the expression has another shape.
@@ -257,11 +226,10 @@ def draw_conditions(
         expression, pose = tensors["expression"], tensors["pose"]
         vertices = deca.decoder(tensors["shape"], expression, pose)
         detail = deca.networks.D_detail(pose[:, 3:], expression, tensors["detail"])
-        images = deca.artist(vertices, tensors["camera"], detail)
-        both = torch.cat([images.nmfc, images.shape], 1)
+        both = torch.cat(deca.artist(vertices, tensors["camera"], detail), 1)
         drawn.append(_into_images(both, part, rounding))
-    whole = np.concatenate(drawn)
-    return DrawnFaces(*(np.ascontiguousarray(part) for part in np.split(whole, 2, -1)))
+    nmfc, shape = np.split(np.concatenate(drawn), 2, -1)
+    return DrawnFaces(np.ascontiguousarray(nmfc), np.ascontiguousarray(shape))
 
 
 @torch.inference_mode()
@@ -270,10 +238,7 @@ def face_points(
 ) -> np.ndarray:
     """The 68 points (T, 68, 2) float64 of FLAME's face in the images, first pixel's centre at 0.5.
 
-    Args:
-        deca: the user's files, loaded.
-        codes: of T frames.
-        new_expression: (T, 51) in place of that of the codes.
+    `new_expression` (T, 51) takes the place of that of the codes.
 
     Source: spec `manipulator_and_renderer.md` D1.
     """

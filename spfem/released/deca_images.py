@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -121,10 +122,9 @@ class SkinMap(nn.Module):
 
     def __init__(self, template: HeadTemplate) -> None:
         super().__init__()
-        flat = torch.from_numpy(template.places) * torch.tensor([1.0, -1.0]) + torch.tensor(
-            [0.0, 1.0]
-        )
-        points = torch.nn.functional.pad(flat * MAP_SIZE, (0, 1))[None]
+        flat = torch.from_numpy(template.places) * torch.tensor([1.0, -1.0])
+        flat = flat + torch.tensor([0.0, 1.0])
+        points = nn.functional.pad(flat * MAP_SIZE, (0, 1))[None]
         raster = rasterise(points, torch.from_numpy(template.map_triangles), MAP_SIZE, MAP_SIZE)
         seen = raster.face[0].clamp(min=0).long()
         self.register_buffer("corners", torch.from_numpy(template.triangles).long()[seen])
@@ -141,29 +141,21 @@ class SkinMap(nn.Module):
 
 
 def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Unit normals (B, V, 3), each triangle weighing by its area.
-
-    Args:
-        vertices: (B, V, 3).
-        triangles: (F, 3) integer.
-    """
+    """Unit normals (B, V, 3) of vertices (B, V, 3), each triangle (F, 3) weighing by its area."""
     a, b, c = (vertices[:, triangles[:, corner].long()] for corner in range(3))
     across = torch.linalg.cross(b - a, c - a)
     normals = torch.zeros_like(vertices)
     for corner in range(3):
         normals.index_add_(1, triangles[:, corner].long(), across)
-    return torch.nn.functional.normalize(normals, dim=-1, eps=NORMAL_EPS)
+    return nn.functional.normalize(normals, dim=-1, eps=NORMAL_EPS)
 
 
 def texel_normals(places: Tensor) -> Tensor:
-    """Unit normals (B, 256, 256, 3) of the texels seen as a mesh, 0 on its margin.
+    """Unit normals of texels (B, 256, 256, 3) seen as a mesh, 0 on its margin.
 
     Two triangles a square of four texels a b / c d, cut from b to c and turned so that normals of
     FLAME's skin point outwards: 122 990 triangles, never listed, because neighbours in a grid are
     shifts of it.
-
-    Args:
-        places: (B, 256, 256, 3) of the texels.
 
     Source: spec `face_pipeline.md` 2.6, which does not say which way a square is cut.
     """
@@ -178,7 +170,7 @@ def texel_normals(places: Tensor) -> Tensor:
     normals[:, rows, beside] += first + second
     normals[:, below, columns] += first + second
     normals[:, below, beside] += second
-    return torch.nn.functional.normalize(normals, dim=-1, eps=NORMAL_EPS)
+    return nn.functional.normalize(normals, dim=-1, eps=NORMAL_EPS)
 
 
 ALBEDO = 180 / 255
@@ -187,14 +179,8 @@ LIGHT_INTENSITY = 1.7
 LARGEST_TURN = 0.15  # z of a normal of the projected face, which is negative where it is seen
 
 
-@dataclass(frozen=True)
-class FaceImages:
-    """Pictures of B faces in the crop, real RGB in [0, 1], black around the face.
-
-    Attributes:
-        nmfc: (B, 3, 224, 224) normalised mean face coordinates x, y, z.
-        shape: (B, 3, 224, 224) grey face with wrinkles under five lights.
-    """
+class FaceImages(NamedTuple):
+    """Pictures (B, 3, 224, 224) in [0, 1] of faces in the crop, black around the face."""
 
     nmfc: Tensor
     shape: Tensor
@@ -211,7 +197,7 @@ def shade(normals: Tensor) -> Tensor:
 
     Source: spec `face_pipeline.md` 2.6.
     """
-    lights = torch.nn.functional.normalize(normals.new_tensor(LIGHTS), dim=-1)
+    lights = nn.functional.normalize(normals.new_tensor(LIGHTS), dim=-1)
     falling = (normals @ lights.mT).clamp(0, 1) * LIGHT_INTENSITY
     return (ALBEDO * falling.mean(-1, keepdim=True)).clamp(max=1)
 
@@ -252,19 +238,13 @@ class FaceArtist(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(array)))
 
     def detail_normals(self, vertices: Tensor, normals: Tensor, detail: Tensor) -> Tensor:
-        """Normals (B, 256, 256, 3) of the skin with its wrinkles.
-
-        Args:
-            vertices: (B, V, 3) metres.
-            normals: (B, V, 3) of them.
-            detail: (B, 1, 256, 256) metres, from the detail decoder.
-        """
+        """Normals (B, 256, 256, 3) of the skin (B, V, 3) with its wrinkles `detail`, in metres."""
         mapped = self.skin_map(torch.cat([vertices, normals], -1))
         height = detail[:, 0] * self.mask + self.displacement
         return texel_normals(mapped[..., :3] + height[..., None] * mapped[..., 3:])
 
     def forward(self, vertices: Tensor, camera: Tensor, detail: Tensor) -> FaceImages:
-        """Draw B faces.
+        """Draw normalised mean face coordinates, and the grey face with wrinkles under five lights.
 
         Args:
             vertices: (B, V, 3) float32 metres.
@@ -287,8 +267,6 @@ class FaceArtist(nn.Module):
             padding_mode="zeros",
             align_corners=False,
         ).movedim(1, -1)
-        pictures = (
-            interpolate(raster, self.triangles, self.colours),
-            shade(fine).expand(-1, -1, -1, 3),
-        )
-        return FaceImages(*((picture * seen).movedim(-1, 1) for picture in pictures))
+        nmfc = interpolate(raster, self.triangles, self.colours)
+        shape = shade(fine).expand(-1, -1, -1, 3)
+        return FaceImages((nmfc * seen).movedim(-1, 1), (shape * seen).movedim(-1, 1))

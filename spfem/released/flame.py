@@ -68,7 +68,14 @@ def read_flame_model(path: Path) -> FlameModel:
     with path.open("rb") as file:
         content = unpickle_arrays(file, path)
     arrays = _arrays_of(content, SHAPES, path, "give generic_model.pkl of FLAME 2020")
-    _check_tree(arrays, path)
+    above = tuple(int(joint) for joint in arrays["kintree_table"][0][1:].astype(np.int64))
+    if above != PARENTS[1:]:
+        raise InputError(
+            f"{path}: joints hang below {above} instead of {PARENTS[1:]}; give generic_model.pkl "
+            "of FLAME 2020"
+        )
+    if arrays["f"].min() < 0 or arrays["f"].max() >= VERTICES:
+        raise InputError(f"{path}: triangles name vertices that do not exist; get the file again")
     basis = arrays["shapedirs"].transpose(2, 0, 1)
     expression = basis[IDENTITY : IDENTITY + EXPRESSION_COEFFICIENTS]
     return FlameModel(
@@ -101,17 +108,6 @@ def _arrays_of(
     return arrays
 
 
-def _check_tree(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    above = tuple(int(joint) for joint in arrays["kintree_table"][0][1:].astype(np.int64))
-    if above != PARENTS[1:]:
-        raise InputError(
-            f"{path}: joints hang below {above} instead of {PARENTS[1:]}; give generic_model.pkl "
-            "of FLAME 2020"
-        )
-    if arrays["f"].min() < 0 or arrays["f"].max() >= VERTICES:
-        raise InputError(f"{path}: triangles name vertices that do not exist; get the file again")
-
-
 def _real(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
 
@@ -135,9 +131,6 @@ def rotation_matrices(vectors: Tensor) -> Tensor:
 
 class FlameDecoder(nn.Module):
     """FLAME with the 100 identity and 50 expression coefficients that DECA predicts.
-
-    Args:
-        model: arrays of the user's file.
 
     Source: spec `face_pipeline.md` 2.3. Neck and eyes stay at rest, as in DECA.
     """
@@ -201,9 +194,7 @@ CROP_SIZE = 224  # pixels a side of what the encoders see
 def project(points: Tensor, camera: Tensor) -> Tensor:
     """Places (B, N, 3) in the square: x right, y down, both in [-1, 1]; z away from the camera.
 
-    Args:
-        points: (B, N, 3) metres, y up, z towards the camera.
-        camera: (B, 3) scale and shifts: s, tx, ty.
+    `points` (B, N, 3) are metres, y up, z towards the camera; `camera` (B, 3) is s, tx, ty.
 
     Source: spec `face_pipeline.md` 2.4: x' = s (x + tx), y' = -s (y + ty), z' = -s z.
     """
@@ -270,21 +261,17 @@ def read_landmark_embedding(path: Path) -> LandmarkEmbedding:
         largest = TRIANGLES - 1 if name.endswith("_idx") else 10.0
         if not (np.isfinite(values).all() and np.abs(values).max() <= largest):
             raise InputError(f"{path}: {name} leaves FLAME's triangles; get the file again")
+    kinds = {name: np.int64 if name.endswith("_idx") else np.float32 for name in arrays}
     return LandmarkEmbedding(
-        torch.from_numpy(arrays["static_lmk_faces_idx"].astype(np.int64)),
-        torch.from_numpy(arrays["static_lmk_bary_coords"].astype(np.float32)),
-        torch.from_numpy(arrays["dynamic_lmk_faces_idx"].astype(np.int64)),
-        torch.from_numpy(arrays["dynamic_lmk_bary_coords"].astype(np.float32)),
+        *(torch.from_numpy(arrays[name].astype(kinds[name])) for name in EMBEDDING_SHAPES)
     )
 
 
 def _read_object(path: Path) -> Any:
     with path.open("rb") as file:
         try:
-            version = npy.read_magic(cast(BinaryIO, file))
-            read_header = npy.read_array_header_1_0
-            if version != (1, 0):
-                read_header = npy.read_array_header_2_0
+            first = npy.read_magic(cast(BinaryIO, file)) == (1, 0)
+            read_header = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
             kind = read_header(cast(BinaryIO, file))[2]
         except ValueError as error:
             raise InputError(f"{path} is no .npy file ({error}); get it again") from error
@@ -295,9 +282,9 @@ def _read_object(path: Path) -> Any:
 
 
 def outline_turn(rotation: Tensor) -> Tensor:
-    """Row (B,) int64 of the outline table for head rotations (B, 3, 3).
+    """Row (B,) int64 of the outline table: the turn about the vertical axis in whole degrees.
 
-    The turn about the vertical axis in whole degrees, at most 39 to either side.
+    Rotations (B, 3, 3) of the head; at most 39 degrees to either side.
 
     Source: spec `face_pipeline.md` 2.3; rotation is that of the head times that of the neck.
     """
@@ -320,12 +307,9 @@ def landmarks_68(
     """
     turn = outline_turn(rotation)
     batch = len(vertices)
-    faces = torch.cat(
-        [embedding.outline_faces[turn], embedding.fixed_faces.expand(batch, FIXED)], 1
-    )
-    places = torch.cat(
-        [embedding.outline_places[turn], embedding.fixed_places.expand(batch, FIXED, 3)], 1
-    )
+    fixed = embedding.fixed_faces.expand(batch, -1), embedding.fixed_places.expand(batch, -1, -1)
+    faces = torch.cat([embedding.outline_faces[turn], fixed[0]], 1)
+    places = torch.cat([embedding.outline_places[turn], fixed[1]], 1)
     frame = torch.arange(batch, device=vertices.device)[:, None, None]
     corners = vertices[frame, triangles.long()[faces]]  # (B, 68, 3 corners, 3)
     return (corners * places.to(vertices.dtype)[..., None]).sum(2)

@@ -1,8 +1,7 @@
-"""The released files that can be imported, by kind, and the command that imports them; light."""
+"""The released files that can be imported, by kind; light, for the command line."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from spfem.errors import SettingsError
 
-METRICS = "metrics:open_metric"
+METRICS = "networks:open_metric"
 ENDING = ".safetensors"
 FSGAN_NAME = "lfw_figaro_unet_256_2_0_segmentation_v1.pth"
 
@@ -82,12 +81,9 @@ class OpenedRelease:
 
 
 def open_released(kind: str, path: Path, *, keep_channel_order: bool = False) -> OpenedRelease:
-    """Read a released file into networks of its sizes.
+    """Read a released file, or the folder of a renderer, into networks of its sizes.
 
-    Args:
-        kind: one of `RELEASED_KINDS`.
-        path: released file, or for a renderer also its folder.
-        keep_channel_order: leave the first convolution of ASCCL and STCCL for BGR pictures.
+    `keep_channel_order` leaves the first convolution of ASCCL and STCCL for BGR pictures.
 
     Raises:
         CheckpointError: if the file cannot be read or is of another layout, with the names of the
@@ -116,57 +112,3 @@ def import_released(
     opened = open_released(kind, path, keep_channel_order=keep_channel_order)
     opened.write(out)
     return opened
-
-
-DESCRIPTION = """\
-Turn a released checkpoint into one of this package.
-
-The new file is a safetensors file with settings and provenance inside, for
-`SpatialCoherence.load(path)`, `load_manipulator(path)`, `load_renderer(path)` and the like.
-Only tensors are read: a file that holds code is refused. Sizes come from the shapes in the
-file; missing, surplus and misshapen entries are named; entries that nothing here uses are
-left out and listed. Audio and 3DMM encoders have one layout, so the file cannot tell which
-of them it holds. Manipulators and renderers work on FLAME's face: `python -m spfem edit` takes
-them with --manipulator, --renderer-file and --flame, your own FLAME and DECA files, which
-`python -m spfem doctor` lists.
-"""
-
-
-def add_import_parser(commands: Any) -> None:
-    """Add the command to the sub-parsers of the command line."""
-    width = max(map(len, RELEASED_KINDS))
-    listed = "\n".join(f"  {name:{width}}  {kind.title}" for name, kind in RELEASED_KINDS.items())
-    parser = commands.add_parser(
-        "import-checkpoint",
-        allow_abbrev=False,
-        help="turn a released checkpoint into one of this package",
-        description=DESCRIPTION,
-        epilog=f"kinds:\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("kind", choices=RELEASED_KINDS, metavar="KIND", help="see the list below")
-    parser.add_argument("file", type=Path, metavar="FILE", help="the released file")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="OUT.safetensors", help="the new checkpoint"
-    )
-    parser.add_argument(
-        "--keep-channel-order",
-        action="store_true",
-        help="leave the first convolution of ASCCL and STCCL for BGR images, as released "
-        "(default: turned round, because this package feeds RGB)",
-    )
-
-
-def import_checkpoint(arguments: argparse.Namespace) -> None:
-    """Run the command and say what became of the file."""
-    made = import_released(
-        arguments.kind,
-        arguments.file,
-        arguments.out,
-        keep_channel_order=arguments.keep_channel_order,
-    )
-    print(f"wrote {arguments.out} ({made.entries} entries)")
-    for note in made.notes:
-        print(note)
-    if made.provenance["dropped"]:
-        print(f"left out, because nothing uses them: {', '.join(made.provenance['dropped'])}")

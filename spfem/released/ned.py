@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from spfem.errors import InputError, ShapeError
-from spfem.files import writing
 from spfem.media.probe import probe_video
 from spfem.released.deca_codes import DecaCodes, read_released_codes, to_expression
 from spfem.released.deca_conditions import EYE_POINTS, draw_eyes
@@ -17,6 +16,7 @@ from spfem.released.ned_files import (
     FRAME_INFO,
     NED_SIZE,
     VideoInfo,
+    frame_path,
     list_frames,
     read_boxes,
     read_frame_info,
@@ -26,25 +26,19 @@ from spfem.released.ned_files import (
 from spfem.renderer.data import RendererClip, stack_conditions
 
 PICTURES = (  # folders of RGB pictures, one a frame
-    "images",
-    "faces",
-    "faces_aligned",
-    "nmfcs",
-    "nmfcs_aligned",
-    "shapes",
-    "shapes_aligned",
-)
+    "images", "faces", "faces_aligned", "nmfcs", "nmfcs_aligned", "shapes", "shapes_aligned",
+)  # fmt: skip
 MASKS = ("masks", "masks_aligned")
-TABLES = ("eye_landmarks", "eye_landmarks_aligned", "align_transforms")
 CODES = "DECA"
 MOUTH_POINTS = 20  # rows of the mouth, after those of the eyes
-TABLE_ROWS = {
-    "eye_landmarks": (EYE_POINTS, EYE_POINTS + MOUTH_POINTS),
-    "eye_landmarks_aligned": (EYE_POINTS, EYE_POINTS + MOUTH_POINTS),
-    "align_transforms": (2,),
+EYE_ROWS = (EYE_POINTS, EYE_POINTS + MOUTH_POINTS)
+TABLE_SHAPES = {  # rows that are possible, and columns
+    "eye_landmarks": (EYE_ROWS, 2),
+    "eye_landmarks_aligned": (EYE_ROWS, 2),
+    "align_transforms": ((2,), 3),
 }
+TABLES = tuple(TABLE_SHAPES)
 MOUTH_CENTRE = (126.5, 174.0)  # between the corners of the mouth in NED's template of 256 pixels
-_CODES_PREFIX = "DECA."
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,8 @@ class NedClip:
         wanted = (len(self), self.size, self.size)
         for folder, array in self.arrays.items():
             if folder in TABLES:
-                columns = 3 if folder == "align_transforms" else 2
-                fits = any(array.shape == (len(self), r, columns) for r in TABLE_ROWS[folder])
+                rows, columns = TABLE_SHAPES[folder]
+                fits = array.shape in [(len(self), row, columns) for row in rows]
                 fits = fits and array.dtype == np.float64
             else:
                 fits = folder in PICTURES + MASKS and array.dtype == np.uint8
@@ -94,28 +88,14 @@ class NedClip:
         if self.codes is not None and len(self.codes) != len(self):
             raise ShapeError(f"clip {self.name}: codes are of {len(self.codes)} frames")
 
-    def _first(self) -> np.ndarray:
-        name = "images" if "images" in self.arrays else "faces_aligned"
-        return self.arrays[name]
-
     def __len__(self) -> int:
         """Frames."""
-        return len(self._first())
+        return len(self.arrays[_first_of(self.arrays)])
 
     @property
     def size(self) -> int:
         """S, side of every picture in pixels."""
-        return int(self._first().shape[1])
-
-    @property
-    def faces(self) -> np.ndarray:
-        """Aligned faces (T, S, S, 3) as in `FaceTrack`, but black outside the mask."""
-        return self.need("faces_aligned")
-
-    @property
-    def masks(self) -> np.ndarray:
-        """Aligned masks (T, S, S) as in `FaceTrack`."""
-        return self.need("masks_aligned")
+        return int(self.arrays[_first_of(self.arrays)].shape[1])
 
     @property
     def align(self) -> np.ndarray:
@@ -130,21 +110,13 @@ class NedClip:
 
     @property
     def expression(self) -> np.ndarray:
-        """The manipulator's vectors (T, 51) of the FLAME route, see `to_expression`.
-
-        Raises:
-            InputError: if the clip has no DECA codes.
-        """
+        """The manipulator's vectors (T, 51) of the FLAME route, see `to_expression`."""
         if self.codes is None:
             raise InputError(f"clip {self.name} has no DECA codes; run NED's reconstruct first")
         return to_expression(self.codes)
 
     def need(self, folder: str) -> np.ndarray:
-        """The array (T, ...) of a folder.
-
-        Raises:
-            InputError: if the clip has none.
-        """
+        """The array (T, ...) of a folder; an `InputError` if the clip has none."""
         if folder not in self.arrays:
             raise InputError(
                 f"clip {self.name} has no {folder}; run NED's preprocessing to its end"
@@ -152,14 +124,16 @@ class NedClip:
         return self.arrays[folder]
 
 
+def _first_of(arrays: Mapping[str, object]) -> str:
+    """The folder that the others are held to."""
+    return "images" if "images" in arrays else "faces_aligned"
+
+
 def to_renderer_clip(clip: NedClip) -> RendererClip:
     """What a renderer of NED's layout learns from: ten channels NMFC, eyes, shape and mask.
 
     The eye image is drawn from the aligned landmarks. Where they lack the mouth (NED's test mode),
-    its centre is that of NED's template.
-
-    Raises:
-        InputError: if an aligned folder is missing.
+    its centre is that of NED's template. An aligned folder that is missing is an `InputError`.
 
     Source: spec `manipulator_and_renderer.md` D2.
     """
@@ -168,13 +142,13 @@ def to_renderer_clip(clip: NedClip) -> RendererClip:
         clip.need("nmfcs_aligned"),
         clip.need("shapes_aligned"),
         draw_eyes(eyes[:, :EYE_POINTS].astype(np.int32), clip.size, clip.size),
-        clip.masks,
+        clip.need("masks_aligned"),
     )
     mouth = np.tile(np.array(MOUTH_CENTRE, np.float32) * (clip.size / NED_SIZE), (len(clip), 1))
     if eyes.shape[1] > EYE_POINTS:
         mouth = np.median(eyes[:, EYE_POINTS:], 1).astype(np.int32).astype(np.float32)
     eye_centres = np.median(eyes[:, :EYE_POINTS], 1).astype(np.int32).astype(np.float32)
-    return RendererClip(conditions, clip.faces, mouth, eye_centres=eye_centres)
+    return RendererClip(conditions, clip.need("faces_aligned"), mouth, eye_centres=eye_centres)
 
 
 def crop_matrices(boxes: np.ndarray, size: int = NED_SIZE) -> np.ndarray:
@@ -194,52 +168,10 @@ def from_indices(matrices: np.ndarray) -> np.ndarray:
 
 
 def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The affine maps (T, 2, 3) that apply `first`, then `second`."""
+    """The affine maps (T, 2, 3) of `first`, then `second`."""
     linear = second[:, :, :2] @ first[:, :, :2]
     shift = (second[:, :, :2] @ first[:, :, 2:])[..., 0] + second[:, :, 2]
     return np.concatenate([linear, shift[..., None]], -1)
-
-
-def save_clip(path: Path, clip: NedClip) -> None:
-    """Write one .npz file, whole or not at all."""
-    values: dict[str, np.ndarray] = dict(clip.arrays)
-    values |= {"name": np.array(clip.name), "fps": np.array(clip.fps)}
-    values["frame_size"] = np.array(clip.frame_size, np.int64)
-    if clip.boxes is not None:
-        values["boxes"] = clip.boxes
-    if clip.codes is not None:
-        values |= {_CODES_PREFIX + f.name: getattr(clip.codes, f.name) for f in fields(clip.codes)}
-    with writing(path) as aside:
-        np.savez(aside, **values)  # type: ignore[arg-type]
-
-
-def load_clip(path: Path) -> NedClip:
-    """Read what `save_clip` wrote.
-
-    Raises:
-        InputError: if the file is missing, damaged or holds something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in stored.files}
-        codes = None
-        if any(name.startswith(_CODES_PREFIX) for name in values):
-            parts = {f.name: values.pop(_CODES_PREFIX + f.name) for f in fields(DecaCodes)}
-            codes = DecaCodes(**parts)
-        height, width = values.pop("frame_size")
-        return NedClip(
-            name=str(values.pop("name")),
-            fps=float(values.pop("fps")),
-            frame_size=(int(height), int(width)),
-            boxes=values.pop("boxes", None),
-            codes=codes,
-            arrays=values,
-        )
-    except Exception as error:  # damaged archives raise whatever the reader stumbles over
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path} holds no clip of a NED folder ({reason}); import the folder again"
-        ) from error
 
 
 DEFAULT_FPS = 30.0  # NED's own, where no box file says
@@ -248,19 +180,20 @@ _SUFFIXES = (
 )
 
 
+Video = tuple[str, float, np.ndarray | None, tuple[int, ...]]
+"""Name, fps, boxes (None if unknown) and frame numbers of a video."""
+
+
 @dataclass(frozen=True)
 class NedFolder:
-    """What lies in a folder, found and counted but not read.
+    """What lies in the folder of one person, found and counted but not read.
 
-    Attributes:
-        folder: of one person.
-        files: folder name -> frame number -> file; every folder has the same frames.
-        videos: name, fps, boxes (None if unknown) and frame numbers of each video.
+    `files` maps folder name -> frame number -> file; every folder has the same frames.
     """
 
     folder: Path
     files: dict[str, dict[int, Path]]
-    videos: tuple[tuple[str, float, np.ndarray | None, tuple[int, ...]], ...]
+    videos: tuple[Video, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -294,15 +227,14 @@ def open_ned_folder(folder: Path) -> NedFolder:
         )
     wanted = set(files[first])
     for name, frames in files.items():
-        if lost := sorted(wanted - set(frames)):
+        lost, extra = sorted(wanted - set(frames)), sorted(set(frames) - wanted)
+        if lost or extra:
+            what = f"lacks {len(lost)} of the {len(wanted)} frames of {first}"
+            if not lost:
+                what = f"has {len(extra)} frames that {first} lacks"
             raise InputError(
-                f"{folder / name} lacks {len(lost)} of the {len(wanted)} frames of {first}, the "
-                f"first: {lost[0]:06d}; preprocess the folder again, from an empty {name}"
-            )
-        if extra := sorted(set(frames) - wanted):
-            raise InputError(
-                f"{folder / name} has {len(extra)} frames that {first} lacks, the first: "
-                f"{extra[0]:06d}; preprocess the folder again, from an empty {name}"
+                f"{folder / name} {what}, the first: {(lost or extra)[0]:06d}; preprocess the "
+                f"folder again, from an empty {name}"
             )
     order = sorted(wanted)
     if order != list(range(order[0], order[0] + len(order))):
@@ -311,10 +243,7 @@ def open_ned_folder(folder: Path) -> NedFolder:
     return NedFolder(folder, files, tuple(_share_out(folder, order)))
 
 
-def _share_out(
-    folder: Path, order: list[int]
-) -> Iterator[tuple[str, float, np.ndarray | None, tuple[int, ...]]]:
-    """Name, fps, boxes and frames of each video."""
+def _share_out(folder: Path, order: list[int]) -> Iterator[Video]:
     paths = sorted((folder / "videos").rglob("*.txt"))
     known = [read_boxes(path) for path in paths if not path.name.startswith("_")]
     infos = {info.name: info for info in known}
@@ -358,20 +287,25 @@ def read_clips(opened: NedFolder) -> Iterator[NedClip]:
             if folder == CODES:
                 codes = read_released_codes(paths)
             elif folder in TABLES:
-                columns = 3 if folder == "align_transforms" else 2
-                tables = [read_table(path, TABLE_ROWS[folder], columns) for path in paths]
-                arrays[folder] = _stack(tables, paths)
+                shapes = TABLE_SHAPES[folder]
+                arrays[folder] = _stack([read_table(path, *shapes) for path in paths], paths)
             else:
-                pictures = [read_picture(path, grey=folder in MASKS) for path in paths]
-                arrays[folder] = _stack(pictures, paths)
+                grey = folder in MASKS
+                arrays[folder] = _stack([read_picture(p, grey=grey) for p in paths], paths)
         for mask in set(MASKS) & set(arrays):
             arrays[mask] = np.where(arrays[mask] >= 128, 255, 0).astype(np.uint8)
-        _check_sizes(opened.folder, name, arrays)
+        first = _first_of(arrays)
+        side = arrays[first].shape[1]
+        for other, array in arrays.items():
+            if other not in TABLES and array.shape[1:3] != (side, side):
+                raise InputError(
+                    f"{opened.folder / other}: pictures of {name} are {array.shape[2]} x "
+                    f"{array.shape[1]}; all folders hold squares of one size, {first} has {side}"
+                )
         size = _frame_size(opened.folder, name, frames[0])
-        if size is None:
-            boxes = None  # without the size of the video they place nothing
-            size = next(arrays[n].shape[1:3] for n in ("images", "faces_aligned") if n in arrays)
-        yield NedClip(name, fps, (int(size[0]), int(size[1])), arrays, boxes, codes)
+        if size is None:  # without the size of the video boxes place nothing
+            size, boxes = (side, side), None
+        yield NedClip(name, fps, size, arrays, boxes, codes)
 
 
 def _stack(arrays: list[np.ndarray], paths: list[Path]) -> np.ndarray:
@@ -381,23 +315,10 @@ def _stack(arrays: list[np.ndarray], paths: list[Path]) -> np.ndarray:
     return np.stack(arrays)
 
 
-def _check_sizes(folder: Path, name: str, arrays: dict[str, np.ndarray]) -> None:
-    first = next(n for n in ("images", "faces_aligned") if n in arrays)
-    side = arrays[first].shape[1]
-    for other, array in arrays.items():
-        if other not in TABLES and array.shape[1:3] != (side, side):
-            raise InputError(
-                f"{folder / other}: pictures of {name} are {array.shape[2]} x {array.shape[1]}; "
-                f"all folders must hold squares of one size, {first} has {side}"
-            )
-
-
 def _frame_size(folder: Path, name: str, index: int) -> tuple[int, int] | None:
     """Height and width of the video's frames, if they were saved or the video is there."""
-    for path in (
-        folder / "full_frames" / f"{index:06d}.png",
-        folder / "full_frames" / f"{index // 50:06d}" / f"{index:06d}.png",
-    ):
+    for split in (False, True):
+        path = frame_path(folder / "full_frames", index, ".png", split=split)
         if path.is_file():
             height, width = read_picture(path).shape[:2]
             return height, width

@@ -17,7 +17,7 @@ from spfem.face.landmarks import FACE_OVAL
 from spfem.face.track import FaceTrack
 from spfem.files import write_json, writing
 from spfem.head.model import load_head_model
-from spfem.released.deca import LEFT_IN_IMAGE_EYE, POINTS, RIGHT_IN_IMAGE_EYE, points_68
+from spfem.released.deca import LEFT_IN_IMAGE_EYE, RIGHT_IN_IMAGE_EYE, Deca, points_68
 from spfem.released.deca_codes import write_frame_codes
 from spfem.released.deca_conditions import (
     align_masked,
@@ -27,7 +27,6 @@ from spfem.released.deca_conditions import (
     transform_points,
     warp_indices,
 )
-from spfem.released.flame_files import Deca
 from spfem.released.ned import CODES, TABLES, NedClip, compose, crop_matrices, from_indices
 from spfem.released.ned_files import (
     FRAME_INFO,
@@ -35,8 +34,10 @@ from spfem.released.ned_files import (
     SEQUENCE_FRAMES,
     VideoInfo,
     cut_boxes,
-    face_crop_boxes,
     frame_path,
+    grow_boxes,
+    smooth_boxes,
+    square_boxes,
     write_boxes,
     write_frame_info,
     write_picture,
@@ -81,12 +82,9 @@ class CropPlaces:
 def place_crops(
     landmarks: np.ndarray, found: np.ndarray, frame_size: tuple[int, int]
 ) -> CropPlaces:
-    """Crops of 256 pixels as NED cuts them, from the tracker's landmarks.
+    """Crops of 256 pixels as NED cuts them, from the tracker's landmarks (T, 478, 3).
 
-    Args:
-        landmarks: (T, 478, 3) frame pixels.
-        found: (T,) bool, frames with a face.
-        frame_size: (H, W) pixels.
+    `found` (T,) bool tells frames with a face; `frame_size` is (H, W) pixels.
 
     Source: spec `face_pipeline.md` 1.1, 1.2. Departures: boxes surround the tracker's outline of
     the face instead of MTCNN's detection, smoothed over the whole clip; the 68 points are the
@@ -95,7 +93,7 @@ def place_crops(
     """
     outline = landmarks[:, list(FACE_OVAL), :2]
     around = np.concatenate([outline.min(1), outline.max(1)], 1)
-    boxes = face_crop_boxes(around, np.ones(len(around), bool), frame_size)
+    boxes = grow_boxes(square_boxes(smooth_boxes(around)), frame_size)
     to_crop = crop_matrices(boxes)
     points = points_68(landmarks)
     points = points @ to_crop[:, :, :2].transpose(0, 2, 1) + to_crop[:, None, :, 2]
@@ -106,12 +104,9 @@ def place_crops(
 
 
 def masks_in_crops(masks: np.ndarray, align: np.ndarray, to_crop: np.ndarray) -> np.ndarray:
-    """Masks (T, 256, 256) in NED's crops, of aligned masks (T, S, S) of a track.
+    """Masks (T, 256, 256) uint8 in NED's crops, of aligned masks (T, S, S) of a track.
 
-    Args:
-        masks: of the track, uint8.
-        align: (T, 2, 3) frame pixels to those of the masks.
-        to_crop: (T, 2, 3) of the crops.
+    `align` (T, 2, 3) goes from frame pixels to the masks, `to_crop` (T, 2, 3) to the crops.
     """
     from_aligned = compose(to_crop, invert(align.astype(np.float64)))
     size = (NED_SIZE, NED_SIZE)
@@ -162,8 +157,7 @@ def ned_clip_of_track(
         nmfc, shape = _draw_own_head(track, places.to_crop)
     else:
         codes = encode_faces(deca.networks, images, places.points)
-        drawn = draw_conditions(deca, codes)
-        nmfc, shape = drawn.nmfc, drawn.shape
+        nmfc, shape = draw_conditions(deca, codes)
     arrays = {
         "images": images,
         "masks": masks,
@@ -215,23 +209,11 @@ def aligned_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def template_transform(points: np.ndarray) -> np.ndarray:
     """Similarity (2, 3) of 68 points (68, 2), pixel indices of a crop, to NED's template.
 
-    Raises:
-        ShapeError: if there are not 68 points.
-
     Source: spec `face_pipeline.md` 1.2. NED's file of all 68 places is not part of this package;
     the seven known ones stand for it.
     """
-    if points.shape != (POINTS, 2):
-        raise ShapeError(f"points are {points.shape}; wanted ({POINTS}, 2)")
-    known = [
-        points[LEFT_IN_IMAGE_EYE].mean(0),
-        points[RIGHT_IN_IMAGE_EYE].mean(0),
-        points[30],
-        points[8],
-        points[48],
-        points[54],
-        points.mean(0),
-    ]
+    eyes = [points[eye].mean(0) for eye in (LEFT_IN_IMAGE_EYE, RIGHT_IN_IMAGE_EYE)]
+    known = [*eyes, points[30], points[8], points[48], points[54], points.mean(0)]
     return umeyama(np.array(known), np.array(list(TEMPLATE.values())))
 
 
@@ -255,10 +237,8 @@ NOTE_NAME = "made_by_spfem.json"
 class ClipToWrite:
     """One clip on its way into a folder.
 
-    Attributes:
-        clip: its arrays.
-        video: the file, copied into `videos/`; None if it is not at hand.
-        read_frames: gives the frames (T, H, W, 3) uint8 RGB for `full_frames/`; None for none.
+    `video` is copied into `videos/`, `read_frames` gives frames (T, H, W, 3) uint8 RGB for
+    `full_frames/`; None where they are not at hand.
     """
 
     clip: NedClip
@@ -281,15 +261,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_ned_folder(folder: Path, clips: Iterable[ClipToWrite], *, split: bool = False) -> int:
-    """Write the folder of one person; give the number of frames.
+    """Write the folder of one person; give the number of frames, counted over all clips.
 
-    Frames are counted over all clips. With `split` (NED's training) they lie in sub-folders of 50,
+    With `split` (NED's training) they lie in sub-folders of 50,
     no clip begins within one (NED lets them straddle), and what is left at the end of a clip is
     dropped, as NED drops it at the end of the last. Without it (NED's test) the boxes and, where
     they are at hand, the whole frames are written as well.
 
-    `made_by_spfem.json` says what was left out and why. The folder must not exist; its parent's
-    caller writes aside, see `new_folder`.
+    `made_by_spfem.json` says what was left out and why. Written aside by the caller's `new_folder`.
 
     Raises:
         InputError: if no frame is left, or two clips have one name.
@@ -331,23 +310,21 @@ def write_ned_folder(folder: Path, clips: Iterable[ClipToWrite], *, split: bool 
 
 
 def _write_frames(folder: Path, clip: NedClip, start: int, count: int, *, split: bool) -> set[str]:
-    for name, array in clip.arrays.items():
-        for i in range(count):
+    def path(name: str, i: int, suffix: str) -> Path:
+        return frame_path(folder / name, start + i, suffix, split=split)
+
+    for i in range(count):
+        for name, array in clip.arrays.items():
             if name in TABLES:
-                path = frame_path(folder / name, start + i, ".txt", split=split)
-                write_table(path, array[i])
+                write_table(path(name, i, ".txt"), array[i])
             else:
-                path = frame_path(folder / name, start + i, ".png", split=split)
                 picture = array[i]
                 if name == "masks_aligned":  # three channels, as released
                     picture = np.repeat(picture[..., None], 3, axis=-1)
-                write_picture(path, picture)
-    if clip.codes is None:
-        return set(clip.arrays)
-    for i in range(count):
-        path = frame_path(folder / CODES, start + i, ".pkl", split=split)
-        write_frame_codes(path, clip.codes, i)
-    return {*clip.arrays, CODES}
+                write_picture(path(name, i, ".png"), picture)
+        if clip.codes is not None:
+            write_frame_codes(path(CODES, i, ".pkl"), clip.codes, i)
+    return set(clip.arrays) | ({CODES} if clip.codes is not None else set())
 
 
 def _write_video(folder: Path, item: ClipToWrite, start: int, *, split: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spfem.errors import FaceNotFoundError, InputError, ShapeError
+from spfem.errors import InputError, ShapeError
 
 FRAME_INFO = "_frame_info.txt"
 _HEADER = re.compile(r"(?P<video>.+) (?P<fps>[0-9.eE+-]+) fps (?P<frames>\d+) frames")
@@ -60,11 +60,8 @@ def read_boxes(path: Path) -> VideoInfo:
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
             raise ValueError("a row has not four finite numbers")
         repeated, left_over = divmod(len(boxes), frames)
-        if (
-            left_over
-            or not repeated
-            or (boxes.reshape(repeated, frames, 4) != boxes[:frames]).any()
-        ):
+        same = repeated and not left_over
+        if not same or (boxes.reshape(repeated, frames, 4) != boxes[:frames]).any():
             raise ValueError(f"it has {len(boxes)} boxes for {frames} frames")
         whole = boxes[:frames].astype(np.int64)
         if not (whole[:, 2:] > whole[:, :2]).all() or (np.abs(whole) > 2**20).any():
@@ -78,11 +75,8 @@ def read_boxes(path: Path) -> VideoInfo:
 
 def write_frame_info(path: Path, names: list[tuple[str, int]]) -> None:
     """Write `<name>_<i> <global index>` for every frame of videos (name, frames) in order."""
-    lines, index = [], 0
-    for name, frames in names:
-        for i in range(frames):
-            lines.append(f"{name}_{i} {index}\n")
-            index += 1
+    listed = [f"{name}_{i}" for name, frames in names for i in range(frames)]
+    lines = [f"{name} {index}\n" for index, name in enumerate(listed)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(lines), encoding="utf-8")
 
@@ -203,60 +197,11 @@ CROP_MARGIN = 70  # pixels of the crop that are not box, both sides together
 MEDIAN_FRAMES = 49  # window of the smoothing
 
 
-def face_crop_boxes(
-    boxes: np.ndarray,
-    present: np.ndarray,
-    frame_size: tuple[int, int],
-    *,
-    recentre: float = 0.0,
-) -> np.ndarray:
-    """From detections of a clip to the boxes that `cut_boxes` cuts.
-
-    Fills, smooths, squares and grows, as the functions below, over the whole clip at once.
-    Departs from NED, which smooths chunks of 500 frames for themselves, so that its crops jump
-    every 500 frames.
-
-    Args:
-        boxes: (T, 4) detections x0, y0, x1, y1 in frame pixels; rows without one are not read.
-        present: (T,) bool, whether the frame has a detection.
-        frame_size: (H, W) pixels.
-        recentre: moves the crop down, in box heights.
-
-    Returns:
-        (T, 4) int64 x0, y0, x1, y1 inside the frame; x1 and y1 are exclusive.
-
-    Raises:
-        ShapeError: if the shapes do not fit, or a box is empty.
-        FaceNotFoundError: if no frame has a detection.
-    """
-    filled = fill_missing_boxes(boxes, present)
-    return grow_boxes(square_boxes(smooth_boxes(filled), recentre), frame_size)
-
-
-def fill_missing_boxes(boxes: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Boxes (T, 4), each missing one taken from the next detection, at the end from the last.
-
-    Arguments and errors as in `face_crop_boxes`. Source: NED.
-    """
-    boxes, present = np.asarray(boxes), np.asarray(present).astype(bool)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or present.shape != boxes.shape[:1]:
-        raise ShapeError(f"boxes {boxes.shape} and present {present.shape} must be (T, 4) and (T,)")
-    found = np.flatnonzero(present)
-    if not len(found):
-        raise FaceNotFoundError(
-            f"the detector found no face in any of the {len(boxes)} frames; give a clip that "
-            "shows one"
-        )
-    if not (boxes[found, 2:] > boxes[found, :2]).all():  # also false for nan
-        raise ShapeError("a box is empty or not finite; boxes are x0, y0, x1, y1 in pixels")
-    following = np.searchsorted(found, np.arange(len(boxes)))
-    return boxes[found[np.minimum(following, len(found) - 1)]]
-
-
 def smooth_boxes(boxes: np.ndarray, window_frames: int = MEDIAN_FRAMES) -> np.ndarray:
     """Median over time of each coordinate of boxes (T, 4), mirrored at the ends.
 
-    The window is cut to the clip and made odd (one frame less). Source: NED.
+    The window is cut to the clip and made odd (one frame less). Source: NED, which smooths chunks
+    of 500 frames for themselves, so that its crops jump every 500 frames: here the whole clip.
     """
     from scipy.ndimage import median_filter
 
@@ -266,10 +211,7 @@ def smooth_boxes(boxes: np.ndarray, window_frames: int = MEDIAN_FRAMES) -> np.nd
 
 
 def square_boxes(boxes: np.ndarray, recentre: float = 0.0) -> np.ndarray:
-    """Boxes (T, 4) made as wide as they are high, about their middle, and moved down.
-
-    `recentre` is in box heights. Source: NED.
-    """
+    """Boxes (T, 4) as wide as they are high, moved down by `recentre` heights. Source: NED."""
     left, top, right, bottom = boxes.T
     height = bottom - top
     wider = (height - (right - left)) / 2

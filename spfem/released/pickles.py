@@ -30,37 +30,16 @@ class Recorded:
         self.state = state
 
 
-class ChumpyArray(Recorded):
-    """`chumpy.ch.Ch`: an array with bookkeeping around it."""
-
-
-class ChumpySelection(Recorded):
-    """`chumpy.reordering.Select`: some entries of another chumpy array."""
-
-
-class SparseColumns(Recorded):
-    """`scipy.sparse.csc_matrix`."""
-
-
-class SparseRows(Recorded):
-    """`scipy.sparse.csr_matrix`."""
-
-
-class SparsePlaces(Recorded):
-    """`scipy.sparse.coo_matrix`."""
-
-
-class Similarity(Recorded):
-    """`skimage.transform.SimilarityTransform`."""
-
-
 STAND_INS: dict[tuple[str, str], type[Recorded]] = {
-    ("chumpy", "Ch"): ChumpyArray,
-    ("chumpy", "Select"): ChumpySelection,
-    ("scipy", "csc_matrix"): SparseColumns,
-    ("scipy", "csr_matrix"): SparseRows,
-    ("scipy", "coo_matrix"): SparsePlaces,
-    ("skimage", "SimilarityTransform"): Similarity,
+    key: type(key[1], (Recorded,), {})
+    for key in (
+        ("chumpy", "Ch"),  # an array with bookkeeping around it
+        ("chumpy", "Select"),  # some entries of another chumpy array
+        ("scipy", "csc_matrix"),
+        ("scipy", "csr_matrix"),
+        ("scipy", "coo_matrix"),
+        ("skimage", "SimilarityTransform"),
+    )
 }
 
 
@@ -121,11 +100,7 @@ def unpickle_arrays(file: BinaryIO, path: Path) -> Any:
     """What one pickle holds: containers, numbers, texts, arrays and `Recorded` stand-ins.
 
     Nothing is imported and no foreign constructor runs. Tensors come back as arrays; see
-    `array_of` for the stand-ins of chumpy and scipy.sparse.
-
-    Args:
-        file: open, at the start of the pickle; Python 2 pickles are read as latin1.
-        path: for the error.
+    `array_of` for the stand-ins of chumpy and scipy.sparse. Python 2 pickles are read as latin1.
 
     Raises:
         InputError: if the pickle is damaged or names anything else.
@@ -142,13 +117,8 @@ def unpickle_arrays(file: BinaryIO, path: Path) -> Any:
 def array_of(value: Any, name: str, path: Path) -> np.ndarray:
     """The plain array (any shape) behind an array, tensor, chumpy array or sparse matrix.
 
-    Args:
-        value: from `unpickle_arrays`.
-        name: of the entry, for the error.
-        path: of the file, for the error.
-
     Raises:
-        InputError: if it is none of these.
+        InputError: if it is none of these, naming entry and file.
     """
     try:
         return _plain(value)
@@ -160,29 +130,32 @@ def array_of(value: Any, name: str, path: Path) -> np.ndarray:
 
 
 def _plain(value: Any) -> np.ndarray:
-    if isinstance(value, ChumpyArray):
-        return _plain(value.state["x"] if "x" in value.state else value.state["_x"])
-    if isinstance(value, ChumpySelection):
-        chosen = _plain(value.state["a"]).ravel()[_plain(value.state["idxs"]).astype(np.int64)]
-        shape = value.state.get("preferred_shape")
-        return chosen if shape is None else chosen.reshape(shape)
-    if isinstance(value, SparseColumns | SparseRows):
-        shape = tuple(value.state["_shape"])
-        across = np.diff(_plain(value.state["indptr"]))
-        outer = np.repeat(np.arange(len(across)), across)
-        inner = _plain(value.state["indices"])
-        places = (outer, inner) if isinstance(value, SparseRows) else (inner, outer)
-        return _dense(shape, places, _plain(value.state["data"]))
-    if isinstance(value, SparsePlaces):
-        state = value.state
-        places = state["coords"] if "coords" in state else (state["row"], state["col"])
-        return _dense(tuple(state["_shape"]), tuple(map(_plain, places)), _plain(state["data"]))
     if isinstance(value, Recorded):
-        raise TypeError(f"a {type(value).__name__}")
+        return _plain_of(type(value).__name__, value.state)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"its type is {array.dtype}")
     return array
+
+
+def _plain_of(kind: str, state: dict[str, Any]) -> np.ndarray:
+    """The array behind the state of a stand-in."""
+    if kind == "Ch":
+        return _plain(state["x"] if "x" in state else state["_x"])
+    if kind == "Select":
+        chosen = _plain(state["a"]).ravel()[_plain(state["idxs"]).astype(np.int64)]
+        shape = state.get("preferred_shape")
+        return chosen if shape is None else chosen.reshape(shape)
+    if kind == "coo_matrix":
+        places = state["coords"] if "coords" in state else (state["row"], state["col"])
+        return _dense(tuple(state["_shape"]), tuple(map(_plain, places)), _plain(state["data"]))
+    if kind in ("csc_matrix", "csr_matrix"):
+        across = np.diff(_plain(state["indptr"]))
+        outer = np.repeat(np.arange(len(across)), across)
+        inner = _plain(state["indices"])
+        places = (outer, inner) if kind == "csr_matrix" else (inner, outer)
+        return _dense(tuple(state["_shape"]), places, _plain(state["data"]))
+    raise TypeError(f"a {kind}")
 
 
 def _dense(shape: tuple[int, ...], places: tuple[Any, ...], values: np.ndarray) -> np.ndarray:

@@ -22,17 +22,9 @@ SIDE_STEP = 2 ** (len(WIDTHS) - 1)  # pixels; sides are multiples of it
 
 
 class _PictureNorm(nn.BatchNorm2d):
-    """Batch norm that takes the statistics of each picture, or the learned ones; never mixed."""
-
-    def __init__(self, channels: int, learned_statistics: bool) -> None:
-        super().__init__(channels)
-        self.learned_statistics = learned_statistics
+    """Batch norm that takes the statistics of each picture, whatever the batch and the mode."""
 
     def forward(self, features: Tensor) -> Tensor:
-        if self.learned_statistics:
-            return functional.batch_norm(
-                features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
         return functional.instance_norm(
             features, weight=self.weight, bias=self.bias, use_input_stats=True, eps=self.eps
         )
@@ -41,12 +33,12 @@ class _PictureNorm(nn.BatchNorm2d):
 class _DoubleConvolution(nn.Module):
     """Two 3x3 convolutions, each with ReLU, in the encoder with a norm before it."""
 
-    def __init__(self, inputs: int, outputs: int, norm: bool, learned_statistics: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: bool) -> None:
         super().__init__()
         for name, channels in (("conv1", inputs), ("conv2", outputs)):
             layers: list[nn.Module] = [nn.Conv2d(channels, outputs, 3, padding=1)]
             if norm:
-                layers.append(_PictureNorm(outputs, learned_statistics))
+                layers.append(_PictureNorm(outputs))
             self.add_module(name, nn.Sequential(*layers, nn.ReLU()))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -58,7 +50,7 @@ class _Up(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = _DoubleConvolution(inputs, outputs, False, False)
+        self.conv = _DoubleConvolution(inputs, outputs, False)
         self.conv1d = nn.Conv2d(inputs, outputs, 1)  # released as a 1-d layer of this shape
 
     def forward(self, finer: Tensor, coarser: Tensor) -> Tensor:
@@ -75,21 +67,17 @@ class FaceSegmenter(nn.Module):
 
     The released pipeline leaves the network in training mode with one picture a batch, so that
     every norm takes the statistics of the picture itself; that is the default here, for any batch
-    size, whatever `train` or `eval` was called. `learned_statistics` takes the stored ones
-    instead, a variant for which FSGAN feeds pictures in [-1, 1].
+    size, whatever `train` or `eval` was called.
 
     Source: NED (which takes it from FSGAN v1).
-
-    Args:
-        learned_statistics: use the stored statistics of the norms.
     """
 
-    def __init__(self, *, learned_statistics: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
         channels = 3
         names = [f"conv{number}" for number in range(1, len(WIDTHS))] + ["center"]
         for name, width in zip(names, WIDTHS, strict=True):
-            self.add_module(name, _DoubleConvolution(channels, width, True, learned_statistics))
+            self.add_module(name, _DoubleConvolution(channels, width, True))
             channels = width
         for number in range(len(WIDTHS) - 1, 0, -1):
             self.add_module(f"up_concat{number}", _Up(WIDTHS[number], WIDTHS[number - 1]))
@@ -120,11 +108,7 @@ class FaceSegmenter(nn.Module):
 
 
 def load_segmenter(path: Path, *, device: torch.device | str = "cpu") -> FaceSegmenter:
-    """Read the segmenter, strictly, without gradients.
-
-    Args:
-        path: `lfw_figaro_unet_256_2_0_segmentation_v1.pth` of FSGAN.
-        device: where to put it.
+    """Read FSGAN's `lfw_figaro_unet_256_2_0_segmentation_v1.pth` strictly, without gradients.
 
     Raises:
         CheckpointError: if the file is missing, damaged, holds code, or its entries are missing,
@@ -144,7 +128,7 @@ EROSION_THRESHOLD = 0.6
 
 @torch.inference_mode()
 def segment_faces(segmenter: FaceSegmenter, crops: Iterable[np.ndarray]) -> np.ndarray:
-    """Masks of the faces in the crops of a clip.
+    """Masks (T, S, S) uint8, 255 in the face, else 0, of the faces in the crops of a clip.
 
     The pixels of class face, softly eroded, the largest piece of them; a frame where nothing is
     left has the mask of the frame before. Departs from NED where the first frames show no face:
@@ -153,9 +137,6 @@ def segment_faces(segmenter: FaceSegmenter, crops: Iterable[np.ndarray]) -> np.n
     Args:
         segmenter: of `load_segmenter`.
         crops: T pictures (S, S, 3) uint8 RGB, S a multiple of 16; published: 256.
-
-    Returns:
-        (T, S, S) uint8, 255 in the face, else 0.
 
     Raises:
         FaceNotFoundError: if no frame shows a face.

@@ -24,7 +24,6 @@ from spfem.media.container import stream_pictures
 from spfem.media.losses import check_result
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
-from spfem.released.ned import load_clip
 from tests.media.clips import clicks, flash_frames, write_clip
 
 VARIANTS = 500
@@ -72,7 +71,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     ".wav": (read_audio, probe_video),
     ".png": (_pictures, probe_video),
     ".csv": (_table,),
-    ".npz": (FaceTrack.load, load_clip),
+    ".npz": (FaceTrack.load,),
     ".safetensors": (_checkpoint,),
 }
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from spfem.released.flame_files import load_deca
+from spfem.released.deca import load_deca
 from tests.released.made_up import write_folder
 
 

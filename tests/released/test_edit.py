@@ -16,10 +16,11 @@ from spfem.edit.flame_route import flame_conditions, load_flame_models
 from spfem.errors import AssetError, CheckpointError, InputError, SettingsError
 from spfem.face.conditions import ConditionPainter
 from spfem.head import load_head_model
-from spfem.manipulator import FLAME_SPACE, Manipulator, load_manipulator, manipulate
+from spfem.manipulator import Manipulator, load_manipulator, manipulate
 from spfem.manipulator.manipulate import reference_style
+from spfem.manipulator.networks import FLAME_SPACE
 from spfem.media.video import read_video
-from spfem.released.flame_files import FLAME_FILES
+from spfem.released.deca import FLAME_FILES
 from spfem.released.kinds import FSGAN_NAME
 from spfem.released.ned import to_renderer_clip
 from spfem.released.ned_export import ned_clip_of_track

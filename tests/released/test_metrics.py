@@ -18,7 +18,7 @@ from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
 from spfem.errors import CheckpointError, SettingsError
 from spfem.released.kinds import METRICS, RELEASED_KINDS, import_released
-from spfem.released.metrics import LAYOUTS
+from spfem.released.networks import LAYOUTS
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 
 NARROW = SpatialSettings(widths=(16, 32), blocks=(2, 1), centres=(32, 16))

@@ -1,3 +1,7 @@
+"""What NED would have made of a clip, from our track."""
+
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,14 +1,23 @@
+"""The commands, and the list of what can be imported."""
+
+from __future__ import annotations
+
+import importlib
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip, save_corpus
+from spfem.errors import SettingsError
 from spfem.files import write_json
 from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.released.__main__ import main
-from spfem.released.ned import load_clip
+from spfem.released.kinds import RELEASED_KINDS, import_released, open_released
+from spfem.released.ned import open_ned_folder, read_clips
 from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
 from spfem.run.faces import track_path
 from tests.face.planted import planted_clip, planted_track
@@ -25,13 +34,11 @@ def ned_folder(tmp_path):
 
 def test_there_and_back_and_there(ned_folder, tmp_path, capsys):
     clips, folder = ned_folder
-    assert main(["import-ned", str(folder), "--out", str(tmp_path / "in")]) == 0
-    out = capsys.readouterr().out
-    assert "happy_001: 3 frames, with DECA codes" in out
-    for clip in clips:
-        found = load_clip(tmp_path / "in" / f"{clip.name}.npz")
+    assert main(["import-ned", str(folder)]) == 0
+    assert "happy_001: 3 frames, with DECA codes" in capsys.readouterr().out
+    for found, clip in zip(read_clips(open_ned_folder(folder)), clips, strict=True):
         assert_same_clip(found, clip, boxes=False)  # neither frames nor video tell their size
-    assert main(["export-ned", str(tmp_path / "in"), "--out", str(tmp_path / "back")]) == 0
+    assert main(["export-ned", str(folder), "--out", str(tmp_path / "back")]) == 0
     for name in ("images", "masks_aligned", "eye_landmarks", "DECA", "nmfcs_aligned"):
         files = sorted((folder / name).iterdir())
         assert [f.name for f in files] == [
@@ -45,13 +52,14 @@ def test_nothing_is_left_of_what_failed(ned_folder, tmp_path, capsys):
     _, folder = ned_folder
     before = sorted(tmp_path.iterdir())
     (folder / "DECA" / "000006.pkl").write_bytes(b"cposix\nsystem\n(S'touch x'\ntR.")
-    assert main(["import-ned", str(folder), "--out", str(tmp_path / "in")]) == 1
+    assert main(["import-ned", str(folder)]) == 1
     assert "posix.system" in capsys.readouterr().err
-    assert main(["import-ned", str(tmp_path / "no"), "--out", str(tmp_path / "in")]) == 1
+    assert main(["export-ned", str(folder), "--out", str(tmp_path / "out")]) == 1
+    assert main(["import-ned", str(tmp_path / "no")]) == 1
     assert main(["export-ned", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "no folder of a face stage" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
-    assert main(["import-ned", str(folder), "--out", str(folder)]) == 1
+    assert main(["export-ned", str(folder), "--out", str(folder)]) == 1
     assert "name a new folder" in capsys.readouterr().err
 
 
@@ -86,8 +94,7 @@ def test_a_face_stage_becomes_one_folder_an_actor(stage, tmp_path, capsys):
     assert len(list((tmp_path / "celeb/M1/full_frames").iterdir())) == 8
     assert len(list((tmp_path / "celeb/W2/nmfcs_aligned").iterdir())) == 4
     assert not (tmp_path / "celeb/M1/DECA").exists()
-    assert main(["import-ned", str(tmp_path / "celeb/M1"), "--out", str(tmp_path / "in")]) == 0
-    clip = load_clip(tmp_path / "in" / "sad_001.npz")
+    _, clip = read_clips(open_ned_folder(tmp_path / "celeb/M1"))
     assert (clip.fps, clip.frame_size, len(clip)) == (25.0, (128, 128), 4)
     assert main(["export-ned", str(stage), "--split", "--out", str(tmp_path / "train")]) == 1
     assert "no clip has 50 frames" in capsys.readouterr().err
@@ -106,7 +113,33 @@ def test_with_deca_the_codes_are_written_too(stage, deca_folder, tmp_path):
         "neutral": ["001"],
         "sad": ["001"],
     }
-    assert main(["import-ned", str(tmp_path / "celeb/M1"), "--out", str(tmp_path / "in")]) == 0
-    clip = load_clip(tmp_path / "in" / "sad_001.npz")
+    _, clip = read_clips(open_ned_folder(tmp_path / "celeb/M1"))
     stored = person["sad"]["001"]
     np.testing.assert_array_equal(stored[:, [0, *range(3, 53)]], clip.expression)
+
+
+@pytest.mark.parametrize("kind", RELEASED_KINDS)
+def test_every_kind_has_a_module_that_opens_it(kind):
+    module, function = RELEASED_KINDS[kind].reader.split(":")
+    assert callable(getattr(importlib.import_module(f"spfem.released.{module}"), function))
+
+
+def test_wrong_requests_are_named_before_a_file_is_touched(tmp_path):
+    nowhere, out = tmp_path / "nowhere.pth", tmp_path / "o.safetensors"
+    with pytest.raises(SettingsError, match=r"kind must be one of spatial, .* found 'vgg'"):
+        open_released("vgg", nowhere)
+    with pytest.raises(SettingsError, match=r"must end in .safetensors, found .*o.pth"):
+        import_released("ned-renderer", nowhere, tmp_path / "o.pth")
+    with pytest.raises(SettingsError, match="ned-renderer was not learned on BGR"):
+        import_released("ned-renderer", nowhere, out, keep_channel_order=True)
+
+
+@pytest.mark.parametrize("module", ["spfem.__main__", "spfem.released.__main__"])
+def test_the_help_of_the_command_line_loads_no_torch(module):
+    script = (
+        f"import sys, {module} as line\n"
+        "line.build_parser().format_help()\n"
+        "print([name for name in ('torch', 'cv2', 'pandas') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
