@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
-from spfem.paper import list_claims
 from studies.drawing import draw_bars
 from studies.paper_check import check_papers
-from studies.paper_claims import GOOD_DIRECTION, published_logs
+from studies.paper_claims import GOOD_DIRECTION, list_claims, published_logs
 from studies.paper_figures import (
     draw_forest,
     draw_published_curve,

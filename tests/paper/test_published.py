@@ -9,7 +9,7 @@ from spfem.errors import InputError
 from spfem.settings import EMOTIONS
 
 
-@pytest.mark.parametrize("name", published.COLUMNS)
+@pytest.mark.parametrize("name", published.PUBLISHED_COLUMNS)
 def test_every_table_can_be_read(name):
     assert len(published.read_published(name)) > 2
 
