@@ -9,7 +9,7 @@ import pytest
 
 from spfem import __main__ as command_line
 from spfem.__main__ import COMMANDS, GONE, build_parser, main
-from spfem.edit import EditRequest, EditResult
+from spfem.edit.video import EditRequest, EditResult
 from spfem.run.notebooks import RunSettings
 
 EDIT = ["edit", "clip.mp4", "--out", "out.mp4"]

@@ -28,7 +28,8 @@ def _code_blocks(language: str) -> list[str]:
 
 def _commands() -> list[list[str]]:
     """The words of each command, in blocks and between backticks."""
-    lines = [line for block in _code_blocks("bash") for line in block.splitlines() if line.strip()]
+    blocks = (block.replace("\\\n", " ") for block in _code_blocks("bash"))
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     spans = [span for span in SPANS if span.startswith(STARTERS)]
     return [shlex.split(line, comments=True) for line in (*lines, *spans)]
 
@@ -40,8 +41,9 @@ def test_every_command_is_understood(words):
         program, *rest = rest
     if Path(program).name in {"python", "run_all.sh"}:
         options = rest[2:] if program.endswith("python") else ["reproduce", *rest]
-        assert not program.endswith("python") or rest[:2] == ["-m", "spfem"]
-        build_parser().parse_args(options)  # a wrong one ends the program
+        module = rest[1] if program.endswith("python") else "spfem"
+        parsers = {"spfem": build_parser, "spfem.released": build_released_parser}
+        parsers[module]().parse_args(options)  # a wrong one ends the program
     elif program.endswith(".sh"):
         assert (ROOT / program).exists()
     else:
