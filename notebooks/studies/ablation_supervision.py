@@ -31,14 +31,22 @@ from spfem.run.learned import (
 )
 from spfem.run.persons import PersonStore
 from spfem.run.renderers import ANCHORED
-from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
+from spfem.settings import (
+    EMOTIONS,
+    ManipulatorSettings,
+    SupervisionSettings,
+)
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
-from studies.ablation_metrics import Material, Recipe, ablation_folder
+from studies.ablation_stages import (
+    Material,
+    Measured,
+    Recipe,
+    ablation_folder,
+    measured_means,
+)
 from studies.ablation_variants import (
     SUPERVISION_VARIANTS,
-    Measured,
     SupervisionVariant,
-    measured_means,
 )
 from studies.probes import MOUTH
 

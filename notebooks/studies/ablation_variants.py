@@ -1,179 +1,21 @@
-"""What is kept of one learned variant: values of each quantity, by actor and clip.
-
-The spatial metric with some of its levels or neighbours only, which no setting reaches.
-
-What an ablation table is made of: variants that differ from the default in one thing.
-
-Variants of the cross-modal metric: consistency, masks, fusion, stage A, what is seen.
-
-Variants of retrieval: threshold and number of pairs.
-
-Variants of the spatial metric: neighbours, centres, temperature, levels, adaptive weights.
-
-Variants of the supervision of the manipulator: components left out, and their weights.
-
-Variants of the metric of windows: parts, formulation, window, places, weights.
-"""
+"""What an ablation table is made of: variants that differ from the default in one thing."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from spfem.correlation.asccl import (
     NEIGHBOUR_OFFSETS,
     NEIGHBOURS,
-    LevelComparison,
-    SpatialCoherence,
-    info_nce,
 )
 from spfem.correlation.scmcl import Visual
-from spfem.errors import ArtifactError, SettingsError, ShapeError
-from spfem.files import writing
+from spfem.errors import SettingsError
 from spfem.methods import METHODS, Method
-from spfem.run.learned import DIRECT_WEIGHT
-from spfem.settings import SpatialSettings
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A quantity at N observations.
-
-    Attributes:
-        values: (N, 2): sum and count of what is averaged, or for quantities by rank the right
-            and the wrong score.
-        clusters: (N, 2) str, actor and clip (pair).
-
-    Raises:
-        ShapeError: if the arrays are not (N, 2), or N is 0.
-    """
-
-    values: np.ndarray
-    clusters: np.ndarray
-
-    def __post_init__(self) -> None:
-        shapes = self.values.shape, self.clusters.shape
-        if shapes != ((len(self.values), 2), (len(self.values), 2)) or not len(self.values):
-            raise ShapeError(f"values and clusters must be (N, 2) with N > 0, found {shapes}")
-
-
-def measured_means(values: np.ndarray, clusters: np.ndarray) -> Measured:
-    """A mean of values (N,), summed up within each cluster, since those are redrawn whole.
-
-    NaN values do not count.
-    """
-    names, numbers = np.unique(clusters, axis=0, return_inverse=True)
-    numbers, known = numbers.reshape(-1), ~np.isnan(values)
-    count = len(names)
-    sums = np.bincount(numbers[known], np.asarray(values, float)[known], minlength=count)
-    return Measured(np.stack([sums, np.bincount(numbers[known], minlength=count)], 1), names)
-
-
-def save_measured(path: Path, quantities: Mapping[str, Measured]) -> None:
-    """Write one npz file, whole or not at all."""
-    arrays = {}
-    for name, measured in quantities.items():
-        arrays[f"{name}.values"] = np.asarray(measured.values, np.float64)
-        arrays[f"{name}.clusters"] = np.asarray(measured.clusters, str)
-    with writing(path) as aside:
-        np.savez_compressed(aside, names=np.array(json.dumps(list(quantities))), **arrays)  # type: ignore[arg-type]
-
-
-def load_measured(path: Path) -> dict[str, Measured]:
-    """Read what `save_measured` wrote.
-
-    Raises:
-        ArtifactError: if the file is missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {
-                name: Measured(stored[f"{name}.values"], stored[f"{name}.clusters"])
-                for name in json.loads(str(stored["names"]))
-            }
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise ArtifactError(
-            f"{path} holds no measurements ({error}); delete its folder and run again"
-        ) from error
-
-
-ALL_NEIGHBOURS = tuple(range(NEIGHBOURS))
-CROSS = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if 0 in step)
-RIGHT_AND_DOWN = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if step in ((0, 1), (1, 0)))
-RIGHT = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if step == (0, 1))
-
-
-class PartialSpatialCoherence(SpatialCoherence):
-    """The loss counts some levels, and some neighbours of each centre; the rest is as it was.
-
-    Args:
-        settings: with compat `paper`.
-        levels: which count; default all.
-        neighbours: numbers in `NEIGHBOUR_OFFSETS` of those that count.
-
-    Raises:
-        SettingsError: for released behaviours, or a level or neighbour that does not exist.
-    """
-
-    def __init__(
-        self,
-        settings: SpatialSettings,
-        *,
-        levels: Sequence[int] | None = None,
-        neighbours: Sequence[int] = ALL_NEIGHBOURS,
-    ) -> None:
-        super().__init__(settings)
-        known = range(len(settings.widths))
-        self.levels = tuple(known if levels is None else levels)
-        self.neighbours = tuple(neighbours)
-        if not self.levels or not set(self.levels) <= set(known):
-            raise SettingsError(f"levels must be some of {tuple(known)}, found {self.levels}")
-        if not self.neighbours or not set(self.neighbours) <= set(ALL_NEIGHBOURS):
-            raise SettingsError(
-                f"neighbours must be some of {ALL_NEIGHBOURS}, found {self.neighbours}"
-            )
-        if settings.compat != "paper":
-            raise SettingsError(f"a partial metric has compat 'paper', found {settings.compat!r}")
-
-    def total(self, levels: Sequence[LevelComparison]) -> Tensor:
-        """Scalar: the losses of the levels that count, summed over the neighbours that count."""
-        kept = [levels[number] for number in self.levels]
-        if self.neighbours != ALL_NEIGHBOURS:
-            kept = [self._with_neighbours(level) for level in kept]
-        return super().total(kept)
-
-    def _with_neighbours(self, level: LevelComparison) -> LevelComparison:
-        """The comparison with rows of the kept neighbours, which are its only negatives too."""
-        query, key, weight = (
-            rows.unflatten(-1, (-1, NEIGHBOURS))[..., self.neighbours].flatten(-2)
-            for rows in (level.query, level.key, level.weight)
-        )
-        cross_entropy = info_nce(query, key, self.settings.temperature)
-        loss = ((weight * cross_entropy).sum(dim=1) / weight.sum(dim=1)).mean()
-        return replace(
-            level, query=query, key=key, cross_entropy=cross_entropy, weight=weight, loss=loss
-        )
-
-
-def initial_partial_metric(
-    settings: SpatialSettings,
-    seed: int,
-    *,
-    levels: Sequence[int] | None = None,
-    neighbours: Sequence[int] = ALL_NEIGHBOURS,
-) -> PartialSpatialCoherence:
-    """The metric with the initial weights of the spatial metric of the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return PartialSpatialCoherence(settings, levels=levels, neighbours=neighbours)
-
+from spfem.run.learned import (
+    DIRECT_WEIGHT,
+)
 
 DEFAULT = "default"
 
@@ -323,6 +165,10 @@ RETRIEVAL_VARIANTS = (
     _pairs(30),
     RetrievalVariant("blind", "sound", "10 windows drawn without listening", blind=True),
 )
+ALL_NEIGHBOURS = tuple(range(NEIGHBOURS))
+CROSS = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if 0 in step)
+RIGHT_AND_DOWN = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if step in ((0, 1), (1, 0)))
+RIGHT = tuple(n for n, step in enumerate(NEIGHBOUR_OFFSETS) if step == (0, 1))
 
 
 @dataclass(frozen=True)
@@ -359,8 +205,6 @@ SPATIAL_VARIANTS = (
     _level(2, "third"),
     _level(3, "coarsest"),
 )
-
-
 CALIBRATION = "calibration"  # component of rows that only give the scale
 NED, ALL = "ned", "ned+all"
 
@@ -424,8 +268,6 @@ SUPERVISION_VARIANTS = (
     *_weighted("ned+stccl_vd", "weight of STCCL", "manipulator_temporal"),
     *_weighted("ned+scmcl", "weight of SCMCL", *_PAIRS),
 )
-
-
 JOINT, ALONE = "spatial_temporal_vd", "temporal_vd"
 SPATIAL_ALONE = "spatial"
 SHORTEST, LONGEST = 3, 9  # windows, in steps of the path; odd, so that all share their middle

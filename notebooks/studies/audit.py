@@ -458,11 +458,7 @@ def align_panels(
     search lets every panel look as good as it can, so a correlation found by it is a little too
     high; `best_offset` on the source of another clip tells how much.
 
-    Args:
-        source: opening of the lips of the source.
-        panels: the same of each result.
-        rates: clocks to try; 1 is true time.
-        largest_offset_seconds: either way.
+    `rates`: clocks to try; 1 is true time; `largest_offset_seconds`: either way.
 
     Raises:
         ShapeError: if no panel shares enough frames with the source.

@@ -64,10 +64,7 @@ SPREAD = 0.5  # of a row, between clips of one method
 def draw_lips(ax: Axes, measured: MeasuredClip, method: str) -> Axes:
     """Draw the opening of the lips of source and result in the time of the source.
 
-    Args:
-        ax: empty axes.
-        measured: clip.
-        method: panel of a result.
+    `method`: panel of a result.
     """
     source, result = measured.openings[SOURCE], measured.openings[method]
     alignment = measured.alignments[method]
@@ -90,11 +87,8 @@ def draw_clip_differences(
 ) -> Axes:
     """Draw the difference to the baseline of every clip, and its mean with interval.
 
-    Args:
-        ax: empty axes.
-        clips: of `order.clip_differences`.
-        summary: of `order.paired_differences`, one group.
-        metric: which one.
+    `clips`: of `order.clip_differences`; `summary`: of `order.paired_differences`, one group;
+    `metric`: which one.
     """
     part, methods = clips[clips.metric == metric], list(dict.fromkeys(clips.method))
     kinds = sorted(set(clips.driven_by))
@@ -131,10 +125,6 @@ def embedded_clips(workspace: Workspace, seed: int = 0) -> list[PublishedClip]:
 
     The copy and the truth calibrate every number: what is given for doing nothing, and for doing
     it right.
-
-    Args:
-        workspace: edits of its methods are made if they are missing.
-        seed: of the methods' training.
 
     Returns:
         Three edits spread over actors and emotions, each within one person, neutral left out.
@@ -179,11 +169,8 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Method less baseline of the same clip, over all clips and by what drove them.
 
-    Args:
-        measures: one row a clip and panel, with the metrics as columns.
-        settings: resamples, confidence and error rate.
-        baselines: names of baseline panels; a clip takes the first that it has.
-        seed: of the bootstrap.
+    `measures`: one row a clip and panel, with the metrics as columns; `baselines`: names of
+    baseline panels; a clip takes the first that it has.
 
     Returns:
         Rows with `COLUMNS`, one a group, metric and method with three clips or more.
@@ -338,9 +325,7 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
 def mean_ranks(measures: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFrame:
     """Mean rank of each method over clips, 1 the best; all baselines count as one method.
 
-    Args:
-        measures: as in `paired_differences`.
-        baselines: names of baseline panels.
+    `measures`: as in `paired_differences`.
 
     Returns:
         One row a metric, one column a method, and the number of clips in which all are ranked.
@@ -390,13 +375,7 @@ def audit_clips(
 ) -> Audit:
     """Measure and compare.
 
-    Args:
-        clips: from `folder.read_published` or `embedded.embedded_clips`.
-        settings: of the audit.
-        problems: found so far; new ones are added.
-        classifier: names emotions beside the labels.
-        baselines: names of the panels that the others are compared with.
-        processes: clips at a time.
+    `clips`: from `folder.read_published` or `embedded.embedded_clips`.
 
     Raises:
         InputError: if no clip can be measured, or none has a baseline.
@@ -464,9 +443,7 @@ def _first(curve: Curve, frames: int) -> Curve:
 def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
     """What the papers claim beside what is seen: one row a claim, metric and method.
 
-    Args:
-        differences: of `order.paired_differences`.
-        group: of clips.
+    `differences`: of `order.paired_differences`.
     """
     part = differences[(differences.group == group) & (differences.claim != "")]
     rows = [
@@ -488,9 +465,7 @@ def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame
 def order_seen(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
     """Whether the papers' order is seen: one row a claim, counting metrics times methods.
 
-    Args:
-        differences: of `order.paired_differences`.
-        group: of clips.
+    `differences`: of `order.paired_differences`.
     """
     part = differences[(differences.group == group) & (differences.claim != "")]
     rows = []
@@ -575,11 +550,7 @@ def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
 def audit_folder(folder: Path, out: Path, baselines: Sequence[str], processes: int) -> None:
     """Measure a folder of published clips, write the tables and print what they say.
 
-    Args:
-        folder: with clips.csv, see `folder.read_published`.
-        out: folder of the tables.
-        baselines: panels to compare with; empty for those of the papers.
-        processes: clips at a time.
+    `folder`: with clips.csv, see `folder.read_published`; `out`: folder of the tables.
 
     Raises:
         InputError: if no clip can be measured.

@@ -238,10 +238,7 @@ def measure_defects_in_use(
 ) -> pd.DataFrame:
     """Rows of `defects.csv` for the defects in using a learned metric.
 
-    Args:
-        metrics: learned metric by seed.
-        frames: frames of actors that the metric was not learned on.
-        settings: of the intervals, bootstrap over drawn batches.
+    `metrics`: learned metric by seed.
     """
     rows = []
     for defect in USE_DEFECTS:
@@ -317,12 +314,8 @@ def compare_learned(
 ) -> pd.DataFrame:
     """Rows of `defects.csv`: the four quantities of similarity with and without a defect.
 
-    Args:
-        defect: which.
-        released: scores on the held-out actor after learning with the defect, one a seed.
-        corrected: after learning without it, the same seeds and comparisons.
-        settings: of the intervals, those of the paired difference.
-        steps: of learning.
+    `defect`: which; `released`: scores on the held-out actor after learning with the defect, one a
+    seed; `corrected`: after learning without it, the same seeds and comparisons.
 
     Raises:
         ShapeError: if the two sides were not scored on the same comparisons and seeds.
@@ -360,14 +353,8 @@ def compare_recall(
 ) -> pd.DataFrame:
     """One row of `defects.csv` from retrievals that were right or wrong.
 
-    Args:
-        defect: which.
-        released: (N, seeds) bool or float, one row a query.
-        corrected: likewise.
-        clusters: (N, D) labels of the queries.
-        settings: of the interval.
-        quantity: what is right or wrong.
-        steps: of learning.
+    `defect`: which; `released`: (N, seeds) bool or float, one row a query; `clusters`: (N, D)
+    labels of the queries.
     """
     values = np.stack([released, corrected], axis=2).astype(float)
     row = _row(defect, quantity, values, mean_of_rows, clusters, settings, steps)

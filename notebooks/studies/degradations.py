@@ -172,12 +172,8 @@ def degradation_table(
 ) -> pd.DataFrame:
     """Rows with `COLUMNS`: by how much each degradation worsens each metric, in pairs.
 
-    Args:
-        scores: of each clip by degradation, from `score_degradations`.
-        real: samples of real clips, for the Fréchet distances.
-        resamples: of the intervals, clustered by actor and clip.
-        confidence: of the intervals.
-        seed: of the resampling.
+    `scores`: of each clip by degradation, from `score_degradations`; `real`: samples of real clips,
+    for the Fréchet distances.
 
     Returns:
         `worse_by` is positive where the metric finds the degraded clip worse, in the metric's own

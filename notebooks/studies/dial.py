@@ -29,12 +29,7 @@ SHOWN_SIDE = 288  # pixels of the picture of the widget
 class ExpressionDial:
     """Draws the head of one clip as it would look after an edit.
 
-    Args:
-        manipulator: a trained one.
-        track: of the clip.
-        painter: draws the head.
-        anchored: edit as a difference, as for own videos.
-        seed: of the style of a label.
+    `anchored`: edit as a difference, as for own videos.
     """
 
     def __init__(

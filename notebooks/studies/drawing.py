@@ -54,14 +54,10 @@ def draw_bars(
 ) -> Axes:
     """Draw grouped bars with intervals.
 
-    Args:
-        ax: empty axes.
-        table: rows with `group`, `series`, value, ci_low, ci_high; one row a pair.
-        group: column whose values stand along the axis, in order of appearance.
-        series: column whose values stand side by side in a group.
-        labels: group value -> text under it.
-        write_values: write each value over its bar.
-        legend: name the series above the axes; without, the figure should.
+    `table`: rows with `group`, `series`, value, ci_low, ci_high; one row a pair; `group`: column
+    whose values stand along the axis, in order of appearance; `series`: column whose values stand
+    side by side in a group; `labels`: group value -> text under it; `write_values`: write each
+    value over its bar; `legend`: name the series above the axes; without, the figure should.
 
     Raises:
         ShapeError: if a pair of group and series occurs twice or nothing is given.
@@ -160,11 +156,7 @@ def draw_histogram(
 ) -> Axes:
     """Draw distributions of scores over each other, with their means.
 
-    Args:
-        ax: empty axes.
-        scores: name -> scores.
-        label: of the score axis.
-        bins: over the common range.
+    `scores`: name -> scores.
     """
     every = np.concatenate([np.asarray(values, float) for values in scores.values()])
     for place, (name, values) in enumerate(scores.items()):
@@ -183,10 +175,8 @@ def draw_histogram(
 def draw_learning(ax: Axes, record: Path, columns: Sequence[str] = ("loss",)) -> Axes:
     """Draw columns of a learning record (`curve.json`): one of all splits, several held out.
 
-    Args:
-        ax: empty axes.
-        record: rows with `step`, `split` and the columns.
-        columns: one is drawn for each split, several for the held-out actors.
+    `record`: rows with `step`, `split` and the columns; `columns`: one is drawn for each split,
+    several for the held-out actors.
 
     Raises:
         ShapeError: if a column is missing, or there are more than looks to tell them apart.
@@ -227,11 +217,8 @@ def draw_terms(
 ) -> Figure:
     """Draw training records of several methods: one axes a term, the methods in it.
 
-    Args:
-        curves: method -> one row a recorded step, with `step`; terms that only some methods have
-            are drawn for those.
-        columns: axes side by side.
-        smoothing: rows of a running mean.
+    `curves`: method -> one row a recorded step, with `step`; terms that only some methods have are
+    drawn for those; `smoothing`: rows of a running mean.
 
     Raises:
         ShapeError: if there is no term.

@@ -415,9 +415,7 @@ def check_papers(measured: Measured, claims: pd.DataFrame | None = None) -> pd.D
     all distinct comparisons with an interval: claims of two papers that rest on the same
     comparison of ours count as one.
 
-    Args:
-        measured: our tables.
-        claims: default `list_claims()`.
+    `claims`: default `list_claims()`.
 
     Returns:
         One row a claim, with `COLUMNS`. `published_change` and `ours_change` are relative

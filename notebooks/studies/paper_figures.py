@@ -45,10 +45,8 @@ def draw_forest(ax: Axes, check: pd.DataFrame, gains: Mapping[str, int]) -> list
     To the right is better, in shares of the base; the axis is logarithmic beyond `LINEAR`.
     Ours is one mark however many papers claim the same. A line without ours was not tested.
 
-    Args:
-        ax: empty axes.
-        check: rows of `check_papers`, part `method`, of one setting and base.
-        gains: published metric to the sign of a better value.
+    `check`: rows of `check_papers`, part `method`, of one setting and base; `gains`: published
+    metric to the sign of a better value.
 
     Returns:
         The (metric, method) of each line, from above.
@@ -184,10 +182,8 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
 def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) -> pd.DataFrame:
     """Values of the overview figure and ours, for `draw_bars`.
 
-    Args:
-        check: from `check_papers`, for the published values.
-        similarity: rows of `similarity.csv`; ours is that of the held-out actor.
-        corpus: that ours was measured on, for the name of the bars.
+    `check`: from `check_papers`, for the published values; `similarity`: rows of `similarity.csv`;
+    ours is that of the held-out actor.
 
     Returns:
         Rows with domain (`spatial`, `temporal`), state (of `STATES`), of, value, ci_low, ci_high;

@@ -59,12 +59,8 @@ def gradient_maps(
 ) -> np.ndarray:
     """Size of the gradient of the loss at every pixel of the generated frames.
 
-    Args:
-        loss: of images; its random places are drawn from `seed`.
-        generated: frames (B, S, S, 3) uint8 RGB.
-        source: likewise.
-        draws: gradients that are summed before the size is taken.
-        seed: of the places.
+    `loss`: of images; its random places are drawn from `seed`; `generated`: frames (B, S, S, 3)
+    uint8 RGB.
 
     Returns:
         (B, S, S) float32, each map with sum 1; zero where the loss gives no gradient.
@@ -109,12 +105,7 @@ def measure_gradient_shares(
 
     Generated is the frame of another moment of the emotional clip, source the neutral frame.
 
-    Args:
-        faces: tracks by clip key.
-        frames: clip pairs that the comparisons point into.
-        comparisons: frames (i, other) do not say the same.
-        losses: by name of the metric.
-        settings: of the interval.
+    `comparisons`: frames (i, other) do not say the same.
 
     Returns:
         Rows `metric, share, ci_low, ci_high, area, moments` (`area` is the mouth's share of the
@@ -169,13 +160,6 @@ class PlaceTransformer(nn.Module):
     4 layers of 8 heads, dropout 0.1, post-norm, sinusoidal positions; never trained, never saved,
     never in evaluation mode). Departs from it in size only and in keeping batch and time apart;
     the released code also mixes those, so that samples of a batch influence each other.
-
-    Args:
-        channels: C.
-        places: S.
-        width: of a token inside.
-        layers: of the encoder.
-        heads: of each layer.
     """
 
     def __init__(
@@ -229,15 +213,6 @@ def control_operators(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Cross-entropy of each operator on independent standard normal query and key features.
-
-    Args:
-        operators: by name.
-        channels: C of the features.
-        places: S of the features.
-        samples: B of a draw.
-        frames: T of a draw.
-        draws: independent repetitions.
-        seed: of the draws.
 
     Returns:
         Rows with `operator, cross_entropy, chance, share` (mean over draws; share of chance).
@@ -303,11 +278,8 @@ def plant_wrong_mouths(
 ) -> WrongMouths:
     """Cut a window around the frames of each comparison; windows stay inside their clips.
 
-    Args:
-        faces: tracks by clip key.
-        frames: clip pairs that the comparisons point into.
-        comparisons: frames (i, j) say the same, (i, other) do not.
-        window_frames: T; metrics over time need more than 1.
+    `comparisons`: frames (i, j) say the same, (i, other) do not; `window_frames`: T; metrics over
+    time need more than 1.
 
     Raises:
         ShapeError: if nothing is to be compared.
@@ -346,13 +318,8 @@ def follow_metric(
 ) -> np.ndarray:
     """Move all face units by Adam under the loss alone, from the wrong mouth.
 
-    Args:
-        mouths: where to start, and the neutral faces that are the source.
-        loss: of drawn windows; its random places are drawn from `seed`.
-        renderer: draws heads at the metric's image size.
-        steps: of Adam.
-        rate: of Adam.
-        seed: of the places.
+    `mouths`: where to start, and the neutral faces that are the source; `loss`: of drawn windows;
+    its random places are drawn from `seed`.
 
     Returns:
         (N, T, E) face units in [0, 1].
@@ -445,10 +412,7 @@ def moving_window(pair: ClipPair, start: int, frames: int) -> np.ndarray:
 def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) -> np.ndarray:
     """How much the features of each place change from frame to frame.
 
-    Args:
-        model: whose backbone looks, in evaluation mode.
-        faces: (T, S, S, 3) uint8 RGB.
-        level: of the features.
+    `model`: whose backbone looks, in evaluation mode; `faces`: (T, S, S, 3) uint8 RGB.
 
     Returns:
         (T - 1, H, W) lengths of the differences.
@@ -462,10 +426,7 @@ def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) ->
 def frame_correlations(model: TemporalCoherence, faces: np.ndarray, level: int) -> np.ndarray:
     """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has them.
 
-    Args:
-        model: the metric in evaluation mode.
-        faces: (T, S, S, 3) uint8 RGB.
-        level: of the metric.
+    `faces`: (T, S, S, 3) uint8 RGB.
     """
     maps = feature_maps(model, images_from_frames(faces))[level]  # type: ignore[arg-type]
     rows, columns = maps_mouth_region(maps.shape[2])

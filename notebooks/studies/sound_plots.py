@@ -77,16 +77,11 @@ def draw_alignment(
 ) -> AlignmentAxes:
     """Draw the cost of pairing moments, the path chosen, and both waveforms.
 
-    Args:
-        axes: of `new_alignment_figure`.
-        first: (A,) audio, drawn upright at the left.
-        second: (A',) audio, drawn below.
-        path: (L, 2) frame indices of first and second.
-        cost: (T, T') distance of the features of each pair of frames.
-        sample_rate: hertz, of both.
-        fps: frames per second of `path` and `cost`.
-        labels: names of the recordings.
-        truth: (L', 2) frame indices of the true alignment, where known.
+    `axes`: of `new_alignment_figure`; `first`: (A,) audio, drawn upright at the left; `second`:
+    (A',) audio, drawn below; `path`: (L, 2) frame indices of first and second; `cost`: (T, T')
+    distance of the features of each pair of frames; `sample_rate`: hertz, of both; `fps`: frames
+    per second of `path` and `cost`; `truth`: (L', 2) frame indices of the true alignment, where
+    known.
 
     Raises:
         ShapeError: if path or truth are not (L, 2) or leave the cost matrix.

@@ -230,11 +230,8 @@ def make_study(
 ) -> tuple[Path, Path]:
     """Write `page/` (index.html and blinded videos) and `key.json` below `out`.
 
-    Args:
-        where: folders of videos, see `find_clips`.
-        out: a new or empty folder.
-        settings: default `StudySettings()`.
-        seed: for the blinded names and the checks.
+    `where`: folders of videos, see `find_clips`; `out`: a new or empty folder; `settings`: default
+    `StudySettings()`.
 
     Returns:
         The page to hand out, and the key to keep from participants.

@@ -56,10 +56,7 @@ def read_study(
     `agreement` theirs with repeats; `participants` lists all; `problems` the files left out: one
     with anything wrong in it is left out as a whole, and so is a second one of a participant.
 
-    Args:
-        folder: of the JSON files that participants saved.
-        key: `key.json` of the study.
-        settings: default `StudySettings()`.
+    `key`: `key.json` of the study; `settings`: default `StudySettings()`.
 
     Raises:
         InputError: if the key is unreadable, or no file of answers is usable.
@@ -205,11 +202,7 @@ def preference_table(
 ) -> pd.DataFrame:
     """Share of its comparisons that a method wins, and its Bradley-Terry strength, by question.
 
-    Args:
-        rows: of `lift_blinding`, without repeats.
-        key: of the study, for methods and questions.
-        settings: resamples, confidence, prior.
-        seed: for the resampling.
+    `rows`: of `lift_blinding`, without repeats.
     """
     found = []
     for question in key["questions"]:
@@ -298,9 +291,7 @@ def bradley_terry(rows: pd.DataFrame, methods: list[str], prior_wins: float) -> 
 def agreement_table(rows: pd.DataFrame, questions: list[str]) -> pd.DataFrame:
     """By question: Krippendorff's alpha, and the share of repeats that were answered alike.
 
-    Args:
-        rows: of `lift_blinding`, with repeats.
-        questions: of the study.
+    `rows`: of `lift_blinding`, with repeats.
     """
     found = []
     for question in questions:
@@ -344,12 +335,9 @@ def simulate_answers(
 ) -> None:
     """Write the answers of made-up raters, to show how answers are read; no person was asked.
 
-    Args:
-        key: `key.json` of a study.
-        folder: for one JSON file a rater.
-        strengths: Bradley-Terry strength of each method, the same for all questions.
-        raters: their number; each answers every comparison and recognises spoilt videos.
-        seed: for the choices and sides.
+    `key`: `key.json` of a study; `folder`: for one JSON file a rater; `strengths`: Bradley-Terry
+    strength of each method, the same for all questions; `raters`: their number; each answers every
+    comparison and recognises spoilt videos.
     """
     lifted = read_key(key)
     drawn, strength = random.Random(seed), {**strengths, SPOILT: -math.inf}

@@ -43,11 +43,7 @@ def edit_panels(
 ) -> dict[str, np.ndarray]:
     """The clips that belong to one edit, by name: source, reference, each method, truth.
 
-    Args:
-        workspace: where `make_edits` has made the edits of the methods.
-        edit: of the protocol.
-        methods: names of trained methods.
-        seed: of their training.
+    `workspace`: where `make_edits` has made the edits of the methods.
 
     Returns:
         Frames (T, H, W, 3) uint8 RGB by name. All but the reference, another sentence, show the
@@ -69,9 +65,7 @@ def edit_panels(
 def face_square(track: FaceTrack, room: float = FACE_ROOM) -> tuple[slice, slice]:
     """Rows and columns of the square that holds the face in every frame of a clip.
 
-    Args:
-        track: of the clip.
-        room: side of the square by the largest extent of the landmarks; it stays in the frame.
+    `room`: side of the square by the largest extent of the landmarks; it stays in the frame.
     """
     places = track.landmarks[track.found][..., :2]
     low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
@@ -88,11 +82,8 @@ def close_ups(
 ) -> dict[str, np.ndarray]:
     """The panels of an edit cut to the face, so that small pictures show its expression.
 
-    Args:
-        workspace: holds the tracks.
-        edit: of the protocol.
-        panels: from `edit_panels`; all but the reference are cut where the source's face is.
-        side: of the new panels in pixels.
+    `panels`: from `edit_panels`; all but the reference are cut where the source's face is; `side`:
+    of the new panels in pixels.
 
     Returns:
         Frames (T, side, side, 3) uint8 RGB by name.
@@ -139,11 +130,7 @@ def save_comparison(
 ) -> None:
     """Save `videos/<edit>.mp4`: the panels of an edit side by side, with the sound of the source.
 
-    Args:
-        workspace: where `make_edits` has made the edits of the methods.
-        edit: of the protocol.
-        methods: names of trained methods.
-        seed: of their training.
+    `workspace`: where `make_edits` has made the edits of the methods.
     """
     workspace.save_video(
         comparison_frames(edit_panels(workspace, edit, methods, seed)),
@@ -225,10 +212,7 @@ def mouth_box(track: FaceTrack, moment: int, side: int = CLOSE_UP) -> tuple[int,
 
     Its size is fixed, so that mouths of several methods can be compared.
 
-    Args:
-        track: of the clip that the close-up was cut from.
-        moment: index of the frame.
-        side: of the close-up.
+    `track`: of the clip that the close-up was cut from.
     """
     rows, columns = face_square(track)
     lips = track.landmarks[moment][list(OUTER_LIPS), :2]
@@ -261,12 +245,6 @@ def qualitative_rows(
     workspace: Workspace, edits: Sequence[Edit], methods: Sequence[str], seed: int = 0
 ) -> tuple[list[list[np.ndarray]], list[str]]:
     """Cells of the grid, a row an edit at the widest mouth of its source.
-
-    Args:
-        workspace: where the edits of the methods are.
-        edits: of the protocol.
-        methods: names of trained methods.
-        seed: of their training.
 
     Returns:
         Rows of pictures (H, W, 3) uint8 RGB, and the names of the columns.

@@ -2,10 +2,12 @@
 
 from spfem.explore.explorer import explore_clips, explore_corpus, view_place
 from spfem.explore.page import write_page
+from spfem.explore.widget import ExplorerWidget
 from spfem.run.learned import METRIC_TITLES
 
 __all__ = [
     "METRIC_TITLES",
+    "ExplorerWidget",
     "explore_clips",
     "explore_corpus",
     "view_place",

@@ -1,9 +1,4 @@
-"""Two clips of the same words as the explorer looks at them, and where clips come from.
-
-Clips of a workspace's corpus, for the explorer.
-
-The user's own two clips, tracked and aligned for the explorer.
-"""
+"""Two clips of the same words as the explorer looks at them: of a corpus, or the user's own."""
 
 from __future__ import annotations
 
@@ -52,7 +47,6 @@ class ExploredClip:
     expression: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be looked at."""
         shape, kind = self.faces.shape, self.faces.dtype
         square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
         name = repr(self.title)
@@ -83,7 +77,6 @@ class ExploredPair:
     remark: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a path that leaves the clips."""
         lengths, path = (len(self.first.faces), len(self.second.faces)), self.path
         if path.ndim != 2 or path.shape[1] != 2 or not len(path):
             raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")

@@ -1,16 +1,11 @@
-"""Which clips are looked at with which metrics, and what is known of them, as packets.
-
-Open the explorer on a workspace.
-
-One view in numbers, from the packets that the browser has too, and as a figure for print.
-"""
+"""Which clips are looked at with which metrics, and what is known of them: packets, one view."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,10 +20,6 @@ from spfem.run import stages
 from spfem.run.learned import METRIC_TITLES, MetricLoader, metric_loaders, shipped_loaders
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
-
-if TYPE_CHECKING:
-    from spfem.explore.widget import ExplorerWidget
-
 
 RAW, WITHOUT_PLACES = "raw", "audio_visual"
 OWN_CLIPS = "own clips"
@@ -90,8 +81,7 @@ class CorrelationExplorer:
     def choose(self, **changes: str) -> Choice:
         """Change fields of the choice; those that then are not there give way to others.
 
-        Raises:
-            SettingsError: if what was asked for does not exist.
+        What is asked for and does not exist is a `SettingsError`.
         """
         wanted = self.choice._replace(**changes)
         for name, usual in zip(Choice._fields, ("", "", "", EMOTIONS[0], "happy"), strict=True):
@@ -110,10 +100,7 @@ class CorrelationExplorer:
     def load_own_clips(self, first: Path, second: Path) -> Choice:
         """Add two own video files as a source of clips, in place of older ones, and choose them.
 
-        Raises:
-            SettingsError: if this explorer cannot open files.
-            FaceNotFoundError: if a file shows no face.
-            InputError: if a file cannot be read, has no sound, is too short or too long.
+        Errors as in `own_clips`, and a `SettingsError` if this explorer cannot open files.
         """
         if self._open is None:
             raise SettingsError("this explorer was made without a way to open own clips")
@@ -136,11 +123,8 @@ class CorrelationExplorer:
         """What a browser asks for.
 
         That is `("pair", *choice)`, `("distances", *choice)`, or, of one clip by source, actor,
-        sentence and emotion, `("clip", *clip)` or `("places", *clip, metric, level)`.
-
-        Raises:
-            SettingsError: if there is no such thing.
-            ShapeError: if a clip does not suit the metric.
+        sentence and emotion, `("clip", *clip)` or `("places", *clip, metric, level)`. What is not
+        there is a `SettingsError`, a clip that does not suit the metric a `ShapeError`.
         """
         kind, *names = ask
         if kind == "pair":
@@ -177,12 +161,6 @@ class CorrelationExplorer:
             self._loaded[loader] = loader()
         return self._loaded[loader]
 
-    def widget(self, view: str = "") -> ExplorerWidget:
-        """Controls and the live view for a notebook; `view` is what "Copy link" gave."""
-        from spfem.explore.widget import ExplorerWidget
-
-        return ExplorerWidget(self, view)
-
 
 OWN_FOLDER = "own"  # of tracks, which edits of own clips use as well
 
@@ -193,11 +171,8 @@ def explore_corpus(
     """Explore the clips of a workspace's corpus, and two own clips beside them.
 
     Corpus, faces, pairs and the spatial metric are made where they are missing; other metrics are
-    offered where they are learned. Own clips have sound and say the same words.
-
-    Raises:
-        SettingsError: if only one own clip is given.
-        InputError: if an own clip cannot be used.
+    offered where they are learned. Own clips have sound and say the same words; errors as in
+    `own_clips`, and a `SettingsError` if only one is given.
     """
     if bool(own_first) != bool(own_second):
         raise SettingsError(
@@ -223,14 +198,8 @@ def explore_clips(
 ) -> CorrelationExplorer:
     """Explore two own clips with the metrics that come with the package; needs no run.
 
-    Args:
-        first: a video with sound.
-        second: another one, of the same person and words.
-        keep: folder of tracks; None for that of edits.
-
-    Raises:
-        FaceNotFoundError: if a file shows no face.
-        InputError: if a file cannot be read, has no sound, is too short or too long.
+    Both have sound and show one person who says the same; errors as in `own_clips`. Tracks are
+    kept in the folder `keep`; None for that of edits.
     """
     folder = keep or project_folder() / "data" / "cache" / OWN_FOLDER
     face_size, settings = FaceSettings().face_size, PairingSettings()

@@ -40,13 +40,9 @@ class LiveView(anywidget.AnyWidget):
 
 
 class ExplorerWidget(ipywidgets.VBox):
-    """Controls and live view of a `CorrelationExplorer`; made by `CorrelationExplorer.widget`.
+    """Controls and live view of a `CorrelationExplorer`; `view` is what "Copy link" gave.
 
-    Parts have the CSS classes `spfem-explorer-<name>`.
-
-    Attributes:
-        lists: one for each field of the choice.
-        live: the view.
+    Parts have the CSS classes `spfem-explorer-<name>`; `lists` are those of the choice's fields.
     """
 
     def __init__(self, explorer: CorrelationExplorer, view: str = "") -> None:
@@ -68,7 +64,7 @@ class ExplorerWidget(ipywidgets.VBox):
             for name in ("first", "second")
         ]  # fmt: skip
         self.load = ipywidgets.Button(description="load", tooltip="track, align and show both")
-        self._bring_up()
+        self._refresh()
         for name, control in self.lists.items():
             control.observe(lambda change, name=name: self._on_list(name, change["new"]), "value")
         self.load.on_click(lambda _: self._load_own_clips())
@@ -106,9 +102,9 @@ class ExplorerWidget(ipywidgets.VBox):
             words = html.escape(f"{type(error).__name__}: {error}")
             told = f'<span style="color: #d55e00">{words}</span>'
         self.message.value = told
-        self._bring_up()
+        self._refresh()
 
-    def _bring_up(self) -> None:
+    def _refresh(self) -> None:
         """Set the lists to what can be chosen and what is."""
         self._setting = True
         for name, offered in self.explorer.options(self.explorer.choice).items():

@@ -72,8 +72,8 @@ def _make(given: argparse.Namespace) -> None:
         figures=given.data,  # nothing is drawn
         device=given.device,
     )
-    for made in make_weights(workspace, given.folder, seed=given.seed, names=given.only):
-        print(f"wrote {made.path}")
+    for path in make_weights(workspace, given.folder, seed=given.seed, names=given.only):
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,6 @@ def pack_half(source: Path, path: Path, *, kind: str) -> None:
 
     Kind, settings and provenance stay, so what loads the one loads the other.
 
-    Args:
-        source: checkpoint to read.
-        path: file to write.
-        kind: of checkpoint.
-
     Raises:
         CheckpointError: if the file cannot be read, or a value is too large for half precision.
     """
@@ -42,28 +37,10 @@ def pack_half(source: Path, path: Path, *, kind: str) -> None:
 
 
 KEYS = (
-    "name",
-    "title",
-    "load",
-    "kind",
-    "variant",
-    "sha256",
-    "bytes",
-    "parameters",
-    "learned_from",
-    "seed",
-    "stage",
-    "stage_digest",
-    "made_with",
-    "settings",
-    "measured_on",
-    "confidence",
-    "baseline",
-    "figures",
-    "explained",
-    "rounding",
-    "limits",
-)
+    "name", "title", "load", "kind", "variant", "sha256", "bytes", "parameters", "learned_from",
+    "seed", "stage", "stage_digest", "made_with", "settings", "measured_on", "confidence",
+    "baseline", "figures", "explained", "rounding", "limits",
+)  # fmt: skip
 """What every card holds.
 
 `figures` has rows of `FIGURE_KEYS`; `rounding` is the largest change of any of their values that
@@ -84,10 +61,9 @@ def page_file(path: Path) -> Path:
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Write both forms of the card beside the model `path`."""
-    for file, text in (
-        (card_file(path), json.dumps(card, indent=1) + "\n"),
-        (page_file(path), render_card(card)),
-    ):
+    ordered = json.dumps({key: card[key] for key in KEYS}, indent=1) + "\n"
+    texts = {card_file(path): ordered, page_file(path): render_card(card)}
+    for file, text in texts.items():
         with writing(file) as aside:
             aside.write_text(text, encoding="utf-8")
 
@@ -145,22 +121,20 @@ def render_card(card: Mapping[str, Any]) -> str:
 
 
 def _figures_table(card: Mapping[str, Any]) -> str:
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4f}"
+
     lines = [
         f"| quantity | value | interval | {card['baseline']} | before rounding |",
         "| --- | --- | --- | --- | --- |",
     ]
     for row in card["figures"]:
-        low, high = _or_dash(row["ci_low"]), _or_dash(row["ci_high"])
+        low, high = shown(row["ci_low"]), shown(row["ci_high"])
         interval = "-" if low == "-" else f"{low} to {high}"
-        lines.append(
-            f"| {row['quantity']} | {row['value']:.4f} | {interval} | {_or_dash(row['baseline'])} "
-            f"| {row['unrounded']:.4f} |"
-        )
+        others = shown(row["baseline"]), shown(row["unrounded"])
+        cells = (row["quantity"], shown(row["value"]), interval, *others)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 LARGEST_BYTES = 12_000_000  # of all models together
@@ -170,14 +144,11 @@ ALLOWED = {".safetensors", ".sha256", ".json", ".md"}
 def check_weights(folder: Path | None = None) -> dict[str, str]:
     """What is wrong with each model of `PRETRAINED`, by its name; empty where all is well.
 
-    Surplus files are listed under their own names.
-
-    Args:
-        folder: of the models; None for the package's.
+    Surplus files are listed under their own names. Default is the package's folder.
     """
     folder = folder or WEIGHTS_FOLDER
-    found = {}
-    expected = set()
+    found: dict[str, str] = {}
+    expected: set[Path] = set()
     for kind, variants in PRETRAINED.items():
         for variant, name in variants.items():
             path = shipped_path(name, folder)
@@ -212,11 +183,8 @@ def _check_model(path: Path, kind: str, variant: str) -> None:
     other = [key for key, value in wanted.items() if card[key] != value]
     if other:
         raise CheckpointError(f"{card_file(path)} is not the card of this file: {', '.join(other)}")
-    whole = [
-        name
-        for name, tensor in tensors.items()
-        if tensor.is_floating_point() and tensor.dtype != torch.float16
-    ]
+    reals = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    whole = [name for name, tensor in reals.items() if tensor.dtype != torch.float16]
     if whole:
         raise CheckpointError(f"{path} is not in half precision: {', '.join(sorted(whole))}")
     page = page_file(path)

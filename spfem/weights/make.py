@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spfem import __version__
 from spfem.checkpoints import load_checkpoint
@@ -33,8 +32,7 @@ SYNTHETIC = (
 EMOTION_CLIPS = "clips of every emotion, aligned by sound with the neutral clip of the sentence"
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How one shipped model is made.
 
     Attributes:
@@ -48,9 +46,9 @@ class Recipe:
         explained: what the quantities of the figures are.
         make: checkpoint of a workspace and a seed.
         measure: figures of the checkpoints `value` and `unrounded` and a seed.
+        limits: what it is not.
         measured_with: digests of what the figures are measured on.
         lessons: names of the actors that it is learned from, and the number of their clips.
-        limits: what it is not.
     """
 
     title: str
@@ -63,9 +61,9 @@ class Recipe:
     explained: Mapping[str, str]
     make: Callable[[Workspace, int], Path]
     measure: Callable[[Workspace, Mapping[str, Path], int], measure.Figures]
+    limits: str
     measured_with: Callable[[Workspace], Mapping[str, str]]
     lessons: Callable[[Workspace], tuple[list[str], int]]
-    limits: str
 
 
 def _tracked_pairs(workspace: Workspace) -> dict[str, str]:
@@ -99,121 +97,68 @@ def _counted(clips: Sequence[Clip]) -> tuple[list[str], int]:
 
 def _picture_metric(name: str, title: str, kind: str, variant: str, load: str) -> Recipe:
     return Recipe(
-        title=title,
-        kind=kind,
-        variant=variant,
-        load=load,
-        stage=name,
-        learned_from=EMOTION_CLIPS,
-        baseline="before learning",
-        explained=measure.SIMILARITY,
-        make=lambda workspace, seed: stages.make_metric(workspace, name, seed),
-        measure=partial(measure.measure_metric, name),
-        measured_with=_tracked_pairs,
-        lessons=_train_clips,
-        limits=SYNTHETIC,
-    )
+        title, f"{kind} coherence", variant, load, name, EMOTION_CLIPS, "before learning",
+        measure.SIMILARITY, lambda workspace, seed: stages.make_metric(workspace, name, seed),
+        partial(measure.measure_metric, name), SYNTHETIC, _tracked_pairs, _train_clips,
+    )  # fmt: skip
 
 
 RECIPES: Mapping[str, Recipe] = {
     "reader": Recipe(
-        title="Reader of face units",
-        kind="face reader",
-        variant="units",
-        load="FaceReader.pretrained()",
-        stage="reader",
-        learned_from="films of people of its own, drawn from another seed than any corpus, with "
-        "random mixtures of emotions and single units, exactly known, seen by the tracker in "
-        "frames of several sizes",
-        baseline="fit without reader",
-        explained=measure.READING,
-        make=stages.make_reader,
-        measure=measure.measure_reader,
-        measured_with=_fitted_clips,
-        lessons=stages.reader_lessons,
-        limits="It was learned from synthetic faces only, as the tracker of the package sees them. "
+        "Reader of face units", "face reader", "units", "FaceReader.pretrained()", "reader",
+        "films of people of its own, drawn from another seed than any corpus, with random mixtures "
+        "of emotions and single units, exactly known, seen by the tracker in frames of several "
+        "sizes",
+        "fit without reader", measure.READING, stages.make_reader, measure.measure_reader,
+        "It was learned from synthetic faces only, as the tracker of the package sees them. "
         "Its figures are of an actor of the embedded corpus; what real people truly show is not "
         "known, so on recordings they were not measured. Its 52 units are those of our head model.",
+        _fitted_clips, stages.reader_lessons,
     ),
     "spatial": _picture_metric(
-        "spatial",
-        "Spatial coherence (ASCCL)",
-        "spatial coherence",
-        "paper",
-        "SpatialCoherence.pretrained()",
+        "spatial", "Spatial coherence (ASCCL)", "spatial", "paper", "SpatialCoherence.pretrained()"
     ),
     "spatial_speech": _picture_metric(
         "spatial_speech",
         "Spatial coherence that also tells moments of speech apart (our extension of ASCCL)",
-        "spatial coherence",
-        "speech",
-        'SpatialCoherence.pretrained("speech")',
+        "spatial", "speech", 'SpatialCoherence.pretrained("speech")',
     ),
     "spatial_temporal_vd": _picture_metric(
-        "spatial_temporal_vd",
-        "Spatial-temporal coherence by visual disparities (STCCL-VD)",
-        "spatial-temporal coherence",
-        "vd",
-        "SpatialTemporalCoherence.pretrained()",
+        "spatial_temporal_vd", "Spatial-temporal coherence by visual disparities (STCCL-VD)",
+        "spatial-temporal", "vd", "SpatialTemporalCoherence.pretrained()",
     ),
     "cross_modal_expression": Recipe(
-        title="Cross-modal coherence of sound and expression (SCMCL)",
-        kind="cross-modal coherence",
-        variant="expression",
-        load="CrossModalCoherence.pretrained()",
-        stage="cross_modal_expression",
-        learned_from=EMOTION_CLIPS,
-        baseline="before learning",
-        explained=measure.RETRIEVAL,
-        make=lambda workspace, seed: stages.make_cross_modal_metric(workspace, "expression", seed),
-        measure=measure.measure_sound_metric,
-        measured_with=_tracked_pairs,
-        lessons=_train_clips,
-        limits=f"{SYNTHETIC} Its expressions are the 52 face units of our tracker, not DECA codes.",
+        "Cross-modal coherence of sound and expression (SCMCL)", "cross-modal coherence",
+        "expression", "CrossModalCoherence.pretrained()", "cross_modal_expression", EMOTION_CLIPS,
+        "before learning", measure.RETRIEVAL,
+        lambda workspace, seed: stages.make_cross_modal_metric(workspace, "expression", seed),
+        measure.measure_sound_metric,
+        f"{SYNTHETIC} Its expressions are the 52 face units of our tracker, not DECA codes.",
+        _tracked_pairs, _train_clips,
     ),
     "manipulator": Recipe(
-        title="Expression manipulator (NED)",
-        kind="manipulator",
-        variant="ned",
-        load="pretrained_manipulator()",
-        stage="manipulator --method ned",
-        learned_from="clips of every emotion, without pairs",
-        baseline="source unedited",
-        explained=measure.EDITS,
-        make=lambda workspace, seed: stages.make_manipulator(workspace, "ned", seed),
-        measure=measure.measure_manipulator,
-        measured_with=_tracked_pairs,
-        lessons=_manipulator_clips,
-        limits=f"{SYNTHETIC} It edits the 52 face units of our tracker, not DECA codes.",
+        "Expression manipulator (NED)", "manipulator", "ned", "pretrained_manipulator()",
+        "manipulator --method ned", "clips of every emotion, without pairs", "source unedited",
+        measure.EDITS, lambda workspace, seed: stages.make_manipulator(workspace, "ned", seed),
+        measure.measure_manipulator,
+        f"{SYNTHETIC} It edits the 52 face units of our tracker, not DECA codes.",
+        _tracked_pairs, _manipulator_clips,
     ),
-}
+}  # fmt: skip
 """By the name of the file below `spfem/weights`, in the order of making.
 
 Each is put into its folder before the next is made, so what others are learned with goes first.
 """
 
-
 LARGEST_ROUNDING = 0.005  # of a figure, by half precision, unless its interval is wider
-
-
-@dataclass(frozen=True)
-class MadeWeights:
-    """A model that is ready to be shipped, with its card and hash beside it."""
-
-    name: str
-    path: Path
 
 
 def make_weights(
     workspace: Workspace, out: Path, *, seed: int = 0, names: Sequence[str] = ()
-) -> list[MadeWeights]:
+) -> list[Path]:
     """Make the models of `RECIPES` with a run's stages, and put them into `out` one by one.
 
-    Args:
-        workspace: of the run; what it has learned already is taken as it is.
-        out: folder for the models.
-        seed: of everything that is learned.
-        names: only these; default all.
+    What the run has learned already is taken as it is. `names` are all by default.
 
     Raises:
         SettingsError: if a name is unknown.
@@ -231,14 +176,8 @@ def make_weights(
     return made
 
 
-def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> MadeWeights:
-    """Round a learned checkpoint, measure it and write its card, in a stage of the workspace.
-
-    Args:
-        workspace: whose held-out actors it is measured on.
-        name: of `RECIPES`.
-        checkpoint: as learned.
-        seed: it was learned with.
+def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> Path:
+    """Round a learned checkpoint, measure it on held-out actors and write its card, as a stage.
 
     Raises:
         CheckpointError: if half precision would change what it measures.
@@ -256,10 +195,10 @@ def pack_model(workspace: Workspace, name: str, checkpoint: Path, seed: int) -> 
         pack_half(checkpoint, path, kind=recipe.kind)
         files = {"value": path, "unrounded": checkpoint}
         figures = recipe.measure(workspace, files, seed)
-        rounding = _rounding(name, figures)
-        write_card(path, _card(workspace, name, recipe, checkpoint, path, seed, figures, rounding))
+        facts = {"figures": figures, "rounding": _rounding(name, figures), "seed": seed}
+        write_card(path, _card(workspace, recipe, checkpoint, path) | facts)
         stage.finish()
-    return MadeWeights(name, path)
+    return path
 
 
 def _rounding(name: str, figures: list[dict[str, Any]]) -> float:
@@ -276,28 +215,20 @@ def _rounding(name: str, figures: list[dict[str, Any]]) -> float:
     return round(max(changes), 6)
 
 
-def publish(made: MadeWeights, out: Path) -> MadeWeights:
+def publish(made: Path, out: Path) -> Path:
     """Copy a model into a folder, its hash last, so that nothing half copied is taken for whole."""
-    path = out / made.path.name
+    path = out / made.name
     hash_file(path).unlink(missing_ok=True)
-    for name in (made.path, card_file(made.path), page_file(made.path)):
+    for name in (made, card_file(made), page_file(made)):
         with writing(out / name.name) as aside:
             shutil.copyfile(name, aside)
     with writing(hash_file(path)) as aside:
         aside.write_text(f"{read_card(path)['sha256']}  {path.name}\n", encoding="utf-8")
-    return MadeWeights(made.name, path)
+    return path
 
 
-def _card(
-    workspace: Workspace,
-    name: str,
-    recipe: Recipe,
-    checkpoint: Path,
-    path: Path,
-    seed: int,
-    figures: list[dict[str, Any]],
-    rounding: float,
-) -> dict[str, Any]:
+def _card(workspace: Workspace, recipe: Recipe, checkpoint: Path, path: Path) -> dict[str, Any]:
+    """The card of `path` but for what was measured."""
     import torch
 
     tensors, facts = load_checkpoint(path, kind=recipe.kind)
@@ -305,12 +236,9 @@ def _card(
     corpus, scale = stages.make_whole_corpus(workspace), workspace.scale
     actors, clips = recipe.lessons(workspace)
     held_out = sorted(actor for actor, role in corpus.roles.items() if role == "held_out")
-    return {
-        "name": name,
-        "title": recipe.title,
-        "load": recipe.load,
-        "kind": recipe.kind,
-        "variant": recipe.variant,
+    taken = ("title", "load", "kind", "variant", "baseline", "explained", "limits")
+    return {name: value for name, value in recipe._asdict().items() if name in taken} | {
+        "name": path.stem,
         "sha256": sha256_of(path),
         "bytes": path.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
@@ -323,7 +251,6 @@ def _card(
             "fps": float(corpus.fps),
             "face_size": scale.face.face_size,
         },
-        "seed": seed,
         "stage": f"python -m spfem stage {recipe.stage} --scale {scale.name}",
         "stage_digest": record["digest"],
         "made_with": {
@@ -335,9 +262,4 @@ def _card(
         "settings": facts["settings"],
         "measured_on": f"the held-out actor{'s' * (len(held_out) > 1)} {', '.join(held_out)}",
         "confidence": scale.evaluation.confidence,
-        "baseline": recipe.baseline,
-        "figures": figures,
-        "explained": dict(recipe.explained),
-        "rounding": rounding,
-        "limits": recipe.limits,
     }

@@ -66,11 +66,9 @@ def measure_metric(
 ) -> Figures:
     """Similarities of matched and mismatched faces of the held-out actors by a picture metric.
 
-    Args:
-        name: of `spfem.run.stages.METRICS`.
-        workspace: of the run that learned it.
-        files: checkpoints `value` (as shipped) and `unrounded`.
-        seed: of its learning, with whose initial weights it is compared.
+    As all that measure here it gets the workspace of the run that learned it, the checkpoints
+    `value` (as shipped) and `unrounded`, and the seed of its learning, with whose initial weights
+    it is compared. `name` is of `spfem.run.stages.METRICS`.
     """
     scale, roles = workspace.scale, stages.make_corpus(workspace).roles
     faces, pairs = stages.make_faces(workspace), stages.make_pairs(workspace)
@@ -83,14 +81,10 @@ def measure_metric(
         start = untrained_metric(train, scale.spatial, seed=seed)
     models = {"baseline": start} | {state: load_metric(name, path) for state, path in files.items()}
     score = similarity_scorer(name, held_out, stages.read_visemes(workspace), scale)
+    levels = {n: getattr(scale.evaluation, n) for n in ("resamples", "confidence")}
     rows = {
         state: similarity_rows(
-            [score(model.eval())],
-            metric=name,
-            state=state,
-            split=HELD_OUT,
-            resamples=scale.evaluation.resamples,
-            confidence=scale.evaluation.confidence,
+            [score(model.eval())], metric=name, state=state, split=HELD_OUT, **levels
         )
         for state, model in models.items()
     }
@@ -103,13 +97,7 @@ def measure_metric(
 
 
 def measure_sound_metric(workspace: Workspace, files: Mapping[str, Path], seed: int) -> Figures:
-    """Retrieval of moments of the held-out actors by the metric of sound and expression.
-
-    Args:
-        workspace: of the run that learned it.
-        files: checkpoints `value` (as shipped) and `unrounded`.
-        seed: of its learning, with whose initial weights it is compared.
-    """
+    """Retrieval of moments of the held-out actors by the metric of sound and expression."""
     settings = stages.cross_modal_settings(workspace)
     table = measure_retrieval(
         stages.clip_signals(workspace, settings.image_size),
@@ -141,11 +129,6 @@ def measure_sound_metric(workspace: Workspace, files: Mapping[str, Path], seed: 
 def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: int) -> Figures:
     """Label-driven edits of the held-out actors' face units against what they really show.
 
-    Args:
-        workspace: of the run that learned it.
-        files: checkpoints `value` (as shipped) and `unrounded`.
-        seed: of the label's styles.
-
     Raises:
         CorpusError: if no held-out actor says a sentence in neutral and in an emotion.
     """
@@ -169,14 +152,7 @@ def measure_manipulator(workspace: Workspace, files: Mapping[str, Path], seed: i
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in held_out])
     figures = []
     for column, quantity in enumerate(SCORED):
-        interval = cluster_bootstrap(
-            scores["value"][:, column],
-            clusters,
-            resamples=workspace.scale.evaluation.resamples,
-            confidence=workspace.scale.evaluation.confidence,
-            seed=0,
-        )
-        row = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+        row = _interval(workspace, scores["value"][:, column], clusters)
         baseline, unrounded = (scores[name][:, column].mean() for name in ("baseline", "unrounded"))
         figures.append(figure(quantity, row, baseline, unrounded))
     right = [_names(named, tracks[pair.target].expression, pair.emotion) for pair in held_out]
@@ -214,11 +190,9 @@ def figure(
 ) -> dict[str, Any]:
     """A row with plain numbers, shortened to what the measure can tell."""
     values = {name: row.get(name) for name in ("value", "ci_low", "ci_high")}
-    numbers = {**values, "baseline": baseline, "unrounded": unrounded}
-    return {"quantity": quantity} | {
-        name: None if number is None else round(float(number), 6)
-        for name, number in numbers.items()
-    }
+    values |= {"baseline": baseline, "unrounded": unrounded}
+    rounded = {n: None if v is None else round(float(v), 6) for n, v in values.items()}
+    return {"quantity": quantity} | rounded
 
 
 def exact_figure(quantity: str, value: float) -> dict[str, Any]:
@@ -243,12 +217,7 @@ Codes = dict[str, np.ndarray]
 def measure_reader(workspace: Workspace, files: Mapping[str, Path], seed: int) -> Figures:
     """Codes of the held-out actors as fitted towards what a reader reads, against the truth.
 
-    The baseline is the fit without a reader. What the package ships plays no part.
-
-    Args:
-        workspace: of the corpus.
-        files: checkpoints `value` (as shipped) and `unrounded`.
-        seed: of the reader's learning; reading needs none.
+    The baseline is the fit without a reader. What the package ships plays no part, nor the seed.
 
     Raises:
         CorpusError: if the corpus has no exact truth, or no held-out actor.
@@ -273,23 +242,22 @@ def measure_reader(workspace: Workspace, files: Mapping[str, Path], seed: int) -
     truth = {clip.key: _true_units(clip.truth) for clip in corpus.clips if clip.actor in actors}
     scores = {state: score_reading(shown, truth) for state, shown in codes.items()}
     errors = np.array([np.abs(codes["value"][key] - truth[key]).mean() for key in truth])
+    bounds = _interval(workspace, errors, np.array([[key.split("/")[0], key] for key in truth]))
+    figures = []
+    for quantity, value in scores["value"].items():
+        row = (bounds if quantity == "unit_error" else {}) | {"value": value}
+        others = (scores[state][quantity] for state in ("baseline", "unrounded"))
+        figures.append(figure(quantity, row, *others))
+    return figures
+
+
+def _interval(workspace: Workspace, values: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
+    """Mean of values (N,) with its interval over clusters (N, D)."""
+    settings = workspace.scale.evaluation
     interval = cluster_bootstrap(
-        errors,
-        np.array([[key.split("/")[0], key] for key in truth]),
-        resamples=workspace.scale.evaluation.resamples,
-        confidence=workspace.scale.evaluation.confidence,
-        seed=0,
+        values, clusters, resamples=settings.resamples, confidence=settings.confidence, seed=0
     )
-    bounds = {"unit_error": {"ci_low": interval.low, "ci_high": interval.high}}
-    return [
-        figure(
-            quantity,
-            {"value": value, **bounds.get(quantity, {})},
-            scores["baseline"][quantity],
-            scores["unrounded"][quantity],
-        )
-        for quantity, value in scores["value"].items()
-    ]
+    return {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
 
 
 def score_reading(shown: Codes, truth: Codes) -> dict[str, float]:

@@ -15,8 +15,9 @@ from tests.explore.made_up import made_clip, made_metrics
 pytestmark = pytest.mark.browser
 
 CELLS = (
+    "from spfem.explore import ExplorerWidget\n"
     "from tests.explore.made_up import made_explorer\nexplorer = made_explorer()",
-    "explorer.widget('#level=0&right=0.4')",
+    "ExplorerWidget(explorer, '#level=0&right=0.4')",
 )
 EXACT = 0.001
 

@@ -27,7 +27,7 @@ def page(tmp_path):
     book.cells = [
         nbformat.v4.new_markdown_cell(TEXT),
         nbformat.v4.new_code_cell(
-            "explorer.widget()", outputs=[nbformat.v4.new_output("display_data", shown)]
+            "ExplorerWidget(explorer)", outputs=[nbformat.v4.new_output("display_data", shown)]
         ),
     ]
     nbformat.write(book, tmp_path / "a.ipynb")

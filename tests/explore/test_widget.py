@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from spfem.errors import InputError
+from spfem.explore.widget import ExplorerWidget
 from tests.explore.made_up import made_explorer, made_source
 
 
 @pytest.fixture
 def widget():
-    return made_explorer().widget("#level=0")
+    return ExplorerWidget(made_explorer(), "#level=0")
 
 
 def ask(widget, *words):
@@ -45,7 +46,7 @@ def test_own_clips_are_loaded_by_the_button_and_trouble_stays_readable():
         assert (first, second) == (Path("one.mp4"), Path("~/two.mp4").expanduser())
         return made_source({("own", "own sentence"): ("happy", "sad")})
 
-    widget = made_explorer(open_own_clips=open_clips).widget()
+    widget = ExplorerWidget(made_explorer(open_own_clips=open_clips))
     for field, name in zip(widget.own, ("one.mp4", " ~/two.mp4 "), strict=True):
         field.value = name
     widget.load.click()

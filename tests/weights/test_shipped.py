@@ -30,7 +30,6 @@ from spfem.weights.card import (
 from spfem.weights.make import (
     LARGEST_ROUNDING,
     RECIPES,
-    MadeWeights,
     _rounding,
     make_weights,
     publish,
@@ -213,7 +212,7 @@ def test_what_does_not_belong_there_is_named(folder):
 
 
 def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeypatch):
-    made = MadeWeights("spatial", WEIGHTS_FOLDER / "spatial.safetensors")
+    made = WEIGHTS_FOLDER / "spatial.safetensors"
     real = shutil.copyfile
 
     def dies(source, target):
@@ -228,7 +227,7 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
     assert check_weights(folder)["spatial"]
     publish(made, folder)
     assert not check_weights(folder)["spatial"]
-    assert hash_file(folder / "spatial.safetensors").read_text() == hash_file(made.path).read_text()
+    assert hash_file(folder / "spatial.safetensors").read_text() == hash_file(made).read_text()
 
 
 def test_an_unknown_model_cannot_be_made(capsys, tmp_path):
