@@ -21,19 +21,21 @@ import pandas as pd
 from studies.audit import (
     REFERENCE,
     SOURCE,
-    Alignment,
-    Panel,
     Problem,
     PublishedClip,
     direction_cosine,
-    follow_source,
-    frame_difference,
     label_direction,
     mean_scores,
-    open_panel,
     read_published,
-    sharpness,
     strength,
+)
+from studies.audit_panels import (
+    Alignment,
+    Panel,
+    follow_source,
+    frame_difference,
+    open_panel,
+    sharpness,
 )
 from tqdm.auto import tqdm
 

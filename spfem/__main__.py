@@ -111,7 +111,7 @@ def _audit(given: dict[str, Any]) -> None:
             f"the audit is part of a checkout of spfem, and {notebooks} has none; run it there"
         )
     sys.path.append(str(notebooks))
-    _call("studies.audit_order", "audit_folder")(given)
+    _call("studies.audit_run", "audit_folder")(given)
 
 
 def _list(titles: dict[str, str]) -> str:

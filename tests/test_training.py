@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from studies.ablation_metrics import learn_partial
-from studies.ablation_variants import initial_partial_metric
+from studies.ablation_pictures import (learn_partial)
+from studies.ablation_pictures import (initial_partial_metric)
 from torch import nn
 
 from spfem import training

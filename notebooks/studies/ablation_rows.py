@@ -57,12 +57,12 @@ def ablation_rows(
         ShapeError: if two sides were measured on different clips.
     """
     rows = [
-        _row(table, name, quantity, runs, settings, steps)
+        _row(table, name, quantity, runs, settings)
         for name in (variant.name for variant in table.variants)
         if runs.get(name)
         for quantity in table.quantities
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(steps=steps)
     for quantity in table.quantities:
         tested = (frame.quantity == quantity) & frame.p_adjusted.notna()
         frame.loc[tested, "comparisons"] = int(tested.sum())
@@ -83,12 +83,7 @@ def _observed(run: Mapping[str, Measured], name: str, kind: Quantity) -> Measure
 
 
 def _row(
-    table: AblationTable,
-    name: str,
-    quantity: str,
-    runs: Runs,
-    settings: EvaluationSettings,
-    steps: int,
+    table: AblationTable, name: str, quantity: str, runs: Runs, settings: EvaluationSettings
 ) -> dict[str, Any]:
     variant = find_variant(table.variants, name)
     kind = table.quantities[quantity]
@@ -106,7 +101,6 @@ def _row(
         "value": _value(observed, kind),
         "comparisons": 0,
         "seeds": len(seeds),
-        "steps": steps,
         "actors": len(set(clusters[:, 0])),
         "clips": len(np.unique(clusters, axis=0)),
         "clear": False,
@@ -130,18 +124,10 @@ def _difference(
     clusters = own[0].clusters
     if any(not np.array_equal(each.clusters, clusters) for each in (*own, *other)):
         raise ShapeError("variants must be measured on the same clips to be compared")
-    single = [
-        _value([mine], kind) - _value([theirs], kind)
-        for mine, theirs in zip(own, other, strict=True)
-    ]
+    single = [_value([a], kind) - _value([b], kind) for a, b in zip(own, other, strict=True)]
     counts = redraw_counts(clusters, resamples=settings.resamples, seed=REDRAW_SEED)
-    draws = np.mean(
-        [
-            _redrawn(mine, counts, kind) - _redrawn(theirs, counts, kind)
-            for mine, theirs in zip(own, other, strict=True)
-        ],
-        axis=0,
-    )
+    both = zip(own, other, strict=True)
+    draws = np.mean([_redrawn(a, counts, kind) - _redrawn(b, counts, kind) for a, b in both], 0)
     difference = float(np.mean(single))
     tail = 50 * (1 - settings.confidence)
     low, high = np.nanpercentile(draws, [tail, 100 - tail])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -57,16 +58,9 @@ def variant_settings(
     material: Material, variant: CrossModalVariant, steps: int
 ) -> CrossModalSettings:
     """Settings with the changes of a variant, and so many steps of each modality and of both."""
-    return replace(
-        material.workspace.scale.cross_modal,
-        **{
-            "fps": material.corpus.fps,
-            "single_steps": steps,
-            "joint_steps": steps,
-            "consistency_start": steps // 5,
-            **variant.changes,
-        },
-    )
+    usual = {"fps": material.corpus.fps, "single_steps": steps, "joint_steps": steps}
+    usual["consistency_start"] = steps // 5
+    return replace(material.workspace.scale.cross_modal, **{**usual, **variant.changes})
 
 
 def cross_modal_recipe(material: Material, variant: CrossModalVariant, seed: int) -> Recipe:
@@ -120,16 +114,8 @@ def learn_variant(
 
     for modality, encoder in encoders.items() if variant.stage_a else ():
         table, samples = _frames(material, (modality,), settings, settings.single_image_size)
-        alone = train_single(
-            modality,
-            table,
-            samples,
-            None,
-            settings,
-            seed=seed,
-            device=material.device,
-            folder=state(modality),
-        )
+        how: dict[str, Any] = {"seed": seed, "device": material.device, "folder": state(modality)}
+        alone = train_single(modality, table, samples, None, settings, **how)
         encoder.load_state_dict(alone.encoder.state_dict())
     table, samples = _frames(material, tuple(encoders), settings, settings.image_size)
     train_joint(model.to(material.device), table, samples, None, seed=seed, folder=state("both"))
@@ -187,16 +173,10 @@ def retrieval_measured(
 BLIND_SEED = 0
 
 
-def _variant_settings(
-    settings: CrossModalSettings, variant: RetrievalVariant
-) -> CrossModalSettings:
-    return replace(settings, **variant.changes)
-
-
 def retrieval_recipe(material: Material, variant: RetrievalVariant, seed: int) -> Recipe:
     """What decides the numbers of a variant."""
     workspace = material.workspace
-    changed = _variant_settings(workspace.scale.cross_modal, variant)
+    changed = replace(workspace.scale.cross_modal, **variant.changes)
     return Recipe(
         ablation_folder(material, "retrieval", variant.name, seed),
         "ablation of retrieval",
@@ -221,7 +201,7 @@ def measure_retrieval(
 ) -> dict[str, Measured]:
     """Retrieve windows of each target actor, and look up in the truth what they show."""
     model = CrossModalCoherence.load(_metric(material, seed))
-    model.settings = _variant_settings(model.settings, variant)
+    model.settings = replace(model.settings, **variant.changes)
     signals = clip_signals(material.workspace, model.settings.image_size)
     length = material.workspace.scale.manipulator.window_frames
     rows: list[tuple[float, float, float, float]] = []
@@ -242,8 +222,7 @@ def measure_retrieval(
     }
 
 
-@dataclass(frozen=True)
-class _Truth:
+class _Truth(NamedTuple):
     clock: np.ndarray
     viseme: np.ndarray
     mouth: np.ndarray

@@ -80,11 +80,8 @@ class Material:
         Held-out and target actors alike: no metric learns from either.
         """
         roles = self.corpus.roles
-        usable = [
-            pair
-            for pair in self.pairs.pairs
-            if pair.usable and roles[pair.source.split("/")[0]] in UNSEEN_ROLES
-        ]
+        pairs = (pair for pair in self.pairs.pairs if pair.usable)
+        usable = [pair for pair in pairs if roles[pair.source.split("/")[0]] in UNSEEN_ROLES]
         most = min(self.settings.scored_pairs, len(usable))
         spread = np.linspace(0, len(usable), most, endpoint=False).astype(int)
         return tuple(usable[number] for number in spread)
@@ -189,14 +186,10 @@ LEARNING_FOLDER = "learning"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that the numbers of a variant depend on.
+    """Everything that the numbers of a variant depend on, for `open_stage`.
 
-    Attributes:
-        folder: of the stage, `ablations/<table>/<variant>/seed<k>`.
-        name: of the stage.
-        settings: plain values and dataclasses.
-        inputs: digests of what is read.
-        code: functions that make the numbers, see `open_stage`.
+    The folder is `ablations/<table>/<variant>/seed<k>`; `inputs` are digests of what is read,
+    `code` the functions that make the numbers.
     """
 
     folder: Path
@@ -235,13 +228,8 @@ def make_variant(
         measure: gets a folder for the state of learning, from which a killed run goes on; the
             folder is removed in the end, so that only numbers are kept.
     """
-    stage = open_stage(
-        recipe.folder,
-        recipe.name,
-        settings=recipe.settings,
-        inputs=recipe.inputs,
-        code=recipe.code,
-    )
+    decided = {"settings": recipe.settings, "inputs": recipe.inputs, "code": recipe.code}
+    stage = open_stage(recipe.folder, recipe.name, **decided)
     path, learning = recipe.folder / MEASURED_NAME, recipe.folder / LEARNING_FOLDER
     if not stage.complete:
         learning.mkdir(exist_ok=True)

@@ -31,23 +31,10 @@ from spfem.run.learned import (
 )
 from spfem.run.persons import PersonStore
 from spfem.run.renderers import ANCHORED
-from spfem.settings import (
-    EMOTIONS,
-    ManipulatorSettings,
-    SupervisionSettings,
-)
+from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
-from studies.ablation_stages import (
-    Material,
-    Measured,
-    Recipe,
-    ablation_folder,
-    measured_means,
-)
-from studies.ablation_variants import (
-    SUPERVISION_VARIANTS,
-    SupervisionVariant,
-)
+from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
+from studies.ablation_variants import SUPERVISION_VARIANTS, SupervisionVariant
 from studies.probes import MOUTH
 
 

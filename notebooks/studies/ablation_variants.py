@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from spfem.correlation.asccl import (
     NEIGHBOUR_OFFSETS,
@@ -22,14 +22,10 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of an ablation table.
+    """One row of an ablation table, compared with the variant named `against`.
 
-    Attributes:
-        name: in tables and figures; folders are named after it.
-        component: the part of the paper that is changed, for example `adaptive weights`.
-        what: the change in words.
-        changes: of the settings that learn, for `dataclasses.replace`.
-        against: name of the variant that it is compared with.
+    Folders are named after `name`; `component` is the part of the paper that is changed, `what` the
+    change in words, `changes` those of the settings that learn.
     """
 
     name: str
@@ -59,17 +55,7 @@ class Quantity:
     factor: float = 1.0
 
 
-class _Named(Protocol):
-    @property
-    def name(self) -> str:
-        """Of the variant."""
-
-    @property
-    def against(self) -> str:
-        """Name of the variant that it is compared with."""
-
-
-V = TypeVar("V", bound=_Named)
+V = TypeVar("V", bound=Variant)
 
 
 def find_variant(variants: Sequence[V], name: str) -> V:
@@ -101,41 +87,26 @@ class CrossModalVariant(Variant):
 
 
 CROSS_MODAL_VARIANTS = (
-    CrossModalVariant(
-        DEFAULT, "", "expressions, stages A and B, distances held to each other, 2 frames fused"
-    ),
-    CrossModalVariant(
-        "no consistency", "consistency", "each modality for itself", {"consistency_weight": 0.0}
-    ),
-    CrossModalVariant(
-        "consistency x 10", "consistency", "10 times the weight", {"consistency_weight": 10.0}
-    ),
-    CrossModalVariant(
-        "softmax consistency", "consistency", "of similarities (LSCMC)", {"consistency": "softmax"}
-    ),
-    CrossModalVariant(
-        "neighbours negative",
-        "masked negatives",
-        "frames next to the positive count as negatives",
-        {"false_negative_frames": 0},
-    ),
-    CrossModalVariant(
-        "wider mask",
-        "masked negatives",
-        "3 frames on each side masked",
-        {"false_negative_frames": 3},
-    ),
+    CrossModalVariant(DEFAULT, "",
+                      "expressions, stages A and B, distances held to each other, 2 frames fused"),
+    CrossModalVariant("no consistency", "consistency", "each modality for itself",
+                      {"consistency_weight": 0.0}),
+    CrossModalVariant("consistency x 10", "consistency", "10 times the weight",
+                      {"consistency_weight": 10.0}),
+    CrossModalVariant("softmax consistency", "consistency", "of similarities (LSCMC)",
+                      {"consistency": "softmax"}),
+    CrossModalVariant("neighbours negative", "masked negatives",
+                      "frames next to the positive count as negatives",
+                      {"false_negative_frames": 0}),
+    CrossModalVariant("wider mask", "masked negatives", "3 frames on each side masked",
+                      {"false_negative_frames": 3}),
     CrossModalVariant("1 frame", "fusion of frames", "nothing is fused", {"frames": 1}),
     CrossModalVariant("4 frames", "fusion of frames", "4 frames are fused", {"frames": 4}),
     CrossModalVariant("no stage A", "stage A", "two modalities from the start", stage_a=False),
     CrossModalVariant("image", "what is seen", "face pictures, not expressions", visual="image"),
-    CrossModalVariant(
-        "direct term (ours)",
-        "our extension",
-        "sound is also compared with vision",
-        {"direct_weight": DIRECT_WEIGHT},
-    ),
-)
+    CrossModalVariant("direct term (ours)", "our extension", "sound is also compared with vision",
+                      {"direct_weight": DIRECT_WEIGHT}),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -251,12 +222,7 @@ SUPERVISION_VARIANTS = (
     SupervisionVariant(DEFAULT, "", "NED + all, the weights of the scale"),
     SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
     SupervisionVariant(
-        "copy of the source",
-        CALIBRATION,
-        "no edit",
-        against="NED",
-        method=METHODS[NED],
-        copy=True,
+        "copy of the source", CALIBRATION, "no edit", against="NED", method=METHODS[NED], copy=True
     ),
     _without("ASCCL", replace(_EVERYTHING, spatial=False)),
     _without("temporal VD", replace(_EVERYTHING, temporal=("temporal_cm",))),
@@ -282,34 +248,23 @@ class TemporalVariant(Variant):
 
 TEMPORAL_VARIANTS = (
     TemporalVariant(DEFAULT, "", "spatial and temporal part, differences (VD), 5 frames"),
-    TemporalVariant(
-        "temporal alone", "spatial and temporal part", "what changes over time", metric=ALONE
-    ),
-    TemporalVariant(
-        "spatial alone",
-        "spatial and temporal part",
-        "single frames, as many a step",
-        metric=SPATIAL_ALONE,
-    ),
-    TemporalVariant(
-        "CM", "formulation", "correlation matrices, both parts", metric="spatial_temporal_cm"
-    ),
-    TemporalVariant(
-        "CM, temporal alone", "formulation", "correlation matrices over time", metric="temporal_cm"
-    ),
+    TemporalVariant("temporal alone", "spatial and temporal part", "what changes over time",
+                    metric=ALONE),
+    TemporalVariant("spatial alone", "spatial and temporal part", "single frames, as many a step",
+                    metric=SPATIAL_ALONE),
+    TemporalVariant("CM", "formulation", "correlation matrices, both parts",
+                    metric="spatial_temporal_cm"),
+    TemporalVariant("CM, temporal alone", "formulation", "correlation matrices over time",
+                    metric="temporal_cm"),
     TemporalVariant("3 frames", "window", "windows of 3", {"window_frames": SHORTEST}),
     TemporalVariant("9 frames", "window", "windows of 9", {"window_frames": LONGEST}),
-    TemporalVariant(
-        "all differences", "frame pairs", "all pairs of frames", {"frame_pairs": "all"}
-    ),
+    TemporalVariant("all differences", "frame pairs", "all pairs of frames",
+                    {"frame_pairs": "all"}),
     TemporalVariant("places / 4", "places", "64, 32, 16, 4 places", {"places": (64, 32, 16, 4)}),
-    TemporalVariant(
-        "adaptive over time", "adaptive weights", "weights also over time", {"adaptive": True}
-    ),
-    TemporalVariant(
-        "temporal x 0.3", "weight of the temporal part", "0.3 of it", {"temporal_weight": 0.3}
-    ),
-    TemporalVariant(
-        "temporal x 3", "weight of the temporal part", "3 times it", {"temporal_weight": 3.0}
-    ),
-)
+    TemporalVariant("adaptive over time", "adaptive weights", "weights also over time",
+                    {"adaptive": True}),
+    TemporalVariant("temporal x 0.3", "weight of the temporal part", "0.3 of it",
+                    {"temporal_weight": 0.3}),
+    TemporalVariant("temporal x 3", "weight of the temporal part", "3 times it",
+                    {"temporal_weight": 3.0}),
+)  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from tqdm.auto import tqdm
@@ -78,17 +78,18 @@ from studies.ablation_variants import (
 MEASURED_STEPS = 3
 
 
+def seconds_of(act: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
 def seconds_of_a_step(learn: Callable[[int], object]) -> float:
     """Seconds of one step of `learn(steps)`, without what it does once."""
-
-    def seconds(steps: int) -> float:
-        started = time.perf_counter()
-        learn(steps)
-        return time.perf_counter() - started
-
     learn(1)  # warms up
-    once = seconds(1)
-    return max(0.0, seconds(1 + MEASURED_STEPS) - once) / MEASURED_STEPS
+    once = seconds_of(lambda: learn(1))
+    return max(0.0, seconds_of(lambda: learn(1 + MEASURED_STEPS)) - once) / MEASURED_STEPS
 
 
 def spatial_step_seconds(material: Material) -> float:
@@ -126,9 +127,8 @@ def cross_modal_step_seconds(material: Material) -> float:
 
 def retrieval_seconds(material: Material) -> float:
     """Of one variant of retrieval, which learns nothing."""
-    started = time.perf_counter()
-    measure_retrieval(material, RETRIEVAL_VARIANTS[0], material.settings.seeds[0], Path())
-    return time.perf_counter() - started
+    seed = material.settings.seeds[0]
+    return seconds_of(lambda: measure_retrieval(material, RETRIEVAL_VARIANTS[0], seed, Path()))
 
 
 def supervision_step_seconds(material: Material) -> float:
@@ -231,8 +231,7 @@ TABLES: Mapping[str, AblationTable] = {
 NEEDS_METRICS = ("retrieval", "supervision")  # of the workspace, learned for some seeds only
 
 
-@dataclass(frozen=True)
-class AblationJob:
+class AblationJob(NamedTuple):
     """One variant learned from one seed."""
 
     workspace: Workspace
@@ -372,14 +371,8 @@ def caption_of(name: str, rows: pd.DataFrame) -> str:
 def show_ablation(workspace: Workspace, tables: Mapping[str, pd.DataFrame], name: str) -> list[Any]:
     """Save `ablation_<name>` as table and figure, and give what a notebook displays of it.
 
-    Args:
-        workspace: whose results they are.
-        tables: of `ablation_tables`.
-        name: one of `TABLES`.
-
-    Returns:
-        Sentences, the figure and the table as a paper prints it; without any variant to compare,
-        a sentence that says how to make them.
+    That is sentences, the figure and the table as a paper prints it; without any variant to
+    compare, a sentence that says how to make them. `tables` are of `ablation_tables`.
     """
     from IPython.display import Markdown
 

@@ -1,13 +1,4 @@
-"""Checks of the stages against the truth of the embedded corpus, each with the number aimed at.
-
-How long each stage took, from the records that the stages keep.
-
-Two pairings of the same clips side by side: ours and the released one.
-
-How far a path is from the exact alignment, which the embedded corpus knows.
-
-Our pairing of MEAD beside the released one.
-"""
+"""Checks of the stages: against the truth, their time, and our pairing beside the released one."""
 
 from __future__ import annotations
 
@@ -38,24 +29,16 @@ TIMINGS_COLUMNS = ("stage", "seconds", "device", "threads")
 
 
 def stage_timings(records: Mapping[str, Mapping[str, Any]], *, device: str) -> pd.DataFrame:
-    """Rows with `COLUMNS`, one a finished stage folder; seconds are summed over resumed runs.
+    """Rows with `TIMINGS_COLUMNS`, one a finished stage folder, of their `artifact.json` by folder.
 
-    `threads` is the number that the stage was made with, 0 where its record is older than that.
-
-    Args:
-        records: `artifact.json` of each stage, by folder.
-        device: of the run.
+    Seconds are summed over resumed runs; `threads` is the number that the stage was made with, 0
+    where its record is older than that.
     """
-    rows = [
-        (
-            folder,
-            round(float(record["seconds"]), 2),
-            device,
-            record.get("threads") or record.get("facts", {}).get("threads", 0),
-        )
-        for folder, record in records.items()
-        if record["complete"]
-    ]
+    rows = []
+    for folder, record in records.items():
+        if record["complete"]:
+            threads = record.get("threads") or record.get("facts", {}).get("threads", 0)
+            rows.append((folder, round(float(record["seconds"]), 2), device, threads))
     return pd.DataFrame(rows, columns=list(TIMINGS_COLUMNS))
 
 
@@ -66,16 +49,8 @@ def path_differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     path gives it.
 
     Raises:
-        ShapeError: if a path is not (L, 2) or they share no source frame.
-
-    Example:
-        >>> straight = np.array([[0, 0], [1, 1], [2, 2]])
-        >>> path_differences(straight, np.array([[0, 0], [1, 0], [2, 1]])).tolist()
-        [0.0, 1.0, 1.0]
+        ShapeError: if they share no source frame.
     """
-    for path in (ours, theirs):
-        if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-            raise ShapeError(f"a path is (L, 2), found {path.shape}")
     first, second = _targets(ours), _targets(theirs)
     length = min(len(first), len(second))
     both = np.isfinite(first[:length]) & np.isfinite(second[:length])
@@ -92,12 +67,7 @@ def _targets(path: np.ndarray) -> np.ndarray:
 
 
 def longest_hold(path: np.ndarray) -> int:
-    """Most steps in a row of a path (L, 2) during which one of the two frames is held.
-
-    Example:
-        >>> longest_hold(np.array([[0, 0], [0, 1], [0, 2], [1, 3]]))
-        2
-    """
+    """Most steps in a row of a path (L, 2) during which one of the two frames is held."""
     longest = 0
     for side in (0, 1):
         held = np.concatenate([[False], np.diff(path[:, side]) == 0, [False]])
@@ -107,12 +77,7 @@ def longest_hold(path: np.ndarray) -> int:
 
 
 def held_share(path: np.ndarray) -> float:
-    """Share of the steps of a path (L, 2) that hold one of the two frames; 0 for one entry.
-
-    Example:
-        >>> held_share(np.array([[0, 0], [0, 1], [1, 2]]))
-        0.5
-    """
+    """Share of the steps of a path (L, 2) that hold one of the two frames; 0 for one entry."""
     if len(path) < 2:
         return 0.0
     return float((np.diff(path, axis=0) == 0).any(1).mean())
@@ -130,35 +95,22 @@ def compare_pairings(ours: Iterable[Pair], theirs: Iterable[Pair]) -> pd.DataFra
     Raises:
         InputError: if no pair is in both.
     """
-    import pandas as pd
-
     known = {(pair.source, pair.target): pair for pair in theirs}
     rows = []
     for pair in ours:
         other = known.get((pair.source, pair.target))
         if other is None:
             continue
+        row = {name: getattr(pair, name) for name in ("actor", "emotion", "source", "target")}
+        sides = {"ours": pair, "theirs": other}
+        for name, value in {"path": len, "held": held_share, "longest_hold": longest_hold}.items():
+            row |= {f"{name}_{whose}": value(side.path) for whose, side in sides.items()}
         distance = path_differences(pair.path, other.path)
-        rows.append(
-            {
-                "actor": pair.actor,
-                "emotion": pair.emotion,
-                "source": pair.source,
-                "target": pair.target,
-                "path_ours": len(pair.path),
-                "path_theirs": len(other.path),
-                "held_ours": held_share(pair.path),
-                "held_theirs": held_share(other.path),
-                "longest_hold_ours": longest_hold(pair.path),
-                "longest_hold_theirs": longest_hold(other.path),
-                "mean_distance": float(distance.mean()),
-                "largest_distance": float(distance.max()),
-                "within_one_frame": float((distance <= 1).mean()),
-                "cost_ours": pair.normalised_cost,
-                "cost_theirs": other.normalised_cost,
-                "dropped": not pair.usable,
-            }
-        )
+        row["mean_distance"] = float(distance.mean())
+        row["largest_distance"] = float(distance.max())
+        row["within_one_frame"] = float((distance <= 1).mean())
+        row |= {f"cost_{whose}": side.normalised_cost for whose, side in sides.items()}
+        rows.append(row | {"dropped": not pair.usable})
     if not rows:
         raise InputError("the two pairings have no pair in common; they are of other clips")
     return pd.DataFrame(rows)
@@ -169,17 +121,10 @@ def summarise_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
 
     `dropped` becomes the number of pairs that our gate drops, the others are means.
     """
-    import pandas as pd
-
     shown = [c for c in comparison.columns if c not in ("actor", "emotion", "source", "target")]
     parts = [*comparison.groupby("emotion"), ("all", comparison)]
     rows = [
-        {
-            "emotion": name,
-            "pairs": len(part),
-            **part[shown].mean(),
-            "dropped": part["dropped"].sum(),
-        }
+        {"emotion": name, "pairs": len(part), **part[shown].mean(), "dropped": part.dropped.sum()}
         for name, part in parts
     ]
     return pd.DataFrame(rows)
@@ -197,16 +142,9 @@ def alignment_error(
     """Distance in frames between chosen and exact target frame, for the spoken path entries.
 
     The exact target of a source frame is the (fractional) target frame at which the phoneme clock
-    has the same value. Entries whose source frame lies in a silence are left out.
-
-    Args:
-        path: frame indices (L, 2), source and target.
-        clock_source: phoneme clock of the source clip (T,): below 0 before the sentence, k to
-            k + 1 in phoneme k, K or more after its K phonemes.
-        clock_target: phoneme clock of the target clip (U,), both with silence after the sentence.
-
-    Returns:
-        float64 (S,), S <= L.
+    has the same value. Entries of the path (L, 2) whose source frame lies in a silence are left
+    out. Clocks (T,) and (U,) are below 0 before the sentence, k to k + 1 in phoneme k, K or more
+    after its K phonemes; both have silence after it.
 
     Raises:
         ShapeError: if the clocks are of different sentences, or the path leaves the clips.
@@ -320,20 +258,12 @@ def face_checks(faces: Mapping[str, FaceTrack], clips: list[Path], settings: Fac
         frames += len(track)
     rate = processes * frames / (time.perf_counter() - started)
     unit = "% of the eye distance"
-    return pd.DataFrame(
-        [
-            _row(
-                "reprojection error, median",
-                np.median(np.concatenate(errors)),
-                "<= 3",
-                unit,
-                len(errors),
-            ),
-            _row(
-                "whole face stage", rate, ">= 40", f"frames a second, {processes} processes", frames
-            ),
-        ]
-    )
+    error, rated = np.median(np.concatenate(errors)), f"frames a second, {processes} processes"
+    rows = [
+        _row("reprojection error, median", error, "<= 3", unit, len(errors)),
+        _row("whole face stage", rate, ">= 40", rated, frames),
+    ]
+    return pd.DataFrame(rows)
 
 
 def pairing_checks(corpus: Corpus, pairs: PairIndex) -> pd.DataFrame:

@@ -1,18 +1,15 @@
-"""Released defects that change what is learned: the same training with and without each.
+"""Released defects: those seen in using one learned metric, and those that change what is learned.
 
-Released defects that need no learning to be seen: one learned metric, used both ways.
-
-Each function returns, for every drawn pair of frames, the quantity as the released code has it
-and as it should be; `measure_defects_in_use` makes rows of `defects.csv` from them.
-
-Learn with and without each released defect: the second part of `defects.csv`.
+The measures of the former give, for every drawn pair of frames, the quantity as the released code
+has it and as it should be. The latter are learned with and without. Both make `defects.csv`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -57,33 +54,23 @@ from spfem.training import show_progress
 BATCH = 4  # frames of a released supervision step
 BATCHES = 12
 COLUMNS = (
-    "defect",
-    "metric",
-    "quantity",
-    "released",
-    "corrected",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "seeds",
-    "steps",
-    "what",
-)
+    "defect", "metric", "quantity", "released", "corrected", "difference", "ci_low", "ci_high",
+    "seeds", "steps", "what",
+)  # fmt: skip
 """Columns of `defects.csv`; the interval is that of the difference."""
 
 
-@dataclass(frozen=True)
-class UseDefect:
-    """A released behaviour and how to see it.
+Measure = Callable[[SpatialCoherence, Tensor, Tensor, torch.Generator], tuple[float, float]]
+"""A quantity as released and as corrected, of query and key images (B, 3, H, W)."""
 
-    `measure` gets the metric, query and key images (B, 3, H, W) and a generator, and returns the
-    quantity as released and as corrected.
-    """
+
+class UseDefect(NamedTuple):
+    """A released behaviour and how to see it."""
 
     name: str
     quantity: str
     what: str
-    measure: Callable[[SpatialCoherence, Tensor, Tensor, torch.Generator], tuple[float, float]]
+    measure: Measure
 
 
 def _score_axis(
@@ -193,43 +180,20 @@ def _held_frames(
 
 
 USE_DEFECTS: tuple[UseDefect, ...] = (
-    UseDefect(
-        "score_axis",
-        "matched",
-        "the logged positive score is a cosine over places, not over channels",
-        _score_axis,
-    ),
-    UseDefect(
-        "shuffled_channels",
-        "mismatched before heads",
-        "the 'before' negative shuffles channels instead of places, on raw differences",
-        _shuffled_channels,
-    ),
-    UseDefect(
-        "swapped_colours",
-        "matched",
-        "learned on one colour order, used on the other",
-        _swapped_colours,
-    ),
-    UseDefect(
-        "training_mode",
-        "relative change of a pair's loss",
-        "supervision leaves batch norm in training mode: other frames of the batch change the loss",
-        _training_mode,
-    ),
-    UseDefect(
-        "swapped_arguments",
-        "gradient on the generated frames",
-        "called as (source, generated), the loss carries no gradient",
-        _swapped_arguments,
-    ),
-    UseDefect(
-        "held_frames_gradient",
-        "finite share of the gradient",
-        "normalising a zero difference divides by the root of zero",
-        _held_frames,
-    ),
-)
+    UseDefect("score_axis", "matched",
+              "the logged positive score is a cosine over places, not over channels", _score_axis),
+    UseDefect("shuffled_channels", "mismatched before heads",
+              "the 'before' negative shuffles channels instead of places, on raw differences",
+              _shuffled_channels),
+    UseDefect("swapped_colours", "matched", "learned on one colour order, used on the other",
+              _swapped_colours),
+    UseDefect("training_mode", "relative change of a pair's loss", "supervision leaves batch norm "
+              "in training mode: other frames of the batch change the loss", _training_mode),
+    UseDefect("swapped_arguments", "gradient on the generated frames",
+              "called as (source, generated), the loss carries no gradient", _swapped_arguments),
+    UseDefect("held_frames_gradient", "finite share of the gradient",
+              "normalising a zero difference divides by the root of zero", _held_frames),
+)  # fmt: skip
 
 
 @torch.no_grad()
@@ -263,8 +227,7 @@ def measure_defects_in_use(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-@dataclass(frozen=True)
-class LearnedDefect:
+class LearnedDefect(NamedTuple):
     """A released behaviour that is switched on alone; `name` is its name in `compat`."""
 
     name: str
@@ -282,26 +245,18 @@ SPATIAL_DEFECTS: tuple[LearnedDefect, ...] = (
     ),
 )
 TEMPORAL_DEFECTS: tuple[LearnedDefect, ...] = (
-    LearnedDefect(
-        "held_frames", "temporal_vd", "differences of a frame and itself count as rows to match"
-    ),
-    LearnedDefect(
-        "repeated_places",
-        "temporal_vd",
-        "places are drawn with replacement, border included: duplicates are false negatives",
-    ),
-)
+    LearnedDefect("held_frames", "temporal_vd",
+                  "differences of a frame and itself count as rows to match"),
+    LearnedDefect("repeated_places", "temporal_vd", "places are drawn with replacement, border "
+                  "included: duplicates are false negatives"),
+)  # fmt: skip
 CROSS_MODAL_DEFECTS: tuple[LearnedDefect, ...] = (
     LearnedDefect("accumulated_gradients", "cross_modal", "gradients are never set to zero"),
-    LearnedDefect(
-        "false_negatives", "cross_modal", "the same and neighbouring frames count as negatives"
-    ),
-    LearnedDefect(
-        "single_frame_visual",
-        "cross_modal",
-        "expressions learn on one frame: the fusion that is used later stays random",
-    ),
-)
+    LearnedDefect("false_negatives", "cross_modal",
+                  "the same and neighbouring frames count as negatives"),
+    LearnedDefect("single_frame_visual", "cross_modal", "expressions learn on one frame: the "
+                  "fusion that is used later stays random"),
+)  # fmt: skip
 
 
 def compare_learned(
@@ -326,18 +281,11 @@ def compare_learned(
     ):
         raise ShapeError(f"both sides of {defect.name} must have the same seeds and comparisons")
     sides = [quantity_columns(side) for side in (released, corrected)]
-    rows = [
-        _row(
-            defect,
-            quantity,
-            np.stack([side[quantity] for side in sides], axis=2),
-            statistic_of(quantity),
-            released[0].clusters,
-            settings,
-            steps,
-        )
-        for quantity in QUANTITIES
-    ]
+    rows = []
+    for quantity in QUANTITIES:
+        values, value = np.stack([s[quantity] for s in sides], axis=2), statistic_of(quantity)
+        end = (released[0].clusters, settings, steps)
+        rows.append(_row(defect, quantity, values, value, *end))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -418,11 +366,9 @@ def _compare_similarity(
             for seed in workspace.scale.seeds
         ]
 
-    corrected = scores(CORRECTED)
+    corrected, steps = scores(CORRECTED), evaluation.defect_steps
     rows = [
-        compare_learned(
-            defect, scores(defect.name), corrected, evaluation, steps=evaluation.defect_steps
-        )
+        compare_learned(defect, scores(defect.name), corrected, evaluation, steps=steps)
         for defect in defects
     ]
     return pd.concat(rows, ignore_index=True)
@@ -433,16 +379,12 @@ def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
     material = (make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles)
     folder = workspace.stage_folder("defects", metric, compat, f"seed{seed}")
     bar = show_progress(f"{metric.replace('_', ' ')}, {compat.replace('_', ' ')}")
+    how: dict[str, Any] = {"seed": seed, "device": workspace.device, "progress": bar}
     if metric == "spatial":
         spatial = replace(workspace.scale.spatial, compat=compat, steps=steps)
-        return learn_spatial(
-            *material, folder, spatial, seed=seed, device=workspace.device, progress=bar
-        )
-    temporal = formulated(metric, workspace.scale.temporal)
-    temporal = replace(temporal, compat=compat, steps=steps)
-    return learn_temporal(
-        metric, *material, folder, temporal, seed=seed, device=workspace.device, progress=bar
-    )
+        return learn_spatial(*material, folder, spatial, **how)
+    temporal = replace(formulated(metric, workspace.scale.temporal), compat=compat, steps=steps)
+    return learn_temporal(metric, *material, folder, temporal, **how)
 
 
 def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...]) -> pd.DataFrame:
@@ -469,16 +411,9 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
         return np.stack([each.hits[:, 0] for each in scores], axis=1), scores[0].clusters
 
     corrected, clusters = recalls(CORRECTED)
+    told: dict[str, Any] = {"quantity": "recall_at_1 audio to expression", "steps": steps}
     rows = [
-        compare_recall(
-            defect,
-            recalls(defect.name)[0],
-            corrected,
-            clusters,
-            evaluation,
-            quantity="recall_at_1 audio to expression",
-            steps=steps,
-        )
+        compare_recall(defect, recalls(defect.name)[0], corrected, clusters, evaluation, **told)
         for defect in defects
     ]
     return pd.concat(rows, ignore_index=True)

@@ -1,9 +1,7 @@
-"""Planted degradations: what every metric must notice, and what it must not.
+"""Do the evaluation metrics notice what they must: planted degradations of the true edits.
 
 Each is done to the true counterparts of edits, so that nothing but the damage differs from a
 perfect result.
-
-Do the evaluation metrics notice what they must: planted degradations of the true edits.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
@@ -92,16 +91,10 @@ their definition they miss a constant delay within the search; the offset tells 
 
 @dataclass(frozen=True)
 class PlantedClip:
-    """What is degraded: the truth of an edit, and what it is replaced by.
+    """What is degraded: the truth of an edit, and what it is replaced by, all of one length.
 
-    Attributes:
-        edit: whose truth it is.
-        truth: the true counterpart.
-        source: the unedited clip, of the same length.
-        sample: of the source.
-        sound: of the source.
-        frozen: the first frame of the truth, held.
-        other: a clip of another person in the same emotion, brought to the same length.
+    `sample` and `sound` are of the unedited source; `frozen` holds the first frame of the truth;
+    `other` is a clip of another person in the same emotion.
     """
 
     edit: Edit
@@ -122,8 +115,6 @@ def later_sound(sound: Sound, frames: int) -> Sound:
 
 def blurred(clip: ShownClip, deviation: float) -> ShownClip:
     """Gaussian blur; the track stays that of the sharp clip, since nothing moves."""
-    import cv2
-
     frames = np.stack([cv2.GaussianBlur(frame, (0, 0), deviation) for frame in clip.frames])
     return ShownClip(frames, clip.track)
 
@@ -141,16 +132,9 @@ def degrade(planted: PlantedClip) -> Iterator[tuple[str, ShownClip]]:
 
 def score_degradations(planted: PlantedClip, instruments: Instruments) -> dict[str, ClipScore]:
     """Scores of a clip by degradation."""
+    known = {"source": planted.sample, "truth": planted.truth, "sound": planted.sound}
     scores = {
-        name: score_clip(
-            planted.edit,
-            "truth",
-            shown,
-            source=planted.sample,
-            truth=planted.truth,
-            instruments=instruments,
-            sound=planted.sound,
-        )
+        name: score_clip(planted.edit, "truth", shown, instruments=instruments, **known)  # type: ignore[arg-type]
         for name, shown in degrade(planted)
     }
     if instruments.lip_sync is not None:
@@ -193,17 +177,18 @@ def degradation_table(
             )
             sign = -1 if HIGHER_IS_BETTER[metric] else 1
             means = emotion_means(sign * (values - before), everywhere, counts)
-            backbone = part[0].backbones[metric]
-            if not means:
-                nothing = float("nan")
-                rows.append((name, metric, backbone, *([nothing] * 4), 0))
-                continue
-            mean = means["neutral"]
-            found = interval_of(mean.value, mean.draws, confidence)
-            value = float(np.nanmean(values))
-            rows.append(
-                (name, metric, backbone, value, found.value, found.low, found.high, mean.clips)
-            )
+            numbers: tuple[float, ...] = (np.nan, np.nan, np.nan, np.nan, 0)
+            if means:
+                mean = means["neutral"]
+                found = interval_of(mean.value, mean.draws, confidence)
+                numbers = (
+                    float(np.nanmean(values)),
+                    found.value,
+                    found.low,
+                    found.high,
+                    mean.clips,
+                )
+            rows.append((name, metric, part[0].backbones[metric], *numbers))
         rows += _frechet_rows(name, part, first, real)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -269,13 +254,9 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
         CorpusError: if the corpus has no true counterparts.
     """
     known = make_counterparts(workspace).known
-    edits = tuple(
-        edit
-        for edit in protocol(workspace)
-        if edit.setting == "intra"
-        and edit.emotion in DEGRADED_EMOTIONS
-        and (edit.source, edit.emotion) in known
-    )
+    wanted = [edit for edit in protocol(workspace) if edit.emotion in DEGRADED_EMOTIONS]
+    wanted = [edit for edit in wanted if edit.setting == "intra"]
+    edits = tuple(edit for edit in wanted if (edit.source, edit.emotion) in known)
     if not edits:
         raise CorpusError(
             "degradations are planted on true counterparts, which this corpus does not have; use "

@@ -34,11 +34,9 @@ from spfem.plots import (
 )
 
 QUANTITY_LABELS: Mapping[str, str] = {
-    "matched": "matched",
-    "mismatched_place": "other place",
-    "mismatched_speech": "other speech",
+    "matched": "matched", "mismatched_place": "other place", "mismatched_speech": "other speech",
     "speech_auc": "speech AUC",
-}
+}  # fmt: skip
 SPLIT_LABELS: Mapping[str, str] = {"train": "learned actors", "held_out": "held-out actor"}
 
 
@@ -154,10 +152,7 @@ def draw_metric(ax: Axes, results: pd.DataFrame, metric: str, backbone: str | No
 def draw_histogram(
     ax: Axes, scores: Mapping[str, Sequence[float] | np.ndarray], *, label: str, bins: int = 40
 ) -> Axes:
-    """Draw distributions of scores over each other, with their means.
-
-    `scores`: name -> scores.
-    """
+    """Draw distributions of scores over each other, with their means; `scores` by name."""
     every = np.concatenate([np.asarray(values, float) for values in scores.values()])
     for place, (name, values) in enumerate(scores.items()):
         look, mean = look_of(name, place), float(np.mean(values))

@@ -153,12 +153,7 @@ def draw_ablation(table: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
 
 
 def by_strength(name: str) -> list[tuple[str, int]]:
-    """What sorts names of one damage by its strength.
-
-    Example:
-        >>> sorted(["10 frames late", "2 frames late"], key=by_strength)
-        ['2 frames late', '10 frames late']
-    """
+    """What sorts names of one damage by its strength: 2 frames late before 10."""
     return [("", int(word)) if word.isdigit() else (word, 0) for word in name.split()]
 
 

@@ -1,8 +1,6 @@
-"""What was measured in a workspace, as the paper check wants it.
+"""Claim by claim: what the papers print, what we find, and whether the claim holds.
 
-Everything the paper check needs from a workspace, made by the stages where it is missing.
-
-The rule by which a claim holds, written once.
+The rule, written once:
 
 * A claim of a **direction** (lower, higher) holds if the interval of our paired difference is
   clear of zero on the published side. If the interval holds zero it does not hold: what cannot be
@@ -14,108 +12,28 @@ The rule by which a claim holds, written once.
 * The **size** never decides, since the papers' own baselines disagree by more than most gains;
   relative changes stand side by side, and `describe_size` says how they compare.
 * Values as printed are **not testable here**: the recordings and the metric networks differ.
-
-Our side of a claim: which rows of our tables stand beside it.
-
-Claim by claim: what the papers print, what we find, and whether the claim holds.
-
-The papers' tables with ours in a block of its own, which says on what it was measured.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.stats import norm
 
-from spfem import statistics as multiplicity
-from spfem.evaluation.differences import method_differences
-from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, main_results, paper_layout
-from spfem.methods import METHODS
-from spfem.run.learned import make_similarity, make_temporal_metric
-from spfem.run.results import calibrating_methods, real_samples, score_method
-from spfem.run.workspace import Workspace
-from spfem.settings import EMOTIONS
-from studies.paper_claims import ADDITIONS, CORPORA, GOOD_DIRECTION, PAPERS, list_claims
-from studies.paper_claims import AVERAGE as PUBLISHED_AVERAGE
-from studies.probes import control_operators, shown_operators
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Tables of one corpus at one scale; None where a table was not made.
-
-    Attributes:
-        corpus: that everything was measured on.
-        confidence: of the intervals of all tables.
-        results: from `main_results`.
-        differences: from `method_differences`, against plain NED.
-        formulations: from `method_differences`, NED + STCCL-VD against NED + STCCL-CM.
-        similarity: rows of `similarity.csv` of the metrics spatial, temporal_vd and
-            spatial_temporal_vd.
-        curves: learning record of the metric spatial_temporal_vd by seed.
-        control: from `control_operators`.
-    """
-
-    corpus: str
-    confidence: float = 0.95
-    results: pd.DataFrame | None = None
-    differences: pd.DataFrame | None = None
-    formulations: pd.DataFrame | None = None
-    similarity: pd.DataFrame | None = None
-    curves: Mapping[int, pd.DataFrame] = field(default_factory=dict)
-    control: pd.DataFrame | None = None
-
-
-SIMILARITIES = ("spatial", "temporal_vd", "spatial_temporal_vd")
-FORMULATIONS = ("ned+stccl_vd", "ned+stccl_cm")
-CONTROL = {"channels": 128, "places": 64}  # as in the notebook on temporal correlation
-
-
-def collect_measured(workspace: Workspace) -> Measured:
-    """Scores of all methods of the scale, similarities, learning records and the control.
-
-    The comparisons with plain NED and of VD with CM are left out where the scale lacks a method.
-    """
-    scale = workspace.scale
-    calibration: tuple[int, ...] = (0,)  # seed of what is not learned
-    runs = dict.fromkeys(calibrating_methods(workspace), calibration)
-    runs |= dict.fromkeys(scale.methods, scale.seeds)
-    scores = [
-        score
-        for method, seeds in runs.items()
-        for seed in seeds
-        for score in score_method(workspace, method, seed)
-    ]
-    real = real_samples(workspace)
-
-    def differences(methods: tuple[str, ...], baseline: str) -> pd.DataFrame | None:
-        if baseline not in scale.methods or len(set(methods) & set(scale.methods)) < 2:
-            return None
-        chosen = [score for score in scores if score.method in methods]
-        return method_differences(chosen, real, scale.evaluation, baseline=baseline)
-
-    curves = {}
-    for seed in scale.seeds:
-        record = make_temporal_metric(workspace, SIMILARITIES[-1], seed).parent / "curve.json"
-        curves[seed] = pd.DataFrame(json.loads(record.read_text(encoding="utf-8")))
-    similarity = [make_similarity(workspace, name)[0] for name in SIMILARITIES]
-    return Measured(
-        workspace.corpus,
-        scale.evaluation.confidence,
-        results=main_results(scores, real, scale.evaluation),
-        differences=differences(scale.methods, "ned"),
-        formulations=differences(FORMULATIONS, FORMULATIONS[1]),
-        similarity=pd.concat(similarity, ignore_index=True),
-        curves=curves,
-        control=control_operators(shown_operators(**CONTROL), **CONTROL),
-    )
-
+from spfem.statistics import holm
+from studies.paper_claims import list_claims
+from studies.paper_sides import (
+    MeasuredTables,
+    Ours,
+    count_emotions,
+    of_formulation,
+    of_method,
+    of_similarity,
+    of_training,
+)
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not testable here"
 VERDICTS = (HOLDS, FAILS, UNTESTED)
@@ -123,14 +41,7 @@ NO_CHANGE = 0.05  # of a cosine; far below the gains that the papers call a succ
 
 
 def judge_direction(expected: float, difference: float, low: float, high: float) -> tuple[str, str]:
-    """Verdict and reason of a claimed direction.
-
-    Args:
-        expected: published difference, of which only the sign counts.
-        difference: ours.
-        low: end of its interval.
-        high: end of its interval.
-    """
+    """Verdict and reason of a claimed direction; of what was `expected` only the sign counts."""
     if not np.isfinite([difference, low, high]).all():
         return UNTESTED, "could not be measured here"
     along = difference * np.sign(expected) > 0
@@ -164,14 +75,7 @@ def judge_count(published: float, ours: float, average: str) -> tuple[str, str]:
 
 
 def describe_size(published: float, ours: float, low: float, high: float) -> str:
-    """How two relative changes compare; empty where one is unknown.
-
-    Args:
-        published: relative change, -0.1 for 10 % less.
-        ours: likewise.
-        low: end of the interval of ours.
-        high: end of the interval of ours.
-    """
+    """How two relative changes, -0.1 for 10 % less, compare; empty where one is unknown."""
     if not np.isfinite([published, ours, low, high]).all():
         return ""
     if low <= published <= high:
@@ -179,15 +83,6 @@ def describe_size(published: float, ours: float, low: float, high: float) -> str
     else:
         word = "so ours is smaller" if abs(ours) < abs(published) else "so ours is larger"
     return f"change of {ours:+.2%} here, {published:+.1%} published, {word}"
-
-
-def seed_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    """Mean over seeds and its interval by Student's t; the ends are NaN with one seed."""
-    array = np.asarray(values, float)
-    if len(array) < 2:
-        return float(array.mean()) if len(array) else np.nan, np.nan, np.nan
-    reach = t.ppf((1 + confidence) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
-    return float(array.mean()), float(array.mean() - reach), float(array.mean() + reach)
 
 
 def approximate_p(difference: float, low: float, high: float, confidence: float) -> float:
@@ -200,189 +95,6 @@ def approximate_p(difference: float, low: float, high: float, confidence: float)
     return float(2 * norm.sf(abs(difference) / deviation))
 
 
-def holm(p_values: Sequence[float], level: float) -> np.ndarray:
-    """Which of several tests are significant after Holm's correction, (N,) bool."""
-    return multiplicity.holm(p_values) <= level
-
-
-OUR_METHODS = {"stccl_vd": "ned+stccl_vd", "stccl_cm": "ned+stccl_cm", "scmcl": "ned+scmcl"}
-OUR_METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "FAD": ("fad", ("arcface", "dlib")),
-    "LSE-D": ("lse_d", ("syncnet",)),
-    "CSIM": ("csim", ("arcface", "dlib")),
-    "IE": ("image_entropy", ()),
-}
-"""Published metric to ours, and the networks that come nearest to the papers', best first."""
-
-LOGGED_EPOCHS = 22  # of the joint run; the first one ends at this share of our steps
-
-
-@dataclass(frozen=True)
-class Ours:
-    """Our side of one claim; NaN where nothing was measured, and `why`.
-
-    Attributes:
-        base: value that is compared with.
-        value: of what the claim is about.
-        low: end of the interval of value minus base.
-        high: end of it.
-        why: what was measured, or why it could not be.
-        test: name of the comparison; claims that rest on the same one share it.
-    """
-
-    base: float = np.nan
-    value: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-    why: str = ""
-    test: str = ""
-
-    @property
-    def difference(self) -> float:
-        """Value minus base."""
-        return self.value - self.base
-
-
-def choose_backbone(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows of a published metric, by the one network of ours that comes nearest."""
-    name, preferred = OUR_METRICS[metric]
-    rows = table[table.metric == name]
-    offered = list(dict.fromkeys(rows.backbone))
-    ranked = [b for start in preferred for b in offered if str(b).startswith(start)] + offered
-    return rows[rows.backbone == ranked[0]] if ranked else rows
-
-
-def of_method(claim: Any, measured: Measured) -> Ours:
-    """The paired difference of a method to plain NED."""
-    if claim.base != "NED":
-        return Ours(why=f"{claim.base} is not part of this package")
-    return _of_differences(claim, measured.differences, OUR_METHODS[claim.addition], "NED")
-
-
-def of_formulation(claim: Any, measured: Measured) -> Ours:
-    """The paired difference of VD and CM."""
-    if claim.base != "NED":
-        return Ours(why=f"{claim.base} is not part of this package")
-    return _of_differences(claim, measured.formulations, "ned+stccl_vd", "NED + STCCL-CM")
-
-
-def _of_differences(claim: Any, table: pd.DataFrame | None, method: str, against: str) -> Ours:
-    if table is None or table.empty or not (table.method == method).any():
-        return Ours(why=f"{method} was not trained at this scale, or not what it is compared with")
-    rows = choose_backbone(table[table.method == method], claim.metric)
-    rows = rows[rows.setting == claim.setting]
-    if rows.empty or rows.difference.isna().all():
-        return Ours(why=f"{OUR_METRICS[claim.metric][0]} was not measured")
-    row = rows.iloc[0]
-    seeds = f"{row.seeds} seed" + ("s" if row.seeds > 1 else "")
-    spread = ""
-    if row.seeds > 1 and row.seed_low < 0 < row.seed_high:
-        spread = ", which differ in sign"
-    why = f"with {row.backbone}, {row.clips} clips, {seeds}{spread}"
-    return Ours(
-        row.baseline,
-        row.baseline + row.difference,
-        row.ci_low,
-        row.ci_high,
-        why,
-        f"{method} against {against}, {row.metric}, {row.setting}",
-    )
-
-
-def count_emotions(claim: Any, measured: Measured) -> Ours:
-    """In how many emotions a method is better than plain NED; single values, no interval."""
-    if claim.base != "NED":
-        return Ours(why=f"{claim.base} is not part of this package")
-    method, table = OUR_METHODS[claim.addition], measured.results
-    if table is None or not (table.method == method).any():
-        return Ours(why=f"{method} was not trained at this scale")
-    rows = choose_backbone(table[table.setting == claim.setting], claim.metric)
-    values = rows[rows.emotion != AVERAGE].pivot_table(
-        index="emotion", columns="method", values="value"
-    )
-    if "ned" not in values or method not in values or len(values) < len(EMOTIONS):
-        return Ours(why=f"{OUR_METRICS[claim.metric][0]} was not measured in all emotions")
-    better = (values[method] - values["ned"]) * GOOD_DIRECTION[claim.metric] > 0
-    return Ours(value=float(better.sum()), why="no interval")
-
-
-def of_similarity(claim: Any, measured: Measured) -> Ours:
-    """Two quantities of our similarity table; their intervals give a cautious one."""
-    metric = {"spatial": "spatial", "temporal": "temporal_vd", "joint": "spatial_temporal_vd"}
-    name, table = metric[claim.setting], measured.similarity
-    if table is None or not (table.metric == name).any():
-        return Ours(why=f"the similarity of {name} was not measured")
-    split = "train" if claim.metric == "contrast after" else "held_out"
-    part = table[(table.metric == name) & (table.split == split)]
-    rows = {(row["state"], row["quantity"]): row for row in part.to_dict("records")}
-    sides = {
-        "gain": (("before", "matched"), ("after", "matched")),
-        "contrast before": (("before", "mismatched_place"), ("before", "matched")),
-        "contrast after": (("after", "mismatched_place"), ("after", "matched")),
-    }
-    actors = "learned actors" if split == "train" else "held-out actor"
-    if claim.metric == "unmatched":
-        row = rows["before", "mismatched_place"]
-        why = f"cosine over channels, {actors}, {row['seeds']} seeds"
-        ends = row["value"], row["ci_low"], row["ci_high"]
-        return Ours(0.0, *ends, why, f"{name}, unmatched, {split}")
-    first, second = (rows[side] for side in sides[claim.metric])
-    return Ours(
-        first["value"],
-        second["value"],
-        second["ci_low"] - first["ci_high"],
-        second["ci_high"] - first["ci_low"],
-        f"one definition for all states (cosine over channels), {actors}, {second['seeds']} seeds; "
-        "interval from those of both values, so wider than needed",
-        f"{name}, {claim.metric}, {split}",
-    )
-
-
-def of_training(claim: Any, measured: Measured) -> Ours:
-    """Changes along our learning curves, an interval over seeds; or the independent control."""
-    if claim.metric == "transformer":
-        return _control(measured.control)
-    columns = {
-        "no gain": ("matched_released", "spatial_matched_released"),
-        "matched": ("matched_released", "spatial_matched_released"),
-        "shuffled": ("mismatched_released", "spatial_mismatched_released"),
-        "loss, second half": ("loss",),
-    }[claim.metric]
-    share = 0.5 if claim.metric == "loss, second half" else 1 / LOGGED_EPOCHS
-    curves = [curve[curve.split == claim.setting] for _, curve in sorted(measured.curves.items())]
-    found = [_along(curve, columns, share) for curve in curves]
-    ends = [end for end in found if end is not None]
-    if len(ends) < 2:
-        return Ours(why=f"an interval needs two seeds or more with a curve; found {len(ends)}")
-    first, last = np.mean(ends, axis=0)
-    _, low, high = seed_interval([b - a for a, b in ends], measured.confidence)
-    why = f"released definition of the scores, interval over {len(ends)} seeds"
-    return Ours(first, last, low, high, why, f"curve, {claim.metric}, {claim.setting}")
-
-
-def _along(curve: pd.DataFrame, columns: Sequence[str], share: float) -> tuple[float, float] | None:
-    """Mean of the columns at the first record past a share of all steps, and at the last."""
-    if len(curve) < 2 or not set(columns) <= set(curve):
-        return None
-    ordered = curve.sort_values("step")
-    values = ordered[list(columns)].mean(axis=1)
-    later = (ordered.step >= share * ordered.step.iloc[-1]).to_numpy()
-    return float(values[later].iloc[0]), float(values.iloc[-1])
-
-
-def _control(control: pd.DataFrame | None) -> Ours:
-    if control is None:
-        return Ours(why="the control of independent inputs was not made")
-    row = control[control.operator == "released transformer"].iloc[0]
-    return Ours(
-        row.chance,
-        row.cross_entropy,
-        why=f"on independent noise, untrained, the same operator already scores "
-        f"{row.share:.0%} of chance: its loss says nothing about learning",
-        test="independent control",
-    )
-
-
 COLUMNS = (
     "claim", "source", "published_base", "published_value", "ours_base", "ours", "difference",
     "ci_low", "ci_high", "verdict", "why",
@@ -392,7 +104,7 @@ COLUMNS = (
 )  # fmt: skip
 NO_DIRECTION = ("no gain", "unmatched")  # metrics of claims that nothing changes, or is there
 CHANGES = ("published_change", "ours_change", "change_low", "change_high")
-SIDES: dict[str, Callable[[Any, Measured], Ours]] = {
+SIDES: dict[str, Callable[[Any, MeasuredTables], Ours]] = {
     "method": of_method,
     "emotions": count_emotions,
     "formulation": of_formulation,
@@ -407,7 +119,7 @@ REASONS = {
 }
 
 
-def check_papers(measured: Measured, claims: pd.DataFrame | None = None) -> pd.DataFrame:
+def check_papers(measured: MeasuredTables, claims: pd.DataFrame | None = None) -> pd.DataFrame:
     """Check every claim by the rule of `studies.paper_check`.
 
     Directions are compared, whatever corpus ours was measured on (`ours_on`), and relative
@@ -428,7 +140,7 @@ def check_papers(measured: Measured, claims: pd.DataFrame | None = None) -> pd.D
     return _correct(table, measured.confidence)
 
 
-def _check(claim: Any, measured: Measured) -> dict[str, Any]:
+def _check(claim: Any, measured: MeasuredTables) -> dict[str, Any]:
     side = SIDES.get(claim.part)
     ours = side(claim, measured) if side else Ours(why=REASONS[claim.part])
     changes = _relative_changes(claim, ours)
@@ -496,7 +208,7 @@ def _correct(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         approximate_p(row["difference"], row["ci_low"], row["ci_high"], confidence)
         for row in tests.to_dict("records")
     ]
-    passed = dict(zip(tests.test, holm(p_values, 1 - confidence), strict=True))
+    passed = dict(zip(tests.test, holm(p_values) <= 1 - confidence, strict=True))
     kept = table.test.where(with_interval).map(passed)
     confirmed = (table.verdict == HOLDS) & with_interval
     words = kept.map({True: "clear also", False: "not clear"}) + (
@@ -575,130 +287,3 @@ def _interval(row: Any) -> str:
     if not np.isfinite(row.ci_low):
         return f"{row.difference:+.4g}"
     return f"{row.difference:+.4g} [{row.ci_low:+.4g}, {row.ci_high:+.4g}]"
-
-
-BLOCK = "values of"
-ENDS = ["ci_low", "ci_high"]
-PUBLISHED_WITH = "unpublished"  # networks and settings of the papers' metrics
-
-
-def compare_tables(
-    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
-) -> pd.DataFrame:
-    """Values of a paper's tables and ours, long form, for a CSV.
-
-    Args:
-        results: from `main_results`.
-        published: from `published_methods`.
-        source: `stccl` or `scmcl`.
-        ours_on: corpus of `results`.
-
-    Returns:
-        Rows with `values of`, setting, metric (the paper's name), measured with, method, emotion,
-        value, ci_low, ci_high; the interval is NaN for published values.
-    """
-    theirs = published[published.source == source]
-    key = ["setting", "metric"]
-    rows = theirs.assign(
-        **{BLOCK: [_published_block(source, corpus) for corpus in theirs.corpus]},
-        method=_published_methods(theirs),
-        **{"measured with": PUBLISHED_WITH},
-    ).melt(
-        id_vars=[BLOCK, *key, "measured with", "method"],
-        value_vars=[*EMOTIONS, PUBLISHED_AVERAGE],
-        var_name="emotion",
-        value_name="value",
-    )
-    blocks = [rows.assign(ci_low=np.nan, ci_high=np.nan)]
-    for metric in dict.fromkeys(theirs.metric):
-        ours = choose_backbone(results, metric)
-        ours = ours.assign(**{BLOCK: _our_block(ours_on)}, metric=metric)
-        blocks.append(ours.rename(columns={"backbone": "measured with"})[list(rows.columns) + ENDS])
-    return pd.concat(blocks, ignore_index=True)
-
-
-def emotion_layout(
-    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
-) -> pd.DataFrame:
-    """A paper's table as printed (settings, metrics and methods by emotions), then ours.
-
-    Ours has intervals at the average, and bold only where they tell a method from all others.
-    """
-    theirs = published[published.source == source]
-    rows = theirs.assign(
-        **{BLOCK: [_published_block(source, corpus) for corpus in theirs.corpus]},
-        metric=[_arrow(metric) for metric in theirs.metric],
-        method=_published_methods(theirs),
-        **{"measured with": PUBLISHED_WITH},
-    )
-    columns = [
-        BLOCK,
-        "setting",
-        "metric",
-        "measured with",
-        "method",
-        *EMOTIONS,
-        PUBLISHED_AVERAGE,
-    ]
-    shown = rows[columns].astype(object)
-    numbers = [*EMOTIONS, PUBLISHED_AVERAGE]
-    shown[numbers] = rows[numbers].map(lambda value: f"{value:.3f}")
-    ours = _our_layout(results, list(dict.fromkeys(theirs.metric)))
-    return pd.concat([shown, ours.assign(**{BLOCK: _our_block(ours_on)})])[columns].reset_index(
-        drop=True
-    )
-
-
-def average_layout(
-    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
-) -> pd.DataFrame:
-    """Averages only: a row a method, a column a setting and metric; published block first."""
-    table = emotion_layout(results, published, source=source, ours_on=ours_on)
-    networks = table[table["measured with"] != PUBLISHED_WITH]
-    used = ", ".join(
-        f"{str(metric).split()[0]} {part.iloc[0]}"
-        for metric, part in networks.groupby("metric", sort=False)["measured with"]
-    )
-    labels = {_our_block(ours_on): f"{_our_block(ours_on)} ({used or 'nothing measured'})"}
-    table = table.assign(column=table.setting + " " + table.metric)
-    wide = table.pivot(index=[BLOCK, "method"], columns="column", values=PUBLISHED_AVERAGE)
-    order = list(dict.fromkeys(table.column))
-    rows = list(dict.fromkeys(zip(table[BLOCK], table.method, strict=True)))
-    wide = wide.reindex(index=pd.MultiIndex.from_tuples(rows, names=[BLOCK, "method"]))[order]
-    wide = wide.fillna("n/a").reset_index()
-    wide.columns.name = None
-    return wide.assign(**{BLOCK: wide[BLOCK].replace(labels)})
-
-
-def _our_layout(results: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    ours = {metric: OUR_METRICS[metric][0] for metric in metrics}
-    parts = [choose_backbone(results, metric) for metric in metrics]
-    known = [name for name in ours.values() if name in HIGHER_IS_BETTER]
-    layout = paper_layout(pd.concat(parts), known)
-    if layout.empty:
-        return pd.DataFrame(columns=["setting", "metric", "measured with", "method"])
-    printed = {name: _arrow(metric) for metric, name in ours.items()}
-    titles = {name: method.title for name, method in METHODS.items()}
-    return layout.assign(
-        metric=[printed[text.split()[0]] for text in layout.metric],
-        method=layout.method.replace(titles),
-    )
-
-
-def _published_methods(rows: pd.DataFrame) -> list[str]:
-    return [
-        base if addition == "none" else f"{base} + {ADDITIONS[addition]}"
-        for base, addition in zip(rows.base, rows.addition, strict=True)
-    ]
-
-
-def _published_block(source: str, corpus: str) -> str:
-    return f"{PAPERS[source]} on {CORPORA[corpus]}, published"
-
-
-def _our_block(corpus: str) -> str:
-    return f"ours on {CORPORA.get(corpus, corpus)}"
-
-
-def _arrow(metric: str) -> str:
-    return f"{metric} {'↑' if GOOD_DIRECTION[metric] > 0 else '↓'}"

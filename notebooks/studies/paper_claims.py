@@ -1,12 +1,6 @@
-"""Numbers that the papers and their repositories state, as facts: `data/published/*.csv`.
+"""Numbers that the papers and their repositories state, and every numeric claim made of them.
 
-Claims of the main tables: additions against their base, VD against CM, values as printed.
-
-Claims on the metrics themselves: similarity before and after learning, logs, speed.
-
-Every numeric claim of the papers that is known, one row each, made from the published tables.
-
-Parts of the table, column `part`:
+The facts are `data/published/*.csv`. Parts of the table of claims, column `part`:
 
 * `method`: a base with an addition against the base alone, averaged over emotions;
 * `emotions`: in how many of the seven emotions that comparison is won;
@@ -138,27 +132,30 @@ GOOD_DIRECTION = {"FAD": -1, "LSE-D": -1, "CSIM": 1, "IE": 1}
 """Sign of a better value. That of IE (entropy of the picture) is inferred: SCMCL raises it."""
 
 Claim = dict[str, Any]
+BASE_KEY = ("source", "corpus", "setting", "metric", "base")
 
 
-def _where(row: Any) -> Claim:
-    return {
-        "source": f"{PAPERS[row.source]}, table of {CORPORA[row.corpus]}",
-        "corpus": row.corpus,
-        "setting": row.setting,
-        "metric": row.metric,
-        "base": row.base,
-    }
+def _claim(part: str, claim: str, source: str, value: float = np.nan, **more: Any) -> Claim:
+    """One row of `list_claims`; what it does not name stays empty."""
+    return {"part": part, "claim": claim, "source": source, "published_value": float(value)} | more
+
+
+def _facts(row: Any) -> Claim:
+    return {name: getattr(row, name) for name in ("corpus", "setting", "metric", "base")}
+
+
+def _table_of(row: Any) -> str:
+    return f"{PAPERS[row.source]}, table of {CORPORA[row.corpus]}"
 
 
 def _pairs(methods: pd.DataFrame) -> list[tuple[Any, Any]]:
     """Each row with an addition, and the row of its base alone."""
-    key = ["source", "corpus", "setting", "metric", "base"]
     plain = {
-        tuple(getattr(row, name) for name in key): row
+        tuple(getattr(row, name) for name in BASE_KEY): row
         for row in methods[methods.addition == "none"].itertuples()
     }
     added = methods[methods.addition != "none"].itertuples()
-    return [(row, plain[tuple(getattr(row, name) for name in key)]) for row in added]
+    return [(row, plain[tuple(getattr(row, name) for name in BASE_KEY)]) for row in added]
 
 
 def method_claims(methods: pd.DataFrame) -> list[Claim]:
@@ -166,39 +163,20 @@ def method_claims(methods: pd.DataFrame) -> list[Claim]:
     misprinted = {tuple(row[:6]) for row in find_misprints(methods).itertuples(index=False)}
     rows = []
     for row, base in _pairs(methods):
-        name = f"{row.base} + {ADDITIONS[row.addition]}"
-        where = _where(row) | {"addition": row.addition}
+        facts, source = _facts(row) | {"addition": row.addition}, _table_of(row)
+        place = f"{CORPORA[row.corpus]}, {row.setting}: {row.base} + {ADDITIONS[row.addition]} has"
         values = float(base.average), float(row.average)
         word = "lower" if values[1] < values[0] else "higher"
         touched = any(tuple(side[1:7]) in misprinted for side in (row, base))
         note = " (a printed average here is a misprint)" if touched else ""
-        text = (
-            f"{CORPORA[row.corpus]}, {row.setting}: {name} has {word} {row.metric} than {row.base}"
-        )
-        rows.append(
-            where
-            | {
-                "part": "method",
-                "claim": text + note,
-                "published_base": values[0],
-                "published_value": values[1],
-            }
-        )
+        text = f"{place} {word} {row.metric} than {row.base}{note}"
+        rows.append(_claim("method", text, source, values[1], published_base=values[0], **facts))
         won = sum(
             (getattr(row, emotion) - getattr(base, emotion)) * GOOD_DIRECTION[row.metric] > 0
             for emotion in EMOTIONS
         )
-        text = (
-            f"{CORPORA[row.corpus]}, {row.setting}: {name} has better {row.metric} than {row.base}"
-        )
-        rows.append(
-            where
-            | {
-                "part": "emotions",
-                "claim": f"{text} in {won} of {len(EMOTIONS)} emotions",
-                "published_value": float(won),
-            }
-        )
+        text = f"{place} better {row.metric} than {row.base} in {won} of {len(EMOTIONS)} emotions"
+        rows.append(_claim("emotions", text, source, won, **facts))
     return rows
 
 
@@ -218,35 +196,20 @@ def formulation_claims(methods: pd.DataFrame) -> list[Claim]:
         word = "lower" if vd < cm else "higher"
         place = f"{CORPORA[row.corpus]}, {row.setting}"
         text = f"{place}: {row.base} has {word} {row.metric} with VD than with CM"
-        rows.append(
-            _where(row)
-            | {
-                "part": "formulation",
-                "claim": text,
-                "addition": "stccl_vd",
-                "published_base": cm,
-                "published_value": vd,
-            }
-        )
+        facts = _facts(row) | {"addition": "stccl_vd", "published_base": cm}
+        rows.append(_claim("formulation", text, _table_of(row), vd, **facts))
     return rows
 
 
 def value_claims(methods: pd.DataFrame) -> list[Claim]:
     """The printed averages as such, one row a table and setting."""
     rows = []
-    key = ["source", "corpus", "setting"]
-    for source, corpus, setting in methods[key].drop_duplicates().itertuples(index=False):
-        part = methods.query("source == @source and corpus == @corpus and setting == @setting")
-        rows.append(
-            {
-                "part": "value",
-                "claim": f"{CORPORA[corpus]}, {setting}: {len(part)} averages as printed, from "
-                f"{part[AVERAGE].min():g} to {part[AVERAGE].max():g}",
-                "source": f"{PAPERS[source]}, table of {CORPORA[corpus]}",
-                "corpus": corpus,
-                "setting": setting,
-            }
-        )
+    for _, part in methods.groupby(["source", "corpus", "setting"], sort=False):
+        row = part.iloc[0]
+        low, high = part[AVERAGE].min(), part[AVERAGE].max()
+        text = f"{CORPORA[row.corpus]}, {row.setting}: {len(part)} averages as printed, from "
+        facts = {"corpus": row.corpus, "setting": row.setting}
+        rows.append(_claim("value", f"{text}{low:g} to {high:g}", _table_of(row), **facts))
     return rows
 
 
@@ -254,51 +217,29 @@ def similarity_claims(similarity: pd.DataFrame) -> list[Claim]:
     """Matched and unmatched regions, before and after learning."""
     figure = similarity[similarity.source == "STCCL_overview.png"]
     value = figure.set_index(["quantity", "domain"]).value.astype(float)
+
+    def row(claim: str, metric: str, domain: str, source: str, base: float, ours: float) -> Claim:
+        facts = {"metric": metric, "setting": domain, "published_base": base}
+        return _claim("similarity", f"{domain}: {claim}", f"STCCL, {source}", ours, **facts)
+
     rows = []
     for domain in ("spatial", "temporal"):
         before = value["positive_similarity_before", domain]
-        common = {"part": "similarity", "source": "STCCL, overview figure", "setting": domain}
-        rows.append(
-            common
-            | {
-                "claim": f"{domain}: learning makes matched regions more alike",
-                "metric": "gain",
-                "published_base": before,
-                "published_value": value["positive_similarity_after", domain],
-            }
-        )
-        rows.append(
-            common
-            | {
-                "claim": f"{domain}: matched regions are more alike than unmatched "
-                "ones before learning",
-                "metric": "contrast before",
-                "published_base": value["unmatched_similarity_before", domain],
-                "published_value": before,
-            }
-        )
-        rows.append(
-            common
-            | {
-                "claim": f"{domain}: unmatched regions are not alike before learning",
-                "metric": "unmatched",
-                "published_base": 0.0,
-                "published_value": value["unmatched_similarity_before", domain],
-            }
-        )
+        after = value["positive_similarity_after", domain]
+        unmatched = value["unmatched_similarity_before", domain]
+        rows += [
+            row(claim, metric, domain, "overview figure", *values)
+            for claim, metric, *values in (
+                ("learning makes matched regions more alike", "gain", before, after),
+                ("matched regions are more alike than unmatched ones before learning",
+                 "contrast before", unmatched, before),
+                ("unmatched regions are not alike before learning", "unmatched", 0.0, unmatched),
+            )
+        ]  # fmt: skip
     log = similarity[similarity.source == "log/stccl"].set_index("quantity").value.astype(float)
-    rows.append(
-        {
-            "part": "similarity",
-            "source": "STCCL, log of the joint run",
-            "setting": "joint",
-            "claim": "joint: matched regions are more alike than unmatched ones after learning",
-            "metric": "contrast after",
-            "published_base": log["shuffled_after_train_epoch21"],
-            "published_value": log["positive_after_train_epoch21"],
-        }
-    )
-    return rows
+    text = "matched regions are more alike than unmatched ones after learning"
+    ends = log["shuffled_after_train_epoch21"], log["positive_after_train_epoch21"]
+    return [*rows, row(text, "contrast after", "joint", "log of the joint run", *ends)]
 
 
 def training_claims(logs: pd.DataFrame) -> list[Claim]:
@@ -311,15 +252,11 @@ def training_claims(logs: pd.DataFrame) -> list[Claim]:
     last, middle = max(unseen), min(unseen, key=lambda epoch: unseen[epoch])
 
     def row(claim: str, metric: str, split: str, column: str, first: int) -> Claim:
-        return {
-            "part": "training",
-            "claim": claim,
-            "source": "STCCL, log of the joint run",
-            "setting": "train" if split == "train" else "held_out",
-            "metric": metric,
-            "published_base": float(joint[split, first][column]),
-            "published_value": float(joint[split, last][column]),
-        }
+        facts = {"setting": "train" if split == "train" else "held_out", "metric": metric}
+        base = float(joint[split, first][column])
+        value = float(joint[split, last][column])
+        source = "STCCL, log of the joint run"
+        return _claim("training", claim, source, value, published_base=base, **facts)
 
     alone = logs[logs.run == "compute_sequence_aggregation_with_model_without_mlp"]
     return [
@@ -331,32 +268,29 @@ def training_claims(logs: pd.DataFrame) -> list[Claim]:
             "shuffled", "train", "shuffled", 0),
         row(f"unseen actor: the loss rises again after half of the epochs ({middle} of {last + 1})",
             "loss, second half", "test_implied", "loss", middle),
-        {
-            "part": "training",
-            "claim": "the temporal transformer learns: its loss is far below chance",
-            "source": "STCCL, log of the temporal run without heads",
-            "setting": "independent",
-            "metric": "transformer",
-            "published_base": float(np.log([256, 128, 64, 32]).sum()),
-            "published_value": float(alone[alone.split == "train"].loss.iloc[-1]),
-        },
+        _claim("training", "the temporal transformer learns: its loss is far below chance",
+               "STCCL, log of the temporal run without heads",
+               alone[alone.split == "train"].loss.iloc[-1], setting="independent",
+               metric="transformer", published_base=float(np.log([256, 128, 64, 32]).sum())),
     ]  # fmt: skip
 
 
 def speed_claims(speeds: pd.DataFrame) -> list[Claim]:
     """Speed of the joint runs."""
     joint = speeds[speeds.run.str.startswith("stccl")]
-    return [
-        {
-            "part": "speed",
-            "claim": f"{row['run']}: iterations a second of learning, batch {row['batch_size']:g}",
-            "source": "STCCL, stamps of the log",
-            "published_value": float(row["iterations_per_second"]),
-        }
-        for row in joint.to_dict("records")
-    ]
+    rows = []
+    for row in joint.itertuples():
+        text = f"{row.run}: iterations a second of learning, batch {row.batch_size:g}"
+        speed = float(str(row.iterations_per_second))
+        rows.append(_claim("speed", text, "STCCL, stamps of the log", speed))
+    return rows
 
 
+UNREAD = {  # paper -> of what no number is known
+    "ASCCL": "main tables and ablations",
+    "STCCL": "ablations, results on EAT and DICE, user study",
+    "SCMCL": "final tables, ablations, user study",
+}
 CLAIMS_COLUMNS = (
     "part", "claim", "source", "corpus", "setting", "metric", "base", "addition",
     "published_base", "published_value",
@@ -373,22 +307,13 @@ def list_claims() -> pd.DataFrame:
         *training_claims(published_logs()),
         *value_claims(methods),
         *speed_claims(read_published("training_speed")),
-        *_unread_claims(),
+        *(
+            _claim("unread", f"{p}: {text}", f"{p}, body of the paper")
+            for p, text in UNREAD.items()
+        ),
     ]
     empty: Claim = dict.fromkeys(CLAIMS_COLUMNS, "") | {
         "published_base": np.nan,
         "published_value": np.nan,
     }
     return pd.DataFrame([empty | row for row in rows], columns=list(CLAIMS_COLUMNS))
-
-
-def _unread_claims() -> list[Claim]:
-    what = {
-        "ASCCL": "main tables and ablations",
-        "STCCL": "ablations, results on EAT and DICE, user study",
-        "SCMCL": "final tables, ablations, user study",
-    }
-    return [
-        {"part": "unread", "claim": f"{paper}: {text}", "source": f"{paper}, body of the paper"}
-        for paper, text in what.items()
-    ]

@@ -34,7 +34,7 @@ OUR_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Logged score to the columns of ours whose mean it is: temporal and spatial part."""
 NUMBERS = ("value", "ci_low", "ci_high")
-OUR_METRICS = {"spatial": "spatial", "temporal": "temporal_vd"}
+BAR_METRICS = {"spatial": "spatial", "temporal": "temporal_vd"}
 QUANTITIES = (("before", "mismatched_place"), ("before", "matched"), ("after", "matched"))
 STATES = ("unmatched\nbefore", "matched\nbefore", "matched\nafter")
 
@@ -201,7 +201,7 @@ def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) 
         gain, unmatched = claims.loc["gain"], claims.loc["unmatched"]
         published = unmatched.published_value, gain.published_base, gain.published_value
         own = similarity[
-            (similarity.metric == OUR_METRICS[domain]) & (similarity.split == "held_out")
+            (similarity.metric == BAR_METRICS[domain]) & (similarity.split == "held_out")
         ]
         found = {
             (row["state"], row["quantity"]): {name: row[name] for name in NUMBERS}

@@ -1,18 +1,13 @@
-"""Where in a photo a metric asks for a change: the size of its gradient over the face.
+"""What a metric does: where its gradient falls, what it pulls a mouth to, what it sees in noise.
 
-Does a temporal operator find agreement where there is none? The control of independent inputs.
+**Independent inputs.** Query and key features are drawn independently, so an honest operator leaves
+the cross-entropy of finding the right place at chance, ln S. The transformer of the released STCCL
+code does not: its random weights give each place a signature of its own, which both sides share. It
+is rebuilt here, small, only to show that; no metric of the package uses it.
 
-Query and key features are drawn independently, so an honest operator leaves the cross-entropy of
-finding the right place at chance, ln S. The transformer of the released STCCL code does not: its
-random weights give each place a signature of its own, which both sides share. It is rebuilt here,
-small, only to show that; no metric of the package uses it.
-
-What a metric does as supervision: does it pull a wrong mouth back to what is said?
-
-At moments of an unseen actor the emotional face gets the mouth of another moment; then nothing but
-the metric acts on its face units, through drawn heads, as it supervises the manipulator.
-
-What the temporal metrics compare, for pictures: changes over time, correlations of frames.
+**Wrong mouths.** At moments of an unseen actor the emotional face gets the mouth of another moment;
+then nothing but the metric acts on its face units, through drawn heads, as it supervises the
+manipulator.
 """
 
 from __future__ import annotations
@@ -114,37 +109,20 @@ def measure_gradient_shares(
     """
     pairs = [frames.pairs[row.pair] for row in comparisons]
     shown = [(pair.target, row.other_frame) for pair, row in zip(pairs, comparisons, strict=True)]
-    source = np.stack(
-        [
-            faces[pair.source].faces[row.source_frame]
-            for pair, row in zip(pairs, comparisons, strict=True)
-        ]
-    )
+    both = zip(pairs, comparisons, strict=True)
+    source = np.stack([faces[pair.source].faces[row.source_frame] for pair, row in both])
     generated = np.stack([faces[key].faces[frame] for key, frame in shown])
     regions = np.stack([mouth_region(faces[key], frame) for key, frame in shown])
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in pairs])
-    rows, maps = [], {}
+    rows, maps, area = [], {}, float(regions.mean())
+    draws = {"resamples": settings.resamples, "confidence": settings.confidence, "seed": 0}
     for name, loss in losses.items():
         found = gradient_maps(loss, generated, source)
-        interval = cluster_bootstrap(
-            (found * regions).sum(axis=(1, 2)),
-            clusters,
-            resamples=settings.resamples,
-            confidence=settings.confidence,
-            seed=0,
-        )
+        share = cluster_bootstrap((found * regions).sum(axis=(1, 2)), clusters, **draws)  # type: ignore[arg-type]
         maps[name] = found.mean(axis=0)
-        rows.append(
-            {
-                "metric": name,
-                "share": interval.value,
-                "ci_low": interval.low,
-                "ci_high": interval.high,
-                "area": float(regions.mean()),
-                "moments": len(found),
-            }
-        )
-    return pd.DataFrame(rows), maps
+        rows.append((name, share.value, share.low, share.high, area, len(found)))
+    columns = ["metric", "share", "ci_low", "ci_high", "area", "moments"]
+    return pd.DataFrame(rows, columns=columns), maps
 
 
 Operator = Callable[[Tensor], Tensor]
@@ -342,6 +320,11 @@ def follow_metric(
     return units.detach().unflatten(0, (count, frames)).numpy()
 
 
+RECOVERED = (
+    "metric", "units", "before", "after", "ratio", "ci_low", "ci_high", "moments", "steps",
+)  # fmt: skip
+
+
 def recover_mouths(
     mouths: WrongMouths,
     losses: Mapping[str, FrameLoss],
@@ -356,25 +339,19 @@ def recover_mouths(
     Below 1 the metric pulls towards the truth, above 1 away from it. `rest_of_face` starts at the
     truth, so it has no ratio; its `after` is the emotion that the metric takes away.
 
-    Returns:
-        `metric, units, before, after, ratio, ci_low, ci_high, moments, steps`; distances are mean
-        absolute differences of the units, the interval is that of the ratio.
+    Rows have the columns `RECOVERED`; distances are mean absolute differences of the units, the
+    interval is that of the ratio.
     """
     rows = []
     for name, loss in losses.items():
         moved = follow_metric(mouths, loss, renderer, steps=steps, rate=rate)
         for units, columns in UNITS.items():
-            distances = np.stack(
-                [
-                    np.abs(found - mouths.truth)[..., columns].mean(axis=(1, 2))
-                    for found in (moved, mouths.wrong)
-                ],
-                axis=1,
-            )
+            off = [np.abs(found - mouths.truth)[..., columns] for found in (moved, mouths.wrong)]
+            distances = np.stack([side.mean(axis=(1, 2)) for side in off], axis=1)
             after, before = distances.mean(axis=0)
-            interval = Interval(np.nan, np.nan, np.nan)
+            ratio = Interval(np.nan, np.nan, np.nan)
             if before > 0:
-                interval = cluster_bootstrap(
+                ratio = cluster_bootstrap(
                     distances,
                     mouths.clusters,
                     statistic=_ratio,
@@ -382,20 +359,9 @@ def recover_mouths(
                     confidence=settings.confidence,
                     seed=0,
                 )
-            rows.append(
-                {
-                    "metric": name,
-                    "units": units,
-                    "before": before,
-                    "after": after,
-                    "ratio": interval.value,
-                    "ci_low": interval.low,
-                    "ci_high": interval.high,
-                    "moments": len(distances),
-                    "steps": steps,
-                }
-            )
-    return pd.DataFrame(rows)
+            ends = (ratio.value, ratio.low, ratio.high)
+            rows.append((name, units, before, after, *ends, len(distances), steps))
+    return pd.DataFrame(rows, columns=list(RECOVERED))
 
 
 def _ratio(distances: np.ndarray) -> float:

@@ -61,6 +61,10 @@ def relational_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.nd
     calibrated distances to all frames of the neutral clip in its own modality; two descriptions
     are compared by their mean absolute difference.
 
+    Args:
+        query: T neutral frames, the first set and the anchors.
+        target: of the other modality; U frames and the same T anchors.
+
     Raises:
         ShapeError: if the neutral clips differ in length.
     """
@@ -163,8 +167,15 @@ def retrieval_row(
 ) -> dict[str, Any]:
     """One row of `retrieval.csv`: means over queries and seeds, with the interval of recall at 1.
 
-    `scores`: of the same queries, one entry a seed of learning; `query`: modality, as `target`;
-    `split`: `train` or `held_out`.
+    Args:
+        scores: of the same queries, one entry a seed of learning.
+        query: modality, as `target`.
+        target: modality.
+        state: of learning, for the table.
+        split: `train` or `held_out`.
+        resamples: of the bootstrap, clustered by actor and clip pair.
+        confidence: of the interval.
+        seed: of the bootstrap.
 
     Raises:
         ShapeError: if the seeds were scored on different queries.

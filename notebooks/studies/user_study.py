@@ -59,14 +59,10 @@ class StudySettings:
 
 @dataclass(frozen=True)
 class StudyClip:
-    """One clip that every method edited.
+    """One clip that every method edited: results by method, and what they were made from, if known.
 
-    Attributes:
-        name: file name without suffix.
-        emotion: wanted one, from a name that ends in `-as-<emotion>`; empty if unknown.
-        videos: result by method.
-        source: the unedited video, if there is one.
-        reference: the video whose expression was to be taken over, if there is one.
+    The name is that of the files; the wanted emotion is from a name that ends in `-as-<emotion>`,
+    empty if unknown.
     """
 
     name: str
@@ -79,10 +75,9 @@ class StudyClip:
 def find_clips(where: Path | Mapping[str, Path]) -> list[StudyClip]:
     """The clips that every method has.
 
-    Args:
-        where: a folder of videos by method, with the same file names in each; the names `source`
-            and `reference` stand for what the results were made from. Or one folder that holds
-            such folders, or the data of a run (`data/<corpus>-<scale>`, first seed).
+    They are in a folder of videos by method, with the same file names in each; the names `source`
+    and `reference` stand for what the results were made from. Or `where` is one folder that holds
+    such folders, or the data of a run (`data/<corpus>-<scale>`, first seed).
 
     Raises:
         InputError: if fewer than two methods or no common clip is found.
@@ -143,11 +138,7 @@ def _source_in_run(run: Path, name: str) -> Path | None:
 class Design:
     """A study: what the page may know, the key that it must not know, and the files to copy.
 
-    Attributes:
-        page: data of the page, all names blinded.
-        key: what the blinded names stand for.
-        copies: where each blinded video comes from.
-        spoilt: blinded videos that are made by spoiling another.
+    `copies` tells where each blinded video comes from, `spoilt` those made by spoiling another.
     """
 
     page: dict[str, Any]
@@ -209,16 +200,14 @@ def make_design(clips: Sequence[StudyClip], settings: StudySettings, seed: int) 
 
 def _questions(clips: Sequence[StudyClip]) -> list[dict[str, str]]:
     """Realism, emotion similarity, mouth shape: presumably the questions of the papers' studies."""
-    questions = [{"id": REALISM, "text": "Which video looks more like a real recording?"}]
+    texts = {REALISM: "Which video looks more like a real recording?"}
     if all(clip.reference for clip in clips):
-        text = "In which video is the emotion more like that of the reference?"
-        questions.append({"id": "emotion", "text": text})
+        texts["emotion"] = "In which video is the emotion more like that of the reference?"
     elif all(clip.emotion for clip in clips):
-        text = "In which video does the person look more {emotion}?"
-        questions.append({"id": "emotion", "text": text})
+        texts["emotion"] = "In which video does the person look more {emotion}?"
     end = "the mouth of the original" if all(clip.source for clip in clips) else "what is said"
-    text = f"In which video does the mouth fit {end} better, moment by moment?"
-    return [*questions, {"id": "mouth", "text": text}]
+    texts["mouth"] = f"In which video does the mouth fit {end} better, moment by moment?"
+    return [{"id": name, "text": text} for name, text in texts.items()]
 
 
 def make_study(
@@ -300,9 +289,8 @@ def _copy_streams(old: InputContainer, stream: VideoStream, target: Path, source
                 new.mux(waiting[1])
                 waiting = next(sound, None)
             new.mux(packet)
-        while waiting is not None:
-            new.mux(waiting[1])
-            waiting = next(sound, None)
+        for rest in filter(None, [waiting, *sound]):
+            new.mux(rest[1])
 
 
 def spoil(source: Path, target: Path, blocks: int) -> None:

@@ -7,10 +7,9 @@ import math
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,8 +26,7 @@ TRIES = 10_000
 COLUMNS = ["participant", "trial", "clip", "question", "winner", "loser", "repeat"]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One comparison: its blinded name, and by question the blinded name of the chosen video."""
 
     trial: str
@@ -37,8 +35,7 @@ class Answer:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Participant:
+class Participant(NamedTuple):
     """One readable file of answers."""
 
     name: str
@@ -91,11 +88,7 @@ def read_study(
 
 
 def read_key(path: Path) -> dict[str, Any]:
-    """The key of a study.
-
-    Raises:
-        InputError: if it is missing, damaged, or something else.
-    """
+    """The key of a study; an `InputError` if it is missing, damaged, or something else."""
     try:
         key = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -255,12 +248,12 @@ def _redraw(won: np.ndarray, rows: pd.DataFrame, resamples: int, seed: int) -> I
     generator = np.random.default_rng(seed)
     people, person = np.unique(rows.participant.to_numpy(str), return_inverse=True)
     clips, clip = np.unique(rows["clip"].to_numpy(str), return_inverse=True)
+
+    def drawn(count: int) -> np.ndarray:
+        return np.bincount(generator.integers(count, size=count), None, count)
+
     for _ in range(resamples):
-        of_people = np.bincount(
-            generator.integers(len(people), size=len(people)), None, len(people)
-        )
-        of_clips = np.bincount(generator.integers(len(clips), size=len(clips)), None, len(clips))
-        weights = of_people[person] * of_clips[clip]
+        weights = drawn(len(people))[person] * drawn(len(clips))[clip]
         yield float(won @ weights / weights.sum()) if weights.sum() else float("nan")
 
 

@@ -1,12 +1,8 @@
-"""Results to look at: the clips of an edit, side by side over time, as videos and moving pictures.
+"""Results to look at: clips of an edit side by side as videos, and the papers' qualitative grid.
 
-The order of panels is that of the papers' comparison videos with a reference: source, reference,
-methods (spec/evaluation.md, V1), with the truth last, which only the embedded corpus has.
-
-The papers' qualitative grid: a row an edit, a column a method, the mouth boxed and enlarged.
-
-Source: the released comparison pictures (spec/evaluation.md, F3), whose columns are source,
-reference, baseline and methods; the truth, which only the embedded corpus has, comes last.
+The order of panels is that of the papers' comparison videos with a reference (spec/evaluation.md,
+V1) and of the released comparison pictures (F3): source, reference, baseline, methods, with the
+truth last, which only the embedded corpus has.
 """
 
 from __future__ import annotations
@@ -41,13 +37,10 @@ COMMENT = "comparison with manipulated videos: facial expressions were changed w
 def edit_panels(
     workspace: Workspace, edit: Edit, methods: Sequence[str], seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """The clips that belong to one edit, by name: source, reference, each method, truth.
+    """The clips (T, H, W, 3) uint8 RGB of one edit, by name: source, reference, each method, truth.
 
-    `workspace`: where `make_edits` has made the edits of the methods.
-
-    Returns:
-        Frames (T, H, W, 3) uint8 RGB by name. All but the reference, another sentence, show the
-        same moments.
+    `make_edits` has made them before. All but the reference, another sentence, show the same
+    moments.
     """
     clips = clips_by_key(workspace)
     source = clips[edit.source]
@@ -65,7 +58,7 @@ def edit_panels(
 def face_square(track: FaceTrack, room: float = FACE_ROOM) -> tuple[slice, slice]:
     """Rows and columns of the square that holds the face in every frame of a clip.
 
-    `room`: side of the square by the largest extent of the landmarks; it stays in the frame.
+    `room` is its side by the largest extent of the landmarks; it stays in the frame.
     """
     places = track.landmarks[track.found][..., :2]
     low, high = places.min(axis=(0, 1)), places.max(axis=(0, 1))
@@ -80,13 +73,9 @@ def face_square(track: FaceTrack, room: float = FACE_ROOM) -> tuple[slice, slice
 def close_ups(
     workspace: Workspace, edit: Edit, panels: Mapping[str, np.ndarray], side: int = CLOSE_UP
 ) -> dict[str, np.ndarray]:
-    """The panels of an edit cut to the face, so that small pictures show its expression.
+    """The `edit_panels` cut to the face, (T, side, side, 3), so that small pictures show it.
 
-    `panels`: from `edit_panels`; all but the reference are cut where the source's face is; `side`:
-    of the new panels in pixels.
-
-    Returns:
-        Frames (T, side, side, 3) uint8 RGB by name.
+    All but the reference are cut where the source's face is.
     """
     faces = make_faces(workspace)
     squares = {"reference": face_square(faces[edit.reference])}
@@ -94,24 +83,17 @@ def close_ups(
     cut = {}
     for name, frames in panels.items():
         rows, columns = squares.get(name, source)
-        cut[name] = np.stack(
-            [
-                cv2.resize(frame[rows, columns], (side, side), interpolation=cv2.INTER_CUBIC)
-                for frame in frames
-            ]
-        )
+        cubic = {"dsize": (side, side), "interpolation": cv2.INTER_CUBIC}
+        cut[name] = np.stack([cv2.resize(frame[rows, columns], **cubic) for frame in frames])  # type: ignore[call-overload]
     return cut
 
 
 def comparison_frames(
     panels: Mapping[str, np.ndarray], *, height: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the moments of clips side by side, each under its title.
+    """Yield the moments of clips (T, H, W, 3) uint8 RGB side by side, each under its title.
 
-    Args:
-        panels: name -> (T, H, W, 3) uint8 RGB; the first clip decides how many moments are shown,
-            a shorter one stays at its last frame.
-        height: of the panels in pixels.
+    The first clip decides how many are shown, a shorter one stays at its last frame.
 
     Raises:
         ShapeError: if a clip has no frame, or frames another form.
@@ -128,10 +110,7 @@ def comparison_frames(
 def save_comparison(
     workspace: Workspace, edit: Edit, methods: Sequence[str], seed: int = 0
 ) -> None:
-    """Save `videos/<edit>.mp4`: the panels of an edit side by side, with the sound of the source.
-
-    `workspace`: where `make_edits` has made the edits of the methods.
-    """
+    """Save `videos/<edit>.mp4`: an edit's panels side by side, with the sound of the source."""
     workspace.save_video(
         comparison_frames(edit_panels(workspace, edit, methods, seed)),
         edit.name,
@@ -144,14 +123,9 @@ def save_comparison(
 def emotion_rows(
     clips: Mapping[str, Mapping[str, np.ndarray]], names: Sequence[str]
 ) -> Iterator[np.ndarray]:
-    """Yield the moments of several edits of one source: emotions in columns, `names` in rows.
+    """Yield the moments (H, W, 3) of several edits of one source: emotions beside each other.
 
-    Args:
-        clips: emotion -> `edit_panels` of the edit to it.
-        names: of the panels that are shown, from the top, such as source, `ned` and truth.
-
-    Yields:
-        (H, W, 3) uint8 RGB.
+    `clips` are `edit_panels` by emotion; `names` those of the panels that are shown, from the top.
 
     Raises:
         ShapeError: if a panel is missing, or sizes differ.
@@ -171,11 +145,7 @@ def emotion_rows(
 def closest_to_truth(scores: Mapping[str, Sequence[ClipScore]]) -> str:
     """The method whose lips are nearest to the true edits', to be shown where room is short.
 
-    Args:
-        scores: method -> scores on all edits.
-
-    Returns:
-        The name of the least mean mouth error; without truth, the last name.
+    That is the name of the least mean mouth error in scores on all edits; without truth, the last.
     """
     errors = {
         method: float(np.mean([score.scores["mouth_error"] for score in of_method]))
@@ -208,11 +178,9 @@ MOVED_LABELS: Mapping[str, str] = {
 
 
 def mouth_box(track: FaceTrack, moment: int, side: int = CLOSE_UP) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the box around the mouth, in pixels of a close-up.
+    """Left, top, right and bottom of the box around the mouth, in pixels of a clip's close-up.
 
     Its size is fixed, so that mouths of several methods can be compared.
-
-    `track`: of the clip that the close-up was cut from.
     """
     rows, columns = face_square(track)
     lips = track.landmarks[moment][list(OUTER_LIPS), :2]
@@ -244,11 +212,7 @@ def widest_mouth(track: FaceTrack) -> int:
 def qualitative_rows(
     workspace: Workspace, edits: Sequence[Edit], methods: Sequence[str], seed: int = 0
 ) -> tuple[list[list[np.ndarray]], list[str]]:
-    """Cells of the grid, a row an edit at the widest mouth of its source.
-
-    Returns:
-        Rows of pictures (H, W, 3) uint8 RGB, and the names of the columns.
-    """
+    """Cells (H, W, 3) of the grid, a row an edit at the widest mouth of its source; and columns."""
     faces, rows, names = make_faces(workspace), [], []
     for edit in edits:
         clips = close_ups(workspace, edit, edit_panels(workspace, edit, methods, seed))
@@ -297,9 +261,7 @@ def moved_pixels_sheet(workspace: Workspace) -> Figure:
 def draw_moved_pixels(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     """Draw what pictures and what codes lose: bars by codes, coloured by renderer.
 
-    Args:
-        table: rows with row, metric, value, ci_low, ci_high, of `moved_pixels_table`.
-        titles: row -> which codes it shows.
+    `table` is that of `moved_pixels_table`; `titles` say of each row which codes it shows.
 
     Raises:
         ShapeError: if a row has no title.
