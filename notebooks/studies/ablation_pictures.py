@@ -10,22 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spfem.correlation.asccl import (
-    NEIGHBOURS,
-    LevelComparison,
-    SpatialCoherence,
-    info_nce,
-)
-from spfem.correlation.frames import (
-    FrameProvider,
-    FrameWindows,
-    held_steps,
-)
-from spfem.correlation.learn import (
-    formulated,
-    learn_from_frames,
-    train_temporal,
-)
+from spfem.correlation.asccl import NEIGHBOURS, LevelComparison, SpatialCoherence, info_nce
+from spfem.correlation.frames import FrameProvider, FrameWindows, held_steps
+from spfem.correlation.learn import formulated, learn_from_frames, train_temporal
 from spfem.correlation.similarity import (
     Comparison,
     SimilarityScores,
@@ -38,18 +25,9 @@ from spfem.correlation.window_similarity import (
     score_window_similarity,
 )
 from spfem.errors import SettingsError
-from spfem.settings import (
-    SpatialSettings,
-    TemporalSettings,
-)
+from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.training import Progress
-from studies.ablation_stages import (
-    Material,
-    Measured,
-    Recipe,
-    ablation_folder,
-    measured_means,
-)
+from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import (
     ALL_NEIGHBOURS,
     LONGEST,
@@ -129,12 +107,10 @@ def initial_partial_metric(
         return PartialSpatialCoherence(settings, levels=levels, neighbours=neighbours)
 
 
-def spatial_settings(material: Material, variant: Variant, steps: int) -> SpatialSettings:
-    """Settings of the spatial metric with the changes of a variant, and so many steps."""
-    return replace(
-        material.workspace.scale.spatial,
-        **{**variant.changes, "steps": steps},
-    )
+def spatial_settings(material: Material, variant: Variant) -> SpatialSettings:
+    """Settings of the spatial metric with the changes of a variant, and the steps of ablations."""
+    changes = {**variant.changes, "steps": material.settings.spatial_steps}
+    return replace(material.workspace.scale.spatial, **changes)
 
 
 def learn_partial(
@@ -161,7 +137,7 @@ def spatial_recipe(material: Material, variant: SpatialVariant, seed: int) -> Re
         ablation_folder(material, "spatial", variant.name, seed),
         "ablation of the spatial metric",
         {
-            "spatial": spatial_settings(material, variant, material.settings.spatial_steps),
+            "spatial": spatial_settings(material, variant),
             "levels": variant.levels,
             "neighbours": variant.neighbours,
             "seed": seed,
@@ -177,7 +153,7 @@ def measure_spatial(
     material: Material, variant: SpatialVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Learn a variant and measure it on actors that it did not see."""
-    settings = spatial_settings(material, variant, material.settings.spatial_steps)
+    settings = spatial_settings(material, variant)
     model = initial_partial_metric(
         settings, seed, levels=variant.levels, neighbours=variant.neighbours
     )
@@ -224,12 +200,12 @@ def _mouth_share(
     return measured_means(shares, clusters)
 
 
-def temporal_settings(material: Material, variant: TemporalVariant, steps: int) -> TemporalSettings:
-    """Settings of a metric of windows with the changes of a variant, and so many steps."""
+def temporal_settings(material: Material, variant: TemporalVariant) -> TemporalSettings:
+    """Settings of a metric of windows with the changes of a variant, and the steps of ablations."""
     settings = material.workspace.scale.temporal
     if variant.metric != SPATIAL_ALONE:
         settings = formulated(variant.metric, settings)
-    return replace(settings, **{**variant.changes, "steps": steps})
+    return replace(settings, **{**variant.changes, "steps": material.settings.temporal_steps})
 
 
 def _single_frames(settings: TemporalSettings) -> SpatialSettings:
@@ -250,7 +226,7 @@ def temporal_recipe(material: Material, variant: TemporalVariant, seed: int) -> 
         "ablation of the temporal metric",
         {
             "metric": variant.metric,
-            "temporal": temporal_settings(material, variant, material.settings.temporal_steps),
+            "temporal": temporal_settings(material, variant),
             "seed": seed,
             "roles": dict(material.corpus.roles),
             "scored": [material.settings.scored_pairs, material.settings.comparisons],
@@ -309,7 +285,7 @@ def measure_temporal(
     material: Material, variant: TemporalVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Learn a variant and measure it on actors that it did not see."""
-    settings = temporal_settings(material, variant, material.settings.temporal_steps)
+    settings = temporal_settings(material, variant)
     moments = common_moments(material)
     if variant.metric == SPATIAL_ALONE:
         model = initial_partial_metric(_single_frames(settings), seed).to(material.device)

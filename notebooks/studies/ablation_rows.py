@@ -11,20 +11,10 @@ import pandas as pd
 from scipy import stats
 
 from spfem.errors import ShapeError
-from spfem.settings import (
-    EvaluationSettings,
-)
+from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve, holm, redraw_counts
-from studies.ablation_stages import (
-    AblationTable,
-    Measured,
-    measured_means,
-)
-from studies.ablation_variants import (
-    DEFAULT,
-    Quantity,
-    find_variant,
-)
+from studies.ablation_stages import AblationTable, Measured, measured_means
+from studies.ablation_variants import DEFAULT, Quantity, find_variant
 
 COLUMNS = (
     "table", "variant", "component", "what", "against", "quantity", "value", "difference",

@@ -13,34 +13,16 @@ import torch
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
-from spfem.correlation.frames import (
-    AlignedClips,
-)
+from spfem.correlation.frames import AlignedClips
 from spfem.correlation.learn_sound import embed_runs, initial_joint, train_joint, train_single
 from spfem.correlation.retrieval import AudioBank, make_bank
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.sound import FrameSamples, FrameTable, tabulate_frames
 from spfem.files import file_digest
-from spfem.run.learned import (
-    clip_signals,
-    frames_of_roles,
-    make_cross_modal_metric,
-)
-from spfem.settings import (
-    EMOTIONS,
-    CrossModalSettings,
-)
-from studies.ablation_stages import (
-    Material,
-    Measured,
-    Recipe,
-    ablation_folder,
-    measured_means,
-)
-from studies.ablation_variants import (
-    CrossModalVariant,
-    RetrievalVariant,
-)
+from spfem.run.learned import clip_signals, frames_of_roles, make_cross_modal_metric
+from spfem.settings import EMOTIONS, CrossModalSettings
+from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
+from studies.ablation_variants import CrossModalVariant, RetrievalVariant
 from studies.probes import MOUTH
 from studies.retrieval import (
     NEAR_FRAMES,
@@ -54,10 +36,9 @@ from studies.retrieval import (
 )
 
 
-def variant_settings(
-    material: Material, variant: CrossModalVariant, steps: int
-) -> CrossModalSettings:
-    """Settings with the changes of a variant, and so many steps of each modality and of both."""
+def variant_settings(material: Material, variant: CrossModalVariant) -> CrossModalSettings:
+    """Settings with the changes of a variant, and the steps of ablations for each stage."""
+    steps = material.settings.cross_modal_steps
     usual = {"fps": material.corpus.fps, "single_steps": steps, "joint_steps": steps}
     usual["consistency_start"] = steps // 5
     return replace(material.workspace.scale.cross_modal, **{**usual, **variant.changes})
@@ -70,7 +51,7 @@ def cross_modal_recipe(material: Material, variant: CrossModalVariant, seed: int
         ablation_folder(material, "cross_modal", variant.name, seed),
         "ablation of the cross-modal metric",
         {
-            "cross_modal": variant_settings(material, variant, material.settings.cross_modal_steps),
+            "cross_modal": variant_settings(material, variant),
             "visual": variant.visual,
             "stage_a": variant.stage_a,
             "seed": seed,
@@ -86,7 +67,7 @@ def measure_cross_modal(
     material: Material, variant: CrossModalVariant, seed: int, folder: Path
 ) -> dict[str, Measured]:
     """Learn a variant; then ask with moments of unseen actors for the same in another emotion."""
-    settings = variant_settings(material, variant, material.settings.cross_modal_steps)
+    settings = variant_settings(material, variant)
     model = learn_variant(material, variant, settings, seed, folder)
     signals = clip_signals(material.workspace, settings.image_size)
     keys = dict.fromkeys(key for p in material.scored_pairs() for key in (p.source, p.target))

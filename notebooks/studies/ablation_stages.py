@@ -15,14 +15,8 @@ import numpy as np
 import torch
 
 from spfem.corpus.clips import Corpus
-from spfem.correlation.frames import (
-    AlignedClips,
-    FramePairs,
-    collect_frame_pairs,
-)
-from spfem.correlation.learn import (
-    frame_pairs_of_role,
-)
+from spfem.correlation.frames import AlignedClips, FramePairs, collect_frame_pairs
+from spfem.correlation.learn import frame_pairs_of_role
 from spfem.errors import ArtifactError, CorpusError, ShapeError
 from spfem.files import digest, writing
 from spfem.pairing.pairs import PairIndex
@@ -31,12 +25,8 @@ from spfem.run.data import make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy, code_digest
 from spfem.run.faces import FaceStore
 from spfem.run.workspace import Workspace
-from spfem.settings import (
-    AblationSettings,
-)
-from studies.ablation_variants import (
-    Quantity,
-)
+from spfem.settings import AblationSettings
+from studies.ablation_variants import Quantity
 
 UNSEEN_ROLES = ("held_out", "target")
 
@@ -58,11 +48,7 @@ class Material:
     @property
     def inputs(self) -> dict[str, str]:
         """Digests of what is read."""
-        return {
-            "corpus": self.corpus.digest,
-            "faces": self.faces.digest,
-            "pairs": self.pairs.digest,
-        }
+        return {name: getattr(self, name).digest for name in ("corpus", "faces", "pairs")}
 
     @property
     def device(self) -> str:
@@ -206,12 +192,8 @@ def read_variant(recipe: Recipe) -> dict[str, Measured] | None:
     except (OSError, ValueError):
         return None
     wanted = digest(
-        {
-            "stage": recipe.name,
-            "settings": recipe.settings,
-            "inputs": dict(recipe.inputs),
-            "code": code_digest(*recipe.code),
-        }
+        {"stage": recipe.name, "settings": recipe.settings, "inputs": dict(recipe.inputs)}
+        | {"code": code_digest(*recipe.code)}
     )
     if record.get("digest") != wanted or not record.get("complete"):
         return None
@@ -251,10 +233,9 @@ class AblationTable:
         quantities: by name, in the order of the panels of the figure.
         recipe: of a variant and seed; made in the process that asks.
         measure: learns a variant from a seed, in a folder that keeps its state, and measures it.
-        prepare: makes the stages that all variants read; gets the seeds that are learned.
-        steps: of learning of a variant, for the estimate of time.
-        step_seconds: measures one step of the default variant, for the estimate of time.
-        scoring_steps: about as many steps as reading and scoring take the time of.
+        steps: name of the setting that tells how long a variant learns; empty if it does not.
+        prepare: makes the stages that all variants read, beside corpus, faces and pairs; gets the
+            seeds that are learned.
     """
 
     name: str
@@ -264,14 +245,8 @@ class AblationTable:
     quantities: Mapping[str, Quantity]
     recipe: Callable[[Material, Any, int], Recipe]
     measure: Callable[[Material, Any, int, Path], Mapping[str, Measured]]
-    prepare: Callable[[Material, tuple[int, ...]], None]
-    steps: Callable[[AblationSettings], int]
-    step_seconds: Callable[[Material], float]
-    scoring_steps: int
-
-
-def no_preparation(material: Material, seeds: tuple[int, ...]) -> None:
-    """For tables that read corpus, faces and pairs only."""
+    steps: str
+    prepare: Callable[[Material, tuple[int, ...]], None] | None = None
 
 
 def ablation_folder(material: Material, table: str, variant: str, seed: int) -> Path:

@@ -162,10 +162,7 @@ def _classifier(material: Material) -> EmotionClassifier:
 
 
 def codes_measured(
-    material: Material,
-    manipulator: Manipulator | None,
-    classifier: EmotionClassifier,
-    seed: int,
+    material: Material, manipulator: Manipulator | None, classifier: EmotionClassifier, seed: int
 ) -> dict[str, Measured]:
     """Edit held-back clips after a reference, and compare codes with the true face units.
 
@@ -188,12 +185,7 @@ def codes_measured(
         wanted = EMOTIONS.index(edit.emotion)
         share = classifier.probabilities(clip_features(made)[None])[0]
         rows.append(
-            (
-                off[:, MOUTH].mean(),
-                off.mean(),
-                share[wanted],
-                float(share.argmax() == wanted),
-            )
+            (off[:, MOUTH].mean(), off.mean(), share[wanted], float(share.argmax() == wanted))
         )
         clusters.append((edit.actor, edit.source))
     names = ("mouth_error", "expression_error", "emotion_probability", "emotion_accuracy")

@@ -6,16 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from spfem.correlation.asccl import (
-    NEIGHBOUR_OFFSETS,
-    NEIGHBOURS,
-)
+from spfem.correlation.asccl import NEIGHBOUR_OFFSETS, NEIGHBOURS
 from spfem.correlation.scmcl import Visual
 from spfem.errors import SettingsError
 from spfem.methods import METHODS, Method
-from spfem.run.learned import (
-    DIRECT_WEIGHT,
-)
+from spfem.run.learned import DIRECT_WEIGHT
 
 DEFAULT = "default"
 

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from tqdm.auto import tqdm
 
-from spfem.correlation.frames import (
-    FrameWindows,
-)
-from spfem.correlation.learn import (
-    train_temporal,
-)
 from spfem.evaluation.tables import markdown_table
 from spfem.processes import run_jobs
 from spfem.run import results as edits
 from spfem.run.workspace import Workspace
 from studies.ablation_pictures import (
-    initial_partial_metric,
-    learn_partial,
     measure_spatial,
     measure_temporal,
     spatial_recipe,
-    spatial_settings,
     temporal_recipe,
-    temporal_settings,
 )
-from studies.ablation_rows import (
-    ablation_rows,
-    in_words,
-    wide_table,
-)
+from studies.ablation_rows import ablation_rows, in_words, wide_table
 from studies.ablation_sound import (
     cross_modal_recipe,
-    learn_variant,
     measure_cross_modal,
     measure_retrieval,
     prepare_retrieval,
     retrieval_recipe,
-    variant_settings,
 )
 from studies.ablation_stages import (
     AblationTable,
@@ -51,7 +33,6 @@ from studies.ablation_stages import (
     Measured,
     ablation_folder,
     make_variant,
-    no_preparation,
     read_material,
     read_variant,
 )
@@ -59,13 +40,10 @@ from studies.ablation_supervision import (
     measure_supervision,
     prepare_supervision,
     supervision_recipe,
-    tune_variant,
-    tuning_settings,
 )
 from studies.ablation_variants import (
     CALIBRATION,
     CROSS_MODAL_VARIANTS,
-    JOINT,
     RETRIEVAL_VARIANTS,
     SPATIAL_VARIANTS,
     SUPERVISION_VARIANTS,
@@ -74,72 +52,6 @@ from studies.ablation_variants import (
     find_variant,
     first_variants,
 )
-
-MEASURED_STEPS = 3
-
-
-def seconds_of(act: Callable[[], object]) -> float:
-    """Seconds that it takes."""
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
-
-
-def seconds_of_a_step(learn: Callable[[int], object]) -> float:
-    """Seconds of one step of `learn(steps)`, without what it does once."""
-    learn(1)  # warms up
-    once = seconds_of(lambda: learn(1))
-    return max(0.0, seconds_of(lambda: learn(1 + MEASURED_STEPS)) - once) / MEASURED_STEPS
-
-
-def spatial_step_seconds(material: Material) -> float:
-    """Of the default variant of the spatial metric."""
-
-    def learn(steps: int) -> None:
-        settings = spatial_settings(material, SPATIAL_VARIANTS[0], steps)
-        learn_partial(
-            initial_partial_metric(settings, 0).to(material.device), material.train, seed=0
-        )
-
-    return seconds_of_a_step(learn)
-
-
-def temporal_step_seconds(material: Material) -> float:
-    """Of the joint metric of windows."""
-
-    def learn(steps: int) -> None:
-        settings = temporal_settings(material, TEMPORAL_VARIANTS[0], steps)
-        train = FrameWindows(material.train, settings.window_frames)
-        train_temporal(JOINT, train, None, settings, seed=0, device=material.device)
-
-    return seconds_of_a_step(learn)
-
-
-def cross_modal_step_seconds(material: Material) -> float:
-    """Of stage A of both modalities and of stage B together."""
-    variant = CROSS_MODAL_VARIANTS[0]
-    return seconds_of_a_step(
-        lambda steps: learn_variant(
-            material, variant, variant_settings(material, variant, steps), seed=0
-        )
-    )
-
-
-def retrieval_seconds(material: Material) -> float:
-    """Of one variant of retrieval, which learns nothing."""
-    seed = material.settings.seeds[0]
-    return seconds_of(lambda: measure_retrieval(material, RETRIEVAL_VARIANTS[0], seed, Path()))
-
-
-def supervision_step_seconds(material: Material) -> float:
-    """Of a manipulator with everything that supervises."""
-    settings, seed = tuning_settings(material), material.settings.seeds[0]
-    return seconds_of_a_step(
-        lambda steps: tune_variant(
-            material, SUPERVISION_VARIANTS[0], replace(settings, tune_steps=steps), seed
-        )
-    )
-
 
 SPEECH = {
     "speech_wins": Quantity("same above other speech ↑", 1, wins_of="speech_auc"),
@@ -154,10 +66,7 @@ SPATIAL = AblationTable(
     {**SPEECH, **PLACE, "mouth_share": Quantity("gradient on the mouth ↑", 1)},
     spatial_recipe,
     measure_spatial,
-    no_preparation,
-    lambda settings: settings.spatial_steps,
-    spatial_step_seconds,
-    180,
+    "spatial_steps",
 )
 TEMPORAL = AblationTable(
     "temporal",
@@ -167,10 +76,7 @@ TEMPORAL = AblationTable(
     {**SPEECH, **PLACE},
     temporal_recipe,
     measure_temporal,
-    no_preparation,
-    lambda settings: settings.temporal_steps,
-    temporal_step_seconds,
-    60,
+    "temporal_steps",
 )
 CROSS_MODAL = AblationTable(
     "cross_modal",
@@ -184,10 +90,7 @@ CROSS_MODAL = AblationTable(
     },
     cross_modal_recipe,
     measure_cross_modal,
-    no_preparation,
-    lambda settings: settings.cross_modal_steps,
-    cross_modal_step_seconds,
-    25,
+    "cross_modal_steps",
 )
 RETRIEVAL = AblationTable(
     "retrieval",
@@ -202,10 +105,8 @@ RETRIEVAL = AblationTable(
     },
     retrieval_recipe,
     measure_retrieval,
+    "",
     prepare_retrieval,
-    lambda settings: 1,
-    retrieval_seconds,
-    0,
 )
 SUPERVISION = AblationTable(
     "supervision",
@@ -220,10 +121,8 @@ SUPERVISION = AblationTable(
     },
     supervision_recipe,
     measure_supervision,
+    "tune_steps",
     prepare_supervision,
-    lambda settings: settings.tune_steps,
-    supervision_step_seconds,
-    13,
 )
 TABLES: Mapping[str, AblationTable] = {
     table.name: table for table in (SPATIAL, TEMPORAL, CROSS_MODAL, RETRIEVAL, SUPERVISION)
@@ -268,9 +167,7 @@ def _read(material: Material, job: AblationJob) -> dict[str, Measured] | None:
     return read_variant(table.recipe(material, variant, job.seed))
 
 
-def read_ablations(
-    workspace: Workspace,
-) -> dict[str, dict[str, dict[int, dict[str, Measured]]]]:
+def read_ablations(workspace: Workspace) -> dict[str, dict[str, dict[int, dict[str, Measured]]]]:
     """What is already made: table, variant, seed, quantity. Nothing is learned or removed."""
     material = read_material(workspace)
     found: dict[str, dict[str, dict[int, dict[str, Measured]]]] = {}
@@ -285,20 +182,6 @@ def missing_jobs(workspace: Workspace, names: Sequence[str] = tuple(TABLES)) -> 
     """Variants and seeds that are not made yet."""
     material = read_material(workspace)
     return [job for job in list_jobs(workspace, names) if _read(material, job) is None]
-
-
-def estimate_seconds(workspace: Workspace, jobs: Sequence[AblationJob]) -> float:
-    """About how long jobs take: measured steps of each table's default, times their number.
-
-    Variants cost about what the default costs; those of the supervision at most that.
-    """
-    material, settings = read_material(workspace), workspace.scale.ablations
-    total = 0.0
-    for name in dict.fromkeys(job.table for job in jobs):
-        table, count = TABLES[name], sum(job.table == name for job in jobs)
-        steps = table.steps(settings) + table.scoring_steps
-        total += count * steps * table.step_seconds(material)
-    return total / processes(workspace)
 
 
 def processes(workspace: Workspace) -> int:
@@ -317,18 +200,14 @@ def make_ablations(
     """
     material = read_material(workspace)
     for name in names:
-        TABLES[name].prepare(material, ablation_seeds(workspace, name))
+        if (prepare := TABLES[name].prepare) is not None:
+            prepare(material, ablation_seeds(workspace, name))
     jobs = missing_jobs(workspace, names)
     if not jobs:
         return
-    if workspace.scale.ablations.variants is None:  # a few are made sooner than measured
-        minutes = estimate_seconds(workspace, jobs) / 60
-        print(
-            f"{len(jobs)} of {len(list_jobs(workspace, names))} variants and seeds are to be made: "
-            f"at most about {minutes:.0f} minutes in {processes(workspace)} processes. What is "
-            "done is kept.",
-            flush=True,
-        )
+    if workspace.scale.ablations.variants is None:
+        made = f"{len(jobs)} of {len(list_jobs(workspace, names))} variants and seeds"
+        print(f"{made} are to be made in {processes(workspace)} processes. What is done is kept.")
     done = run_jobs(_work, jobs, processes(workspace))
     for job, _ in tqdm(done, total=len(jobs), desc="ablations"):
         yield job
@@ -348,7 +227,9 @@ def ablation_tables(workspace: Workspace) -> dict[str, pd.DataFrame]:
     """Rows of every table of which something is made, see `ablation_rows`."""
     settings, evaluation = workspace.scale.ablations, workspace.scale.evaluation
     return {
-        name: ablation_rows(TABLES[name], runs, evaluation, steps=TABLES[name].steps(settings))
+        name: ablation_rows(
+            TABLES[name], runs, evaluation, steps=getattr(settings, TABLES[name].steps, 1)
+        )
         for name, runs in read_ablations(workspace).items()
     }
 

@@ -30,11 +30,7 @@ import pandas as pd
 from spfem.corpus.layouts import find_delimiter, read_text
 from spfem.errors import AssetError, InputError, SpfemError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features
-from spfem.evaluation.identity import (
-    cosine_identity,
-    evenly_spaced,
-    identity_distance,
-)
+from spfem.evaluation.identity import cosine_identity, evenly_spaced, identity_distance
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EMOTIONS
@@ -99,13 +95,10 @@ HOW_TO = (
 
 @dataclass(frozen=True)
 class PublishedClip:
-    """One edit as its authors show it.
+    """One edit as its authors show it, driven by a `reference` or a `label`.
 
-    Attributes:
-        name: of the clip.
-        driven_by: `reference` or `label`.
-        emotion: one of `EMOTIONS`, or empty where it is not known.
-        videos: panel -> file; has `source`, may have `reference`, the rest are methods.
+    The emotion is empty where it is not known; `videos` are files by panel: `source`, perhaps
+    `reference`, the rest are methods.
     """
 
     name: str
@@ -208,12 +201,9 @@ def _inside(path: Path, folder: Path) -> bool:
 
 
 class AuditMetric(NamedTuple):
-    """One number of a result panel.
+    """One number of a result panel; whether `higher` is better, None where neither is.
 
-    Attributes:
-        title: for tables and figures.
-        higher: whether higher is better; None where neither is.
-        claim: what the papers report that it stands for; empty where they report nothing alike.
+    `claim` is what the papers report that it stands for; empty where they report nothing alike.
     """
 
     title: str
@@ -265,13 +255,9 @@ class AuditSettings:
 class MeasuredClip:
     """What one clip gave.
 
-    Attributes:
-        clip: that was measured.
-        rows: one a panel, see `measure_clip`.
-        problems: panels that were left out.
-        openings: panel -> opening of its lips, for the source and the methods.
-        alignments: method -> its place in the source's time.
-        person: (128,) mean identity descriptor of the source; empty where there is none.
+    `rows` are one a panel; `problems` are panels that were left out; `openings` are those of the
+    lips of source and methods; `alignments` tell where methods are in the source's time; `person`
+    (128,) is the mean identity descriptor of the source, empty where there is none.
     """
 
     clip: PublishedClip
@@ -282,8 +268,7 @@ class MeasuredClip:
     person: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
-@dataclass(frozen=True)
-class MeasureJob:
+class MeasureJob(NamedTuple):
     """One clip to measure; the classifier names emotions beside the labels, or is None."""
 
     clip: PublishedClip

@@ -18,13 +18,7 @@ import pandas as pd
 from spfem.errors import InputError
 from spfem.evaluation.tables import CALIBRATION
 from spfem.statistics import Interval, cluster_bootstrap, holm
-from studies.audit import (
-    COMPARED,
-    METRICS,
-    REFERENCE,
-    SOURCE,
-    AuditSettings,
-)
+from studies.audit import COMPARED, METRICS, REFERENCE, SOURCE, AuditSettings
 
 BASELINES = ("ned", "baseline")
 FEWEST_CLIPS = 3

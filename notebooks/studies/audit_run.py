@@ -15,9 +15,7 @@ from tqdm.auto import tqdm
 
 from spfem.errors import InputError
 from spfem.evaluation.emotion import EmotionClassifier
-from spfem.evaluation.identity import (
-    SAME_PERSON_DISTANCE,
-)
+from spfem.evaluation.identity import SAME_PERSON_DISTANCE
 from spfem.evaluation.tables import save_table
 from spfem.plots import LOOKS, look_of, title_of
 from spfem.processes import run_jobs
@@ -35,18 +33,8 @@ from studies.audit import (
     measure_clip,
     read_published,
 )
-from studies.audit_order import (
-    BASELINES,
-    mean_ranks,
-    order_seen,
-    paired_differences,
-    verdicts,
-)
-from studies.audit_panels import (
-    Curve,
-    best_offset,
-    sample_at,
-)
+from studies.audit_order import BASELINES, mean_ranks, order_seen, paired_differences, verdicts
+from studies.audit_panels import Curve, best_offset, sample_at
 from studies.drawing import draw_on
 from studies.interval_plots import against_zero
 
@@ -79,9 +67,7 @@ def audit_clips(
     baselines: Sequence[str] = BASELINES,
     processes: int = 1,
 ) -> Audit:
-    """Measure and compare.
-
-    `clips`: from `folder.read_published` or `embedded.embedded_clips`.
+    """Measure and compare clips of `read_published` or `embedded_clips`; new problems are added.
 
     Raises:
         InputError: if no clip can be measured, or none has a baseline.
@@ -134,16 +120,12 @@ def correlation_by_chance(measured: Sequence[MeasuredClip], settings: AuditSetti
             if other is one:
                 continue
             for name, alignment in one.alignments.items():
-                result = one.openings[name]
-                frames = min(len(result.values), len(other.openings[SOURCE].values))
-                cut = [_first(curve, frames) for curve in (other.openings[SOURCE], result)]
+                both = other.openings[SOURCE], one.openings[name]
+                frames = min(len(curve.values) for curve in both)
+                cut = [Curve(c.values[:frames], c.usable[:frames], c.fps) for c in both]
                 best = search(*cut, clock=alignment.clock)
                 values += [] if best is None else [best.correlation]
     return float(np.mean(values)) if values else float("nan")
-
-
-def _first(curve: Curve, frames: int) -> Curve:
-    return Curve(curve.values[:frames], curve.usable[:frames], curve.fps)
 
 
 def what_few_clips_tell(audit: Audit, settings: AuditSettings) -> str:
@@ -196,13 +178,7 @@ def label_trust(measures: pd.DataFrame) -> pd.DataFrame:
 
 
 def audit_folder(folder: Path, out: Path, baselines: Sequence[str], processes: int) -> None:
-    """Measure a folder of published clips, write the tables and print what they say.
-
-    `folder`: with clips.csv, see `folder.read_published`; `out`: folder of the tables.
-
-    Raises:
-        InputError: if no clip can be measured.
-    """
+    """Measure a folder of published clips, write the tables to `out` and print what they say."""
     settings, named = AuditSettings(), baselines or BASELINES
     clips, problems = read_published(folder)
     audit = audit_clips(clips, settings, problems=problems, baselines=named, processes=processes)
@@ -225,10 +201,7 @@ def embedded_clips(workspace: Workspace, seed: int = 0) -> list[PublishedClip]:
     """Edits of the main results, with the unchanged source and the truth as two more panels.
 
     The copy and the truth calibrate every number: what is given for doing nothing, and for doing
-    it right.
-
-    Returns:
-        Three edits spread over actors and emotions, each within one person, neutral left out.
+    it right. Three edits are spread over actors and emotions, each within one person.
     """
     made = {method: make_edits(workspace, method, seed) for method in workspace.scale.methods}
     known = clips_by_key(workspace)
@@ -253,10 +226,7 @@ SPREAD = 0.5  # of a row, between clips of one method
 
 
 def draw_lips(ax: Axes, measured: MeasuredClip, method: str) -> Axes:
-    """Draw the opening of the lips of source and result in the time of the source.
-
-    `method`: panel of a result.
-    """
+    """Draw the opening of the lips of source and result in the time of the source."""
     source, result = measured.openings[SOURCE], measured.openings[method]
     alignment = measured.alignments[method]
     places = alignment.places(len(source.values))
@@ -278,8 +248,7 @@ def draw_clip_differences(
 ) -> Axes:
     """Draw the difference to the baseline of every clip, and its mean with interval.
 
-    `clips`: of `order.clip_differences`; `summary`: of `order.paired_differences`, one group;
-    `metric`: which one.
+    `clips` are of `clip_differences`, `summary` is one group of `paired_differences`.
     """
     part, methods = clips[clips.metric == metric], list(dict.fromkeys(clips.method))
     kinds = sorted(set(clips.driven_by))

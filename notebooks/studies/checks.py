@@ -49,8 +49,11 @@ def path_differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     path gives it.
 
     Raises:
-        ShapeError: if they share no source frame.
+        ShapeError: if a path is not (L, 2) or they share no source frame.
     """
+    for path in (ours, theirs):
+        if path.ndim != 2 or path.shape[1] != 2 or not len(path):
+            raise ShapeError(f"a path is (L, 2), found {path.shape}")
     first, second = _targets(ours), _targets(theirs)
     length = min(len(first), len(second))
     both = np.isfinite(first[:length]) & np.isfinite(second[:length])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -156,13 +157,9 @@ def degradation_table(
 ) -> pd.DataFrame:
     """Rows with `COLUMNS`: by how much each degradation worsens each metric, in pairs.
 
-    `scores`: of each clip by degradation, from `score_degradations`; `real`: samples of real clips,
-    for the Fréchet distances.
-
-    Returns:
-        `worse_by` is positive where the metric finds the degraded clip worse, in the metric's own
-        unit; the interval is that of `worse_by`. The Fréchet distance, of all clips together, has
-        no interval.
+    `worse_by` is positive where the metric finds the degraded clip worse, in the metric's own unit;
+    the interval is that of `worse_by`. The Fréchet distance, to `real` clips, is of all clips
+    together and has no interval. `scores` are those of each clip, by degradation.
     """
     first = [by_name[NONE] for by_name in scores]
     labels = np.array([[score.edit.actor, score.edit.source] for score in first])
@@ -181,13 +178,8 @@ def degradation_table(
             if means:
                 mean = means["neutral"]
                 found = interval_of(mean.value, mean.draws, confidence)
-                numbers = (
-                    float(np.nanmean(values)),
-                    found.value,
-                    found.low,
-                    found.high,
-                    mean.clips,
-                )
+                ends = (found.value, found.low, found.high)
+                numbers = (float(np.nanmean(values)), *ends, mean.clips)
             rows.append((name, metric, part[0].backbones[metric], *numbers))
         rows += _frechet_rows(name, part, first, real)
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -199,18 +191,13 @@ def _frechet_rows(
     rows: list[tuple[object, ...]] = []
     emotions = {score.edit.emotion for score in first}
     for backbone in frechet_backbones(real):
-        target = np.concatenate(
-            [frechet_features(s, backbone) for s in real if s.emotion in emotions]
+        sides = [[s for s in real if s.emotion in emotions]]
+        sides += [[score.sample for score in side] for side in (part, first)]
+        target, *shown = (
+            np.concatenate([frechet_features(s, backbone) for s in side]) for side in sides
         )
-        distances = [
-            frechet_distance(
-                np.concatenate([frechet_features(score.sample, backbone) for score in side]), target
-            )
-            for side in (part, first)
-        ]
-        gap = distances[0] - distances[1]
-        nothing = float("nan")
-        rows.append((name, "fad", backbone, distances[0], gap, nothing, nothing, len(part)))
+        found, before = (frechet_distance(features, target) for features in shown)
+        rows.append((name, "fad", backbone, found, found - before, np.nan, np.nan, len(part)))
     return rows
 
 
@@ -238,8 +225,7 @@ DEGRADED_EMOTIONS = EMOTIONS[1::2]
 TABLE_NAME = "degradations.csv"
 
 
-@dataclass(frozen=True)
-class _ActorJob:
+class _ActorJob(NamedTuple):
     """The true edits of one actor that are degraded."""
 
     workspace: Workspace
@@ -263,16 +249,12 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
             "the embedded corpus"
         )
     settings = workspace.scale.evaluation
-    stage = open_score_stage(
-        workspace,
-        "degradations",
-        settings,
-        {
-            "lip_sync": file_digest(lip_sync_file(workspace)),
-            "counterparts": make_counterparts(workspace).digest,
-        },
-        (measure_degradations,),
-    )
+    inputs = {
+        "lip_sync": file_digest(lip_sync_file(workspace)),
+        "counterparts": make_counterparts(workspace).digest,
+    }
+    made_by = (measure_degradations,)
+    stage = open_score_stage(workspace, "degradations", settings, inputs, made_by)
     path = stage.folder / TABLE_NAME
     if not stage.complete:
         actors = sorted({edit.actor for edit in edits})
@@ -287,12 +269,8 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
             {file.stem: load_score(file) for file in sorted((stage.folder / edit.name).iterdir())}
             for edit in edits
         ]
-        table = degradation_table(
-            scores,
-            real_samples(workspace),
-            resamples=settings.resamples,
-            confidence=settings.confidence,
-        )
+        draws = {"resamples": settings.resamples, "confidence": settings.confidence}
+        table = degradation_table(scores, real_samples(workspace), **draws)  # type: ignore[arg-type]
         with writing(path) as aside:
             table.to_csv(aside, index=False)
         stage.finish(clips=len(edits))

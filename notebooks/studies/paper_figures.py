@@ -1,4 +1,4 @@
-"""Figures of the check of the papers: what they print beside ours, claim by claim."""
+"""Figures and tables of the check of the papers: what they print beside ours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from spfem.errors import ShapeError
+from spfem.evaluation.tables import HIGHER_IS_BETTER, paper_layout
+from spfem.methods import METHODS
 from spfem.plots import LOOKS, Look, title_of
+from spfem.settings import EMOTIONS
 from studies.drawing import draw_on
 from studies.interval_plots import draw_intervals
+from studies.paper_claims import ADDITIONS, CORPORA, GOOD_DIRECTION, PAPERS
+from studies.paper_claims import AVERAGE as PUBLISHED_AVERAGE
+from studies.paper_sides import OUR_METRICS, choose_backbone
 
 LINEAR = 0.001  # of the base, below which the axis is linear
 PUBLISHED_MARKS: Mapping[tuple[str, str], tuple[str, str]] = {
@@ -24,7 +30,6 @@ PUBLISHED_MARKS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("scmcl", "mead"): ("^", "SCMCL, MEAD"),
 }
 """Paper and corpus to marker and name; open marks, so that grey suffices to tell them."""
-
 GREY, OURS_LOOK = "#777777", Look("#000000", "o", "-", "")
 SPLITS = {"train": "learned actors", "held_out": "unseen actor"}
 LOGGED_SPLITS = {"train": "train", "held_out": "test_implied"}
@@ -111,18 +116,11 @@ def _label(metric: str, addition: str) -> str:
 def joined_curves(
     logs: pd.DataFrame, curves: Sequence[pd.DataFrame], *, run: str = "stccl"
 ) -> pd.DataFrame:
-    """The log and the mean of our records over the share of learning done.
+    """The log and the mean of our records, one a seed, over the share of learning done.
 
     Both use the released definition of the scores, a cosine over places; losses are shares of
-    their value at the first record, since their scales differ.
-
-    Args:
-        logs: from `published_logs`.
-        curves: learning records of the joint metric, one a seed.
-        run: of the log.
-
-    Returns:
-        Rows with of (`published`, `ours`), split, done in (0, 1], matched, shuffled, loss.
+    their value at the first record, since their scales differ. Rows have of (`published`, `ours`),
+    split, done in (0, 1], matched, shuffled, loss.
 
     Raises:
         ShapeError: if a record lacks a column.
@@ -162,12 +160,8 @@ def draw_published_curve(ax: Axes, table: pd.DataFrame, column: str, corpus: str
         for split, line in zip(SPLITS, ("-", "--"), strict=True):
             part = table[(table.of == of) & (table.split == split)]
             look, label = LOOKS[place], f"{name}, {SPLITS[split]}"
-            style: dict[str, Any] = {
-                "color": look.colour,
-                "linestyle": line,
-                "marker": look.marker,
-                "ms": 3,
-            }
+            style: dict[str, Any] = {"color": look.colour, "linestyle": line}
+            style |= {"marker": look.marker, "ms": 3}
             if len(part):
                 ax.plot(part.done, part[column], label=label, **style)
     ax.set_xlabel("share of learning")
@@ -213,3 +207,105 @@ def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) 
             rows.append(place | {"of": "published, MEAD"} | printed)
             rows.append(place | {"of": f"ours, {corpus}"} | found[quantity])
     return pd.DataFrame(rows)
+
+
+BLOCK = "values of"
+ENDS = ["ci_low", "ci_high"]
+PUBLISHED_WITH = "unpublished"  # networks and settings of the papers' metrics
+
+
+def compare_tables(
+    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
+) -> pd.DataFrame:
+    """Values of a paper's tables (`published_methods`) and ours (`main_results`), long form.
+
+    `source` is `stccl` or `scmcl`, `ours_on` the corpus of `results`. Rows have `values of`,
+    setting, metric (the paper's name), measured with, method, emotion, value, ci_low, ci_high; the
+    interval is NaN for published values.
+    """
+    theirs = _published_rows(published, source)
+    rows = theirs.melt(
+        id_vars=[BLOCK, "setting", "metric", "measured with", "method"],
+        value_vars=[*EMOTIONS, PUBLISHED_AVERAGE],
+        var_name="emotion",
+        value_name="value",
+    )
+    blocks = [rows.assign(ci_low=np.nan, ci_high=np.nan)]
+    for metric in dict.fromkeys(theirs.metric):
+        ours = choose_backbone(results, metric)
+        ours = ours.assign(**{BLOCK: _our_block(ours_on)}, metric=metric)
+        blocks.append(ours.rename(columns={"backbone": "measured with"})[list(rows.columns) + ENDS])
+    return pd.concat(blocks, ignore_index=True)
+
+
+def emotion_layout(
+    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
+) -> pd.DataFrame:
+    """A paper's table as printed (settings, metrics and methods by emotions), then ours.
+
+    Ours has intervals at the average, and bold only where they tell a method from all others.
+    """
+    theirs = _published_rows(published, source)
+    rows = theirs.assign(metric=[_arrow(metric) for metric in theirs.metric])
+    numbers = [*EMOTIONS, PUBLISHED_AVERAGE]
+    columns = [BLOCK, "setting", "metric", "measured with", "method", *numbers]
+    shown = rows[columns].astype(object)
+    shown[numbers] = rows[numbers].map(lambda value: f"{value:.3f}")
+    ours = _our_layout(results, list(dict.fromkeys(theirs.metric)))
+    both = pd.concat([shown, ours.assign(**{BLOCK: _our_block(ours_on)})])[columns]
+    return both.reset_index(drop=True)
+
+
+def average_layout(
+    results: pd.DataFrame, published: pd.DataFrame, *, source: str, ours_on: str
+) -> pd.DataFrame:
+    """Averages only: a row a method, a column a setting and metric; published block first."""
+    table = emotion_layout(results, published, source=source, ours_on=ours_on)
+    networks = table[table["measured with"] != PUBLISHED_WITH]
+    used = ", ".join(
+        f"{str(metric).split()[0]} {part.iloc[0]}"
+        for metric, part in networks.groupby("metric", sort=False)["measured with"]
+    )
+    labels = {_our_block(ours_on): f"{_our_block(ours_on)} ({used or 'nothing measured'})"}
+    table = table.assign(column=table.setting + " " + table.metric)
+    wide = table.pivot(index=[BLOCK, "method"], columns="column", values=PUBLISHED_AVERAGE)
+    order = list(dict.fromkeys(table.column))
+    rows = list(dict.fromkeys(zip(table[BLOCK], table.method, strict=True)))
+    wide = wide.reindex(index=pd.MultiIndex.from_tuples(rows, names=[BLOCK, "method"]))[order]
+    wide = wide.fillna("n/a").reset_index()
+    wide.columns.name = None
+    return wide.assign(**{BLOCK: wide[BLOCK].replace(labels)})
+
+
+def _our_layout(results: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    ours = {metric: OUR_METRICS[metric][0] for metric in metrics}
+    parts = [choose_backbone(results, metric) for metric in metrics]
+    known = [name for name in ours.values() if name in HIGHER_IS_BETTER]
+    layout = paper_layout(pd.concat(parts), known)
+    if layout.empty:
+        return pd.DataFrame(columns=["setting", "metric", "measured with", "method"])
+    printed = {name: _arrow(metric) for metric, name in ours.items()}
+    titles = {name: method.title for name, method in METHODS.items()}
+    return layout.assign(
+        metric=[printed[text.split()[0]] for text in layout.metric],
+        method=layout.method.replace(titles),
+    )
+
+
+def _published_rows(published: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Rows of a paper, with their block, the method's name and what they were measured with."""
+    rows = published[published.source == source]
+    blocks = [f"{PAPERS[source]} on {CORPORA[corpus]}, published" for corpus in rows.corpus]
+    methods = [
+        base if addition == "none" else f"{base} + {ADDITIONS[addition]}"
+        for base, addition in zip(rows.base, rows.addition, strict=True)
+    ]
+    return rows.assign(**{BLOCK: blocks, "measured with": PUBLISHED_WITH}, method=methods)
+
+
+def _our_block(corpus: str) -> str:
+    return f"ours on {CORPORA.get(corpus, corpus)}"
+
+
+def _arrow(metric: str) -> str:
+    return f"{metric} {'↑' if GOOD_DIRECTION[metric] > 0 else '↓'}"

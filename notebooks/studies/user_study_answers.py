@@ -23,6 +23,8 @@ PARTICIPANT = re.compile(r"[0-9a-f]{12}")
 SIDES = ("left", "right")
 LONGEST_SECONDS = 1e8  # a page may stay open for months; beyond it, damage
 TRIES = 10_000
+PEOPLE = ["participant", "file", "answers", "skipped", "finished", "median_seconds"]
+PEOPLE += ["checks", "checks_failed", "counted"]
 COLUMNS = ["participant", "trial", "clip", "question", "winner", "loser", "repeat"]
 
 
@@ -98,51 +100,52 @@ def read_key(path: Path) -> dict[str, Any]:
     return key
 
 
+def _need(fine: bool, trouble: str) -> None:
+    if not fine:
+        raise InputError(trouble)
+
+
 def _participant(path: Path, key: Mapping[str, Any], settings: StudySettings) -> Participant:
-    if path.stat().st_size > settings.largest_file_bytes:
-        raise InputError(f"larger than {settings.largest_file_bytes} bytes")
+    most = settings.largest_file_bytes
+    _need(path.stat().st_size <= most, f"larger than {most} bytes")
     try:
         record = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"not readable ({type(error).__name__})") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise InputError("not a file of answers that the page saved")
-    if record.get("study") != key["study"]:
-        raise InputError(f"answers to another study ({str(record.get('study'))[:20]!r})")
-    name, rows = record.get("participant"), record.get("answers")
-    if not isinstance(name, str) or not PARTICIPANT.fullmatch(name):
-        raise InputError("the participant's number is damaged")
-    if not isinstance(record.get("consent"), str) or not record["consent"]:
-        raise InputError("no consent is recorded")
-    if not isinstance(rows, list):
-        raise InputError("the list of answers is damaged")
+    known = isinstance(record, dict) and record.get("format") == FORMAT
+    _need(known, "not a file of answers that the page saved")
+    study, name, rows = (record.get(entry) for entry in ("study", "participant", "answers"))
+    _need(study == key["study"], f"answers to another study ({str(study)[:20]!r})")
+    named = isinstance(name, str) and PARTICIPANT.fullmatch(name) is not None
+    _need(named, "the participant's number is damaged")
+    consent = record.get("consent")
+    _need(isinstance(consent, str) and bool(consent), "no consent is recorded")
+    _need(isinstance(rows, list), "the list of answers is damaged")
     answers = tuple(_answer(row, key) for row in rows)
-    if len({(answer.trial, answer.repeat) for answer in answers}) < len(answers):
-        raise InputError("a comparison is answered twice")
+    once = len({(answer.trial, answer.repeat) for answer in answers}) == len(answers)
+    _need(once, "a comparison is answered twice")
     return Participant(name, path.name, bool(record.get("finished")), answers)
 
 
 def _answer(row: Any, key: Mapping[str, Any]) -> Answer:
-    if not isinstance(row, dict) or not isinstance(row.get("choices"), dict):
-        raise InputError("an answer is damaged")
+    whole = isinstance(row, dict) and isinstance(row.get("choices"), dict)
+    _need(whole, "an answer is damaged")
     name = row.get("trial")
-    trial = key["trials"].get(name) if isinstance(name, str) else None
-    if trial is None:
-        raise InputError(f"comparison {str(name)[:20]!r} is not of this study")
+    trial = key["trials"].get(name, {}) if isinstance(name, str) else {}
+    _need(bool(trial), f"comparison {str(name)[:20]!r} is not of this study")
     sides = [row.get(side) for side in SIDES]
-    if any(not isinstance(side, str) for side in sides) or set(sides) != set(trial["videos"]):
-        raise InputError(f"comparison {name} has other videos than the key")
-    chosen = {}
+    fit = all(isinstance(side, str) for side in sides) and set(sides) == set(trial["videos"])
+    _need(fit, f"comparison {name} has other videos than the key")
     for question, side in row["choices"].items():
-        if question not in key["questions"] or side not in SIDES:
-            raise InputError(f"comparison {name} has an answer that the page cannot give")
-        chosen[question] = row[side]
+        possible = question in key["questions"] and side in SIDES
+        _need(possible, f"comparison {name} has an answer that the page cannot give")
+    chosen = {question: row[side] for question, side in row["choices"].items()}
     seconds, repeat = row.get("seconds"), row.get("repeat")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         seconds = math.nan
-    if not isinstance(repeat, bool) or not 0 <= seconds <= LONGEST_SECONDS:
-        raise InputError(f"comparison {name} has a damaged time or mark of repetition")
-    return Answer(str(name), repeat, chosen, float(seconds))
+    timed = isinstance(repeat, bool) and 0 <= seconds <= LONGEST_SECONDS
+    _need(timed, f"comparison {name} has a damaged time or mark of repetition")
+    return Answer(str(name), bool(repeat), chosen, float(seconds))
 
 
 def lift_blinding(participants: Sequence[Participant], key: Mapping[str, Any]) -> pd.DataFrame:
@@ -174,20 +177,10 @@ def check_participants(participants: Sequence[Participant], key: Mapping[str, An
             if "expected" in key["trials"][answer.trial] and REALISM in answer.chosen
         ]
         seconds = pd.Series([answer.seconds for answer in one.answers], dtype=float)
-        rows.append(
-            {
-                "participant": one.name,
-                "file": one.file,
-                "answers": len(one.answers),
-                "skipped": sum(not answer.chosen for answer in one.answers),
-                "finished": one.finished,
-                "median_seconds": float(seconds.median()),
-                "checks": len(checks),
-                "checks_failed": checks.count(False),
-                "counted": False not in checks,
-            }
-        )
-    return pd.DataFrame(rows)
+        answered = len(one.answers), sum(not answer.chosen for answer in one.answers)
+        told = (one.name, one.file, *answered, one.finished, float(seconds.median()))
+        rows.append((*told, len(checks), checks.count(False), False not in checks))
+    return pd.DataFrame(rows, columns=PEOPLE)
 
 
 def preference_table(
@@ -195,7 +188,7 @@ def preference_table(
 ) -> pd.DataFrame:
     """Share of its comparisons that a method wins, and its Bradley-Terry strength, by question.
 
-    `rows`: of `lift_blinding`, without repeats.
+    Rows are those of `lift_blinding`, without repeats.
     """
     found = []
     for question in key["questions"]:
@@ -282,10 +275,7 @@ def bradley_terry(rows: pd.DataFrame, methods: list[str], prior_wins: float) -> 
 
 
 def agreement_table(rows: pd.DataFrame, questions: list[str]) -> pd.DataFrame:
-    """By question: Krippendorff's alpha, and the share of repeats that were answered alike.
-
-    `rows`: of `lift_blinding`, with repeats.
-    """
+    """By question: Krippendorff's alpha, and the share of repeats (in `rows`) answered alike."""
     found = []
     for question in questions:
         part = rows[rows.question == question]
@@ -293,16 +283,11 @@ def agreement_table(rows: pd.DataFrame, questions: list[str]) -> pd.DataFrame:
         both = first.merge(again, on=["participant", "trial"], suffixes=("", "_again"))
         same = both.winner == both.winner_again
         rated = first.groupby("trial").participant.nunique()
-        found.append(
-            {
-                "question": question,
-                "alpha": krippendorff_alpha(first),
-                "trials_of_several": int((rated > 1).sum()),
-                "repeats": len(both),
-                "repeats_alike": float(same.mean()) if len(both) else float("nan"),
-            }
-        )
-    return pd.DataFrame(found)
+        alike = float(same.mean()) if len(both) else float("nan")
+        several = int((rated > 1).sum())
+        found.append((question, krippendorff_alpha(first), several, len(both), alike))
+    columns = ["question", "alpha", "trials_of_several", "repeats", "repeats_alike"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def krippendorff_alpha(rows: pd.DataFrame) -> float:

@@ -149,9 +149,7 @@ def _video(arguments: argparse.Namespace) -> Iterator[ClipToWrite]:
     yield _to_write(arguments, arguments.source.stem, arguments.source, track, _deca(arguments))
 
 
-def _persons_of_stage(
-    arguments: argparse.Namespace,
-) -> Iterator[tuple[str, Iterator[ClipToWrite]]]:
+def _persons_of_stage(arguments: argparse.Namespace) -> Iterator[tuple[str, Iterator[ClipToWrite]]]:
     from spfem.corpus.clips import open_corpus
     from spfem.face.track import FaceTrack
     from spfem.run.faces import track_path

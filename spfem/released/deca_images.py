@@ -64,9 +64,7 @@ def read_head_template(path: Path) -> HeadTemplate:
     if indices.min() < 0 or (indices.max((0, 1)) >= (VERTICES, MAP_PLACES)).any():
         raise InputError(f"{path}: triangles name places that do not exist; get the file again")
     return HeadTemplate(
-        map_places,
-        np.ascontiguousarray(indices[..., 0]),
-        np.ascontiguousarray(indices[..., 1]),
+        map_places, np.ascontiguousarray(indices[..., 0]), np.ascontiguousarray(indices[..., 1])
     )
 
 

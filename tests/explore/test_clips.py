@@ -11,7 +11,6 @@ import pytest
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import FaceNotFoundError, InputError
-from spfem.explore import clips as corpus_clips
 from spfem.explore import clips as module
 from spfem.explore.clips import align_clips, own_clips
 from spfem.explore.clips import corpus_clips as open_clips
@@ -56,9 +55,7 @@ def source(monkeypatch):
         for clip in clips
         for made in [made_clip(clip.emotion)]
     }
-    monkeypatch.setattr(
-        corpus_clips, "read_audio", lambda path, rate: made_clip(path.parts[-3]).waveform
-    )
+    monkeypatch.setattr(module, "read_audio", lambda path, rate: made_clip(path.parts[-3]).waveform)
     path = np.array([[0, 1], [3, 4]])
     names = "T/neutral/level_1/s1", "T/happy/level_3/s1"
     pairs = PairIndex((Pair(*names, path, 9.9, False),), roles, "digest")

@@ -107,10 +107,7 @@ def _codes(frames, seed=1):
 def _slow_vertices(model, shape, expression, pose):
     """Skinning of one frame with 4x4 matrices, joint by joint and vertex by vertex."""
     resting = model.template.astype(float)
-    for coefficients, basis in (
-        (shape, model.shape_basis),
-        (expression, model.expression_basis),
-    ):
+    for coefficients, basis in ((shape, model.shape_basis), (expression, model.expression_basis)):
         for coefficient, direction in zip(coefficients, basis, strict=True):
             resting = resting + coefficient * direction
     joints = model.joint_regressor.astype(float) @ resting

@@ -264,10 +264,7 @@ def test_a_joint_file_gives_the_renderer_that_wrote_it(tmp_path, drawn):
 
 
 def test_a_generator_alone_says_that_its_discriminators_are_untrained(tmp_path, drawn, capsys):
-    file, out = (
-        write_separate(tmp_path / "M003", drawn, "01", ("G",)),
-        tmp_path / "r.safetensors",
-    )
+    file, out = (write_separate(tmp_path / "M003", drawn, "01", ("G",)), tmp_path / "r.safetensors")
     assert main(["import-checkpoint", "ned-renderer", str(file), "--out", str(out)]) == 0
     assert "not there: image_discriminator, mouth_discriminator; untrained" in (
         capsys.readouterr().out

@@ -12,7 +12,6 @@ from studies.ablation_stages import (
     Material,
     Measured,
     measured_means,
-    no_preparation,
 )
 from studies.ablation_variants import Quantity, Variant
 
@@ -67,7 +66,7 @@ def made_up_table(*variants: Variant, quantities: dict[str, Quantity]) -> Ablati
 
     return AblationTable(
         "made_up", "nothing", "numbers", variants, quantities,
-        nothing, nothing, no_preparation, lambda settings: 7, nothing, 0,
+        nothing, nothing, "",
     )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def test_the_command_writes_the_tables_and_says_what_was_left_out(
         asked.append(options)
         return audit
 
-    monkeypatch.setattr("studies.audit_order.audit_clips", measure)
+    monkeypatch.setattr("studies.audit_run.audit_clips", measure)
     assert main(["audit", str(published), "--out", str(tmp_path), "--baseline", "ned"]) == 0
     assert (asked[0]["baselines"], asked[0]["processes"]) == (["ned"], 2)
     names = {path.stem for path in tmp_path.glob("*.csv")}

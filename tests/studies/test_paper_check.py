@@ -16,14 +16,14 @@ from studies import paper_check as verdicts
 from studies import paper_sides as collect
 from studies.paper_check import FAILS, HOLDS, UNTESTED, check_papers
 from studies.paper_claims import published_methods
+from studies.paper_figures import BLOCK, emotion_layout
 from studies.paper_sides import OUR_METRICS, choose_backbone, seed_interval
-from studies.paper_tables import BLOCK, emotion_layout
 
 from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS
 from spfem.statistics import holm
-from tests.studies.paper_tables import make_measured, make_results
+from tests.studies.paper_figures import make_measured, make_results
 
 
 def of_ned(check, part="method"):
@@ -185,10 +185,7 @@ def asked(monkeypatch, tmp_path):
 def test_all_methods_are_compared(asked):
     methods = ("ned", "ned+stccl_vd", "ned+stccl_cm", "ned+scmcl")
     measured, calls = asked(methods)
-    assert calls == [
-        (set(methods), "ned"),
-        ({"ned+stccl_vd", "ned+stccl_cm"}, "ned+stccl_cm"),
-    ]
+    assert calls == [(set(methods), "ned"), ({"ned+stccl_vd", "ned+stccl_cm"}, "ned+stccl_cm")]
     assert set(measured.results.method) == {*methods, "copy"}
     assert set(measured.curves) == {0, 1}
     assert measured.similarity.metric.tolist() == list(collect.SIMILARITIES)

@@ -131,10 +131,7 @@ def planted():
         "A/happy/3/1": SimpleNamespace(expression=emotional, identity=identity),
     }
     empty = np.zeros((CLIP_FRAMES, 1, 1, 3), np.uint8)
-    path = np.stack(
-        [np.arange(CLIP_FRAMES - 1), np.arange(1, CLIP_FRAMES)],
-        axis=1,
-    )
+    path = np.stack([np.arange(CLIP_FRAMES - 1), np.arange(1, CLIP_FRAMES)], axis=1)
     pair = ClipPair("A/neutral/1/1", "A/happy/3/1", path)
     return faces, FramePairs(dict.fromkeys(faces, empty), (pair,))
 

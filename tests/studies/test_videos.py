@@ -134,10 +134,7 @@ class LipTrack:
 def test_the_box_stands_on_the_planted_mouth():
     rows, columns = qualitative.face_square(track := LipTrack((150, 170)))
     left, top, right, bottom = mouth_box(track, 0, CELL)
-    assert (right - left, bottom - top) == (
-        round(BOX_WIDTH * CELL),
-        round(BOX_HEIGHT * CELL),
-    )
+    assert (right - left, bottom - top) == (round(BOX_WIDTH * CELL), round(BOX_HEIGHT * CELL))
     scale = CELL / (rows.stop - rows.start)
     centre = (150 - columns.start) * scale, (170 - rows.start) * scale
     assert np.allclose([(left + right) / 2, (top + bottom) / 2], centre, atol=1)
