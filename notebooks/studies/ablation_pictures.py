@@ -123,8 +123,7 @@ def learn_partial(
 ) -> PartialSpatialCoherence:
     """Learn in place, as `train_spatial` does, and freeze.
 
-    `model`: with initial weights; `train`: frames to learn from; `seed`: of all draws; `folder`: of
-    the state from which a killed run goes on.
+    `folder` keeps the state from which a killed run goes on.
     """
     learn_from_frames(model, train, None, seed=seed, folder=folder, progress=progress)
     return model.supervise()

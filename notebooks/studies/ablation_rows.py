@@ -41,7 +41,7 @@ def ablation_rows(
     (`comparisons`), for each quantity. `clear` asks for p_adjusted < 0.05 and one sign over all
     seeds; `better` says that the difference has the good sign, clear or not.
 
-    `runs`: what was measured; variants without their counterpart have no difference.
+    Variants that were measured without their counterpart have no difference.
 
     Raises:
         ShapeError: if two sides were measured on different clips.

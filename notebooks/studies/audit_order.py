@@ -41,8 +41,8 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Method less baseline of the same clip, over all clips and by what drove them.
 
-    `measures`: one row a clip and panel, with the metrics as columns; `baselines`: names of
-    baseline panels; a clip takes the first that it has.
+    `measures` has one row a clip and panel, with the metrics as columns; of the panels named
+    `baselines` a clip takes the first that it has.
 
     Returns:
         Rows with `COLUMNS`, one a group, metric and method with three clips or more.
@@ -185,8 +185,6 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
 def mean_ranks(measures: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFrame:
     """Mean rank of each method over clips, 1 the best; all baselines count as one method.
 
-    `measures`: as in `paired_differences`.
-
     Returns:
         One row a metric, one column a method, and the number of clips in which all are ranked.
     """
@@ -201,10 +199,7 @@ def mean_ranks(measures: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> 
 
 
 def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
-    """What the papers claim beside what is seen: one row a claim, metric and method.
-
-    `differences`: of `order.paired_differences`.
-    """
+    """What the papers claim beside what is seen: one row a claim, metric and method."""
     part = differences[(differences.group == group) & (differences.claim != "")]
     rows = [
         {
@@ -223,10 +218,7 @@ def verdicts(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame
 
 
 def order_seen(differences: pd.DataFrame, group: str = EVERYTHING) -> pd.DataFrame:
-    """Whether the papers' order is seen: one row a claim, counting metrics times methods.
-
-    `differences`: of `order.paired_differences`.
-    """
+    """Whether the papers' order is seen: one row a claim, counting metrics times methods."""
     part = differences[(differences.group == group) & (differences.claim != "")]
     rows = []
     for claim, of_claim in part.groupby("claim", sort=False):

@@ -196,7 +196,7 @@ def align_panels(
     search lets every panel look as good as it can, so a correlation found by it is a little too
     high; `best_offset` on the source of another clip tells how much.
 
-    `rates`: clocks to try; 1 is true time; `largest_offset_seconds`: either way.
+    `rates` are clocks to try, 1 for true time; offsets may go either way.
 
     Raises:
         ShapeError: if no panel shares enough frames with the source.

@@ -200,10 +200,7 @@ USE_DEFECTS: tuple[UseDefect, ...] = (
 def measure_defects_in_use(
     metrics: dict[int, SpatialCoherence], frames: FrameProvider, settings: EvaluationSettings
 ) -> pd.DataFrame:
-    """Rows of `defects.csv` for the defects in using a learned metric.
-
-    `metrics`: learned metric by seed.
-    """
+    """Rows of `defects.csv` for the defects in using a learned metric."""
     rows = []
     for defect in USE_DEFECTS:
         values = np.empty((BATCHES, len(metrics), 2))
@@ -269,8 +266,8 @@ def compare_learned(
 ) -> pd.DataFrame:
     """Rows of `defects.csv`: the four quantities of similarity with and without a defect.
 
-    `defect`: which; `released`: scores on the held-out actor after learning with the defect, one a
-    seed; `corrected`: after learning without it, the same seeds and comparisons.
+    `released` are scores on the held-out actor after learning with the defect, one a seed,
+    `corrected` after learning without it.
 
     Raises:
         ShapeError: if the two sides were not scored on the same comparisons and seeds.
@@ -301,8 +298,7 @@ def compare_recall(
 ) -> pd.DataFrame:
     """One row of `defects.csv` from retrievals that were right or wrong.
 
-    `defect`: which; `released`: (N, seeds) bool or float, one row a query; `clusters`: (N, D)
-    labels of the queries.
+    `released` and `corrected` are (N, seeds), one row a query; `clusters` (N, D) label the queries.
     """
     values = np.stack([released, corrected], axis=2).astype(float)
     row = _row(defect, quantity, values, mean_of_rows, clusters, settings, steps)

@@ -29,7 +29,7 @@ SHOWN_SIDE = 288  # pixels of the picture of the widget
 class ExpressionDial:
     """Draws the head of one clip as it would look after an edit.
 
-    `anchored`: edit as a difference, as for own videos.
+    `anchored` edits as a difference, as for own videos.
     """
 
     def __init__(

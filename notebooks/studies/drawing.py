@@ -52,10 +52,9 @@ def draw_bars(
 ) -> Axes:
     """Draw grouped bars with intervals.
 
-    `table`: rows with `group`, `series`, value, ci_low, ci_high; one row a pair; `group`: column
-    whose values stand along the axis, in order of appearance; `series`: column whose values stand
-    side by side in a group; `labels`: group value -> text under it; `write_values`: write each
-    value over its bar; `legend`: name the series above the axes; without, the figure should.
+    `table` has `group`, `series`, value, ci_low, ci_high, one row a pair. The values of `group`
+    stand along the axis in order of appearance, with `labels` under them, those of `series` side by
+    side. Without `legend` the figure should name the series.
 
     Raises:
         ShapeError: if a pair of group and series occurs twice or nothing is given.
@@ -170,8 +169,7 @@ def draw_histogram(
 def draw_learning(ax: Axes, record: Path, columns: Sequence[str] = ("loss",)) -> Axes:
     """Draw columns of a learning record (`curve.json`): one of all splits, several held out.
 
-    `record`: rows with `step`, `split` and the columns; `columns`: one is drawn for each split,
-    several for the held-out actors.
+    It has rows with `step`, `split` and the columns.
 
     Raises:
         ShapeError: if a column is missing, or there are more than looks to tell them apart.
@@ -212,8 +210,8 @@ def draw_terms(
 ) -> Figure:
     """Draw training records of several methods: one axes a term, the methods in it.
 
-    `curves`: method -> one row a recorded step, with `step`; terms that only some methods have are
-    drawn for those; `smoothing`: rows of a running mean.
+    They have one row a recorded step, with `step`; terms that only some methods have are drawn for
+    those. `smoothing` is rows of a running mean.
 
     Raises:
         ShapeError: if there is no term.

@@ -38,8 +38,8 @@ def draw_intervals(
     A filled mark is clear of zero, an open one is not. Thin ticks are the differences of the
     single seeds that lie furthest apart. A row without a difference stays empty.
 
-    `table`: rows with difference, ci_low, ci_high; clear, or the interval decides; of several seeds
-    also seeds, seed_low, seed_high; `names`: one a row; `looks`: one a row.
+    Rows have difference, ci_low, ci_high; clear, or the interval decides; of several seeds also
+    seeds, seed_low, seed_high. There is a name and a look for each.
     """
     clear = table.get("clear", (table.ci_low > 0) | (table.ci_high < 0)).astype(bool)
     edges = [look.colour for look in looks]

@@ -127,7 +127,7 @@ def check_papers(measured: MeasuredTables, claims: pd.DataFrame | None = None) -
     all distinct comparisons with an interval: claims of two papers that rest on the same
     comparison of ours count as one.
 
-    `claims`: default `list_claims()`.
+    The claims are those of `list_claims` by default.
 
     Returns:
         One row a claim, with `COLUMNS`. `published_change` and `ours_change` are relative

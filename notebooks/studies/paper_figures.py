@@ -50,8 +50,8 @@ def draw_forest(ax: Axes, check: pd.DataFrame, gains: Mapping[str, int]) -> list
     To the right is better, in shares of the base; the axis is logarithmic beyond `LINEAR`.
     Ours is one mark however many papers claim the same. A line without ours was not tested.
 
-    `check`: rows of `check_papers`, part `method`, of one setting and base; `gains`: published
-    metric to the sign of a better value.
+    `check` holds rows of `check_papers`, part `method`, of one setting and base; `gains` the sign
+    of a better value by published metric.
 
     Returns:
         The (metric, method) of each line, from above.
@@ -176,8 +176,8 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
 def similarity_bars(check: pd.DataFrame, similarity: pd.DataFrame, corpus: str) -> pd.DataFrame:
     """Values of the overview figure and ours, for `draw_bars`.
 
-    `check`: from `check_papers`, for the published values; `similarity`: rows of `similarity.csv`;
-    ours is that of the held-out actor.
+    The published values are from `check_papers`; ours are those of the held-out actor in rows of
+    `similarity.csv`.
 
     Returns:
         Rows with domain (`spatial`, `temporal`), state (of `STATES`), of, value, ci_low, ci_high;

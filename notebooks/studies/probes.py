@@ -54,8 +54,7 @@ def gradient_maps(
 ) -> np.ndarray:
     """Size of the gradient of the loss at every pixel of the generated frames.
 
-    `loss`: of images; its random places are drawn from `seed`; `generated`: frames (B, S, S, 3)
-    uint8 RGB.
+    Random places of the loss are drawn from `seed`; frames are (B, S, S, 3) uint8 RGB.
 
     Returns:
         (B, S, S) float32, each map with sum 1; zero where the loss gives no gradient.
@@ -99,8 +98,6 @@ def measure_gradient_shares(
     """Share of the gradient that falls on the mouth when only the mouth is wrong.
 
     Generated is the frame of another moment of the emotional clip, source the neutral frame.
-
-    `comparisons`: frames (i, other) do not say the same.
 
     Returns:
         Rows `metric, share, ci_low, ci_high, area, moments` (`area` is the mouth's share of the
@@ -256,8 +253,8 @@ def plant_wrong_mouths(
 ) -> WrongMouths:
     """Cut a window around the frames of each comparison; windows stay inside their clips.
 
-    `comparisons`: frames (i, j) say the same, (i, other) do not; `window_frames`: T; metrics over
-    time need more than 1.
+    Frames (i, j) of a comparison say the same, (i, other) do not; metrics over time need windows of
+    more than 1.
 
     Raises:
         ShapeError: if nothing is to be compared.
@@ -296,8 +293,7 @@ def follow_metric(
 ) -> np.ndarray:
     """Move all face units by Adam under the loss alone, from the wrong mouth.
 
-    `mouths`: where to start, and the neutral faces that are the source; `loss`: of drawn windows;
-    its random places are drawn from `seed`.
+    The neutral faces of `mouths` are the source; random places of the loss are drawn from `seed`.
 
     Returns:
         (N, T, E) face units in [0, 1].
@@ -378,7 +374,7 @@ def moving_window(pair: ClipPair, start: int, frames: int) -> np.ndarray:
 def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) -> np.ndarray:
     """How much the features of each place change from frame to frame.
 
-    `model`: whose backbone looks, in evaluation mode; `faces`: (T, S, S, 3) uint8 RGB.
+    The backbone of the model, in evaluation mode, looks at faces (T, S, S, 3) uint8 RGB.
 
     Returns:
         (T - 1, H, W) lengths of the differences.
@@ -390,10 +386,7 @@ def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) ->
 
 @torch.no_grad()
 def frame_correlations(model: TemporalCoherence, faces: np.ndarray, level: int) -> np.ndarray:
-    """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has them.
-
-    `faces`: (T, S, S, 3) uint8 RGB.
-    """
+    """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has them."""
     maps = feature_maps(model, images_from_frames(faces))[level]  # type: ignore[arg-type]
     rows, columns = maps_mouth_region(maps.shape[2])
     place = maps[:, :, (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2]

@@ -77,11 +77,9 @@ def draw_alignment(
 ) -> AlignmentAxes:
     """Draw the cost of pairing moments, the path chosen, and both waveforms.
 
-    `axes`: of `new_alignment_figure`; `first`: (A,) audio, drawn upright at the left; `second`:
-    (A',) audio, drawn below; `path`: (L, 2) frame indices of first and second; `cost`: (T, T')
-    distance of the features of each pair of frames; `sample_rate`: hertz, of both; `fps`: frames
-    per second of `path` and `cost`; `truth`: (L', 2) frame indices of the true alignment, where
-    known.
+    The audio of `first` (A,) is drawn upright at the left, that of `second` (A',) below. `path` and
+    `truth` (L, 2) are frame indices of both, `cost` (T, T') the distance of the features of each
+    pair of frames.
 
     Raises:
         ShapeError: if path or truth are not (L, 2) or leave the cost matrix.

@@ -219,8 +219,7 @@ def make_study(
 ) -> tuple[Path, Path]:
     """Write `page/` (index.html and blinded videos) and `key.json` below `out`.
 
-    `where`: folders of videos, see `find_clips`; `out`: a new or empty folder; `settings`: default
-    `StudySettings()`.
+    Folders of videos are those of `find_clips`; `out` is a new or empty folder.
 
     Returns:
         The page to hand out, and the key to keep from participants.

@@ -55,8 +55,6 @@ def read_study(
     `agreement` theirs with repeats; `participants` lists all; `problems` the files left out: one
     with anything wrong in it is left out as a whole, and so is a second one of a participant.
 
-    `key`: `key.json` of the study; `settings`: default `StudySettings()`.
-
     Raises:
         InputError: if the key is unreadable, or no file of answers is usable.
     """
@@ -313,9 +311,8 @@ def simulate_answers(
 ) -> None:
     """Write the answers of made-up raters, to show how answers are read; no person was asked.
 
-    `key`: `key.json` of a study; `folder`: for one JSON file a rater; `strengths`: Bradley-Terry
-    strength of each method, the same for all questions; `raters`: their number; each answers every
-    comparison and recognises spoilt videos.
+    There is one JSON file a rater. Bradley-Terry strengths are the same for all questions; each
+    rater answers every comparison and recognises spoilt videos.
     """
     lifted = read_key(key)
     drawn, strength = random.Random(seed), {**strengths, SPOILT: -math.inf}

@@ -23,7 +23,7 @@ from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS
 from spfem.statistics import holm
-from tests.studies.paper_figures import make_measured, make_results
+from tests.studies.paper_tables import make_measured, make_results
 
 
 def of_ned(check, part="method"):

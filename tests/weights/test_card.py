@@ -144,7 +144,7 @@ def card(name):
 
 
 def assert_told(settings, told):
-    """Every setting of today stands on the card with its value; settings that left may stand too."""
+    """Every setting of today stands on the card; settings that left may stand there too."""
     for key, value in settings.items():
         if isinstance(value, dict):
             assert_told(value, told[key])
