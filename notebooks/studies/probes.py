@@ -386,7 +386,7 @@ def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) ->
 
 @torch.no_grad()
 def frame_correlations(model: TemporalCoherence, faces: np.ndarray, level: int) -> np.ndarray:
-    """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has them."""
+    """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has."""
     maps = feature_maps(model, images_from_frames(faces))[level]  # type: ignore[arg-type]
     rows, columns = maps_mouth_region(maps.shape[2])
     place = maps[:, :, (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2]

@@ -53,11 +53,7 @@ SAME_PLACE: tuple[tuple[int, ...], ...] = (
 
 
 def points_68(landmarks: np.ndarray) -> np.ndarray:
-    """The 68 points (T, 68, 2) float64 of landmarks (T, 478, 2 or 3), in the same pixels.
-
-    Raises:
-        ShapeError: if the landmarks have another shape.
-    """
+    """The 68 points (T, 68, 2) float64 of landmarks (T, 478, 2 or 3), in the same pixels."""
     if landmarks.ndim != 3 or landmarks.shape[1] != LANDMARK_COUNT or landmarks.shape[2] < 2:
         raise ShapeError(f"landmarks are {landmarks.shape}; wanted (T, {LANDMARK_COUNT}, 2 or 3)")
     flat = landmarks[..., :2].astype(np.float64)
@@ -70,10 +66,8 @@ POINTS_MARGIN, CROP_MARGIN = 1.1, 1.25
 def crop_transforms(points: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """Scale and shift (T, 3, 3) float64 from image to crop, both in pixel indices.
 
-    Args:
-        points: (T, 68, 2) pixel indices (the first pixel's centre is 0); a frame with no face
-            holds NaN and gets the whole image.
-        image_size: width and height.
+    Points (T, 68, 2) are pixel indices too (the first pixel's centre is 0); a frame with no face
+    holds NaN and gets the whole image. `image_size` is width and height.
 
     Raises:
         ShapeError: if there are not 68 points, or all points of a face coincide.
@@ -192,10 +186,7 @@ class DecaResNet(nn.Module):
 
 
 class FaceEncoder(nn.Module):
-    """From a face image to coefficients.
-
-    Args:
-        outputs: 236 of the coarse encoder (`E_flame`), 128 of the detail encoder (`E_detail`).
+    """From a face image to 236 (coarse, `E_flame`) or 128 coefficients (detail, `E_detail`).
 
     Source: spec `face_pipeline.md` 2.2.
     """
@@ -245,10 +236,7 @@ class DetailDecoder(nn.Module):
     def forward(self, jaw: Tensor, expression: Tensor, detail: Tensor) -> Tensor:
         """Displacement maps (B, 1, 256, 256) in metres along the normal.
 
-        Args:
-            jaw: (B, 3) axis-angle, radians.
-            expression: (B, 50).
-            detail: (B, 128).
+        The jaw (B, 3) is axis-angle in radians, the expression (B, 50), the detail (B, 128).
         """
         start = self.l1(torch.cat([jaw, expression, detail], 1))
         maps = start.view(-1, CHANNELS[0], START, START)
@@ -294,15 +282,7 @@ DATA_SOURCE = "take it from the folder `data` of the DECA repository"
 
 @dataclass(frozen=True)
 class FlameFile:
-    """A file that only the user can supply.
-
-    Attributes:
-        name: usual file name.
-        source: where to get it.
-        unlocks: what works with it.
-        read: its strict reader.
-        licence: as its authors state it.
-    """
+    """A file that only the user can supply: where to get it, what it unlocks, its strict reader."""
 
     name: str
     source: str
@@ -332,12 +312,7 @@ FLAME_FILES = {
 class Deca:
     """Everything of FLAME and DECA, on one device.
 
-    Attributes:
-        networks: encoders and detail decoder.
-        model: FLAME's arrays.
-        decoder: coefficients to vertices.
-        artist: vertices to pictures.
-        landmarks: places of the 68 landmarks.
+    The decoder makes vertices of coefficients, the artist pictures of vertices.
     """
 
     networks: DecaNetworks

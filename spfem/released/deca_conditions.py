@@ -174,14 +174,9 @@ class DrawnFaces(NamedTuple):
 def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarray) -> DecaCodes:
     """DECA's codes of every frame; needs no other file than `deca_model.tar`.
 
-    Args:
-        networks: of the user's file, from `load_deca` or `read_networks`.
-        images: (T, H, W, 3) uint8 RGB; NED gives crops of 256 x 256.
-        landmarks: (T, 478, 2 or 3) of the tracker or (T, 68, 2), in pixels of the images (the
-            first pixel's centre is 0.5); NaN where there is no face.
-
-    Raises:
-        ShapeError: if the shapes or types are not these.
+    Images are (T, H, W, 3) uint8 RGB; NED gives crops of 256 x 256. Landmarks are (T, 478, 2 or 3)
+    of the tracker or (T, 68, 2), in pixels of the images (the first pixel's centre is 0.5); NaN
+    where there is no face. Other shapes or types are a `ShapeError`.
 
     Source: spec `face_pipeline.md` 1.4, 2.2. Each frame is cropped once and both encoders see it;
     the released script comes by ten times. Landmarks are the tracker's, see `points_68`.
@@ -209,9 +204,6 @@ def draw_conditions(
     """NMFC and shape images in the images that the codes come from.
 
     `new_expression` (T, 51) takes the place of that of the codes, see `with_expression`.
-
-    Raises:
-        ShapeError: if the expression has another shape.
 
     Source: spec `face_pipeline.md` 1.4, 1.5, `manipulator_and_renderer.md` D1. As released, grey
     levels are cut off to integers for a frame's own expression and rounded for a new one; they are

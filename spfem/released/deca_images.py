@@ -1,4 +1,7 @@
-"""Pictures of FLAME's face as DECA draws them, and the files that lay its skin in the plane."""
+"""Pictures of FLAME's face as DECA draws them, and the files that lay its skin in the plane.
+
+Readers raise an `InputError` that names the file and what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,7 @@ class HeadTemplate:
 
 
 def read_head_template(path: Path) -> HeadTemplate:
-    """Read `head_template.obj`: 5023 vertices, 5118 map places, 9976 triangles `f v/vt`.
-
-    Raises:
-        InputError: if the file is no such mesh.
-    """
+    """Read `head_template.obj`: 5023 vertices, 5118 map places, 9976 triangles `f v/vt`."""
     places, corners, vertices = [], [], 0
     try:
         for line in path.read_text(encoding="latin1").splitlines():
@@ -69,11 +68,7 @@ def read_head_template(path: Path) -> HeadTemplate:
 
 
 def read_fixed_displacement(path: Path) -> np.ndarray:
-    """Read `fixed_displacement_256.npy`: (256, 256) float32 metres along the normal.
-
-    Raises:
-        InputError: if the file holds something else.
-    """
+    """Read `fixed_displacement_256.npy`: (256, 256) float32 metres along the normal."""
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -88,11 +83,7 @@ def read_fixed_displacement(path: Path) -> np.ndarray:
 
 
 def read_face_mask(path: Path) -> np.ndarray:
-    """Read `uv_face_eye_mask.png`: (256, 256) float32 in [0, 1], its red channel.
-
-    Raises:
-        InputError: if the file is no picture of this size.
-    """
+    """Read `uv_face_eye_mask.png`: (256, 256) float32 in [0, 1], its red channel."""
     content = np.frombuffer(path.read_bytes(), np.uint8)
     picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if picture is None or picture.dtype != np.uint8 or picture.shape[:2] != (MAP_SIZE, MAP_SIZE):
@@ -108,9 +99,6 @@ NORMAL_EPS = 1e-6
 
 class SkinMap(nn.Module):
     """Carries attributes of vertices to texels.
-
-    Args:
-        template: topology of the mesh and of its map.
 
     Source: spec `face_pipeline.md` 2.5: u to the right, v up, 256 x 256 texels.
     """
@@ -244,10 +232,7 @@ class FaceArtist(nn.Module):
     def forward(self, vertices: Tensor, camera: Tensor, detail: Tensor) -> FaceImages:
         """Draw normalised mean face coordinates, and the grey face with wrinkles under five lights.
 
-        Args:
-            vertices: (B, V, 3) float32 metres.
-            camera: (B, 3).
-            detail: (B, 1, 256, 256) metres.
+        Vertices (B, V, 3) and `detail` (B, 1, 256, 256) are in metres, `camera` is (B, 3).
 
         Source: spec `face_pipeline.md` 2.5, 2.6. The released code rasterises six times a frame.
         """

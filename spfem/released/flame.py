@@ -1,4 +1,8 @@
-"""FLAME: its file, coefficients and joint turns to vertices, its camera and its 68 landmarks."""
+"""FLAME: its file, coefficients and joint turns to vertices, its camera and its 68 landmarks.
+
+Readers raise an `InputError` if a file is damaged, names anything but arrays, or its entries are
+missing, of another shape, not finite or beyond FLAME.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +62,6 @@ class FlameModel:
 
 def read_flame_model(path: Path) -> FlameModel:
     """Read `generic_model.pkl` (FLAME 2020).
-
-    Raises:
-        InputError: if the file is damaged, names anything but arrays, or its entries are missing,
-            of another shape or not finite.
 
     Source: spec `face_pipeline.md` 2.3; expression coefficients are columns 300 to 349.
     """
@@ -156,12 +156,9 @@ class FlameDecoder(nn.Module):
         self.parents = model.parents
 
     def forward(self, shape: Tensor, expression: Tensor, pose: Tensor) -> Tensor:
-        """Vertices (B, V, 3) in metres; differentiable.
+        """Vertices (B, V, 3) in metres of shape (B, 100) and expression (B, 50); differentiable.
 
-        Args:
-            shape: (B, 100).
-            expression: (B, 50).
-            pose: (B, 6) axis-angle of the head and of the jaw, radians.
+        `pose` (B, 6) is axis-angle of the head and of the jaw, radians.
         """
         moved = torch.cat([shape, expression], 1) @ self.basis
         resting = self.template + moved.unflatten(1, (-1, 3))
@@ -229,13 +226,9 @@ EMBEDDING_SHAPES = {
 
 @dataclass(frozen=True)
 class LandmarkEmbedding:
-    """Places on the triangles of FLAME.
+    """Places on the triangles of FLAME, those of the outline for each turn of the head.
 
-    Attributes:
-        fixed_faces: (51,) int64 triangle of each fixed landmark.
-        fixed_places: (51, 3) float32 barycentric.
-        outline_faces: (79, 17) int64 triangle for each turn of the head.
-        outline_places: (79, 17, 3) float32 barycentric.
+    Triangles (51,) and (79, 17) are int64, barycentric places (51, 3) and (79, 17, 3) float32.
     """
 
     fixed_faces: Tensor
@@ -249,12 +242,7 @@ class LandmarkEmbedding:
 
 
 def read_landmark_embedding(path: Path) -> LandmarkEmbedding:
-    """Read DECA's `landmark_embedding.npy`, a pickled dictionary of arrays and tensors.
-
-    Raises:
-        InputError: if the file is damaged, names anything but arrays, or its entries are missing,
-            of another shape or no places on a triangle of FLAME.
-    """
+    """Read DECA's `landmark_embedding.npy`, a pickled dictionary of arrays and tensors."""
     content = _read_object(path)
     arrays = _arrays_of(content, EMBEDDING_SHAPES, path, "get the file again from DECA")
     for name, values in arrays.items():
@@ -299,11 +287,7 @@ def landmarks_68(
 ) -> Tensor:
     """Landmarks (B, 68, 3): 17 of the outline, then 51 fixed ones; differentiable.
 
-    Args:
-        vertices: (B, V, 3) in any space.
-        triangles: (F, 3).
-        rotation: (B, 3, 3) of the head, which decides what the outline is.
-        embedding: on the device of the vertices.
+    Vertices (B, V, 3) are in any space; `rotation` (B, 3, 3) of the head decides on the outline.
     """
     turn = outline_turn(rotation)
     batch = len(vertices)

@@ -129,15 +129,8 @@ def ned_clip_of_track(
     images are drawn from our head: they have the same meaning and layout, but another mesh, so
     that renderers must be trained on them.
 
-    Args:
-        name: of the video, without suffix.
-        frames: (T, H, W, 3) uint8 RGB of the clip.
-        track: of the clip.
-        mouth: append the 20 points of the mouth to the eye landmarks (NED's training).
-        deca: the user's files, loaded; None for our own head.
-
-    Raises:
-        ShapeError: if frames and track do not belong together.
+    Frames (T, H, W, 3) are uint8 RGB; those that do not belong to the track are a `ShapeError`.
+    With `mouth` its 20 points follow the eye landmarks (NED's training).
 
     Source: spec `face_pipeline.md` 1.1 to 1.5. Departures: those of `place_crops`; masks are those
     of the track.
@@ -250,8 +243,7 @@ class ClipToWrite:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder`, which takes its name only if the block succeeds.
 
-    Raises:
-        InputError: if `folder` exists and is not empty: nothing is added to foreign files.
+    Nothing is added to foreign files: one that is not empty is an `InputError`.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} (--out) exists and is not empty; name a new folder")

@@ -1,4 +1,7 @@
-"""Files of a folder of NED: pictures and tables of single frames, and boxes of videos."""
+"""Files of a folder of NED: pictures and tables of single frames, and boxes of videos.
+
+What is damaged or something else is an `InputError` that names the file, the fault and the remedy.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,9 @@ _HEADER = re.compile(r"(?P<video>.+) (?P<fps>[0-9.eE+-]+) fps (?P<frames>\d+) fr
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a box file says.
+    """What a box file says of the video `name` (without suffix).
 
-    Attributes:
-        name: of the video, without suffix.
-        fps: frames per second.
-        boxes: (T, 4) int64 left, top, right, bottom, the last two exclusive.
+    `boxes` (T, 4) are int64 left, top, right, bottom, the last two exclusive.
     """
 
     name: str
@@ -43,10 +43,6 @@ def read_boxes(path: Path) -> VideoInfo:
     """Read the file of one video.
 
     NED appends when it is run again; a repetition of the same boxes is taken once.
-
-    Raises:
-        InputError: if the file is damaged, or boxes are empty or of another number than the
-            header says.
     """
     try:
         first, *rest = path.read_text(encoding="utf-8").splitlines()
@@ -82,11 +78,7 @@ def write_frame_info(path: Path, names: list[tuple[str, int]]) -> None:
 
 
 def read_frame_info(path: Path) -> list[tuple[str, list[int]]]:
-    """Videos in order, each with the global indices of its frames.
-
-    Raises:
-        InputError: if a line is damaged, or frames of a video are not counted from 0.
-    """
+    """Videos in order, each with the global indices of its frames."""
     videos: dict[str, list[int]] = {}
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -115,11 +107,7 @@ def frame_path(folder: Path, index: int, suffix: str, *, split: bool = False) ->
 
 
 def list_frames(folder: Path, suffix: str) -> dict[int, Path]:
-    """Every frame of a folder, flat or in sub-folders, by its number, in order.
-
-    Raises:
-        InputError: if a name is no number, or a frame is there twice.
-    """
+    """Every frame of a folder, flat or in sub-folders, by its number, in order."""
     frames: dict[int, Path] = {}
     for path in sorted([*folder.glob(f"*{suffix}"), *folder.glob(f"*/*{suffix}")]):
         if path.name.startswith("."):
@@ -134,11 +122,7 @@ def list_frames(folder: Path, suffix: str) -> dict[int, Path]:
 
 
 def read_picture(path: Path, *, grey: bool = False) -> np.ndarray:
-    """Pixels (H, W, 3) uint8 RGB of a PNG file, or (H, W) uint8 with `grey`.
-
-    Raises:
-        InputError: if the file is no whole PNG picture of a believable size.
-    """
+    """Pixels (H, W, 3) uint8 RGB of a PNG file, or (H, W) uint8 with `grey`."""
     with path.open("rb") as file:
         head = file.read(24)
     if not head.startswith(_PNG_START) or len(head) < 24:
@@ -157,11 +141,7 @@ def read_picture(path: Path, *, grey: bool = False) -> np.ndarray:
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB or (H, W) uint8 as PNG.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
+    """Write (H, W, 3) uint8 RGB or (H, W) uint8 as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = picture if picture.ndim == 2 else picture[..., ::-1]
     whole, content = cv2.imencode(".png", np.ascontiguousarray(stored))
@@ -171,11 +151,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 
 
 def read_table(path: Path, rows: tuple[int, ...], columns: int) -> np.ndarray:
-    """Numbers (N, columns) float64 of a text file, N one of `rows`.
-
-    Raises:
-        InputError: if the file holds something else, or a number is not finite.
-    """
+    """Numbers (N, columns) float64 of a text file, N one of `rows`."""
     try:
         table = np.loadtxt(path, dtype=np.float64, ndmin=2, max_rows=1000, comments=None)
     except (OSError, ValueError, UnicodeDecodeError) as error:

@@ -11,7 +11,6 @@ from spfem.head.raster import interpolate, rasterise
 from spfem.released.deca_images import (
     FaceArtist,
     SkinMap,
-    mean_face_coordinates,
     read_face_mask,
     read_fixed_displacement,
     read_head_template,
@@ -232,12 +231,6 @@ def test_light_from_everywhere():
     side = shade(torch.tensor([1.0, 0, 0])).item()
     assert side == pytest.approx(180 / 255 * 1.7 * (2 / np.sqrt(3)) / 5)
     assert shade(torch.tensor([0.0, 0, -1])).item() == 0
-
-
-def test_mean_face_coordinates_fill_the_range(parts):
-    colours = mean_face_coordinates(parts[0].template)
-    np.testing.assert_array_equal(colours.min(0), 0)
-    np.testing.assert_array_equal(colours.max(0), 1)
 
 
 def test_frames_do_not_touch_each_other(artist, face, images):

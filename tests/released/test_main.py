@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pickle
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from spfem.files import write_json
 from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.released.__main__ import main
-from spfem.released.kinds import RELEASED_KINDS, import_released, open_released
+from spfem.released.kinds import import_released, open_released
 from spfem.released.ned import open_ned_folder, read_clips
 from spfem.released.ned_export import ClipToWrite, new_folder, write_ned_folder
 from spfem.run.faces import track_path
@@ -116,12 +115,6 @@ def test_with_deca_the_codes_are_written_too(stage, deca_folder, tmp_path):
     _, clip = read_clips(open_ned_folder(tmp_path / "celeb/M1"))
     stored = person["sad"]["001"]
     np.testing.assert_array_equal(stored[:, [0, *range(3, 53)]], clip.expression)
-
-
-@pytest.mark.parametrize("kind", RELEASED_KINDS)
-def test_every_kind_has_a_module_that_opens_it(kind):
-    module, function = RELEASED_KINDS[kind].reader.split(":")
-    assert callable(getattr(importlib.import_module(f"spfem.released.{module}"), function))
 
 
 def test_wrong_requests_are_named_before_a_file_is_touched(tmp_path):

@@ -26,7 +26,6 @@ from spfem.weights.__main__ import main
 from spfem.weights.card import (
     FIGURE_KEYS,
     KEYS,
-    LARGEST_BYTES,
     card_file,
     check_weights,
     pack_half,
@@ -164,11 +163,6 @@ def test_what_is_shipped_is_whole(capsys):
     assert main(["check"]) == 0
     said = capsys.readouterr().out
     assert [line.split() for line in said.splitlines()] == [[name, "whole"] for name in NAMES]
-
-
-def test_all_together_are_small():
-    files = [path for path in WEIGHTS_FOLDER.iterdir() if path.suffix != ".py" and path.is_file()]
-    assert sum(path.stat().st_size for path in files) < LARGEST_BYTES <= 12_000_000
 
 
 def test_there_is_a_recipe_for_each():
