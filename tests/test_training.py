@@ -9,8 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from studies.ablation_pictures import (learn_partial)
-from studies.ablation_pictures import (initial_partial_metric)
+from studies.ablation_pictures import initial_partial_metric, learn_partial
 from torch import nn
 
 from spfem import training
