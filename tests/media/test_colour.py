@@ -10,9 +10,8 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from spfem.media.colour import HLG, PLAIN, PQ, Colour, from_rgb
-from spfem.media.losses import list_losses
 from spfem.media.probe import probe_video
-from spfem.media.video import read_video, stream_frames, write_video
+from spfem.media.video import list_losses, read_video, stream_frames, write_video
 from tests.media.clips import write_clip
 
 FORMS = {

@@ -21,9 +21,8 @@ from spfem.errors import SpfemError
 from spfem.face.track import FaceTrack
 from spfem.media.audio import read_audio
 from spfem.media.container import stream_pictures
-from spfem.media.losses import check_result
 from spfem.media.probe import probe_video
-from spfem.media.video import stream_frames
+from spfem.media.video import check_result, stream_frames
 from spfem.released.ned import load_clip
 from tests.media.clips import clicks, flash_frames, write_clip
 

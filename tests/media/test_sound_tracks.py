@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from spfem.errors import ArtifactError, InputError
-from spfem.media.losses import check_result, list_losses
 from spfem.media.probe import probe_video
-from spfem.media.video import read_video, stream_frames, write_video
+from spfem.media.video import check_result, list_losses, read_video, stream_frames, write_video
 from tests.media.clips import change_codec, clicks, flash_frames, offset_milliseconds, write_clip
 
 FORMATS = [
