@@ -1,8 +1,4 @@
-"""A corpus: clips on disk, who speaks in them, and what each actor is used for.
-
-What is wrong with a file of a corpus: the one form in which every stage reports it.
-
-The file `corpus.json` that lists a corpus.
+"""A corpus: clips on disk, who speaks in them, what each actor is used for; its `corpus.json`.
 
 The embedded corpus lies in MEAD's folder layout, beside its list. Recordings may lie in any
 layout elsewhere; then the list names the folder and every file.
@@ -11,7 +7,7 @@ layout elsewhere; then the list names the folder and every file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,10 +17,13 @@ from spfem.errors import CorpusError
 from spfem.files import write_json
 from spfem.settings import EMOTIONS
 
+LIST_NAME = "corpus.json"
+ROLES = ("train", "held_out", "target")
+
 
 @dataclass(frozen=True)
 class DamagedClip:
-    """A file or clip that something is wrong with.
+    """A file or clip that something is wrong with: the form in which every stage reports it.
 
     Attributes:
         path: of the file, relative to the corpus, or the key of the clip.
@@ -42,14 +41,6 @@ class DamagedClip:
 def damage_rows(damaged: Iterable[DamagedClip]) -> list[dict[str, Any]]:
     """Plain rows for a table or a JSON file, in the order of the paths."""
     return [asdict(one) for one in sorted(damaged, key=lambda one: (one.path, one.reason))]
-
-
-def read_damage(rows: Iterable[Mapping[str, Any]]) -> tuple[DamagedClip, ...]:
-    """The inverse of `damage_rows`."""
-    return tuple(DamagedClip(**row) for row in rows)
-
-
-ROLES = ("train", "held_out", "target")
 
 
 @dataclass(frozen=True)
@@ -201,9 +192,6 @@ def whole(rate: Fraction) -> int | Fraction:
     return rate.numerator if rate.denominator == 1 else rate
 
 
-LIST_NAME = "corpus.json"
-
-
 def save_corpus(
     root: Path,
     name: str,
@@ -217,11 +205,8 @@ def save_corpus(
     Raises:
         CorpusError: if the list contradicts itself or a file is missing.
     """
-    clips = tuple(clips)
-    check_list(root, clips, roles)
-    rows = [_row(clip) for clip in sorted(clips, key=clip_order)]
-    value = {"name": name, "fps": fps, "roles": dict(roles), "digest": digest, "clips": rows}
-    write_json(root / LIST_NAME, value)
+    value = {"name": name, "fps": fps, "roles": dict(roles), "digest": digest}
+    _write_list(root, root, value, tuple(clips))
     return open_corpus(root)
 
 
@@ -231,31 +216,28 @@ def save_list(corpus: Corpus, folder: Path) -> None:
     Raises:
         CorpusError: if the list contradicts itself.
     """
-    check_list(corpus.root, corpus.clips, corpus.roles)
     value = {
         "name": corpus.name,
         "root": str(corpus.root),
         "fps": corpus.fps if isinstance(corpus.fps, int) else str(corpus.fps),
         "roles": dict(corpus.roles),
         "digest": corpus.digest,
-        "clips": [_row(clip) for clip in sorted(corpus.clips, key=clip_order)],
         "damaged": damage_rows(corpus.damaged),
     }
-    write_json(folder / LIST_NAME, value)
+    _write_list(folder, corpus.root, value, corpus.clips)
 
 
-def _row(clip: Clip) -> dict[str, Any]:
-    facts = {
-        "actor": clip.actor,
-        "emotion": clip.emotion,
-        "level": clip.level,
-        "number": clip.number,
-        "sentence": clip.sentence,
-    }
-    files = {"video": clip.video_file, "audio": clip.audio_file}
-    return facts | {
-        name: path.relative_to(clip.root).as_posix() for name, path in files.items() if path
-    }
+def _write_list(folder: Path, root: Path, value: dict[str, Any], clips: Sequence[Clip]) -> None:
+    check_list(root, clips, value["roles"])
+    rows = []
+    for clip in sorted(clips, key=clip_order):
+        facts = ("actor", "emotion", "level", "number", "sentence")
+        files = {"video": clip.video_file, "audio": clip.audio_file}
+        rows.append(
+            {name: getattr(clip, name) for name in facts}
+            | {name: path.relative_to(root).as_posix() for name, path in files.items() if path}
+        )
+    write_json(folder / LIST_NAME, value | {"clips": rows})
 
 
 def _clip(root: Path, row: Mapping[str, Any]) -> Clip:
@@ -291,7 +273,7 @@ def read_list(listing: Path) -> Corpus:
             clips=tuple(sorted((_clip(root, row) for row in value["clips"]), key=clip_order)),
             roles={str(actor): str(role) for actor, role in value["roles"].items()},
             digest=str(value["digest"]),
-            damaged=read_damage(value.get("damaged", ())),
+            damaged=tuple(DamagedClip(**row) for row in value.get("damaged", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise CorpusError(

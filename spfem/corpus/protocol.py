@@ -1,6 +1,6 @@
-"""Which clips are edited, towards which emotion, after which reference: held as data.
+"""The protocol: who learns, who is edited, which clips are held back, which edits are made.
 
-Which actors, clips and references the papers used: read from `data/protocol/<corpus>.json`.
+What the papers used is read from `data/protocol/<corpus>.json`; elsewhere roles are shared out.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -21,6 +21,9 @@ from spfem.files import project_folder
 from spfem.settings import EMOTIONS
 
 FOLDER = Path("data", "protocol")  # below the checkout
+PUBLISHED = ("mead", "ravdess")  # corpora with a protocol of the papers
+SETTINGS = ("intra", "cross")
+MOST_TARGETS = 6  # as many as the papers edit
 EVIDENCE = (
     "read from the released code",
     "verified numerically",
@@ -108,16 +111,11 @@ class PublishedProtocol:
         return f"{emotion}-{number}"
 
 
-def protocol_names() -> tuple[str, ...]:
-    """Corpora with a published protocol."""
-    return ("mead", "ravdess")
-
-
 def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
     """Read and check the protocol of a corpus.
 
     Args:
-        corpus: one of `protocol_names`.
+        corpus: one of `PUBLISHED`.
         folder: of the files; default: `data/protocol` of the checkout.
 
     Raises:
@@ -128,9 +126,9 @@ def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
         content = json.loads(path.read_text(encoding="utf-8"))
         facts = {name: Fact(**entry) for name, entry in content["facts"].items()}
         values: dict[str, Any] = {name: fact.value for name, fact in facts.items()}
-        for name in ("metric_actors", "held_out_actors", "target_actors", "test_numbers"):
+        actors = ("metric_actors", "held_out_actors", "target_actors")
+        for name in (*actors, "test_numbers", "shared_sentences"):
             values[name] = tuple(values[name])
-        values["shared_sentences"] = tuple(values["shared_sentences"])
         elsewhere = values["shared_sentences_elsewhere"]
         values["shared_sentences_elsewhere"] = {e: tuple(n) for e, n in elsewhere.items()}
         values["fps"] = Fraction(values["fps"])
@@ -150,7 +148,7 @@ def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
 @cache
 def find_protocol(corpus: str) -> PublishedProtocol | None:
     """The protocol of a corpus, or None where none is published (the embedded one, own clips)."""
-    return load_protocol(corpus) if corpus in protocol_names() else None
+    return load_protocol(corpus) if corpus in PUBLISHED else None
 
 
 def _find_trouble(protocol: PublishedProtocol, corpus: str) -> str:
@@ -186,7 +184,55 @@ def _find_trouble(protocol: PublishedProtocol, corpus: str) -> str:
     return next((complaint for complaint, kept in rules.items() if not kept), "")
 
 
-SETTINGS = ("intra", "cross")
+def share_out(actors: Iterable[str], editable: Collection[str] = ()) -> dict[str, str]:
+    """Roles of actors of whom nothing is known.
+
+    One actor is a target; of two, one is to learn from; from three on, one tests the metrics
+    (`held_out`); from four on, two are targets, and later a third of all, at most six. Targets
+    are the last in sorted order of those who are `editable`, as far as there are any.
+    """
+    names = sorted(set(actors), key=lambda actor: (actor in editable, actor))
+    few = 2 if len(names) > 3 else 1
+    targets = min(MOST_TARGETS, max(few, len(names) // 3), len(editable) or len(names))
+    roles = dict.fromkeys(names, "train")
+    roles |= dict.fromkeys(names[-targets:], "target")
+    if len(names) > 2:
+        roles[names[-targets - 1]] = "held_out"
+    return roles
+
+
+def protocol_roles(name: str, actors: Iterable[str]) -> dict[str, str]:
+    """The papers' roles, without actors whom they did not use.
+
+    Empty unless the corpus `name` has a protocol, and an actor to learn from and a target are
+    there. Without the papers' held-out actor, the last one to learn from takes that role.
+    """
+    protocol = find_protocol(name)
+    known = {actor: protocol.role(actor) for actor in sorted(actors)} if protocol else {}
+    roles = {actor: role for actor, role in known.items() if role}
+    learning = [actor for actor, role in roles.items() if role == "train"]
+    if not learning or "target" not in roles.values():
+        return {}
+    if "held_out" not in roles.values() and len(learning) > 1:
+        roles[learning[-1]] = "held_out"
+    return roles
+
+
+def roles_of(
+    name: str, stated: Mapping[str, str | None], editable: Collection[str]
+) -> dict[str, str]:
+    """Role of each actor; those without one are not used.
+
+    The papers' roles where these can be had; else the corpus's own, and the rule of `share_out`
+    for actors without one.
+
+    Args:
+        name: of the corpus.
+        stated: every actor -> role that the corpus itself gives, or None.
+        editable: actors with enough clips to be a target.
+    """
+    own = {actor: role for actor, role in stated.items() if role}
+    return protocol_roles(name, stated) or share_out(stated, editable) | own
 
 
 @dataclass(frozen=True)
@@ -252,11 +298,6 @@ def learning_clips(corpus: Corpus, actor: str) -> tuple[Clip, ...]:
     return tuple(clip for clip in corpus.select(actor=actor) if clip not in held_back)
 
 
-def cross_references(actors: tuple[str, ...]) -> Mapping[str, str]:
-    """Actor -> actor whose clips are its references: the next one, the last takes the first."""
-    return {actor: actors[(index + 1) % len(actors)] for index, actor in enumerate(actors)}
-
-
 def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, str]:
     """The published map, less actors whose reference is not on disk; a ring if none is published.
 
@@ -265,7 +306,7 @@ def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, s
     """
     published = find_protocol(corpus.name)
     if not published or not published.cross_references:
-        return cross_references(actors) if len(actors) > 1 else {}
+        return dict(zip(actors, (*actors[1:], actors[0]), strict=True)) if len(actors) > 1 else {}
     present = {}
     for actor in actors:
         reference = published.cross_references.get(actor)
@@ -288,16 +329,15 @@ def _reference(corpus: Corpus, actor: str, emotion: str, index: int, source: Cli
     """A clip of the actor that shows the emotion; None if there is none."""
     held_back = set(held_back_clips(corpus, actor))
     clips = [clip for clip in corpus.select(actor=actor, emotion=emotion) if clip != source]
-    # Held-back clips first; a reference never says what the source says where that is avoidable.
-    clips.sort(key=lambda clip: (clip.sentence == source.sentence, clip not in held_back))
     if not clips:
         return None
-    equals = [
-        clip
-        for clip in clips
-        if (clip.sentence == source.sentence) == (clips[0].sentence == source.sentence)
-        and (clip in held_back) == (clips[0] in held_back)
-    ]
+
+    def rank(clip: Clip) -> tuple[bool, bool]:
+        # Held-back clips first; a reference never says what the source says where avoidable.
+        return clip.sentence == source.sentence, clip not in held_back
+
+    clips.sort(key=rank)
+    equals = [clip for clip in clips if rank(clip) == rank(clips[0])]
     return equals[index % len(equals)]
 
 

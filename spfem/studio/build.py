@@ -1,25 +1,21 @@
-"""Builds the embedded corpus: films every actor, sentence and emotion, and writes the truth.
-
-The exact truth of a clip, frame by frame, as named arrays.
-"""
+"""Films the embedded corpus: every actor, sentence and emotion, with the truth of each frame."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.corpus.clips import Clip, Corpus, open_corpus, save_corpus
-from spfem.files import digest, file_digest, writing
-from spfem.head.model import EMBEDDING_PATH, SKIN, HeadModel, load_head_model
+from spfem.corpus.clips import Clip, Corpus, save_corpus
+from spfem.files import digest, writing
+from spfem.head.model import SKIN, HeadModel, load_head_model
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.processes import run_jobs
-from spfem.run.artifacts import open_stage
 from spfem.settings import EMOTIONS, CorpusSettings
 from spfem.studio.cast import Actor, cast_actors
 from spfem.studio.motion import Motion, actor_style, face_motion
@@ -201,42 +197,19 @@ def _film(job: tuple[Take, CorpusSettings]) -> int:
     return film_take(*job)
 
 
-def _content_of(takes: list[Take]) -> str:
-    rows = []
-    for take in takes:
-        files = [take.clip.truth, *(take.clip.counterpart(name)[1] for name in take.counterparts)]
-        for file in files:
-            with np.load(file) as arrays:
-                rows.append([arrays[key].item() for key in arrays if key.endswith("_sha256")])
-    return digest(rows)
+def film_corpus(root: Path, settings: CorpusSettings) -> tuple[Corpus, int]:
+    """Film the embedded corpus into `root`; clips whose truth is there already are kept.
 
+    Two builds with one seed have the same frames, sound and arrays before encoding; their digests
+    lie in the truth files as `frames_sha256` and `audio_sha256`, and together they make the digest
+    of the corpus.
 
-def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool = False) -> Corpus:
-    """Make the embedded corpus in `root`, or open it if it is there with the same settings.
-
-    A killed run continues at the next clip. Two builds with one seed have the same frames, sound
-    and arrays before encoding; their digests lie in the truth files as `frames_sha256` and
-    `audio_sha256`, and together they make the digest of the corpus.
-
-    Args:
-        root: the corpus folder.
-        settings: size and seed; `processes` does not change the result.
-        force: build anew.
+    Returns:
+        The corpus, and the number of frames drawn now.
 
     Raises:
-        ArtifactError: if `root` holds files that no stage made.
         SettingsError: if there are not enough sentences.
     """
-    stage = open_stage(
-        root,
-        "corpus",
-        settings=replace(settings, processes=1),
-        inputs={"landmarks": file_digest(EMBEDDING_PATH)},
-        code=(build_synthetic_corpus,),
-        force=force,
-    )
-    if stage.complete:
-        return open_corpus(root)
     takes = plan_takes(root, settings)
     waiting = [(take, settings) for take in takes if not take.clip.truth.exists()]
     frames = 0
@@ -244,8 +217,12 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
         for _, drawn in run_jobs(_film, waiting, settings.processes):
             frames += drawn
             bar.update()
+    digests = []
+    for take in takes:
+        files = [take.clip.truth, *(take.clip.counterpart(name)[1] for name in take.counterparts)]
+        for file in files:
+            with np.load(file) as arrays:
+                digests.append([arrays[key].item() for key in arrays if key.endswith("_sha256")])
     roles = {actor.name: actor.role for actor in _cast(settings)}
     clips = (take.clip for take in takes)
-    corpus = save_corpus(root, CORPUS_NAME, settings.fps, clips, roles, _content_of(takes))
-    stage.finish(clips=len(takes), frames=frames)
-    return corpus
+    return save_corpus(root, CORPUS_NAME, settings.fps, clips, roles, digest(digests)), frames

@@ -11,7 +11,7 @@ from studies.audit_order import audit_clips
 
 from spfem.__main__ import main
 from tests.edit.made_up import speaking_frames, write_clip
-from tests.media.test_sound_tracks import changing_sound
+from tests.media.clips import changing_sound
 
 FRAMES = 44
 SETTINGS = AuditSettings(identity_frames=2, resamples=100, face_size=96)

@@ -1,4 +1,4 @@
-"""Made-up clips of a flash and a click, in any format, and how far the two are apart."""
+"""Made-up clips of a flash and a click, in any format or faulty; how far the two are apart."""
 
 from __future__ import annotations
 
@@ -150,3 +150,78 @@ def offset_milliseconds(path):
     """How much later than the flash the click comes."""
     video = read_video(path)
     return 1000 * (click_seconds(video.audio) - flash_seconds(video))
+
+
+def moving_frames(count=12, height=48, width=64):
+    rows, columns = np.mgrid[:height, :width]
+    frames = np.zeros((count, height, width, 3), np.uint8)
+    for index in range(count):
+        frames[index, ..., 0] = 255 * columns // width
+        frames[index, ..., 1] = 255 * rows // height
+        frames[index, ..., 2] = 10 * index
+    return frames
+
+
+def jittering(count, seed=0):
+    random = np.random.default_rng(seed)
+    jitter = random.uniform(-9, 9, count)
+    return [max(0, round(1000 * index / 30 + shift)) for index, shift in enumerate(jitter)]
+
+
+def audio_bytes(path):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams.audio[0])]
+
+
+def sound_packets(rate):
+    """MP3 of a second."""
+    encoder = av.CodecContext.create("libmp3lame", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "fltp"
+    encoder.time_base = Fraction(1, rate)
+    packets = []
+    for at in range(0, rate, 1152):
+        block = clicks(1.0, [0.3], rate)[:, at : at + 1152]
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block), format="fltp", layout="mono"
+        )
+        frame.sample_rate, frame.pts = rate, at
+        packets += encoder.encode(frame)
+    return packets
+
+
+def picture_packets(height):
+    """Motion JPEG of fifteen frames."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.height, encoder.width, encoder.pix_fmt = height, 64, "yuvj420p"
+    encoder.time_base = Fraction(1, 30)
+    packets = []
+    for index, image in enumerate(flash_frames(15, 3, height=height)):
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")
+        frame.pts = index
+        packets += encoder.encode(frame)
+    return packets
+
+
+def changing_pictures(folder):
+    """A clip whose pictures grow in the middle."""
+    whole = write_clip(
+        folder / "whole.mkv",
+        flash_frames(30, 3),
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+        sounds=[clicks(1.0, [0.1])],
+    )
+    parts = [picture_packets(48), picture_packets(96)]
+    return change_codec(whole, folder / "growing.mkv", parts, "video")
+
+
+def changing_sound(folder):
+    """A clip whose sound changes its rate in the middle."""
+    whole = write_clip(
+        folder / "whole.mkv",
+        flash_frames(60, 3),
+        sounds=[clicks(2.0, [0.1])],
+        sound_codec="libmp3lame",
+    )
+    parts = [sound_packets(16000)[:20], sound_packets(24000)]
+    return change_codec(whole, folder / "changing.mkv", parts, "audio")

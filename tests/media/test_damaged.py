@@ -16,6 +16,7 @@ import torch
 from studies.audit import read_published
 
 from spfem.checkpoints import load_checkpoint, save_checkpoint
+from spfem.corpus.folder import walk_folder
 from spfem.corpus.survey import survey_folder
 from spfem.errors import SpfemError
 from spfem.face.track import FaceTrack
@@ -38,10 +39,13 @@ def _pictures(path):
 
 
 def _table(path):
-    for name, read in (("clips.csv", survey_folder), ("clips.csv", read_published)):
+    def survey(folder):
+        return survey_folder(walk_folder(folder))
+
+    for read in (survey, read_published):
         folder = path.parent / f"{read.__name__} of {path.name}"
         folder.mkdir()
-        (folder / name).write_bytes(path.read_bytes())
+        (folder / "clips.csv").write_bytes(path.read_bytes())
         try:
             read(folder)
         except SpfemError:

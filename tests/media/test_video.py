@@ -1,4 +1,4 @@
-"""Video files: round trips, sync, bad input, nothing half-written."""
+"""Video files: round trips, sync, replayed frames, bad input, nothing half-written."""
 
 import resource
 import signal
@@ -11,27 +11,13 @@ import pytest
 from spfem.errors import ArtifactError, InputError, ShapeError
 from spfem.media.audio import read_audio
 from spfem.media.probe import probe_video
-from spfem.media.video import read_video, stream_frames, write_video
-
-
-def moving_frames(count=12, height=48, width=64):
-    rows, columns = np.mgrid[:height, :width]
-    frames = np.zeros((count, height, width, 3), np.uint8)
-    for index in range(count):
-        frames[index, ..., 0] = 255 * columns // width
-        frames[index, ..., 1] = 255 * rows // height
-        frames[index, ..., 2] = 10 * index
-    return frames
+from spfem.media.video import ReplayedFrames, read_video, stream_frames, write_video
+from tests.media.clips import audio_bytes, moving_frames
 
 
 def tone(seconds, sample_rate=16000, hertz=440.0):
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     return (0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
-
-
-def audio_bytes(path):
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(container.streams.audio[0])]
 
 
 def test_round_trip_keeps_pictures_rate_and_sound(tmp_path):
@@ -125,3 +111,32 @@ def test_full_disk_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def video(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (6, 16, 24, 3), np.uint8)
+    write_video(tmp_path / "a.mp4", frames, 25)
+    return tmp_path / "a.mp4"
+
+
+@pytest.mark.parametrize(("held", "decoded"), [(6, 1), (5, 2), (0, 2)])
+def test_every_reading_gives_the_same_frames(video, monkeypatch, held, decoded):
+    readings = []
+
+    def counted(path):
+        readings.append(path)
+        return stream_frames(path)
+
+    monkeypatch.setattr("spfem.media.video.stream_frames", counted)
+    frames = ReplayedFrames(video, held_bytes=held * 16 * 24 * 3)
+    wanted = np.stack(list(stream_frames(video)))
+    assert np.array_equal(np.stack(list(frames)), wanted)
+    assert np.array_equal(np.stack(list(frames)), wanted)
+    assert len(readings) == decoded
+
+
+def test_a_clip_that_is_too_long_is_refused_with_advice(video):
+    assert len(list(ReplayedFrames(video, most_frames=6))) == 6
+    with pytest.raises(InputError, match=r"more than 5 frames.*cut it"):
+        list(ReplayedFrames(video, most_frames=5))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from spfem.errors import ArtifactError
+from spfem.run.corpora import build_synthetic_corpus
 from spfem.settings import EMOTIONS, CorpusSettings
 from spfem.studio import build
-from spfem.studio.build import build_synthetic_corpus
 
 SETTINGS = CorpusSettings(
     fps=8,

@@ -1,16 +1,19 @@
-"""One clock, that of the first shown frame; frames as the stamps say."""
+"""What a video is: one clock, that of the first shown frame; its rate; folders of pictures."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spfem.errors import InputError
 from spfem.media.audio import read_audio
+from spfem.media.container import picture_paths
 from spfem.media.probe import frame_slots, probe_video
 from spfem.media.video import read_video, stream_frames, write_video
 from tests.media.clips import (
@@ -19,6 +22,7 @@ from tests.media.clips import (
     clicks,
     flash_frames,
     flash_seconds,
+    jittering,
     offset_milliseconds,
     remux,
     write_clip,
@@ -60,12 +64,6 @@ def test_a_hole_in_the_sound_stays_a_hole(tmp_path, codec):
         read = read_video(path)
         assert abs(click_seconds(read.audio, after=0.6) - flash_seconds(read)) < 0.02
         assert np.abs(read.audio[round(0.75 * RATE) : round(1.05 * RATE)]).max() < 0.01
-
-
-def jittering(count, seed=0):
-    random = np.random.default_rng(seed)
-    jitter = random.uniform(-9, 9, count)
-    return [max(0, round(1000 * index / 30 + shift)) for index, shift in enumerate(jitter)]
 
 
 @pytest.mark.parametrize("count", [39, 99])
@@ -152,3 +150,36 @@ def test_dropped_frames_of_an_avi_file_are_held(tmp_path):
     assert (facts.fps, facts.frames) == (30, 9)
     levels = video.frames.mean((1, 2, 3)).round(-1)
     assert levels.tolist() == [20, 60, 60, 60, 100, 140, 140, 140, 180]
+
+
+def paint(folder, *numbers, size=8):
+    folder.mkdir(exist_ok=True)
+    for number in numbers:
+        frame = np.zeros((size, size, 3), np.uint8)
+        frame[..., 2] = number  # red, as cv2 counts
+        cv2.imwrite(str(folder / f"{number:06d}.png"), frame)
+    return folder
+
+
+def test_frames_in_order_and_a_gap_repeats_the_last_one(tmp_path):
+    folder = paint(tmp_path / "img", 10, 2, 3, 5)
+    (folder / "face.png").write_bytes(b"x")
+    video = read_video(folder)
+    assert [int(frame[0, 0, 0]) for frame in video.frames] == [2, 3, 3, 5, 5, 5, 5, 5, 10]
+    assert (video.frames[..., 1:] == 0).all()
+    assert (video.fps, video.audio) == (30, None)
+    facts = probe_video(folder)
+    assert (facts.width, facts.height, facts.frames, facts.has_audio) == (8, 8, 9, False)
+    assert facts.frames == len(video.frames)
+
+
+def test_pictures_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match="holds no numbered picture"):
+        picture_paths(tmp_path)
+    folder = paint(tmp_path / "img", 1, 2)
+    (folder / "000002.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"000002\.png is not a readable picture"):
+        read_video(folder)
+    paint(folder, 2, size=16)
+    with pytest.raises(InputError, match=r"000002\.png has another size"):
+        read_video(folder)
