@@ -23,19 +23,12 @@ ROLES = ("train", "held_out", "target")
 
 @dataclass(frozen=True)
 class DamagedClip:
-    """A file or clip that something is wrong with: the form in which every stage reports it.
+    """A file or clip that something is wrong with: the form in which every stage reports it."""
 
-    Attributes:
-        path: of the file, relative to the corpus, or the key of the clip.
-        reason: the kind of damage in a few words, the same for every file of that kind.
-        details: what was found and what to do.
-        used: whether the clip is used all the same.
-    """
-
-    path: str
-    reason: str
-    details: str = ""
-    used: bool = False
+    path: str  # of the file, relative to the corpus, or the key of the clip
+    reason: str  # the kind of damage in a few words, the same for every file of that kind
+    details: str = ""  # what was found and what to do
+    used: bool = False  # whether the clip is used all the same
 
 
 def damage_rows(damaged: Iterable[DamagedClip]) -> list[dict[str, Any]]:

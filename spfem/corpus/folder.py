@@ -37,39 +37,27 @@ class FoundFile:
 
 @dataclass(slots=True)
 class PictureFolder:
-    """A folder of numbered pictures, which stands for a video.
+    """A folder of numbered pictures, which stands for a video."""
 
-    Attributes:
-        path: as the system spells it.
-        first, last: lowest and highest number.
-        count: of pictures.
-        size: of all together, in bytes.
-    """
-
-    path: str
-    first: int
+    path: str  # as the system spells it
+    first: int  # lowest and highest number
     last: int
-    count: int = 0
-    size: int = 0
+    count: int = 0  # of pictures
+    size: int = 0  # of all together, in bytes
 
 
 @dataclass
 class FolderContent:
-    """What a walk found; paths are relative, with `/`, in Unicode's composed form (NFC).
+    """What a walk found; paths are relative, with `/`, in Unicode's composed form (NFC)."""
 
-    Attributes:
-        root: the folder.
-        files: all but numbered pictures and what is ignored.
-        pictures: the folders of numbered pictures.
-        damaged: loops, dead links, folders that cannot be read, names that are no text.
-        ignored: hidden and unfinished files that were passed over.
-    """
-
-    root: Path
+    root: Path  # the folder
+    # all but numbered pictures and what is ignored
     files: dict[str, FoundFile] = field(default_factory=dict)
+    # the folders of numbered pictures
     pictures: dict[str, PictureFolder] = field(default_factory=dict)
+    # loops, dead links, folders that cannot be read, names that are no text
     damaged: list[DamagedClip] = field(default_factory=list)
-    ignored: int = 0
+    ignored: int = 0  # hidden and unfinished files that were passed over
 
     def digest(self) -> str:
         """Digest of names, sizes and times, which tells whether to look closer again."""
@@ -175,22 +163,16 @@ def _note(
 
 @dataclass(frozen=True)
 class FoundClip:
-    """A clip of a folder; the first five fields are those of `Clip`.
-
-    Attributes:
-        video: path of the video or of a folder of pictures, relative to the corpus.
-        audio: path of the sound; None if it lies inside the video.
-        role: of the actor, where the corpus itself says it.
-    """
+    """A clip of a folder; the first five fields are those of `Clip`."""
 
     actor: str
     emotion: str
     level: int
     number: str
     sentence: str
-    video: str
-    audio: str | None = None
-    role: str | None = None
+    video: str  # path of the video or of a folder of pictures, relative to the corpus
+    audio: str | None = None  # path of the sound; None if it lies inside the video
+    role: str | None = None  # of the actor, where the corpus itself says it
 
     @property
     def key(self) -> str:
@@ -210,16 +192,11 @@ class FoundClip:
 
 @dataclass
 class FoundClips:
-    """All clips of a layout.
+    """All clips of a layout."""
 
-    Attributes:
-        clips: each key once.
-        unused: why files are not used -> how many.
-        damaged: files that belong to no clip, duplicates and the like.
-    """
-
-    clips: list[FoundClip] = field(default_factory=list)
-    unused: Counter[str] = field(default_factory=Counter)
+    clips: list[FoundClip] = field(default_factory=list)  # each key once
+    unused: Counter[str] = field(default_factory=Counter)  # why files are not used -> how many
+    # files that belong to no clip, duplicates and the like
     damaged: list[DamagedClip] = field(default_factory=list)
 
     def complain(self, path: str, reason: str, details: str) -> None:

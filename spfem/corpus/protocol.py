@@ -35,55 +35,36 @@ EVIDENCE = (
 
 @dataclass(frozen=True)
 class Fact:
-    """One entry of the file.
+    """One entry of the file."""
 
-    Attributes:
-        value: plain JSON value.
-        evidence: one of `EVIDENCE`; `ours` where nothing is published and a choice had to be made.
-        source: where it was found, or why it was chosen.
-    """
-
-    value: Any
+    value: Any  # plain JSON value
+    # one of `EVIDENCE`; `ours` where nothing is published and a choice had to be made
     evidence: str
-    source: str
+    source: str  # where it was found, or why it was chosen
 
 
 @dataclass(frozen=True)
 class PublishedProtocol:
-    """The papers' protocol on one corpus.
+    """The papers' protocol on one corpus."""
 
-    Attributes:
-        corpus: `mead` or `ravdess`.
-        facts: every entry by name, with its evidence.
-        metric_actors: the metrics learn from them, or are tested on them.
-        held_out_actors: those of them that test the metrics.
-        target_actors: are edited.
-        cross_references: target actor -> actor whose clips are its cross-ID references; empty
-            where no map is published.
-        emotions: name or code on disk -> one of `spfem.settings.EMOTIONS`; others are not used.
-        levels: emotion -> the intensity that is used.
-        shared_sentences: numbers of the same words in every emotion.
-        shared_sentences_elsewhere: emotion -> numbers of those words for actors who have them.
-        fps: frames per second of the recordings.
-        sample_rate: of the audio, hertz.
-        test_numbers: clip numbers that no network may learn from; empty where none are known.
-        most_training_frames: frames an actor that networks learn from, at most.
-    """
-
-    corpus: str
-    facts: Mapping[str, Fact]
-    metric_actors: tuple[str, ...]
-    held_out_actors: tuple[str, ...]
-    target_actors: tuple[str, ...]
+    corpus: str  # `mead` or `ravdess`
+    facts: Mapping[str, Fact]  # every entry by name, with its evidence
+    metric_actors: tuple[str, ...]  # the metrics learn from them, or are tested on them
+    held_out_actors: tuple[str, ...]  # those of them that test the metrics
+    target_actors: tuple[str, ...]  # are edited
+    # target actor -> actor whose clips are its cross-ID references; empty where no map is published
     cross_references: Mapping[str, str]
+    # name or code on disk -> one of `spfem.settings.EMOTIONS`; others are not used
     emotions: Mapping[str, str]
-    levels: Mapping[str, int]
-    shared_sentences: tuple[str, ...]
+    levels: Mapping[str, int]  # emotion -> the intensity that is used
+    shared_sentences: tuple[str, ...]  # numbers of the same words in every emotion
+    # emotion -> numbers of those words for actors who have them
     shared_sentences_elsewhere: Mapping[str, tuple[str, ...]]
-    fps: Fraction
-    sample_rate: int
+    fps: Fraction  # frames per second of the recordings
+    sample_rate: int  # of the audio, hertz
+    # clip numbers that no network may learn from; empty where none are known
     test_numbers: tuple[str, ...]
-    most_training_frames: int
+    most_training_frames: int  # frames an actor that networks learn from, at most
 
     def role(self, actor: str) -> str | None:
         """`train`, `held_out` or `target`; None for actors that the papers did not use."""
@@ -237,21 +218,13 @@ def roles_of(
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit that every method makes.
+    """One edit that every method makes."""
 
-    Attributes:
-        setting: `intra` (the reference shows the source's actor) or `cross` (another actor).
-        source: key of the neutral clip that is edited.
-        reference: key of the clip whose emotion is taken over.
-        emotion: the reference's emotion, which the result should show.
-        actor: of the source.
-    """
-
-    setting: str
-    source: str
-    reference: str
-    emotion: str
-    actor: str
+    setting: str  # `intra` (the reference shows the source's actor) or `cross` (another actor)
+    source: str  # key of the neutral clip that is edited
+    reference: str  # key of the clip whose emotion is taken over
+    emotion: str  # the reference's emotion, which the result should show
+    actor: str  # of the source
 
     @property
     def name(self) -> str:

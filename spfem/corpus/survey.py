@@ -81,21 +81,13 @@ def why_cut_off(path: Path) -> str:
 
 @dataclass(frozen=True)
 class CheckedClip:
-    """A clip that can be used.
+    """A clip that can be used."""
 
-    Attributes:
-        clip: as found.
-        fps: frames per second.
-        seconds: of the video.
-        content: digest of size, first and last 64 KiB of its files.
-        remark: something odd about it that does not keep it from use.
-    """
-
-    clip: FoundClip
-    fps: Fraction
-    seconds: float
-    content: str
-    remark: DamagedClip | None = None
+    clip: FoundClip  # as found
+    fps: Fraction  # frames per second
+    seconds: float  # of the video
+    content: str  # digest of size, first and last 64 KiB of its files
+    remark: DamagedClip | None = None  # something odd about it that does not keep it from use
 
 
 class _UnusableError(Exception):
@@ -198,29 +190,17 @@ def _compare(name: str, seconds: float, sound: float | None) -> DamagedClip | No
 
 @dataclass(frozen=True)
 class Survey:
-    """A folder of recordings.
+    """A folder of recordings."""
 
-    Attributes:
-        root: the folder.
-        name: `mead` or `ravdess` where the papers' protocol fits, else that of the folder.
-        kind: `mead`, `ravdess`, `asccl`, `table` or `list`.
-        clips: that can be used, in the order of a corpus.
-        damaged: files that are left out, and those used with a remark.
-        unused: why other files are not used -> how many.
-        roles: of the actors of `clips`.
-        fps: frames per second of the clips; None if there is no clip.
-        files, ignored: how many files were seen, and hidden or unfinished ones passed over.
-    """
-
-    root: Path
-    name: str
-    kind: str
-    clips: tuple[CheckedClip, ...]
-    damaged: tuple[DamagedClip, ...]
-    unused: Mapping[str, int]
-    roles: Mapping[str, str]
-    fps: Fraction | None
-    files: int
+    root: Path  # the folder
+    name: str  # `mead` or `ravdess` where the papers' protocol fits, else that of the folder
+    kind: str  # `mead`, `ravdess`, `asccl`, `table` or `list`
+    clips: tuple[CheckedClip, ...]  # that can be used, in the order of a corpus
+    damaged: tuple[DamagedClip, ...]  # files that are left out, and those used with a remark
+    unused: Mapping[str, int]  # why other files are not used -> how many
+    roles: Mapping[str, str]  # of the actors of `clips`
+    fps: Fraction | None  # frames per second of the clips; None if there is no clip
+    files: int  # how many files were seen, and hidden or unfinished ones passed over
     ignored: int
 
     def digest(self) -> str:

@@ -90,21 +90,13 @@ def tone_map(pixels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Colour:
-    """What the numbers of a video mean; codes of ITU-T H.273 (2 is unspecified).
+    """What the numbers of a video mean; codes of ITU-T H.273 (2 is unspecified)."""
 
-    Attributes:
-        matrix: between RGB and brightness with two differences of colour.
-        primaries: of the RGB.
-        transfer: curve.
-        full_range: whether 8-bit brightness goes from 0 to 255, else from 16 to 235.
-        bits: of a component.
-    """
-
-    matrix: int = BT601
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-    full_range: bool = False
-    bits: int = 8
+    matrix: int = BT601  # between RGB and brightness with two differences of colour
+    primaries: int = UNSPECIFIED  # of the RGB
+    transfer: int = UNSPECIFIED  # curve
+    full_range: bool = False  # whether 8-bit brightness goes from 0 to 255, else from 16 to 235
+    bits: int = 8  # of a component
 
     @property
     def is_hdr(self) -> bool:

@@ -190,23 +190,14 @@ def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """One sound track of a file.
+    """One sound track of a file."""
 
-    Attributes:
-        index: of its stream.
-        codec: FFmpeg's name, empty if it knows none.
-        rate: samples a second; 0 if it cannot be decoded.
-        channels: 0 if it cannot be decoded.
-        seconds: length, where header or packets tell.
-        language: as the file says it, or empty.
-    """
-
-    index: int
-    codec: str
-    rate: int
-    channels: int
-    seconds: float | None
-    language: str = ""
+    index: int  # of its stream
+    codec: str  # FFmpeg's name, empty if it knows none
+    rate: int  # samples a second; 0 if it cannot be decoded
+    channels: int  # 0 if it cannot be decoded
+    seconds: float | None  # length, where header or packets tell
+    language: str = ""  # as the file says it, or empty
 
     @property
     def decodable(self) -> bool:

@@ -13,15 +13,17 @@ from tqdm.auto import tqdm
 from spfem.corpus.clips import Clip, Corpus, save_corpus
 from spfem.files import digest, writing
 from spfem.head.model import SKIN, HeadModel, load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.processes import run_jobs
 from spfem.settings import EMOTIONS, CorpusSettings
 from spfem.studio.cast import Actor, cast_actors
+from spfem.studio.mesh import Person, rotation_matrices
 from spfem.studio.motion import Motion, actor_style, face_motion
-from spfem.studio.person import Person, rotation_matrices
 from spfem.studio.render import person_of, render_clip
 from spfem.studio.speech import Speech, actor_voice, speak, speech_style
+from spfem.studio.visemes import VISEME_NAMES
 from spfem.studio.words import sentences_of
 
 
@@ -71,7 +73,7 @@ def face_truth(person: Person, motion: Motion, frame_size: int) -> dict[str, np.
         "mouth_opening": opening,
     }
     arrays = {name: value.astype(np.float32) for name, value in values.items()}
-    arrays["face_unit_names"] = np.array(motion.face_unit_names)
+    arrays["face_unit_names"] = np.array(FACE_UNIT_NAMES)
     return arrays
 
 
@@ -89,7 +91,7 @@ def speech_truth(speech: Speech, motion: Motion) -> dict[str, np.ndarray]:
         "phoneme_start_seconds": np.array([phoneme.start_seconds for phoneme in speech.phonemes]),
         "phoneme_end_seconds": np.array([phoneme.end_seconds for phoneme in speech.phonemes]),
         "viseme_weights": motion.viseme_weights,
-        "viseme_names": np.array(motion.viseme_names),
+        "viseme_names": np.array(VISEME_NAMES),
         "viseme": motion.viseme,
         "frame_of_reference": motion.clock,
         "emotion_envelope": motion.emotion_envelope,
@@ -107,21 +109,13 @@ CORPUS_NAME = "synthetic"
 
 @dataclass(frozen=True)
 class Take:
-    """One clip to film.
+    """One clip to film."""
 
-    Attributes:
-        clip: where it is written and what it shows.
-        text: what is said.
-        actor_number: place in the cast.
-        seed: of speech and motion.
-        counterparts: the other emotions to film with the same sound and head motion.
-    """
-
-    clip: Clip
-    text: str
-    actor_number: int
-    seed: int
-    counterparts: tuple[str, ...]
+    clip: Clip  # where it is written and what it shows
+    text: str  # what is said
+    actor_number: int  # place in the cast
+    seed: int  # of speech and motion
+    counterparts: tuple[str, ...]  # the other emotions to film with the same sound and head motion
 
 
 @lru_cache(maxsize=1)

@@ -50,47 +50,30 @@ class Voice:
 
 @dataclass(frozen=True)
 class SpeechStyle:
-    """How one clip is spoken.
+    """How one clip is spoken."""
 
-    Attributes:
-        rate: relative to the voice.
-        pitch: added to the voice's pitch, eSpeak units.
-        pitch_range: 0 (monotone) to 100.
-        volume: peak amplitude in (0, 1].
-        word_rates: relative rate of word 1, 2, ... (repeated from the start if too few).
-        pause_after: number of words before an extra pause; 0 for none.
-        pause_seconds: its length, roughly; eSpeak rounds it.
-        lead_seconds: silence before the first phoneme.
-        tail_seconds: silence after the last phoneme, at least.
-    """
-
-    rate: float = 1.0
-    pitch: int = 0
-    pitch_range: int = 45
-    volume: float = 0.6
+    rate: float = 1.0  # relative to the voice
+    pitch: int = 0  # added to the voice's pitch, eSpeak units
+    pitch_range: int = 45  # 0 (monotone) to 100
+    volume: float = 0.6  # peak amplitude in (0, 1]
+    # relative rate of word 1, 2, ... (repeated from the start if too few).
     word_rates: tuple[float, ...] = (1.0,)
-    pause_after: int = 0
-    pause_seconds: float = 0.0
-    lead_seconds: float = 0.15
-    tail_seconds: float = 0.15
+    pause_after: int = 0  # number of words before an extra pause; 0 for none
+    pause_seconds: float = 0.0  # its length, roughly; eSpeak rounds it
+    lead_seconds: float = 0.15  # silence before the first phoneme
+    tail_seconds: float = 0.15  # silence after the last phoneme, at least
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A spoken sentence.
+    """A spoken sentence."""
 
-    Attributes:
-        samples: float32 (A,) in [-1, 1].
-        sample_rate: in hertz.
-        phonemes: without gap from 0 to the end of the audio; silences are named `_`: the first,
-            the last, and pauses within the sentence.
-        words: in order.
-    """
-
-    samples: np.ndarray
-    sample_rate: int
+    samples: np.ndarray  # float32 (A,) in [-1, 1]
+    sample_rate: int  # in hertz
+    # without gap from 0 to the end of the audio; silences are named `_`: the first, the last, and
+    # pauses within the sentence
     phonemes: tuple[Phoneme, ...]
-    words: tuple[Word, ...]
+    words: tuple[Word, ...]  # in order
 
     @property
     def seconds(self) -> float:

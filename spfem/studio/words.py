@@ -55,18 +55,13 @@ _Callback = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True)
 class RawSpeech:
-    """What eSpeak returns for one text.
+    """What eSpeak returns for one text."""
 
-    Attributes:
-        samples: int16 (A,).
-        sample_rate: in hertz.
-        phonemes: (mnemonic, first sample); pauses begin with an underscore.
-        words: (offset of the word in the text, length, first sample).
-    """
-
-    samples: np.ndarray
-    sample_rate: int
+    samples: np.ndarray  # int16 (A,)
+    sample_rate: int  # in hertz
+    # (mnemonic, first sample); pauses begin with an underscore
     phonemes: tuple[tuple[str, int], ...]
+    # (offset of the word in the text, length, first sample)
     words: tuple[tuple[int, int, int], ...]
 
 
@@ -228,17 +223,11 @@ OWN: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of one emotion.
+    """One sentence of one emotion."""
 
-    Attributes:
-        number: of the clip, three digits.
-        key: equal keys are the same words.
-        text: the words.
-    """
-
-    number: str
-    key: str
-    text: str
+    number: str  # of the clip, three digits
+    key: str  # equal keys are the same words
+    text: str  # the words
 
 
 def sentences_of(emotion: str, *, shared: int = 3, own: int = 0) -> tuple[Sentence, ...]:
