@@ -6,11 +6,9 @@ What the papers used is read from `data/protocol/<corpus>.json`; elsewhere roles
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,31 +22,12 @@ FOLDER = Path("data", "protocol")  # below the checkout
 PUBLISHED = ("mead", "ravdess")  # corpora with a protocol of the papers
 SETTINGS = ("intra", "cross")
 MOST_TARGETS = 6  # as many as the papers edit
-EVIDENCE = (
-    "read from the released code",
-    "verified numerically",
-    "inferred",
-    "public knowledge",
-    "ours",
-)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One entry of the file."""
-
-    value: Any  # plain JSON value
-    # one of `EVIDENCE`; `ours` where nothing is published and a choice had to be made
-    evidence: str
-    source: str  # where it was found, or why it was chosen
 
 
 @dataclass(frozen=True)
 class PublishedProtocol:
-    """The papers' protocol on one corpus."""
+    """The papers' protocol on one corpus; the file has the evidence and source of each entry."""
 
-    corpus: str  # `mead` or `ravdess`
-    facts: Mapping[str, Fact]  # every entry by name, with its evidence
     metric_actors: tuple[str, ...]  # the metrics learn from them, or are tested on them
     held_out_actors: tuple[str, ...]  # those of them that test the metrics
     target_actors: tuple[str, ...]  # are edited
@@ -60,11 +39,8 @@ class PublishedProtocol:
     shared_sentences: tuple[str, ...]  # numbers of the same words in every emotion
     # emotion -> numbers of those words for actors who have them
     shared_sentences_elsewhere: Mapping[str, tuple[str, ...]]
-    fps: Fraction  # frames per second of the recordings
-    sample_rate: int  # of the audio, hertz
     # clip numbers that no network may learn from; empty where none are known
     test_numbers: tuple[str, ...]
-    most_training_frames: int  # frames an actor that networks learn from, at most
 
     def role(self, actor: str) -> str | None:
         """`train`, `held_out` or `target`; None for actors that the papers did not use."""
@@ -93,76 +69,41 @@ class PublishedProtocol:
 
 
 def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
-    """Read and check the protocol of a corpus.
+    """Read the protocol of a corpus.
 
     Args:
         corpus: one of `PUBLISHED`.
         folder: of the files; default: `data/protocol` of the checkout.
 
     Raises:
-        InputError: if there is no such file, it is damaged, or it contradicts itself.
+        InputError: if there is no such file, or it is damaged.
     """
     path = (folder or project_folder() / FOLDER) / f"{corpus}.json"
+
+    def held(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: held(entry) for key, entry in value.items()}
+        return tuple(value) if isinstance(value, list) else value
+
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        facts = {name: Fact(**entry) for name, entry in content["facts"].items()}
-        values: dict[str, Any] = {name: fact.value for name, fact in facts.items()}
-        actors = ("metric_actors", "held_out_actors", "target_actors")
-        for name in (*actors, "test_numbers", "shared_sentences"):
-            values[name] = tuple(values[name])
-        elsewhere = values["shared_sentences_elsewhere"]
-        values["shared_sentences_elsewhere"] = {e: tuple(n) for e, n in elsewhere.items()}
-        values["fps"] = Fraction(values["fps"])
-        protocol = PublishedProtocol(corpus=content["corpus"], facts=facts, **values)
-        trouble = _find_trouble(protocol, corpus)
+        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
+        names = [field.name for field in fields(PublishedProtocol)]
+        return PublishedProtocol(**{name: held(facts[name]["value"]) for name in names})
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); a checkout of spfem has it: run there"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
-        trouble = f"it is damaged ({type(error).__name__}: {error})"
-    if trouble:
-        raise InputError(f"{path}: {trouble}; restore it from the checkout of spfem")
-    return protocol
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); restore it from the checkout of "
+            "spfem"
+        ) from None
 
 
 @cache
 def find_protocol(corpus: str) -> PublishedProtocol | None:
     """The protocol of a corpus, or None where none is published (the embedded one, own clips)."""
     return load_protocol(corpus) if corpus in PUBLISHED else None
-
-
-def _find_trouble(protocol: PublishedProtocol, corpus: str) -> str:
-    """What contradicts itself, or an empty text."""
-    metric, targets = set(protocol.metric_actors), set(protocol.target_actors)
-    map_ends = {*protocol.cross_references, *protocol.cross_references.values()}
-    emotions = [*protocol.emotions.values(), *protocol.levels, *protocol.shared_sentences_elsewhere]
-    lists = [protocol.shared_sentences, *protocol.shared_sentences_elsewhere.values()]
-    numbers = [*protocol.test_numbers, *(number for entry in lists for number in entry)]
-    rules = {
-        f"it is the protocol of {protocol.corpus!r}": protocol.corpus == corpus,
-        "an actor is listed twice": len(metric) == len(protocol.metric_actors)
-        and len(targets) == len(protocol.target_actors),
-        "an actor is both of the metrics and a target": not metric & targets,
-        "a held-out actor is none of the metrics": metric > set(protocol.held_out_actors),
-        "cross_references name an actor who is no target": map_ends <= targets,
-        "an actor is its own cross reference": all(
-            a != b for a, b in protocol.cross_references.items()
-        ),
-        "an emotion is unknown or missing": set(emotions) == set(EMOTIONS) == set(protocol.levels)
-        and set(protocol.emotions.values()) == set(EMOTIONS),
-        "a level is not 1, 2 or 3": set(protocol.levels.values()) <= {1, 2, 3},
-        "a clip number is no digits": all(re.fullmatch(r"\d{2,3}", n) for n in numbers),
-        "shared sentences elsewhere are not as many": len({len(entry) for entry in lists}) == 1,
-        "a rate or limit is not positive": protocol.fps > 0
-        and protocol.sample_rate > 0
-        and protocol.most_training_frames > 0,
-    }
-    for name, fact in protocol.facts.items():
-        rules[f"{name} has no known evidence or no source"] = (
-            fact.evidence in EVIDENCE and isinstance(fact.source, str) and bool(fact.source)
-        )
-    return next((complaint for complaint, kept in rules.items() if not kept), "")
 
 
 def share_out(actors: Iterable[str], editable: Collection[str] = ()) -> dict[str, str]:

@@ -24,10 +24,6 @@ from spfem.studio.materials import (
     skin_colour,
 )
 
-# Warp gives kernels their types, which mypy cannot follow.
-# mypy: ignore-errors
-
-
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 NOTHING = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import warp as wp
 
-# Warp gives kernels their types, which mypy cannot follow.
-# mypy: ignore-errors
-
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 CHART_HALF = wp.constant(0.48)  # head units: the chart covers x in +-CHART_HALF

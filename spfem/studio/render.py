@@ -109,43 +109,21 @@ class Canvas:
         """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
         frames, vertices = points.shape[:2]
         side = self.size * self.samples
-        at: wp.array = wp.array(
-            np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device
-        )
+        at = self._put(np.ascontiguousarray(points, np.float32), wp.vec3)
         normals = wp.empty((frames, vertices), dtype=wp.vec3, device=self.device)
-        nearest = wp.full(
-            (frames, side, side), wp.uint64(0xFFFFFFFFFFFFFFFF), dtype=wp.uint64, device=self.device
-        )
+        nothing = wp.uint64(0xFFFFFFFFFFFFFFFF)
+        nearest = wp.full((frames, side, side), nothing, dtype=wp.uint64, device=self.device)
         image = wp.empty((frames, self.size, self.size, 3), dtype=wp.uint8, device=self.device)
-        wp.launch(
-            find_normals,
-            dim=(frames, vertices),
-            inputs=[at, self.triangles, self.first, self.faces, normals],
-            device=self.device,
-        )
-        wp.launch(
-            find_visible,
-            dim=(frames, len(self.triangles)),
-            inputs=[at, self.triangles, self.material, self.rest, self.samples, nearest],
-            device=self.device,
-        )
-        wp.launch(
-            draw,
-            dim=(frames, self.size, self.size),
-            inputs=[
-                nearest,
-                at,
-                normals,
-                self.triangles,
-                self.material,
-                self.rest,
-                self.chart,
-                self.look,
-                self.samples,
-                image,
-            ],
-            device=self.device,
-        )
+
+        def launch(kernel: wp.Kernel, size: tuple[int, ...], *inputs: object) -> None:
+            wp.launch(kernel, dim=size, inputs=inputs, device=self.device)
+
+        mesh = self.triangles, self.material, self.rest
+        launch(find_normals, (frames, vertices), at, mesh[0], self.first, self.faces, normals)
+        launch(find_visible, (frames, len(self.triangles)), at, *mesh, self.samples, nearest)
+        pixels = frames, self.size, self.size
+        shown = nearest, at, normals, *mesh, self.chart, self.look, self.samples, image
+        launch(draw, pixels, *shown)
         return image.numpy()
 
 

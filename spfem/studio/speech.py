@@ -31,14 +31,6 @@ class Phoneme(NamedTuple):
     end_seconds: float
 
 
-class Word(NamedTuple):
-    """One word, to its last phoneme."""
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-
-
 @dataclass(frozen=True)
 class Voice:
     """How an actor sounds in every emotion: eSpeak variant, pitch 0 to 100, relative rate."""
@@ -73,7 +65,6 @@ class Speech:
     # without gap from 0 to the end of the audio; silences are named `_`: the first, the last, and
     # pauses within the sentence
     phonemes: tuple[Phoneme, ...]
-    words: tuple[Word, ...]  # in order
 
     @property
     def seconds(self) -> float:
@@ -186,16 +177,8 @@ def speak(text: str, voice: Voice, style: SpeechStyle, *, sample_rate: int = SAM
     wave += NOISE_FLOOR * noise.standard_normal(len(wave))
     samples = np.clip(wave, -1, 1).astype(np.float32)
 
-    lead_seconds = lead / sample_rate
-    phonemes = _phonemes(raw.phonemes, raw.sample_rate, lead_seconds, len(wave) / sample_rate)
-    starts = [lead_seconds + sample / raw.sample_rate for _, _, sample in raw.words]
-    words = []
-    for word, start, following in zip(text.split(), starts, [*starts[1:], np.inf], strict=True):
-        inside = [
-            p.end_seconds for p in phonemes if p.name != SILENCE and p.start_seconds < following
-        ]
-        words.append(Word(word.strip(".,!?"), start, max(inside)))
-    return Speech(samples, sample_rate, phonemes, tuple(words))
+    phonemes = _phonemes(raw.phonemes, raw.sample_rate, lead / sample_rate, len(wave) / sample_rate)
+    return Speech(samples, sample_rate, phonemes)
 
 
 def speech_clock(speech: Speech, seconds: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def actor(head):
 @pytest.fixture(scope="module")
 def motion(actor):
     phonemes = (Phoneme("_", 0, 0.1), Phoneme("a", 0.1, 0.3), Phoneme("_", 0.3, 0.4))
-    speech = Speech(np.zeros(6400, np.float32), 16000, phonemes, ())
+    speech = Speech(np.zeros(6400, np.float32), 16000, phonemes)
     return face_motion(speech, "happy", actor_style(actor.seed), 25, seed=1)
 
 
