@@ -26,7 +26,7 @@ from tests.corpus.made_up import (
     record,
     takes_of,
 )
-from tests.media.clips import clicks, flash_frames, jittering, write_clip
+from tests.media.clips import clicks, write_browser_clip
 
 
 def state(root):
@@ -250,18 +250,8 @@ def test_one_bad_clip_keeps_no_other_back_and_the_order_stays(folder):
 
 
 def test_a_browsers_recording_has_the_rate_and_length_of_its_stamps(tmp_path):
-    write_clip(
-        tmp_path / "take.webm",
-        flash_frames(39, 3),
-        stamps=jittering(39),
-        time_base=Fraction(1, 1000),
-        codec="libvpx",
-        options={"deadline": "realtime", "auto-alt-ref": "0"},
-        muxer={"live": "1"},
-        sounds=[clicks(1.3, [0.1], 48000)],
-        sound_codec="libopus",
-        rate=48000,
-    )
+    sounds = [clicks(1.3, [0.1], 48000)]
+    write_browser_clip(tmp_path / "take.webm", 39, sounds=sounds, sound_codec="libopus", rate=48000)
     checked = check(tmp_path, video="take.webm", audio=None)
     assert checked.fps == 30
     assert checked.seconds == pytest.approx(1.3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spfem.errors import ArtifactError, InputError, ShapeError
-from spfem.media.audio import read_audio
+from spfem.media.audio import read_audio, write_audio
 from spfem.media.probe import probe_video
 from spfem.media.video import ReplayedFrames, read_video, stream_frames, write_video
 from tests.media.clips import audio_bytes, moving_frames
@@ -68,12 +68,7 @@ def test_bad_files_give_one_line_that_names_the_file(tmp_path, reader):
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("this is no video\n" * 50)
     (tmp_path / "truncated.mp4").write_bytes(data[: len(data) // 2])
-    with av.open(str(sound), "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(tone(0.2)[None], format="fltp", layout="mono")
-        frame.sample_rate = 16000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_audio(sound, tone(0.2), 16000)
     for name in ("missing.mp4", "empty.mp4", "text.mp4", "truncated.mp4", "sound.m4a", "."):
         path = tmp_path / name
         with pytest.raises(InputError) as caught:
