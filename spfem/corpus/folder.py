@@ -23,7 +23,6 @@ from spfem.media.container import (
     is_ignored,
     suffix_of,
 )
-from spfem.settings import EMOTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +70,35 @@ class FolderContent:
         self.damaged.append(DamagedClip(shown, reason, details))
 
     def locate(self, name: str) -> Path:
-        """The file or folder of pictures `name` on this system."""
+        """The file or folder of pictures `name` as this system spells it."""
         found: Mapping[str, FoundFile | PictureFolder] = (
             self.files if name in self.files else self.pictures
         )
         return self.root / found[name].path
 
+    def clip(
+        self,
+        actor: str,
+        emotion: str,
+        level: int,
+        number: str,
+        sentence: str,
+        video: str,
+        audio: str | None = None,
+    ) -> Clip:
+        """A clip of files by their names here; without `audio` the sound lies in the video."""
+        files = self.locate(video), self.locate(audio) if audio else None
+        return Clip(self.root, actor, emotion, level, number, sentence, *files)
+
 
 def compose(name: str) -> str:
     """The composed form of a name: macOS stores some letters as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def name_in(root: Path, path: Path) -> str:
+    """Name of a file below a folder: relative, with `/`, composed."""
+    return compose(path.relative_to(root).as_posix())
 
 
 def walk_folder(root: Path) -> FolderContent:
@@ -161,40 +179,12 @@ def _note(
         content.complain(path, "unreadable", f"{error.strerror}; check disk and permissions")
 
 
-@dataclass(frozen=True)
-class FoundClip:
-    """A clip of a folder; the first five fields are those of `Clip`."""
-
-    actor: str
-    emotion: str
-    level: int
-    number: str
-    sentence: str
-    video: str  # path of the video or of a folder of pictures, relative to the corpus
-    audio: str | None = None  # path of the sound; None if it lies inside the video
-    role: str | None = None  # of the actor, where the corpus itself says it
-
-    @property
-    def key(self) -> str:
-        """As `Clip.key`."""
-        return f"{self.actor}/{self.emotion}/level_{self.level}/{self.number}"
-
-    def opened(self, root: Path) -> Clip:
-        """The clip of a corpus in `root`."""
-        files = root / self.video, root / self.audio if self.audio else None
-        return Clip(root, self.actor, self.emotion, self.level, self.number, self.sentence, *files)
-
-    @property
-    def order(self) -> tuple[str, int, int, str]:
-        """What clips are sorted by."""
-        return self.actor, EMOTIONS.index(self.emotion), self.level, self.number
-
-
 @dataclass
 class FoundClips:
     """All clips of a layout."""
 
-    clips: list[FoundClip] = field(default_factory=list)  # each key once
+    clips: list[Clip] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)  # of actors, where the folder says it
     unused: Counter[str] = field(default_factory=Counter)  # why files are not used -> how many
     # files that belong to no clip, duplicates and the like
     damaged: list[DamagedClip] = field(default_factory=list)
@@ -205,12 +195,13 @@ class FoundClips:
 
     def drop_duplicates(self) -> FoundClips:
         """Keep the first clip of a key; the others become damaged."""
-        first: dict[tuple[str, str, str], FoundClip] = {}
+        first: dict[tuple[str, str, str], Clip] = {}
         for clip in self.clips:
             # pairs are named by numbers alone, so a number counts once within actor and emotion
             key = clip.actor, clip.emotion, clip.number
             if first.setdefault(key, clip) is not clip:
-                details = f"the same clip as {first[key].video}; remove one of them"
-                self.complain(clip.video, "duplicate", details)
+                other = name_in(clip.root, first[key].video)
+                details = f"the same clip as {other}; remove one of them"
+                self.complain(name_in(clip.root, clip.video), "duplicate", details)
         self.clips = list(first.values())
         return self

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from spfem.corpus.clips import Corpus, damage_rows
-from spfem.corpus.folder import walk_folder
+from spfem.corpus.folder import name_in, walk_folder
 from spfem.corpus.protocol import SETTINGS, edit_protocol, find_protocol
 from spfem.corpus.survey import Survey, survey_folder
 from spfem.errors import CorpusError
@@ -53,8 +53,8 @@ def report_folder(folder: Path, out: Path | None = None) -> None:
                 "sentence": one.clip.sentence,
                 "fps": round(float(one.fps), 3),
                 "seconds": round(one.seconds, 3),
-                "video": one.clip.video,
-                "audio": one.clip.audio or one.clip.video,
+                "video": name_in(survey.root, one.clip.video),
+                "audio": name_in(survey.root, one.clip.audio),
             }
             for one in survey.clips
         ],

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spfem.corpus.clips import LIST_NAME, ROLES, read_list
-from spfem.corpus.folder import FolderContent, FoundClip, FoundClips, compose
+from spfem.corpus.folder import FolderContent, FoundClips, compose
 from spfem.corpus.protocol import PublishedProtocol, load_protocol
 from spfem.errors import CorpusError
 from spfem.media.container import AUDIO_SUFFIXES, VIDEO_SUFFIXES, suffix_of
@@ -43,19 +43,17 @@ def find_listed(content: FolderContent) -> FoundClips:
         CorpusError: if the list is damaged.
     """
     corpus = read_list(content.root / LIST_NAME)
-    found = FoundClips()
+    found = FoundClips(roles=dict(corpus.roles))
     for clip in corpus.clips:
-        video, audio = (
-            path.relative_to(content.root).as_posix() for path in (clip.video, clip.audio)
-        )
-        gone = [name for name in (video, audio) if name not in content.files]
+        names = [path.relative_to(corpus.root).as_posix() for path in (clip.video, clip.audio)]
+        gone = [name for name in names if name not in content.files]
         if gone:
-            details = "is in the list, but not in the folder; copy it again"
-            found.complain(gone[0], "missing", details)
+            found.complain(
+                gone[0], "missing", "is in the list, but not in the folder; copy it again"
+            )
             continue
-        role = corpus.roles[clip.actor]
         facts = clip.actor, clip.emotion, clip.level, clip.number, clip.sentence
-        found.clips.append(FoundClip(*facts, video, audio, role))
+        found.clips.append(content.clip(*facts, *names))
     return found.drop_duplicates()
 
 
@@ -101,7 +99,7 @@ def find_mead(content: FolderContent) -> FoundClips:
         ):
             actor = actor_of(content, match["person"])
             sounds[actor, match["emotion"], match["number"]] = name
-    _add_clips(found, protocol, videos, sounds)
+    _add_clips(content, found, protocol, videos, sounds)
     for key, name in sorted(sounds.items()) if videos else ():
         if key not in videos:
             found.complain(name, "no video", "a sound without its video; copy the video too")
@@ -122,6 +120,7 @@ def _why_unused(match: re.Match[str], protocol: PublishedProtocol) -> str:
 
 
 def _add_clips(
+    content: FolderContent,
     found: FoundClips,
     protocol: PublishedProtocol,
     videos: Mapping[tuple[str, str, str], list[str]],
@@ -139,7 +138,7 @@ def _add_clips(
         emotion = protocol.emotions[folder]
         sentence = protocol.sentence(emotion, number, numbers[actor, folder])
         facts = actor, emotion, protocol.levels[emotion], number, sentence
-        found.clips += [FoundClip(*facts, name, sounds.get(key)) for name in names]
+        found.clips += [content.clip(*facts, name, sounds.get(key)) for name in names]
 
 
 _FRAMES = re.compile(
@@ -172,11 +171,11 @@ def find_asccl(content: FolderContent) -> FoundClips:
         if suffix_of(name) in AUDIO_SUFFIXES and (match := _SOUND.match(name)):
             sounds[actor_of(content, match["person"]), match["emotion"], match["number"]] = name
     videos = {key: [names.get("img") or names["align_img"]] for key, names in frames.items()}
-    _add_clips(found, protocol, videos, sounds)
+    _add_clips(content, found, protocol, videos, sounds)
     for key in sorted(videos.keys() - sounds.keys()):
         details = f"there is no sound file audio/{key[1]}/{key[2]}; copy it too"
         found.complain(videos[key][0], "no sound", details)
-    found.clips = [clip for clip in found.clips if clip.audio is not None]
+    found.clips = [clip for clip in found.clips if clip.audio_file is not None]
     return found.drop_duplicates()
 
 
@@ -231,7 +230,7 @@ def find_ravdess(content: FolderContent) -> FoundClips:
             found.complain(files[AUDIO_ONLY], "no video", details)
             continue
         found.clips.append(
-            FoundClip(
+            content.clip(
                 actor=f"Actor_{actor}",
                 emotion=emotion,
                 level=int(intensity),
@@ -290,22 +289,21 @@ def find_listed_in_table(content: FolderContent) -> FoundClips:
         CorpusError: if the table cannot be read, has no such columns or gives an actor two roles.
     """
     path = content.root / TABLE_NAME
-    found = FoundClips()
-    roles: dict[str, str] = {}
+    found, named = FoundClips(), set[str]()
     for number, row in enumerate(_read_rows(path), 2):
         place = f"{TABLE_NAME} line {number}"
         try:
-            clip = _clip_of(row, content)
+            facts, files, role = _parse_row(row, content)
         except _BadRowError as error:
             found.complain(place, *error.args)
             continue
-        if clip.role is not None and roles.setdefault(clip.actor, clip.role) != clip.role:
+        if role and found.roles.setdefault(facts[0], role) != role:
             raise CorpusError(
-                f"{path} line {number}: actor {clip.actor} has the role {clip.role!r} here and "
-                f"{roles[clip.actor]!r} above; give each actor one role"
+                f"{path} line {number}: actor {facts[0]} has the role {role!r} here and "
+                f"{found.roles[facts[0]]!r} above; give each actor one role"
             )
-        found.clips.append(clip)
-    named = {clip.video for clip in found.clips} | {clip.audio for clip in found.clips}
+        found.clips.append(content.clip(*facts, *files))
+        named.update(files)
     spare = sum(suffix_of(name) in VIDEO_SUFFIXES and name not in named for name in content.files)
     if spare:
         found.unused[f"videos that {TABLE_NAME} does not name"] = spare
@@ -329,7 +327,10 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     return [{key: (value or "").strip() for key, value in row.items() if key} for row in rows]
 
 
-def _clip_of(row: Mapping[str, str], content: FolderContent) -> FoundClip:
+def _parse_row(
+    row: Mapping[str, str], content: FolderContent
+) -> tuple[tuple[str, str, int, str, str], list[str], str]:
+    """Facts, names of files and role (empty if not given) of a row."""
     values = {name: compose(row[name]) for name in COLUMNS}
     for name in COLUMNS:
         if not values[name]:
@@ -343,22 +344,15 @@ def _clip_of(row: Mapping[str, str], content: FolderContent) -> FoundClip:
     if emotion is None:
         known = ", ".join(EMOTIONS)
         raise _BadRowError("unknown emotion", f"{values['emotion']!r}; choose one of {known}")
-    role = row.get("role") or None
-    if role is not None and role not in ROLES:
+    role = row.get("role", "")
+    if role and role not in ROLES:
         raise _BadRowError("unknown role", f"{role!r}; choose one of {', '.join(ROLES)}")
     level = row.get("level") or ("1" if emotion == EMOTIONS[0] else "3")
     if level not in ("1", "2", "3"):
         raise _BadRowError("bad level", f"{level!r}; give 1, 2 or 3")
-    return FoundClip(
-        actor=values["actor"],
-        emotion=emotion,
-        level=int(level),
-        number=values["clip"],
-        sentence=values["sentence"],
-        video=_inside(values["path"], content),
-        audio=_inside(compose(row["audio"]), content) if row.get("audio") else None,
-        role=role,
-    )
+    places = [text for text in (row["path"], row.get("audio")) if text]
+    facts = values["actor"], emotion, int(level), values["clip"], values["sentence"]
+    return facts, [_inside(compose(text), content) for text in places], role
 
 
 def _inside(text: str, content: FolderContent) -> str:

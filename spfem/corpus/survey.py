@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from spfem.corpus.clips import Corpus, DamagedClip, whole
-from spfem.corpus.folder import FolderContent, FoundClip
+from spfem.corpus.clips import Clip, Corpus, DamagedClip, clip_order, whole
+from spfem.corpus.folder import FolderContent, name_in
 from spfem.corpus.layouts import find_clips
 from spfem.corpus.protocol import PUBLISHED, held_back_clips, protocol_roles, roles_of
 from spfem.errors import CorpusError, InputError
@@ -83,7 +83,7 @@ def why_cut_off(path: Path) -> str:
 class CheckedClip:
     """A clip that can be used."""
 
-    clip: FoundClip  # as found
+    clip: Clip  # as found
     fps: Fraction  # frames per second
     seconds: float  # of the video
     content: str  # digest of size, first and last 64 KiB of its files
@@ -95,7 +95,7 @@ class _UnusableError(Exception):
 
 
 def check_clips(
-    content: FolderContent, clips: Iterable[FoundClip]
+    content: FolderContent, clips: Iterable[Clip]
 ) -> Iterator[CheckedClip | DamagedClip]:
     """Check clips in threads, with a bar of progress; the order is that of the clips."""
     clips = list(clips)
@@ -104,22 +104,24 @@ def check_clips(
         yield from tqdm(answers, total=len(clips), desc="checking", unit="clip", mininterval=1.0)
 
 
-def check_clip(content: FolderContent, clip: FoundClip) -> CheckedClip | DamagedClip:
+def check_clip(content: FolderContent, clip: Clip) -> CheckedClip | DamagedClip:
     """Look at the headers of a clip's files; what keeps it from use is returned, not raised."""
-    name = clip.video
+    video = name_in(content.root, clip.video)
+    audio = name_in(content.root, clip.audio) if clip.audio_file else None
+    name = video
     try:
-        contents = [_content_of(content, clip.video)]
-        if clip.audio is not None:
-            name = clip.audio
-            contents.append(_content_of(content, clip.audio))
-        name = clip.video
-        fps, seconds, sound = _video_facts(content, clip.video)
+        contents = [_content_of(content, video)]
+        if audio is not None:
+            name = audio
+            contents.append(_content_of(content, audio))
+        name = video
+        fps, seconds, sound = _video_facts(content, video)
         if seconds < SHORTEST_SECONDS:
             details = f"{seconds:.2f} s; a window needs {SHORTEST_SECONDS} s"
             raise _UnusableError("too short", details)
-        if clip.audio is not None:
-            name = clip.audio
-            with open_media(content.locate(clip.audio)) as container:
+        if audio is not None:
+            name = audio
+            with open_media(clip.audio) as container:
                 tracks = [track for track in sound_tracks(container) if track.decodable]
                 length = (container.duration or 0) / 1e6
                 sound = tracks[0].seconds or length if tracks else None
@@ -225,7 +227,7 @@ class Survey:
             root=self.root,
             name=self.name,
             fps=whole(self.fps),
-            clips=tuple(one.clip.opened(self.root) for one in self.clips),
+            clips=tuple(one.clip for one in self.clips),
             roles=self.roles,
             digest=self.digest(),
             damaged=self.damaged,
@@ -254,12 +256,14 @@ def survey_folder(content: FolderContent) -> Survey:
                 f"{float(one.fps):.3f} frames a second, most clips have {float(fps):.3f}; "
                 f"convert it: ffmpeg -i OLD -r {fps} NEW"
             )
-            damaged.append(DamagedClip(one.clip.video, "another frame rate", details))
+            damaged.append(
+                DamagedClip(name_in(content.root, one.clip.video), "another frame rate", details)
+            )
             continue
         clips.append(one)
         if one.remark is not None:
             damaged.append(one.remark)
-    stated = {one.clip.actor: one.clip.role for one in clips}
+    stated = {one.clip.actor: found.roles.get(one.clip.actor) for one in clips}
     name = NAMES.get(kind, "")
     if not protocol_roles(name, stated):  # the papers' name stands for their protocol
         own = content.root.resolve().name
@@ -290,7 +294,7 @@ def survey_folder(content: FolderContent) -> Survey:
         root=content.root,
         name=name,
         kind=kind,
-        clips=tuple(sorted(used, key=lambda one: one.clip.order)),
+        clips=tuple(sorted(used, key=lambda one: clip_order(one.clip))),
         damaged=tuple(sorted(damaged, key=lambda one: (one.path, one.reason))),
         unused=dict(found.unused),
         roles=roles,
@@ -300,10 +304,10 @@ def survey_folder(content: FolderContent) -> Survey:
     )
 
 
-def _editable(root: Path, name: str, clips: list[FoundClip]) -> set[str]:
+def _editable(root: Path, name: str, clips: list[Clip]) -> set[str]:
     """Actors of whom a neutral clip can be edited that no network learned from."""
     roles = dict.fromkeys({clip.actor for clip in clips}, "target")
-    corpus = Corpus(root, name, 0, tuple(clip.opened(root) for clip in clips), roles, "")
+    corpus = Corpus(root, name, 0, tuple(clips), roles, "")
     editable = set()
     for actor in roles:
         try:

@@ -4,11 +4,17 @@ import unicodedata
 
 import pytest
 
-from spfem.corpus.folder import walk_folder
+from spfem.corpus.folder import name_in, walk_folder
 from spfem.corpus.layouts import find_listed_in_table, find_mead, find_ravdess
 from spfem.errors import CorpusError
 from spfem.settings import EMOTIONS
 from tests.corpus.made_up import touch
+
+
+def files_of(clip):
+    """Names of its video and of the sound beside it."""
+    video, audio = clip.video, clip.audio_file
+    return name_in(clip.root, video), audio and name_in(clip.root, audio)
 
 
 def find(layout, root, *names):
@@ -25,7 +31,7 @@ def test_released_layout(tmp_path):
         "M003/audio/neutral/level_1/001.m4a",
         "M003/audio/angry/level_3/001.m4a",
     )
-    assert [(clip.key, clip.sentence, clip.audio) for clip in found.clips] == [
+    assert [(clip.key, clip.sentence, files_of(clip)[1]) for clip in found.clips] == [
         ("M003/angry/level_3/001", "shared-001", "M003/audio/angry/level_3/001.m4a"),
         ("M003/angry/level_3/017", "angry-017", None),
         ("M003/neutral/level_1/001", "shared-001", "M003/audio/neutral/level_1/001.m4a"),
@@ -47,7 +53,7 @@ def test_released_layout(tmp_path):
 )
 def test_variants(tmp_path, video, audio):
     (clip,) = find(find_mead, tmp_path, video, audio).clips
-    assert (clip.key, clip.video, clip.audio) == ("M003/sad/level_3/002", video, audio)
+    assert (clip.key, *files_of(clip)) == ("M003/sad/level_3/002", video, audio)
 
 
 def test_late_shared_sentences_of_disgusted(tmp_path):
@@ -76,7 +82,7 @@ def test_duplicates_strangers_and_lonely_sound(tmp_path):
         "M003/video/front/sad/level_3/002.txt",
         "M003/audio/sad/level_3/009.m4a",
     )
-    assert [clip.video for clip in found.clips] == ["M003/video/front/sad/level_3/001.mp4"]
+    assert [files_of(clip)[0] for clip in found.clips] == ["M003/video/front/sad/level_3/001.mp4"]
     assert {(one.path, one.reason) for one in found.damaged} == {
         ("copy/M003/video/front/sad/level_3/001.mp4", "duplicate"),
         ("M003/video/front/sad/level_3/002.txt", "wrong extension"),
@@ -97,8 +103,7 @@ def test_every_emotion_and_statement(tmp_path):
     assert set(by_key) >= {"Actor_01/neutral/level_1/111", "Actor_01/happy/level_2/221"}
     happy, neutral = by_key["Actor_01/happy/level_2/221"], by_key["Actor_01/neutral/level_1/121"]
     assert happy.sentence == neutral.sentence != by_key["Actor_01/happy/level_2/211"].sentence
-    assert happy.video == "Actor_01/01-01-03-02-02-01-01.mp4"
-    assert happy.audio is None
+    assert files_of(happy) == ("Actor_01/01-01-03-02-02-01-01.mp4", None)
 
 
 def test_sound_beside_a_silent_video(tmp_path):
@@ -111,7 +116,7 @@ def test_sound_beside_a_silent_video(tmp_path):
     )
     (clip,) = found.clips
     assert clip.key == "Actor_02/sad/level_2/212"
-    assert clip.audio == "Audio_Speech/Actor_02/03-01-04-02-01-02-02.wav"
+    assert files_of(clip)[1] == "Audio_Speech/Actor_02/03-01-04-02-01-02-02.wav"
     assert [(one.path[-24:], one.reason) for one in found.damaged] == [
         ("03-01-05-02-01-02-02.wav"[-24:], "no video")
     ]
@@ -143,20 +148,24 @@ def read(root, *lines, head=HEAD, encoding="utf-8"):
 
 @pytest.fixture
 def folder(tmp_path):
-    return touch(tmp_path, "a.mp4", "a.wav", "sub/größe ü.mp4")
+    apart = unicodedata.normalize("NFD", "sub/größe ü.mp4")  # as macOS stores it
+    return touch(tmp_path, "a.mp4", "a.wav", apart)
 
 
 def test_rows(folder):
     found = read(
         folder,
         "one,Zoë B,Anger,hello there,a.mp4,2,a.wav,target",
-        f"two,Zoë B,neutral,hello there,{unicodedata.normalize('NFD', 'sub/größe ü.mp4')},,,",
+        "two,Zoë B,neutral,hello there,sub/größe ü.mp4,,,",
         head=HEAD + ",level,audio,role",
     )
     one, two = found.clips
     assert one.key == "Zoë B/angry/level_2/one"
-    assert (one.audio, one.role, one.sentence) == ("a.wav", "target", two.sentence)
-    assert (two.level, two.audio, two.role, two.video) == (1, None, None, "sub/größe ü.mp4")
+    assert files_of(one) == ("a.mp4", "a.wav")
+    assert one.sentence == two.sentence
+    assert (two.level, *files_of(two)) == (1, "sub/größe ü.mp4", None)
+    assert two.video.is_file()
+    assert found.roles == {"Zoë B": "target"}
     assert not found.damaged
 
 

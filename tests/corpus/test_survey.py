@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spfem.corpus.clips import Clip, DamagedClip, save_corpus
-from spfem.corpus.folder import FoundClip, walk_folder
+from spfem.corpus.folder import walk_folder
 from spfem.corpus.survey import check_clip, check_clips, survey_folder, why_cut_off
 from spfem.errors import CorpusError
 from spfem.media.audio import write_audio
@@ -173,12 +173,13 @@ def folder(tmp_path, recording):
     return tmp_path
 
 
-def clip(video="clip.mp4", audio="clip.m4a"):
-    return FoundClip("M1", "sad", 3, "001", "s", video, audio)
+def clip(folder, video="clip.mp4", audio="clip.m4a"):
+    files = folder / video, folder / audio if audio else None
+    return Clip(folder, "M1", "sad", 3, "001", "s", *files)
 
 
 def check(folder, **files):
-    return check_clip(walk_folder(folder), clip(**files))
+    return check_clip(walk_folder(folder), clip(folder, **files))
 
 
 def test_whole_clip(folder):
@@ -186,7 +187,7 @@ def test_whole_clip(folder):
     assert checked.fps == 30
     assert checked.seconds == pytest.approx(1.0)
     assert checked.remark is None
-    assert check(folder, audio=None).clip.audio is None
+    assert check(folder, audio=None).remark is None
 
 
 @pytest.mark.parametrize(
@@ -242,10 +243,10 @@ def test_file_that_cannot_be_read(folder, monkeypatch):
 
 def test_one_bad_clip_keeps_no_other_back_and_the_order_stays(folder):
     (folder / "bad.mp4").write_bytes(b"")
-    clips = [clip(), clip(video="bad.mp4"), clip(audio=None)] * 20
+    clips = [clip(folder), clip(folder, video="bad.mp4"), clip(folder, audio=None)] * 20
     answers = list(check_clips(walk_folder(folder), clips))
     assert [isinstance(one, DamagedClip) for one in answers] == [False, True, False] * 20
-    assert answers[2].clip.audio is None
+    assert answers[2].clip.audio_file is None
     assert answers[0].fps == Fraction(30)
 
 
