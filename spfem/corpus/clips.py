@@ -7,7 +7,7 @@ layout elsewhere; then the list names the folder and every file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -198,39 +198,34 @@ def save_corpus(
     Raises:
         CorpusError: if the list contradicts itself or a file is missing.
     """
-    value = {"name": name, "fps": fps, "roles": dict(roles), "digest": digest}
-    _write_list(root, root, value, tuple(clips))
+    save_list(Corpus(root, name, fps, tuple(clips), roles, digest), root)
     return open_corpus(root)
 
 
 def save_list(corpus: Corpus, folder: Path) -> None:
-    """Write the `corpus.json` of recordings into another folder; `corpus.root` stays untouched.
+    """Write `corpus.json`, for recordings into another folder: `corpus.root` stays untouched.
 
     Raises:
         CorpusError: if the list contradicts itself.
     """
+    check_list(corpus.root, corpus.clips, corpus.roles)
+    facts = ("actor", "emotion", "level", "number", "sentence")
+    rows = []
+    for clip in sorted(corpus.clips, key=clip_order):
+        files = {"video": clip.video_file, "audio": clip.audio_file}
+        named = {kind: path.relative_to(clip.root) for kind, path in files.items() if path}
+        places = {kind: path.as_posix() for kind, path in named.items()}
+        rows.append({name: getattr(clip, name) for name in facts} | places)
     value = {
         "name": corpus.name,
-        "root": str(corpus.root),
         "fps": corpus.fps if isinstance(corpus.fps, int) else str(corpus.fps),
         "roles": dict(corpus.roles),
         "digest": corpus.digest,
-        "damaged": damage_rows(corpus.damaged),
+        "clips": rows,
     }
-    _write_list(folder, corpus.root, value, corpus.clips)
-
-
-def _write_list(folder: Path, root: Path, value: dict[str, Any], clips: Sequence[Clip]) -> None:
-    check_list(root, clips, value["roles"])
-    rows = []
-    for clip in sorted(clips, key=clip_order):
-        facts = ("actor", "emotion", "level", "number", "sentence")
-        files = {"video": clip.video_file, "audio": clip.audio_file}
-        rows.append(
-            {name: getattr(clip, name) for name in facts}
-            | {name: path.relative_to(root).as_posix() for name, path in files.items() if path}
-        )
-    write_json(folder / LIST_NAME, value | {"clips": rows})
+    if folder != corpus.root:
+        value |= {"root": str(corpus.root), "damaged": damage_rows(corpus.damaged)}
+    write_json(folder / LIST_NAME, value)
 
 
 def _clip(root: Path, row: Mapping[str, Any]) -> Clip:

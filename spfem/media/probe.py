@@ -170,33 +170,22 @@ NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video is; sizes in pixels as it is to be seen: upright, with square pixels.
-
-    Attributes:
-        width, height: of the pictures.
-        fps: frames per second, from the stamps.
-        frames: that the file has, as far as packets tell; held ones of dropped frames included.
-        seconds: from the first frame shown to the end of the last.
-        start: seconds of the file's clock at which the first frame is shown. Everything in the
-            package that has a time counts from there.
-        pixel_aspect: width by height of a stored pixel.
-        orientation: of the stored picture.
-        colour: of the stored picture.
-        sounds: all sound tracks, in the order of the file.
-        others: kinds of other tracks, such as `subtitle`.
-    """
+    """What a video is; sizes in pixels as it is to be seen: upright, with square pixels."""
 
     width: int
     height: int
-    fps: Fraction
+    fps: Fraction  # frames per second, from the stamps
+    # that the file has, as far as packets tell; held ones of dropped frames included
     frames: int | None
-    seconds: float | None
+    seconds: float | None  # from the first frame shown to the end of the last
+    # seconds of the file's clock at which the first frame is shown. Everything in the package that
+    # has a time counts from there.
     start: Fraction = Fraction(0)
-    pixel_aspect: Fraction = Fraction(1)
-    orientation: Orientation = UPRIGHT
-    colour: Colour = PLAIN
-    sounds: tuple[SoundTrack, ...] = ()
-    others: tuple[str, ...] = ()
+    pixel_aspect: Fraction = Fraction(1)  # width by height of a stored pixel
+    orientation: Orientation = UPRIGHT  # of the stored picture
+    colour: Colour = PLAIN  # of the stored picture
+    sounds: tuple[SoundTrack, ...] = ()  # all sound tracks, in the order of the file
+    others: tuple[str, ...] = ()  # kinds of other tracks, such as `subtitle`
 
     @property
     def sound(self) -> SoundTrack | None:

@@ -58,21 +58,14 @@ LEAST_FREE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Video:
-    """A whole clip in memory.
+    """A whole clip in memory."""
 
-    Attributes:
-        frames: uint8 (T, H, W, 3) RGB, upright, square pixels, at a constant rate.
-        fps: frames per second.
-        audio: float32 (A,) mono in [-1, 1]; sample 0 sounds with frame 0; None without sound.
-        sample_rate: of `audio` in hertz; None without sound.
-        path: the file.
-    """
-
-    frames: np.ndarray
-    fps: Fraction
+    frames: np.ndarray  # uint8 (T, H, W, 3) RGB, upright, square pixels, at a constant rate
+    fps: Fraction  # frames per second
+    # float32 (A,) mono in [-1, 1]; sample 0 sounds with frame 0; None without sound
     audio: np.ndarray | None
-    sample_rate: int | None
-    path: Path
+    sample_rate: int | None  # of `audio` in hertz; None without sound
+    path: Path  # the file
 
 
 def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
