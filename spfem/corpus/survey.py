@@ -202,8 +202,8 @@ class Survey:
     unused: Mapping[str, int]  # why other files are not used -> how many
     roles: Mapping[str, str]  # of the actors of `clips`
     fps: Fraction | None  # frames per second of the clips; None if there is no clip
-    files: int  # how many files were seen, and hidden or unfinished ones passed over
-    ignored: int
+    files: int  # that were seen
+    ignored: int  # hidden or unfinished ones that were passed over
 
     def digest(self) -> str:
         """Digest of words, roles, rate and content of all clips, but not of places and times.

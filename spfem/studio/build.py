@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ from spfem.studio.render import person_of, render_clip
 from spfem.studio.speech import Speech, actor_voice, speak, speech_style
 from spfem.studio.visemes import VISEME_NAMES
 from spfem.studio.words import sentences_of
+
+NAME = "synthetic"  # of the corpus
 
 
 def content_digest(array: np.ndarray) -> str:
@@ -104,9 +106,6 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         np.savez(aside, **arrays)  # type: ignore[arg-type]
 
 
-CORPUS_NAME = "synthetic"
-
-
 @dataclass(frozen=True)
 class Take:
     """One clip to film."""
@@ -135,14 +134,8 @@ def plan_takes(root: Path, settings: CorpusSettings) -> list[Take]:
                 edited = emotion == "neutral" and place >= settings.shared_sentences
                 filmed = target and (edited or settings.counterparts == "all")
                 others = tuple(name for name in EMOTIONS if name != emotion) if filmed else ()
-                clip = Clip(
-                    root,
-                    actor.name,
-                    emotion,
-                    1 if emotion == "neutral" else 3,
-                    sentence.number,
-                    sentence.key,
-                )
+                level = 1 if emotion == "neutral" else 3
+                clip = Clip(root, actor.name, emotion, level, sentence.number, sentence.key)
                 seed = ((settings.seed * 1009 + number) * 7 + label) * 1000 + int(sentence.number)
                 takes.append(Take(clip, sentence.text, number, seed, others))
     return takes
@@ -158,12 +151,8 @@ def film_take(take: Take, settings: CorpusSettings) -> int:
     clip = take.clip
     voice = actor_voice(actor.index, female=actor.female)
     style = actor_style(actor.seed)
-    speech = speak(
-        take.text,
-        voice,
-        speech_style(clip.emotion, take.seed),
-        sample_rate=settings.sample_rate,
-    )
+    spoken = speech_style(clip.emotion, take.seed)
+    speech = speak(take.text, voice, spoken, sample_rate=settings.sample_rate)
     person = person_of(actor)
     drawn = 0
     for emotion in take.counterparts:
@@ -187,10 +176,6 @@ def film_take(take: Take, settings: CorpusSettings) -> int:
     return drawn + len(frames)
 
 
-def _film(job: tuple[Take, CorpusSettings]) -> int:
-    return film_take(*job)
-
-
 def film_corpus(root: Path, settings: CorpusSettings) -> tuple[Corpus, int]:
     """Film the embedded corpus into `root`; clips whose truth is there already are kept.
 
@@ -205,10 +190,11 @@ def film_corpus(root: Path, settings: CorpusSettings) -> tuple[Corpus, int]:
         SettingsError: if there are not enough sentences.
     """
     takes = plan_takes(root, settings)
-    waiting = [(take, settings) for take in takes if not take.clip.truth.exists()]
+    waiting = [take for take in takes if not take.clip.truth.exists()]
+    film = partial(film_take, settings=settings)
     frames = 0
     with tqdm(total=len(takes), initial=len(takes) - len(waiting), desc="corpus") as bar:
-        for _, drawn in run_jobs(_film, waiting, settings.processes):
+        for _, drawn in run_jobs(film, waiting, settings.processes):
             frames += drawn
             bar.update()
     digests = []
@@ -219,4 +205,4 @@ def film_corpus(root: Path, settings: CorpusSettings) -> tuple[Corpus, int]:
                 digests.append([arrays[key].item() for key in arrays if key.endswith("_sha256")])
     roles = {actor.name: actor.role for actor in _cast(settings)}
     clips = (take.clip for take in takes)
-    return save_corpus(root, CORPUS_NAME, settings.fps, clips, roles, digest(digests)), frames
+    return save_corpus(root, NAME, settings.fps, clips, roles, digest(digests)), frames

@@ -15,6 +15,10 @@ from spfem.studio.kernels import HAIR, NECK
 
 AXIS_DEPTH = -0.03  # z of the vertical axis about which azimuths turn, head units
 PART = -0.075  # rest x of the parting
+FACE_SHARE = 0.56  # of the frame's height, hairline to chin
+CHIN_AT = 0.84  # of the frame's height
+SKIRT_LENGTH = 0.6  # of the cloth below the shoulders, head units
+SHOULDER_FOLLOW = 0.35  # of the head's shift that the shoulders make
 _AZIMUTH = np.radians([0, 22, 40, 54, 66, 76, 84, 95, 112, 135, 180])
 _LINE = np.array(
     [-0.345, -0.345, -0.300, -0.225, -0.110, -0.010, -0.060, -0.165, -0.03, 0.15, 0.20]
@@ -46,11 +50,6 @@ _STYLES = {
 }
 
 
-def _azimuth(points: np.ndarray) -> np.ndarray:
-    """Angle (N,) from the front around the vertical axis, 0 to pi, left and right alike."""
-    return np.arctan2(np.abs(points[:, 0]), -(points[:, 2] - AXIS_DEPTH))
-
-
 def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
     """Signed distance (V,) of rest places (V, 3) inside the hairline, head units."""
     line = _LINE + appearance.recession * _RECEDED
@@ -64,7 +63,8 @@ def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
         swept = swept + 0.05 * np.exp(-(((np.abs(rest[:, 0]) - 0.24) / 0.06) ** 2))
         swept = swept * (rest[:, 2] < -0.1)
     phase = generator.uniform(0, 6, 3)
-    azimuth = _azimuth(rest)
+    # From the front around the vertical axis, 0 to pi, left and right alike.
+    azimuth = np.arctan2(np.abs(rest[:, 0]), -(rest[:, 2] - AXIS_DEPTH))
     wave = 0.008 * np.sin(azimuth * 9 + phase[0] + np.sign(rest[:, 0]))
     distance = np.interp(azimuth, _AZIMUTH, line) + swept + wave - rest[:, 1]
     ear = (np.abs(rest[:, 0]) > 0.285) & (rest[:, 1] > -0.165) & (rest[:, 1] < 0.1)
@@ -88,16 +88,6 @@ class Hair:
     rest: np.ndarray  # (N, 4) rest places for shading and distance inside the hairline
     triangles: np.ndarray  # (M, 3) indices into `points`
     follow: np.ndarray  # (N,) how much a point follows the head's rotation
-
-
-def _join(parts: list[Hair]) -> Hair:
-    offsets = np.cumsum([0] + [len(part.points) for part in parts[:-1]])
-    return Hair(
-        np.concatenate([part.points for part in parts]),
-        np.concatenate([part.rest for part in parts]),
-        np.concatenate([part.triangles + k for part, k in zip(parts, offsets, strict=True)]),
-        np.concatenate([part.follow for part in parts]),
-    )
 
 
 def _shell(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
@@ -133,7 +123,9 @@ def _grid_triangles(rows: int, columns: int) -> np.ndarray:
     )
 
 
-def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
+def _curtain(
+    head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style, end: float
+) -> Hair:
     """Hanging hair: an elliptic wall around sides and back, open at the face."""
     generator = np.random.default_rng([appearance.seed, 8])
     skull = (head.mean[:, 1] > -0.40) & (head.mean[:, 1] < -0.18)  # above the ears
@@ -143,7 +135,6 @@ def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style:
     half = max(np.abs(points[skull, 0]).max() + style.thickness * 0.95, ears + 0.012)
     back = points[skull, 2].max() + style.thickness * 0.9 - AXIS_DEPTH
     rows, columns = 28, 56
-    end = style.curtain if style.curtain is not None else 0.0
     y = np.linspace(-0.47, end, rows)[:, None]
     open_angle = np.radians(np.interp(y, [-0.47, -0.25, 0.05, 0.3, 0.8], [44, 54, 64, 66, 54]))
     t = np.linspace(0, 1, columns)[None]
@@ -180,23 +171,17 @@ def _bun(points: np.ndarray, head: HeadModel) -> Hair:
     return Hair(place, rest, _grid_triangles(rows, columns)[:, ::-1], np.ones(len(place)))
 
 
-def grow_hair(head: HeadModel, points: np.ndarray, appearance: Appearance) -> Hair | None:
-    """Hair on a neutral head with vertices (V, 3), or None for bald and shaved styles."""
+def grow_hair(head: HeadModel, points: np.ndarray, appearance: Appearance) -> list[Hair]:
+    """Parts of the hair on a neutral head with vertices (V, 3); none for bald and shaved styles."""
     style = _STYLES.get(appearance.hair_style)
     if style is None:
-        return None
+        return []
     parts = [_shell(head, points, appearance, style)]
     if style.curtain is not None:
-        parts.append(_curtain(head, points, appearance, style))
+        parts.append(_curtain(head, points, appearance, style, style.curtain))
     if style.ball:
         parts.append(_bun(points, head))
-    return _join(parts)
-
-
-FACE_SHARE = 0.56  # of the frame's height, hairline to chin
-CHIN_AT = 0.84  # of the frame's height
-SKIRT_LENGTH = 0.6  # of the cloth below the shoulders, head units
-SHOULDER_FOLLOW = 0.35  # of the head's shift that the shoulders make
+    return parts
 
 
 @dataclass(frozen=True)
@@ -311,9 +296,8 @@ def make_person(head: HeadModel, actor: Actor) -> Person:
     material = [np.where(below, int(NECK), head.region), np.full(len(skirt_triangles), int(NECK))]
     extra, extra_rest = [skirt], [skirt_rest]
     follow = [head.head_weight, np.zeros(len(skirt))]
-    hair = grow_hair(head, neutral, actor.appearance)
-    if hair is not None:
-        triangles.append(hair.triangles + len(head.mean) + len(skirt))
+    for hair in grow_hair(head, neutral, actor.appearance):
+        triangles.append(hair.triangles + len(head.mean) + sum(len(part) for part in extra))
         material.append(np.full(len(hair.triangles), int(HAIR)))
         extra.append(hair.points)
         extra_rest.append(hair.rest)
