@@ -70,6 +70,7 @@ def write_clip(
     sound_codec="aac",
     rate=RATE,
     sound_start=0.0,
+    languages=(),
     options=None,
     muxer=None,
     prepare=None,
@@ -92,6 +93,8 @@ def write_clip(
             layout = {1: "mono", 2: "stereo"}[len(samples)]
             tracks.append(container.add_stream(sound_codec, rate=rate, layout=layout))
             tracks[-1].bit_rate = 96_000
+        for track, language in zip(tracks, languages, strict=False):
+            track.metadata["language"] = language
         for stamp, frame in zip(stamps or range(len(frames)), frames, strict=True):
             frame.pts, frame.time_base = stamp, time_base
             container.mux(stream.encode(frame))

@@ -108,12 +108,14 @@ def test_sound_of_every_format_reaches_the_result_in_its_place(tmp_path, name, c
     assert changed == any("AAC is written" in loss for loss in losses)
 
 
-def test_all_sound_tracks_are_kept_with_their_places(tmp_path):
+def test_all_sound_tracks_are_kept_with_place_and_language(tmp_path):
     sounds = [clicks(1.0, [0.5]), clicks(1.0, [0.8], channels=2)]
-    path = write_clip(tmp_path / "two.mkv", flash_frames(30, 15), sounds=sounds)
+    form = {"sounds": sounds, "languages": ("eng", "deu")}
+    path = write_clip(tmp_path / "two.mkv", flash_frames(30, 15), **form)
     result, losses = result_of(path, tmp_path)
     assert losses == ()
-    assert [track.channels for track in probe_video(result).sounds] == [1, 2]
+    tracks = probe_video(result).sounds
+    assert [(track.channels, track.language) for track in tracks] == [(1, "eng"), (2, "deu")]
     starts = []
     for index in range(2):
         with av.open(str(result)) as container:
