@@ -144,13 +144,8 @@ def sound_beside(
 ) -> tuple[np.ndarray, int] | None:
     """Sound of a video: float32 (A,) mono, sample 0 sounds with the first frame; and its rate.
 
-    Args:
-        path: the video.
-        facts: of it.
-        sample_rate: in hertz; None keeps the file's own.
-
-    Returns:
-        None if it has no sound track that can be decoded, or no sample in it.
+    It has `sample_rate` hertz, or the file's own rate for None. None is returned if there is no
+    track that can be decoded, or no sample in it.
 
     Raises:
         InputError: if the sound is damaged, or changes its kind.
@@ -173,16 +168,13 @@ def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
     path = Path(path)
     with open_media(path) as container:
         tracks = [track for track in sound_tracks(container) if track.decodable]
-        video = bool(moving_streams(container))
-        free_clock = bool(int(container.format.flags) & FREE_CLOCK)
-        start = Fraction(0)
-        if tracks and free_clock:
-            stream = audio_stream(container, tracks[0])
-            start = in_seconds(stream.start_time, stream.time_base)
+        video, decoded = moving_streams(container), None
         if tracks and not video:
+            start = Fraction(0)
+            if int(container.format.flags) & FREE_CLOCK:
+                stream = audio_stream(container, tracks[0])
+                start = in_seconds(stream.start_time, stream.time_base)
             decoded = _mono(container, tracks[0], start, sample_rate, path)
-        else:
-            decoded = None
     if tracks and video:
         decoded = sound_beside(path, probe_video(path), sample_rate)
     if decoded is None or not decoded[0].size:

@@ -125,12 +125,8 @@ def colour_of(frame: av.VideoFrame) -> Colour:
 def to_rgb(frame: av.VideoFrame, colour: Colour, pixel_aspect: Fraction) -> np.ndarray:
     """The pixels (H, W, 3) uint8 RGB of a frame, as stored but square.
 
-    The longer side of a pixel is sampled, so that no line is lost. HDR is tone-mapped.
-
-    Args:
-        frame: decoded.
-        colour: of the clip; a frame in the middle that lost its tags keeps the clip's.
-        pixel_aspect: width by height of a pixel.
+    The longer side of a pixel is sampled, so that no line is lost; `pixel_aspect` is its width by
+    height. HDR is tone-mapped. `colour` is the clip's: a frame may have lost its tags.
     """
     width, height = square_size(frame.width, frame.height, pixel_aspect)
     pixels = frame.to_ndarray(

@@ -150,11 +150,7 @@ def _at_constant_rate(
 
 
 def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
-    """Read a whole clip with its sound.
-
-    Args:
-        path: video file in any format that FFmpeg knows.
-        sample_rate: wanted rate of the sound in hertz; None keeps the file's own.
+    """Read a whole clip with its sound at `sample_rate` hertz; None keeps the file's own rate.
 
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video.
@@ -295,16 +291,9 @@ class ReplayedFrames:
 def check_result(source: Path, facts: VideoFacts, out: Path) -> tuple[str, ...]:
     """Try all that a result with the sound of `source` needs, but its pictures.
 
-    Sound is taken over into memory as it will be into the file, and the place is written to, so
-    that what cannot be written fails now and not after hours of work.
-
-    Args:
-        source: the video.
-        facts: of it.
-        out: where the result will be.
-
-    Returns:
-        What the result will lack, see `list_losses`.
+    Sound is taken over into memory as it will be into the file `out`, and that place is written
+    to, so that what cannot be written fails now and not after hours of work. `facts` are those of
+    `source`. Returns what the result will lack, see `list_losses`.
 
     Raises:
         InputError: if its sound cannot be written.

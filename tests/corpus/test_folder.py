@@ -35,11 +35,13 @@ def test_loops_of_links_end(tmp_path):
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/self").symlink_to("self")
     (tmp_path / "again").symlink_to("a")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
     content = walk_folder(tmp_path)
     assert list(content.files) == ["a/1.mp4"]
     assert ("a/up", "link loop") in reasons(content)
     assert ("again", "link loop") in reasons(content)
-    assert len(reasons(content)) == 3  # a link to itself is dead or unreadable, as the system says
+    assert ("gone.mp4", "dead link") in reasons(content)
+    assert len(reasons(content)) == 4  # a link to itself is dead or unreadable, as the system says
 
 
 def test_what_is_no_file(tmp_path):
