@@ -213,7 +213,8 @@ def find_ravdess(content: FolderContent) -> FoundClips:
             parts = ("emotion", "intensity", "statement", "repetition", "actor")
             files = takes.setdefault(tuple(match[part] for part in parts), {})
             if suffix_of(name) not in wanted:
-                details = f"files of modality {modality} end with {wanted[0]}; rename or remove it"
+                ending = f"a file of modality {modality} ends with {wanted[0]}"
+                details = f"{ending}; rename or remove it"
                 found.complain(name, "wrong extension", details)
             elif modality in files:
                 details = f"the same clip as {files[modality]}; remove one of them"
