@@ -369,7 +369,7 @@ def _add_audit(commands: Any) -> None:
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "reproduce": _reproduce,
     "edit": _edit,
-    "corpus": _call("spfem.corpus.survey", "report_folder"),
+    "corpus": _call("spfem.corpus.inventory", "report_folder"),
     "stage": _stage,
     "import-checkpoint": _import,
     "doctor": _call("spfem.doctor", "report_machine"),

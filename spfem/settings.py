@@ -55,7 +55,7 @@ EMOTIONS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """The embedded corpus (`spfem.corpus.synthetic`).
+    """The embedded corpus (`spfem.studio`).
 
     Raises:
         SettingsError: if `counterparts` is none of its two choices.

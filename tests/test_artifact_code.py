@@ -20,7 +20,7 @@ DECIDING = {
     "spatial_recipe": "BatchNorm2d",
     "supervision_recipe": "HeadLosses",
     "temporal_recipe": "FrameWindows",
-    "_list_recordings": "count_pictures",
+    "_list_recordings": "picture_paths",
     "build_synthetic_corpus": "ENCODER",
     "measure_banks": "BatchNorm1d",
     "learn_joint": "pair_loss",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spfem.media.container import constant, upload
+from spfem.precision import constant, upload
 
 
 def test_arrays_and_tensors_become_tensors_with_their_values():

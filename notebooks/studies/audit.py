@@ -158,7 +158,8 @@ def _read_list(folder: Path) -> pd.DataFrame:
             io.StringIO(text), dtype=str, keep_default_na=False, sep=find_delimiter(text)
         )
     except (OSError, ValueError, UnicodeError) as error:
-        raise InputError(f"{path} cannot be read as a table ({error}); {HOW_TO}") from error
+        reason = " ".join(str(error).split())  # pandas breaks its lines
+        raise InputError(f"{path} cannot be read as a table ({reason}); {HOW_TO}") from error
     if missing := {"clip", "panels"} - set(table.columns):
         raise InputError(f"{path} has no column {', '.join(sorted(missing))}; {HOW_TO}")
     return table.fillna("")

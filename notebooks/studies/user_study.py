@@ -20,8 +20,8 @@ from av.video.stream import VideoStream
 
 from spfem.errors import InputError
 from spfem.files import write_json, writing
+from spfem.media.audio import copied_packets
 from spfem.media.container import VIDEO_SUFFIXES, is_ignored, open_media, suffix_of, write_media
-from spfem.media.mux import copied_packets
 from spfem.media.probe import UPRIGHT, probe_video, video_stream
 from spfem.media.video import stream_frames, write_video
 from spfem.settings import EMOTIONS

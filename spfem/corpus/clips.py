@@ -1,8 +1,4 @@
-"""A corpus: clips on disk, who speaks in them, and what each actor is used for.
-
-What is wrong with a file of a corpus: the one form in which every stage reports it.
-
-The file `corpus.json` that lists a corpus.
+"""A corpus: clips on disk, who speaks in them, what each actor is used for; its `corpus.json`.
 
 The embedded corpus lies in MEAD's folder layout, beside its list. Recordings may lie in any
 layout elsewhere; then the list names the folder and every file.
@@ -21,35 +17,23 @@ from spfem.errors import CorpusError
 from spfem.files import write_json
 from spfem.settings import EMOTIONS
 
+LIST_NAME = "corpus.json"
+ROLES = ("train", "held_out", "target")
+
 
 @dataclass(frozen=True)
 class DamagedClip:
-    """A file or clip that something is wrong with.
+    """A file or clip that something is wrong with: the form in which every stage reports it."""
 
-    Attributes:
-        path: of the file, relative to the corpus, or the key of the clip.
-        reason: the kind of damage in a few words, the same for every file of that kind.
-        details: what was found and what to do.
-        used: whether the clip is used all the same.
-    """
-
-    path: str
-    reason: str
-    details: str = ""
-    used: bool = False
+    path: str  # of the file, relative to the corpus, or the key of the clip
+    reason: str  # the kind of damage in a few words, the same for every file of that kind
+    details: str = ""  # what was found and what to do
+    used: bool = False  # whether the clip is used all the same
 
 
 def damage_rows(damaged: Iterable[DamagedClip]) -> list[dict[str, Any]]:
     """Plain rows for a table or a JSON file, in the order of the paths."""
     return [asdict(one) for one in sorted(damaged, key=lambda one: (one.path, one.reason))]
-
-
-def read_damage(rows: Iterable[Mapping[str, Any]]) -> tuple[DamagedClip, ...]:
-    """The inverse of `damage_rows`."""
-    return tuple(DamagedClip(**row) for row in rows)
-
-
-ROLES = ("train", "held_out", "target")
 
 
 @dataclass(frozen=True)
@@ -201,9 +185,6 @@ def whole(rate: Fraction) -> int | Fraction:
     return rate.numerator if rate.denominator == 1 else rate
 
 
-LIST_NAME = "corpus.json"
-
-
 def save_corpus(
     root: Path,
     name: str,
@@ -217,45 +198,34 @@ def save_corpus(
     Raises:
         CorpusError: if the list contradicts itself or a file is missing.
     """
-    clips = tuple(clips)
-    check_list(root, clips, roles)
-    rows = [_row(clip) for clip in sorted(clips, key=clip_order)]
-    value = {"name": name, "fps": fps, "roles": dict(roles), "digest": digest, "clips": rows}
-    write_json(root / LIST_NAME, value)
+    save_list(Corpus(root, name, fps, tuple(clips), roles, digest), root)
     return open_corpus(root)
 
 
 def save_list(corpus: Corpus, folder: Path) -> None:
-    """Write the `corpus.json` of recordings into another folder; `corpus.root` stays untouched.
+    """Write `corpus.json`, for recordings into another folder: `corpus.root` stays untouched.
 
     Raises:
         CorpusError: if the list contradicts itself.
     """
     check_list(corpus.root, corpus.clips, corpus.roles)
+    facts = ("actor", "emotion", "level", "number", "sentence")
+    rows = []
+    for clip in sorted(corpus.clips, key=clip_order):
+        files = {"video": clip.video_file, "audio": clip.audio_file}
+        named = {kind: path.relative_to(clip.root) for kind, path in files.items() if path}
+        places = {kind: path.as_posix() for kind, path in named.items()}
+        rows.append({name: getattr(clip, name) for name in facts} | places)
     value = {
         "name": corpus.name,
-        "root": str(corpus.root),
         "fps": corpus.fps if isinstance(corpus.fps, int) else str(corpus.fps),
         "roles": dict(corpus.roles),
         "digest": corpus.digest,
-        "clips": [_row(clip) for clip in sorted(corpus.clips, key=clip_order)],
-        "damaged": damage_rows(corpus.damaged),
+        "clips": rows,
     }
+    if folder != corpus.root:
+        value |= {"root": str(corpus.root), "damaged": damage_rows(corpus.damaged)}
     write_json(folder / LIST_NAME, value)
-
-
-def _row(clip: Clip) -> dict[str, Any]:
-    facts = {
-        "actor": clip.actor,
-        "emotion": clip.emotion,
-        "level": clip.level,
-        "number": clip.number,
-        "sentence": clip.sentence,
-    }
-    files = {"video": clip.video_file, "audio": clip.audio_file}
-    return facts | {
-        name: path.relative_to(clip.root).as_posix() for name, path in files.items() if path
-    }
 
 
 def _clip(root: Path, row: Mapping[str, Any]) -> Clip:
@@ -291,7 +261,7 @@ def read_list(listing: Path) -> Corpus:
             clips=tuple(sorted((_clip(root, row) for row in value["clips"]), key=clip_order)),
             roles={str(actor): str(role) for actor, role in value["roles"].items()},
             digest=str(value["digest"]),
-            damaged=read_damage(value.get("damaged", ())),
+            damaged=tuple(DamagedClip(**row) for row in value.get("damaged", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise CorpusError(

@@ -1,21 +1,19 @@
-"""Whether the parts of an mp4 file are all there, read from their sizes without decoding.
+"""What is found in a folder of recordings.
 
-What a layout makes of a folder's files: clips, and what it does not use.
-
-One walk over a folder: its files, its folders of numbered pictures, and what is odd there.
+One walk finds its files, folders of numbered pictures, and what is odd there; a layout
+(`spfem.corpus.layouts`) makes clips of them.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spfem.corpus.clips import DamagedClip
+from spfem.corpus.clips import Clip, DamagedClip
 from spfem.errors import CorpusError
 from spfem.files import digest
 from spfem.media.container import (
@@ -25,118 +23,6 @@ from spfem.media.container import (
     is_ignored,
     suffix_of,
 )
-from spfem.settings import EMOTIONS
-
-MP4_SUFFIXES = (".mp4", ".m4v", ".m4a", ".mov")
-FIRST_BOXES = ("ftyp", "moov", "mdat", "free", "skip", "wide", "styp")
-NEEDED = {"moov": "index", "mdat": "content"}
-MOST_NAMES = 64  # no real file has so many kinds of boxes
-_LONG_SIZE = 1  # the size follows the name, in eight bytes
-_REST_OF_FILE = 0
-
-
-def why_cut_off(path: Path) -> str:
-    """What is missing of an mp4 file, such as a download that broke off; empty if nothing is.
-
-    A file is a row of boxes, each with its size and a name of four letters; it needs
-    those of `NEEDED`. Source: ISO/IEC 14496-12, section 4.2.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
-    names, place = set[str](), 0
-    with path.open("rb") as file:
-        end = file.seek(0, 2)
-        while place < end and len(names) < MOST_NAMES:
-            file.seek(place)
-            head = file.read(16)
-            if len(head) < 8:
-                break
-            size, name = struct.unpack(">I4s", head[:8])
-            if size == _LONG_SIZE:
-                size = struct.unpack(">Q", head[8:])[0] if len(head) == 16 else 0
-            elif size == _REST_OF_FILE:
-                size = end - place
-            text = name.decode("latin-1")
-            if not names and text not in FIRST_BOXES:
-                return ""  # another format under this name, which FFmpeg may know
-            names.add(text)
-            if size < 8:
-                break  # bytes that belong to no box, which players pass over
-            place += size
-            if place > end:
-                return f"{place - end} of {place} bytes are missing"
-    missing = [f"its {what} ({name})" for name, what in NEEDED.items() if name not in names]
-    return f"{' and '.join(missing)} is missing" if missing else ""
-
-
-SYNONYMS = {
-    "neutral": ("neutral", "neutrality"),
-    "angry": ("angry", "anger"),
-    "disgusted": ("disgusted", "disgust"),
-    "fear": ("fear", "fearful", "afraid", "scared"),
-    "happy": ("happy", "happiness", "joy"),
-    "sad": ("sad", "sadness"),
-    "surprised": ("surprised", "surprise"),
-}
-EMOTION_OF = {word: emotion for emotion in EMOTIONS for word in SYNONYMS[emotion]}
-
-
-@dataclass(frozen=True)
-class FoundClip:
-    """A clip of a folder; the first five fields are those of `Clip`.
-
-    Attributes:
-        video: path of the video or of a folder of pictures, relative to the corpus.
-        audio: path of the sound; None if it lies inside the video.
-        role: of the actor, where the corpus itself says it.
-    """
-
-    actor: str
-    emotion: str
-    level: int
-    number: str
-    sentence: str
-    video: str
-    audio: str | None = None
-    role: str | None = None
-
-    @property
-    def key(self) -> str:
-        """As `Clip.key`."""
-        return f"{self.actor}/{self.emotion}/level_{self.level}/{self.number}"
-
-    @property
-    def order(self) -> tuple[str, int, int, str]:
-        """What clips are sorted by."""
-        return self.actor, EMOTIONS.index(self.emotion), self.level, self.number
-
-
-@dataclass
-class FoundClips:
-    """All clips of a layout.
-
-    Attributes:
-        clips: each key once.
-        unused: why files are not used -> how many.
-        damaged: files that belong to no clip, duplicates and the like.
-    """
-
-    clips: list[FoundClip] = field(default_factory=list)
-    unused: Counter[str] = field(default_factory=Counter)
-    damaged: list[DamagedClip] = field(default_factory=list)
-
-    def drop_duplicates(self) -> FoundClips:
-        """Keep the first clip of a key; the others become damaged."""
-        first: dict[tuple[str, str, str], FoundClip] = {}
-        for clip in self.clips:
-            # pairs are named by numbers alone, so a number counts once within actor and emotion
-            key = clip.actor, clip.emotion, clip.number
-            if first.setdefault(key, clip) is not clip:
-                details = f"the same clip as {first[key].video}; remove one of them"
-                self.damaged.append(DamagedClip(clip.video, "duplicate", details))
-        self.clips = list(first.values())
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,39 +36,27 @@ class FoundFile:
 
 @dataclass(slots=True)
 class PictureFolder:
-    """A folder of numbered pictures, which stands for a video.
+    """A folder of numbered pictures, which stands for a video."""
 
-    Attributes:
-        path: as the system spells it.
-        first, last: lowest and highest number.
-        count: of pictures.
-        size: of all together, in bytes.
-    """
-
-    path: str
-    first: int
+    path: str  # as the system spells it
+    first: int  # lowest and highest number
     last: int
-    count: int = 0
-    size: int = 0
+    count: int = 0  # of pictures
+    size: int = 0  # of all together, in bytes
 
 
 @dataclass
 class FolderContent:
-    """What a walk found; paths are relative, with `/`, in Unicode's composed form (NFC).
+    """What a walk found; paths are relative, with `/`, in Unicode's composed form (NFC)."""
 
-    Attributes:
-        root: the folder.
-        files: all but numbered pictures and what is ignored.
-        pictures: the folders of numbered pictures.
-        damaged: loops, dead links, folders that cannot be read, names that are no text.
-        ignored: hidden and unfinished files that were passed over.
-    """
-
-    root: Path
+    root: Path  # the folder
+    # all but numbered pictures and what is ignored
     files: dict[str, FoundFile] = field(default_factory=dict)
+    # the folders of numbered pictures
     pictures: dict[str, PictureFolder] = field(default_factory=dict)
+    # loops, dead links, folders that cannot be read, names that are no text
     damaged: list[DamagedClip] = field(default_factory=list)
-    ignored: int = 0
+    ignored: int = 0  # hidden and unfinished files that were passed over
 
     def digest(self) -> str:
         """Digest of names, sizes and times, which tells whether to look closer again."""
@@ -190,17 +64,41 @@ class FolderContent:
         folders = [[name, found.count, found.size] for name, found in self.pictures.items()]
         return digest([sorted(files), sorted(folders)])
 
+    def complain(self, path: str, reason: str, details: str) -> None:
+        """Note that something is wrong with a path, which may be no text."""
+        shown = compose(path).encode("utf-8", "replace").decode()
+        self.damaged.append(DamagedClip(shown, reason, details))
+
     def locate(self, name: str) -> Path:
-        """The file or folder of pictures `name` on this system."""
+        """The file or folder of pictures `name` as this system spells it."""
         found: Mapping[str, FoundFile | PictureFolder] = (
             self.files if name in self.files else self.pictures
         )
         return self.root / found[name].path
 
+    def clip(
+        self,
+        actor: str,
+        emotion: str,
+        level: int,
+        number: str,
+        sentence: str,
+        video: str,
+        audio: str | None = None,
+    ) -> Clip:
+        """A clip of files by their names here; without `audio` the sound lies in the video."""
+        files = self.locate(video), self.locate(audio) if audio else None
+        return Clip(self.root, actor, emotion, level, number, sentence, *files)
+
 
 def compose(name: str) -> str:
     """The composed form of a name: macOS stores some letters as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def name_in(root: Path, path: Path) -> str:
+    """Name of a file below a folder: relative, with `/`, composed."""
+    return compose(path.relative_to(root).as_posix())
 
 
 def walk_folder(root: Path) -> FolderContent:
@@ -221,7 +119,7 @@ def walk_folder(root: Path) -> FolderContent:
             identity = status.st_dev, status.st_ino
             if identity in seen:
                 where = seen[identity] or "the corpus itself"
-                _complain(content, folder, "link loop", f"leads to {where}; remove the link")
+                content.complain(folder, "link loop", f"leads to {where}; remove the link")
                 continue
             seen[identity] = folder
             with os.scandir(root / folder) as entries:
@@ -229,16 +127,11 @@ def walk_folder(root: Path) -> FolderContent:
         except OSError as error:
             if not folder:
                 raise CorpusError(f"{root} cannot be read ({error.strerror})") from None
-            _complain(content, folder, "unreadable", f"{error.strerror}; check the permissions")
+            content.complain(folder, "unreadable", f"{error.strerror}; check the permissions")
             continue
         for entry in children:
             _note(content, folder, entry, real, linked)
     return content
-
-
-def _complain(content: FolderContent, path: str, reason: str, details: str) -> None:
-    shown = compose(path).encode("utf-8", "replace").decode()
-    content.damaged.append(DamagedClip(shown, reason, details))
 
 
 def _note(
@@ -255,38 +148,60 @@ def _note(
         content.ignored += 1
         return
     if any("\udc80" <= letter <= "\udcff" for letter in name):
-        _complain(content, path, "name is no text", "not UTF-8; rename it")
+        content.complain(path, "name is no text", "not UTF-8; rename it")
         return
     media = suffix in (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES)
     try:
         if entry.is_dir():
             (linked if entry.is_symlink() else real).append(path)
             if media:
-                _complain(content, path, "folder in place of a file", "copy the file again")
+                content.complain(path, "folder in place of a file", "copy the file again")
         elif entry.is_file():
             status = entry.stat()
             if suffix in PICTURE_SUFFIXES and name[: -len(suffix)].isdecimal():
-                _note_picture(content, folder, int(name[: -len(suffix)]), status.st_size)
+                number = int(name[: -len(suffix)])
+                start = PictureFolder(folder, number, number)
+                known = content.pictures.setdefault(compose(folder), start)
+                known.first, known.last = min(known.first, number), max(known.last, number)
+                known.count += 1
+                known.size += status.st_size
+            elif compose(path) in content.files:
+                details = "another file has this name, spelt in other bytes"
+                content.complain(path, "duplicate", details)
             else:
                 found = FoundFile(status.st_size, status.st_mtime_ns, path)
-                _add_file(content, compose(path), found)
+                content.files[compose(path)] = found
         elif entry.is_symlink():
-            _complain(content, path, "dead link", f"leads to {os.readlink(entry.path)}")
+            content.complain(path, "dead link", f"leads to {os.readlink(entry.path)}")
         elif media:
-            _complain(content, path, "unreadable", "neither file nor folder")
+            content.complain(path, "unreadable", "neither file nor folder")
     except OSError as error:
-        _complain(content, path, "unreadable", f"{error.strerror}; check disk and permissions")
+        content.complain(path, "unreadable", f"{error.strerror}; check disk and permissions")
 
 
-def _add_file(content: FolderContent, name: str, found: FoundFile) -> None:
-    if name in content.files:
-        _complain(content, name, "duplicate", "another file has this name, spelt in other bytes")
-    else:
-        content.files[name] = found
+@dataclass
+class FoundClips:
+    """All clips of a layout."""
 
+    clips: list[Clip] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)  # of actors, where the folder says it
+    unused: Counter[str] = field(default_factory=Counter)  # why files are not used -> how many
+    # files that belong to no clip, duplicates and the like
+    damaged: list[DamagedClip] = field(default_factory=list)
 
-def _note_picture(content: FolderContent, folder: str, number: int, size: int) -> None:
-    known = content.pictures.setdefault(compose(folder), PictureFolder(folder, number, number))
-    known.first, known.last = min(known.first, number), max(known.last, number)
-    known.count += 1
-    known.size += size
+    def complain(self, path: str, reason: str, details: str) -> None:
+        """Note that a file cannot be used."""
+        self.damaged.append(DamagedClip(path, reason, details))
+
+    def drop_duplicates(self) -> FoundClips:
+        """Keep the first clip of a key; the others become damaged."""
+        first: dict[tuple[str, str, str], Clip] = {}
+        for clip in self.clips:
+            # pairs are named by numbers alone, so a number counts once within actor and emotion
+            key = clip.actor, clip.emotion, clip.number
+            if first.setdefault(key, clip) is not clip:
+                other = name_in(clip.root, first[key].video)
+                details = f"the same clip as {other}; remove one of them"
+                self.complain(name_in(clip.root, clip.video), "duplicate", details)
+        self.clips = list(first.values())
+        return self

@@ -1,20 +1,11 @@
-"""Which layout a folder has.
+"""What a layout makes of a folder's files: clips, and what it does not use.
 
-A folder that holds a corpus list already, such as the embedded corpus.
-
-MEAD as released: `<actor>/video/front/<emotion>/level_<k>/<nnn>.mp4` and `<actor>/audio/...`.
-
-The processed layout of ASCCL: `<actor>/img/<emotion>/<clip>/<frame>.png`, sound in `audio`.
-
-RAVDESS: `Actor_<nn>/01-01-05-02-01-01-<nn>.mp4`.
-
-The fields are modality, channel, emotion, intensity, statement, repetition and actor.
-
-What each actor of recordings is used for.
-
-Tables as spreadsheets save them: with a mark at the start, semicolons or tabs.
-
-Any folder with a table `clips.csv`: clip, actor, emotion, sentence, path.
+* MEAD as released: `<actor>/video/front/<emotion>/level_<k>/<nnn>.mp4` and `<actor>/audio/...`;
+* the processed layout of ASCCL: `<actor>/img/<emotion>/<clip>/<frame>.png`, sound in `audio`;
+* RAVDESS: `Actor_<nn>/01-01-05-02-01-01-<nn>.mp4`, of which the fields are modality, channel,
+  emotion, intensity, statement, repetition and actor;
+* any folder with a table `clips.csv`: clip, actor, emotion, sentence, path;
+* a folder that holds a corpus list already, such as the embedded corpus.
 """
 
 from __future__ import annotations
@@ -23,15 +14,26 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from spfem.corpus.clips import LIST_NAME, ROLES, DamagedClip, read_list
-from spfem.corpus.folder import EMOTION_OF, FolderContent, FoundClip, FoundClips, compose
-from spfem.corpus.protocol import PublishedProtocol, find_protocol, load_protocol
+from spfem.corpus.clips import LIST_NAME, ROLES, read_list
+from spfem.corpus.folder import FolderContent, FoundClips, compose
+from spfem.corpus.protocol import PublishedProtocol, load_protocol
 from spfem.errors import CorpusError
 from spfem.media.container import AUDIO_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 from spfem.settings import EMOTIONS
+
+SYNONYMS = {
+    "neutral": ("neutral", "neutrality"),
+    "angry": ("angry", "anger"),
+    "disgusted": ("disgusted", "disgust"),
+    "fear": ("fear", "fearful", "afraid", "scared"),
+    "happy": ("happy", "happiness", "joy"),
+    "sad": ("sad", "sadness"),
+    "surprised": ("surprised", "surprise"),
+}
+EMOTION_OF = {word: emotion for emotion in EMOTIONS for word in SYNONYMS[emotion]}
 
 
 def find_listed(content: FolderContent) -> FoundClips:
@@ -41,19 +43,17 @@ def find_listed(content: FolderContent) -> FoundClips:
         CorpusError: if the list is damaged.
     """
     corpus = read_list(content.root / LIST_NAME)
-    found = FoundClips()
+    found = FoundClips(roles=dict(corpus.roles))
     for clip in corpus.clips:
-        video, audio = (
-            path.relative_to(content.root).as_posix() for path in (clip.video, clip.audio)
-        )
-        gone = [name for name in (video, audio) if name not in content.files]
+        names = [path.relative_to(corpus.root).as_posix() for path in (clip.video, clip.audio)]
+        gone = [name for name in names if name not in content.files]
         if gone:
-            details = "is in the list, but not in the folder; copy it again"
-            found.damaged.append(DamagedClip(gone[0], "missing", details))
+            found.complain(
+                gone[0], "missing", "is in the list, but not in the folder; copy it again"
+            )
             continue
-        role = corpus.roles[clip.actor]
         facts = clip.actor, clip.emotion, clip.level, clip.number, clip.sentence
-        found.clips.append(FoundClip(*facts, video, audio, role))
+        found.clips.append(content.clip(*facts, *names))
     return found.drop_duplicates()
 
 
@@ -86,7 +86,7 @@ def find_mead(content: FolderContent) -> FoundClips:
             reason = _why_unused(match, protocol)
             if suffix not in VIDEO_SUFFIXES:
                 details = f"{suffix or 'no suffix'} in the place of a video; rename or remove it"
-                found.damaged.append(DamagedClip(name, "wrong extension", details))
+                found.complain(name, "wrong extension", details)
             elif reason:
                 found.unused[reason] += 1
             else:
@@ -99,41 +99,11 @@ def find_mead(content: FolderContent) -> FoundClips:
         ):
             actor = actor_of(content, match["person"])
             sounds[actor, match["emotion"], match["number"]] = name
-    numbers = numbers_of(videos)
-    for key, names in sorted(videos.items()):
-        for name in names:
-            found.clips.append(clip_of(protocol, key, numbers, name, sounds.get(key)))
-    _report_lonely_sound(found, videos, sounds)
+    _add_clips(content, found, protocol, videos, sounds)
+    for key, name in sorted(sounds.items()) if videos else ():
+        if key not in videos:
+            found.complain(name, "no video", "a sound without its video; copy the video too")
     return found.drop_duplicates()
-
-
-def numbers_of(keys: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], set[str]]:
-    """Clip numbers of each actor and emotion, which tell what words a number stands for."""
-    numbers: dict[tuple[str, str], set[str]] = {}
-    for actor, emotion, number in keys:
-        numbers.setdefault((actor, emotion), set()).add(number)
-    return numbers
-
-
-def clip_of(
-    protocol: PublishedProtocol,
-    key: tuple[str, str, str],
-    numbers: dict[tuple[str, str], set[str]],
-    video: str,
-    audio: str | None,
-) -> FoundClip:
-    """The clip that the protocol makes of actor, folder of the emotion and number."""
-    actor, folder, number = key
-    emotion = protocol.emotions[folder]
-    return FoundClip(
-        actor=actor,
-        emotion=emotion,
-        level=protocol.levels[emotion],
-        number=number,
-        sentence=protocol.sentence(emotion, number, numbers[actor, folder]),
-        video=video,
-        audio=audio,
-    )
 
 
 def _why_unused(match: re.Match[str], protocol: PublishedProtocol) -> str:
@@ -149,17 +119,26 @@ def _why_unused(match: re.Match[str], protocol: PublishedProtocol) -> str:
     return ""
 
 
-def _report_lonely_sound(
+def _add_clips(
+    content: FolderContent,
     found: FoundClips,
+    protocol: PublishedProtocol,
     videos: Mapping[tuple[str, str, str], list[str]],
     sounds: Mapping[tuple[str, str, str], str],
 ) -> None:
-    if videos:
-        found.damaged += [
-            DamagedClip(name, "no video", "a sound without its video; copy the video too")
-            for key, name in sorted(sounds.items())
-            if key not in videos
-        ]
+    """Clips that the protocol makes of actor, folder of the emotion and number of each file.
+
+    The numbers of an actor and emotion tell what words a number stands for.
+    """
+    numbers: dict[tuple[str, str], set[str]] = {}
+    for actor, folder, number in videos:
+        numbers.setdefault((actor, folder), set()).add(number)
+    for key, names in sorted(videos.items()):
+        actor, folder, number = key
+        emotion = protocol.emotions[folder]
+        sentence = protocol.sentence(emotion, number, numbers[actor, folder])
+        facts = actor, emotion, protocol.levels[emotion], number, sentence
+        found.clips += [content.clip(*facts, name, sounds.get(key)) for name in names]
 
 
 _FRAMES = re.compile(
@@ -191,15 +170,12 @@ def find_asccl(content: FolderContent) -> FoundClips:
     for name in sorted(content.files):
         if suffix_of(name) in AUDIO_SUFFIXES and (match := _SOUND.match(name)):
             sounds[actor_of(content, match["person"]), match["emotion"], match["number"]] = name
-    numbers = numbers_of(frames)
-    for key, folders in sorted(frames.items()):
-        _, folder, number = key
-        video = folders.get("img") or folders["align_img"]
-        if key not in sounds:
-            details = f"there is no sound file audio/{folder}/{number}; copy it too"
-            found.damaged.append(DamagedClip(video, "no sound", details))
-            continue
-        found.clips.append(clip_of(protocol, key, numbers, video, sounds[key]))
+    videos = {key: [names.get("img") or names["align_img"]] for key, names in frames.items()}
+    _add_clips(content, found, protocol, videos, sounds)
+    for key in sorted(videos.keys() - sounds.keys()):
+        details = f"there is no sound file audio/{key[1]}/{key[2]}; copy it too"
+        found.complain(videos[key][0], "no sound", details)
+    found.clips = [clip for clip in found.clips if clip.audio_file is not None]
     return found.drop_duplicates()
 
 
@@ -232,17 +208,30 @@ def find_ravdess(content: FolderContent) -> FoundClips:
         elif int(match["intensity"]) != protocol.levels[protocol.emotions[match["emotion"]]]:
             found.unused["other intensities than normal (neutral) and strong"] += 1
         else:
-            _take(found, takes, match, name)
+            modality = match["modality"]
+            wanted = AUDIO_SUFFIXES if modality == AUDIO_ONLY else VIDEO_SUFFIXES
+            parts = ("emotion", "intensity", "statement", "repetition", "actor")
+            files = takes.setdefault(tuple(match[part] for part in parts), {})
+            if suffix_of(name) not in wanted:
+                ending = f"a file of modality {modality} ends with {wanted[0]}"
+                details = f"{ending}; rename or remove it"
+                found.complain(name, "wrong extension", details)
+            elif modality in files:
+                details = f"the same clip as {files[modality]}; remove one of them"
+                found.complain(name, "duplicate", details)
+            else:
+                files[modality] = name
+    takes = {key: files for key, files in takes.items() if files}
     for key, files in sorted(takes.items()):
         code, intensity, statement, repetition, actor = key
         emotion = protocol.emotions[code]
         video = files.get(WITH_SOUND) or files.get(VIDEO_ONLY)
         if video is None:
             details = "a sound without its video; copy the video too"
-            found.damaged.append(DamagedClip(files[AUDIO_ONLY], "no video", details))
+            found.complain(files[AUDIO_ONLY], "no video", details)
             continue
         found.clips.append(
-            FoundClip(
+            content.clip(
                 actor=f"Actor_{actor}",
                 emotion=emotion,
                 level=int(intensity),
@@ -253,81 +242,6 @@ def find_ravdess(content: FolderContent) -> FoundClips:
             )
         )
     return found.drop_duplicates()
-
-
-def _take(
-    found: FoundClips,
-    takes: dict[tuple[str, ...], dict[str, str]],
-    match: re.Match[str],
-    name: str,
-) -> None:
-    modality = match["modality"]
-    wanted = AUDIO_SUFFIXES if modality == AUDIO_ONLY else VIDEO_SUFFIXES
-    if suffix_of(name) not in wanted:
-        details = f"a file of modality {modality} ends with {wanted[0]}; rename or remove it"
-        found.damaged.append(DamagedClip(name, "wrong extension", details))
-        return
-    parts = ("emotion", "intensity", "statement", "repetition", "actor")
-    files = takes.setdefault(tuple(match[part] for part in parts), {})
-    if modality in files:
-        details = f"the same clip as {files[modality]}; remove one of them"
-        found.damaged.append(DamagedClip(name, "duplicate", details))
-    else:
-        files[modality] = name
-
-
-MOST_TARGETS = 6  # as many as the papers edit
-
-
-def share_out(actors: Iterable[str], editable: Collection[str] = ()) -> dict[str, str]:
-    """Roles of actors of whom nothing is known.
-
-    One actor is a target; of two, one is to learn from; from three on, one tests the metrics
-    (`held_out`); from four on, two are targets, and later a third of all, at most six. Targets
-    are the last in sorted order of those who are `editable`, as far as there are any.
-    """
-    names = sorted(set(actors), key=lambda actor: (actor in editable, actor))
-    few = 2 if len(names) > 3 else 1
-    targets = min(MOST_TARGETS, max(few, len(names) // 3), len(editable) or len(names))
-    roles = dict.fromkeys(names, "train")
-    roles |= dict.fromkeys(names[-targets:], "target")
-    if len(names) > 2:
-        roles[names[-targets - 1]] = "held_out"
-    return roles
-
-
-def protocol_roles(name: str, actors: Iterable[str]) -> dict[str, str]:
-    """The papers' roles, without actors whom they did not use.
-
-    Empty unless the corpus `name` has a protocol, and an actor to learn from and a target are
-    there. Without the papers' held-out actor, the last one to learn from takes that role.
-    """
-    protocol = find_protocol(name)
-    known = {actor: protocol.role(actor) for actor in sorted(actors)} if protocol else {}
-    roles = {actor: role for actor, role in known.items() if role}
-    learning = [actor for actor, role in roles.items() if role == "train"]
-    if not learning or "target" not in roles.values():
-        return {}
-    if "held_out" not in roles.values() and len(learning) > 1:
-        roles[learning[-1]] = "held_out"
-    return roles
-
-
-def roles_of(
-    name: str, stated: Mapping[str, str | None], editable: Collection[str]
-) -> dict[str, str]:
-    """Role of each actor; those without one are not used.
-
-    The papers' roles where these can be had; else the corpus's own, and the rule of `share_out`
-    for actors without one.
-
-    Args:
-        name: of the corpus.
-        stated: every actor -> role that the corpus itself gives, or None.
-        editable: actors with enough clips to be a target.
-    """
-    own = {actor: role for actor, role in stated.items() if role}
-    return protocol_roles(name, stated) or share_out(stated, editable) | own
 
 
 DELIMITERS = ",;\t"
@@ -356,20 +270,6 @@ def find_delimiter(text: str) -> str:
     return max(DELIMITERS, key=head.count)
 
 
-def parse_rows(text: str, *, strict: bool = False) -> list[dict[str, str]]:
-    """Rows by the names of the first line.
-
-    Args:
-        text: of the table.
-        strict: refuse quotes that do not end.
-
-    Raises:
-        csv.Error: if it is no table.
-    """
-    lines = io.StringIO(text, newline="")
-    return list(csv.DictReader(lines, delimiter=find_delimiter(text), strict=strict))
-
-
 TABLE_NAME = "clips.csv"
 COLUMNS = ("clip", "actor", "emotion", "sentence", "path")
 OPTIONAL_COLUMNS = ("level", "audio", "role")
@@ -390,22 +290,21 @@ def find_listed_in_table(content: FolderContent) -> FoundClips:
         CorpusError: if the table cannot be read, has no such columns or gives an actor two roles.
     """
     path = content.root / TABLE_NAME
-    found = FoundClips()
-    roles: dict[str, str] = {}
+    found, named = FoundClips(), set[str]()
     for number, row in enumerate(_read_rows(path), 2):
         place = f"{TABLE_NAME} line {number}"
         try:
-            clip = _clip_of(row, content)
+            facts, files, role = _parse_row(row, content)
         except _BadRowError as error:
-            found.damaged.append(DamagedClip(place, *error.args))
+            found.complain(place, *error.args)
             continue
-        if clip.role is not None and roles.setdefault(clip.actor, clip.role) != clip.role:
+        if role and found.roles.setdefault(facts[0], role) != role:
             raise CorpusError(
-                f"{path} line {number}: actor {clip.actor} has the role {clip.role!r} here and "
-                f"{roles[clip.actor]!r} above; give each actor one role"
+                f"{path} line {number}: actor {facts[0]} has the role {role!r} here and "
+                f"{found.roles[facts[0]]!r} above; give each actor one role"
             )
-        found.clips.append(clip)
-    named = {clip.video for clip in found.clips} | {clip.audio for clip in found.clips}
+        found.clips.append(content.clip(*facts, *files))
+        named.update(files)
     spare = sum(suffix_of(name) in VIDEO_SUFFIXES and name not in named for name in content.files)
     if spare:
         found.unused[f"videos that {TABLE_NAME} does not name"] = spare
@@ -414,7 +313,8 @@ def find_listed_in_table(content: FolderContent) -> FoundClips:
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
-        rows = parse_rows(read_text(path))
+        text = read_text(path)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=find_delimiter(text)))
     except (OSError, UnicodeError, csv.Error) as error:
         raise CorpusError(
             f"{path} cannot be read as a table ({error}); save it as UTF-8 with commas"
@@ -428,7 +328,10 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     return [{key: (value or "").strip() for key, value in row.items() if key} for row in rows]
 
 
-def _clip_of(row: Mapping[str, str], content: FolderContent) -> FoundClip:
+def _parse_row(
+    row: Mapping[str, str], content: FolderContent
+) -> tuple[tuple[str, str, int, str, str], list[str], str]:
+    """Facts, names of files and role (empty if not given) of a row."""
     values = {name: compose(row[name]) for name in COLUMNS}
     for name in COLUMNS:
         if not values[name]:
@@ -442,29 +345,24 @@ def _clip_of(row: Mapping[str, str], content: FolderContent) -> FoundClip:
     if emotion is None:
         known = ", ".join(EMOTIONS)
         raise _BadRowError("unknown emotion", f"{values['emotion']!r}; choose one of {known}")
-    role = row.get("role") or None
-    if role is not None and role not in ROLES:
+    role = row.get("role", "")
+    if role and role not in ROLES:
         raise _BadRowError("unknown role", f"{role!r}; choose one of {', '.join(ROLES)}")
     level = row.get("level") or ("1" if emotion == EMOTIONS[0] else "3")
     if level not in ("1", "2", "3"):
         raise _BadRowError("bad level", f"{level!r}; give 1, 2 or 3")
-    return FoundClip(
-        actor=values["actor"],
-        emotion=emotion,
-        level=int(level),
-        number=values["clip"],
-        sentence=values["sentence"],
-        video=_inside(values["path"], content),
-        audio=_inside(compose(row["audio"]), content) if row.get("audio") else None,
-        role=role,
-    )
+    places = [text for text in (row["path"], row.get("audio")) if text]
+    facts = values["actor"], emotion, int(level), values["clip"], values["sentence"]
+    return facts, [_inside(compose(text), content) for text in places], role
 
 
 def _inside(text: str, content: FolderContent) -> str:
-    """Name of a file in the corpus from a path in the table."""
-    path = os.path.normpath(text.replace("\\", "/"))
-    if os.path.isabs(path):
-        path = _below(path, content.root)
+    """Name of a file in the corpus from a path in the table, relative or absolute."""
+    path, root = os.path.normpath(text.replace("\\", "/")), content.root
+    if os.path.isabs(path):  # either may be written through links
+        places = ((Path(path), root.absolute()), (Path(path).resolve(), root.resolve()))
+        inside = [one.relative_to(top) for one, top in places if one.is_relative_to(top)]
+        path = inside[0].as_posix() if inside else ".."
     if path.startswith(".."):
         raise _BadRowError(
             "path outside", f"{text} leaves the corpus; move or link the file into it"
@@ -472,21 +370,6 @@ def _inside(text: str, content: FolderContent) -> str:
     if path not in content.files and path not in content.pictures:
         raise _BadRowError("missing", f"{text} is not there; correct the path or copy the file")
     return path
-
-
-def _below(path: str, root: Path) -> str:
-    """An absolute path relative to the root, where either may be written through links."""
-    for one, other in ((Path(path), root.absolute()), (Path(path).resolve(), root.resolve())):
-        if one.is_relative_to(other):
-            return one.relative_to(other).as_posix()
-    return os.path.relpath(path, root.absolute())
-
-
-BY_NAMES: Mapping[str, Callable[[FolderContent], FoundClips]] = {
-    "mead": find_mead,
-    "ravdess": find_ravdess,
-    "asccl": find_asccl,
-}
 
 
 def find_clips(content: FolderContent) -> tuple[str, FoundClips]:
@@ -501,7 +384,8 @@ def find_clips(content: FolderContent) -> tuple[str, FoundClips]:
         return "table", find_listed_in_table(content)
     if LIST_NAME in content.files:
         return "list", find_listed(content)
-    answers = {kind: find(content) for kind, find in BY_NAMES.items()}
+    layouts = {"mead": find_mead, "ravdess": find_ravdess, "asccl": find_asccl}
+    answers = {kind: find(content) for kind, find in layouts.items()}
     kind = max(answers, key=lambda name: (len(answers[name].clips), len(answers[name].damaged)))
     if not answers[kind].clips and not answers[kind].damaged:
         videos = sum(suffix_of(name) in VIDEO_SUFFIXES for name in content.files)

@@ -1,16 +1,14 @@
-"""Which clips are edited, towards which emotion, after which reference: held as data.
+"""The protocol: who learns, who is edited, which clips are held back, which edits are made.
 
-Which actors, clips and references the papers used: read from `data/protocol/<corpus>.json`.
+What the papers used is read from `data/protocol/<corpus>.json`; elsewhere roles are shared out.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,66 +19,28 @@ from spfem.files import project_folder
 from spfem.settings import EMOTIONS
 
 FOLDER = Path("data", "protocol")  # below the checkout
-EVIDENCE = (
-    "read from the released code",
-    "verified numerically",
-    "inferred",
-    "public knowledge",
-    "ours",
-)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One entry of the file.
-
-    Attributes:
-        value: plain JSON value.
-        evidence: one of `EVIDENCE`; `ours` where nothing is published and a choice had to be made.
-        source: where it was found, or why it was chosen.
-    """
-
-    value: Any
-    evidence: str
-    source: str
+PUBLISHED = ("mead", "ravdess")  # corpora with a protocol of the papers
+SETTINGS = ("intra", "cross")
+MOST_TARGETS = 6  # as many as the papers edit
 
 
 @dataclass(frozen=True)
 class PublishedProtocol:
-    """The papers' protocol on one corpus.
+    """The papers' protocol on one corpus; the file has the evidence and source of each entry."""
 
-    Attributes:
-        corpus: `mead` or `ravdess`.
-        facts: every entry by name, with its evidence.
-        metric_actors: the metrics learn from them, or are tested on them.
-        held_out_actors: those of them that test the metrics.
-        target_actors: are edited.
-        cross_references: target actor -> actor whose clips are its cross-ID references; empty
-            where no map is published.
-        emotions: name or code on disk -> one of `spfem.settings.EMOTIONS`; others are not used.
-        levels: emotion -> the intensity that is used.
-        shared_sentences: numbers of the same words in every emotion.
-        shared_sentences_elsewhere: emotion -> numbers of those words for actors who have them.
-        fps: frames per second of the recordings.
-        sample_rate: of the audio, hertz.
-        test_numbers: clip numbers that no network may learn from; empty where none are known.
-        most_training_frames: frames an actor that networks learn from, at most.
-    """
-
-    corpus: str
-    facts: Mapping[str, Fact]
-    metric_actors: tuple[str, ...]
-    held_out_actors: tuple[str, ...]
-    target_actors: tuple[str, ...]
+    metric_actors: tuple[str, ...]  # the metrics learn from them, or are tested on them
+    held_out_actors: tuple[str, ...]  # those of them that test the metrics
+    target_actors: tuple[str, ...]  # are edited
+    # target actor -> actor whose clips are its cross-ID references; empty where no map is published
     cross_references: Mapping[str, str]
+    # name or code on disk -> one of `spfem.settings.EMOTIONS`; others are not used
     emotions: Mapping[str, str]
-    levels: Mapping[str, int]
-    shared_sentences: tuple[str, ...]
+    levels: Mapping[str, int]  # emotion -> the intensity that is used
+    shared_sentences: tuple[str, ...]  # numbers of the same words in every emotion
+    # emotion -> numbers of those words for actors who have them
     shared_sentences_elsewhere: Mapping[str, tuple[str, ...]]
-    fps: Fraction
-    sample_rate: int
+    # clip numbers that no network may learn from; empty where none are known
     test_numbers: tuple[str, ...]
-    most_training_frames: int
 
     def role(self, actor: str) -> str | None:
         """`train`, `held_out` or `target`; None for actors that the papers did not use."""
@@ -108,104 +68,104 @@ class PublishedProtocol:
         return f"{emotion}-{number}"
 
 
-def protocol_names() -> tuple[str, ...]:
-    """Corpora with a published protocol."""
-    return ("mead", "ravdess")
-
-
 def load_protocol(corpus: str, folder: Path | None = None) -> PublishedProtocol:
-    """Read and check the protocol of a corpus.
+    """Read the protocol of a corpus.
 
     Args:
-        corpus: one of `protocol_names`.
+        corpus: one of `PUBLISHED`.
         folder: of the files; default: `data/protocol` of the checkout.
 
     Raises:
-        InputError: if there is no such file, it is damaged, or it contradicts itself.
+        InputError: if there is no such file, or it is damaged.
     """
     path = (folder or project_folder() / FOLDER) / f"{corpus}.json"
+
+    def held(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: held(entry) for key, entry in value.items()}
+        return tuple(value) if isinstance(value, list) else value
+
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        facts = {name: Fact(**entry) for name, entry in content["facts"].items()}
-        values: dict[str, Any] = {name: fact.value for name, fact in facts.items()}
-        for name in ("metric_actors", "held_out_actors", "target_actors", "test_numbers"):
-            values[name] = tuple(values[name])
-        values["shared_sentences"] = tuple(values["shared_sentences"])
-        elsewhere = values["shared_sentences_elsewhere"]
-        values["shared_sentences_elsewhere"] = {e: tuple(n) for e, n in elsewhere.items()}
-        values["fps"] = Fraction(values["fps"])
-        protocol = PublishedProtocol(corpus=content["corpus"], facts=facts, **values)
-        trouble = _find_trouble(protocol, corpus)
+        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
+        names = [field.name for field in fields(PublishedProtocol)]
+        return PublishedProtocol(**{name: held(facts[name]["value"]) for name in names})
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); a checkout of spfem has it: run there"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
-        trouble = f"it is damaged ({type(error).__name__}: {error})"
-    if trouble:
-        raise InputError(f"{path}: {trouble}; restore it from the checkout of spfem")
-    return protocol
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); restore it from the checkout of "
+            "spfem"
+        ) from None
 
 
 @cache
 def find_protocol(corpus: str) -> PublishedProtocol | None:
     """The protocol of a corpus, or None where none is published (the embedded one, own clips)."""
-    return load_protocol(corpus) if corpus in protocol_names() else None
+    return load_protocol(corpus) if corpus in PUBLISHED else None
 
 
-def _find_trouble(protocol: PublishedProtocol, corpus: str) -> str:
-    """What contradicts itself, or an empty text."""
-    metric, targets = set(protocol.metric_actors), set(protocol.target_actors)
-    map_ends = {*protocol.cross_references, *protocol.cross_references.values()}
-    emotions = [*protocol.emotions.values(), *protocol.levels, *protocol.shared_sentences_elsewhere]
-    lists = [protocol.shared_sentences, *protocol.shared_sentences_elsewhere.values()]
-    numbers = [*protocol.test_numbers, *(number for entry in lists for number in entry)]
-    rules = {
-        f"it is the protocol of {protocol.corpus!r}": protocol.corpus == corpus,
-        "an actor is listed twice": len(metric) == len(protocol.metric_actors)
-        and len(targets) == len(protocol.target_actors),
-        "an actor is both of the metrics and a target": not metric & targets,
-        "a held-out actor is none of the metrics": metric > set(protocol.held_out_actors),
-        "cross_references name an actor who is no target": map_ends <= targets,
-        "an actor is its own cross reference": all(
-            a != b for a, b in protocol.cross_references.items()
-        ),
-        "an emotion is unknown or missing": set(emotions) == set(EMOTIONS) == set(protocol.levels)
-        and set(protocol.emotions.values()) == set(EMOTIONS),
-        "a level is not 1, 2 or 3": set(protocol.levels.values()) <= {1, 2, 3},
-        "a clip number is no digits": all(re.fullmatch(r"\d{2,3}", n) for n in numbers),
-        "shared sentences elsewhere are not as many": len({len(entry) for entry in lists}) == 1,
-        "a rate or limit is not positive": protocol.fps > 0
-        and protocol.sample_rate > 0
-        and protocol.most_training_frames > 0,
-    }
-    for name, fact in protocol.facts.items():
-        rules[f"{name} has no known evidence or no source"] = (
-            fact.evidence in EVIDENCE and isinstance(fact.source, str) and bool(fact.source)
-        )
-    return next((complaint for complaint, kept in rules.items() if not kept), "")
+def share_out(actors: Iterable[str], editable: Collection[str] = ()) -> dict[str, str]:
+    """Roles of actors of whom nothing is known.
+
+    One actor is a target; of two, one is to learn from; from three on, one tests the metrics
+    (`held_out`); from four on, two are targets, and later a third of all, at most six. Targets
+    are the last in sorted order of those who are `editable`, as far as there are any.
+    """
+    names = sorted(set(actors), key=lambda actor: (actor in editable, actor))
+    few = 2 if len(names) > 3 else 1
+    targets = min(MOST_TARGETS, max(few, len(names) // 3), len(editable) or len(names))
+    roles = dict.fromkeys(names, "train")
+    roles |= dict.fromkeys(names[-targets:], "target")
+    if len(names) > 2:
+        roles[names[-targets - 1]] = "held_out"
+    return roles
 
 
-SETTINGS = ("intra", "cross")
+def protocol_roles(name: str, actors: Iterable[str]) -> dict[str, str]:
+    """The papers' roles, without actors whom they did not use.
+
+    Empty unless the corpus `name` has a protocol, and an actor to learn from and a target are
+    there. Without the papers' held-out actor, the last one to learn from takes that role.
+    """
+    protocol = find_protocol(name)
+    known = {actor: protocol.role(actor) for actor in sorted(actors)} if protocol else {}
+    roles = {actor: role for actor, role in known.items() if role}
+    learning = [actor for actor, role in roles.items() if role == "train"]
+    if not learning or "target" not in roles.values():
+        return {}
+    if "held_out" not in roles.values() and len(learning) > 1:
+        roles[learning[-1]] = "held_out"
+    return roles
+
+
+def roles_of(
+    name: str, stated: Mapping[str, str | None], editable: Collection[str]
+) -> dict[str, str]:
+    """Role of each actor; those without one are not used.
+
+    The papers' roles where these can be had; else the corpus's own, and the rule of `share_out`
+    for actors without one.
+
+    Args:
+        name: of the corpus.
+        stated: every actor -> role that the corpus itself gives, or None.
+        editable: actors with enough clips to be a target.
+    """
+    own = {actor: role for actor, role in stated.items() if role}
+    return protocol_roles(name, stated) or share_out(stated, editable) | own
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit that every method makes.
+    """One edit that every method makes."""
 
-    Attributes:
-        setting: `intra` (the reference shows the source's actor) or `cross` (another actor).
-        source: key of the neutral clip that is edited.
-        reference: key of the clip whose emotion is taken over.
-        emotion: the reference's emotion, which the result should show.
-        actor: of the source.
-    """
-
-    setting: str
-    source: str
-    reference: str
-    emotion: str
-    actor: str
+    setting: str  # `intra` (the reference shows the source's actor) or `cross` (another actor)
+    source: str  # key of the neutral clip that is edited
+    reference: str  # key of the clip whose emotion is taken over
+    emotion: str  # the reference's emotion, which the result should show
+    actor: str  # of the source
 
     @property
     def name(self) -> str:
@@ -252,11 +212,6 @@ def learning_clips(corpus: Corpus, actor: str) -> tuple[Clip, ...]:
     return tuple(clip for clip in corpus.select(actor=actor) if clip not in held_back)
 
 
-def cross_references(actors: tuple[str, ...]) -> Mapping[str, str]:
-    """Actor -> actor whose clips are its references: the next one, the last takes the first."""
-    return {actor: actors[(index + 1) % len(actors)] for index, actor in enumerate(actors)}
-
-
 def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, str]:
     """The published map, less actors whose reference is not on disk; a ring if none is published.
 
@@ -265,7 +220,7 @@ def _cross_references(corpus: Corpus, actors: tuple[str, ...]) -> Mapping[str, s
     """
     published = find_protocol(corpus.name)
     if not published or not published.cross_references:
-        return cross_references(actors) if len(actors) > 1 else {}
+        return dict(zip(actors, (*actors[1:], actors[0]), strict=True)) if len(actors) > 1 else {}
     present = {}
     for actor in actors:
         reference = published.cross_references.get(actor)
@@ -288,16 +243,15 @@ def _reference(corpus: Corpus, actor: str, emotion: str, index: int, source: Cli
     """A clip of the actor that shows the emotion; None if there is none."""
     held_back = set(held_back_clips(corpus, actor))
     clips = [clip for clip in corpus.select(actor=actor, emotion=emotion) if clip != source]
-    # Held-back clips first; a reference never says what the source says where that is avoidable.
-    clips.sort(key=lambda clip: (clip.sentence == source.sentence, clip not in held_back))
     if not clips:
         return None
-    equals = [
-        clip
-        for clip in clips
-        if (clip.sentence == source.sentence) == (clips[0].sentence == source.sentence)
-        and (clip in held_back) == (clips[0] in held_back)
-    ]
+
+    def rank(clip: Clip) -> tuple[bool, bool]:
+        # Held-back clips first; a reference never says what the source says where avoidable.
+        return clip.sentence == source.sentence, clip not in held_back
+
+    clips.sort(key=rank)
+    equals = [clip for clip in clips if rank(clip) == rank(clips[0])]
     return equals[index % len(equals)]
 
 

@@ -46,7 +46,7 @@ from spfem.distributed import (
 )
 from spfem.errors import CorpusError, SettingsError
 from spfem.files import file_digest, write_json
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.run.artifacts import open_stage
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Progress, Row, descend, falling_rate, step_random, torch_generator, train

@@ -43,7 +43,7 @@ from spfem.correlation.asccl import (
 from spfem.correlation.backbone import IResNet, feature_sides
 from spfem.correlation.images import CoherenceMetric, prepare_images, refuse_swapped
 from spfem.errors import SettingsError, ShapeError
-from spfem.media.container import constant, upload
+from spfem.precision import constant, upload
 from spfem.settings import TemporalSettings
 
 

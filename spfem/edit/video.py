@@ -32,9 +32,8 @@ from spfem.manipulator.networks import (
     load_manipulator,
     pretrained_manipulator,
 )
-from spfem.media.losses import check_result
 from spfem.media.probe import probe_video
-from spfem.media.video import stream_frames, write_video
+from spfem.media.video import check_result, stream_frames, write_video
 from spfem.methods import find_method
 from spfem.pretrained import PRETRAINED
 from spfem.renderer.networks import load_renderer

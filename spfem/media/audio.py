@@ -1,9 +1,15 @@
-"""Sound: mono float samples in, on the clock of the first shown frame; AAC out."""
+"""Sound: mono float samples in, on the clock of the first shown frame; packets of mp4 out.
+
+Packets are encoded from samples, or are a file's own: copied bit by bit where mp4 can hold their
+format, else encoded anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from heapq import merge
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -22,7 +28,13 @@ from spfem.media.container import (
 )
 from spfem.media.probe import VideoFacts, moving_streams, probe_video
 
+TimedPacket = tuple[Fraction, av.Packet]
 AUDIO_BITRATE = 96_000  # bits per second
+BLOCK_SECONDS = 0.5
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # hertz
+COPIED = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac")
+"""Decoders of what players expect in an mp4 file."""
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1(wide)"}
 JITTER_SECONDS = Fraction(1, 50)  # by which stamps may differ from the samples counted so far
 FREE_CLOCK = 512  # FFmpeg's flag of formats whose stamps start anywhere
 LONGEST_HOLE_SECONDS = 600  # between two blocks of sound; more is a broken clock
@@ -121,7 +133,7 @@ def _mono(
     wanted = sample_rate or rate
     if wanted != rate and len(samples):
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=wanted)
-        whole = audio_frame(samples, 0, rate)
+        whole = _frame(samples[None], 0, rate)
         parts = [*resampler.resample(whole), *resampler.resample(None)]
         samples = np.concatenate([part.to_ndarray()[0] for part in parts])
     return np.clip(samples, -1.0, 1.0), wanted
@@ -132,13 +144,8 @@ def sound_beside(
 ) -> tuple[np.ndarray, int] | None:
     """Sound of a video: float32 (A,) mono, sample 0 sounds with the first frame; and its rate.
 
-    Args:
-        path: the video.
-        facts: of it.
-        sample_rate: in hertz; None keeps the file's own.
-
-    Returns:
-        None if it has no sound track that can be decoded, or no sample in it.
+    It has `sample_rate` hertz, or the file's own rate for None. None is returned if there is no
+    track that can be decoded, or no sample in it.
 
     Raises:
         InputError: if the sound is damaged, or changes its kind.
@@ -161,16 +168,13 @@ def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
     path = Path(path)
     with open_media(path) as container:
         tracks = [track for track in sound_tracks(container) if track.decodable]
-        video = bool(moving_streams(container))
-        free_clock = bool(int(container.format.flags) & FREE_CLOCK)
-        start = Fraction(0)
-        if tracks and free_clock:
-            stream = audio_stream(container, tracks[0])
-            start = in_seconds(stream.start_time, stream.time_base)
+        video, decoded = moving_streams(container), None
         if tracks and not video:
+            start = Fraction(0)
+            if int(container.format.flags) & FREE_CLOCK:
+                stream = audio_stream(container, tracks[0])
+                start = in_seconds(stream.start_time, stream.time_base)
             decoded = _mono(container, tracks[0], start, sample_rate, path)
-        else:
-            decoded = None
     if tracks and video:
         decoded = sound_beside(path, probe_video(path), sample_rate)
     if decoded is None or not decoded[0].size:
@@ -178,11 +182,15 @@ def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
     return decoded[0]
 
 
-def check_samples(samples: np.ndarray) -> np.ndarray:
-    """Return `samples` as float32 (A,) clipped to [-1, 1].
+def encoded_packets(
+    container: OutputContainer, samples: np.ndarray, sample_rate: int
+) -> Iterator[TimedPacket]:
+    """Encode samples (A,) in [-1, 1] as AAC; yield (seconds, packet).
+
+    The stream is added to the container when the first packet is asked for.
 
     Raises:
-        ShapeError: if `samples` is not one-dimensional, is empty or holds other than numbers.
+        ShapeError: if `samples` is no non-empty float array (A,) of finite numbers.
     """
     samples = np.asarray(samples)
     if samples.ndim != 1 or not samples.size or not np.issubdtype(samples.dtype, np.floating):
@@ -191,22 +199,24 @@ def check_samples(samples: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(samples).all():
         raise ShapeError("audio holds values that are not finite")
-    return np.clip(samples, -1.0, 1.0).astype(np.float32)
-
-
-def add_audio_stream(container: OutputContainer, sample_rate: int) -> AudioStream:
-    """Add a mono AAC stream to an open output file."""
+    samples = np.clip(samples, -1.0, 1.0).astype(np.float32)
     stream = container.add_stream("aac", rate=sample_rate, layout="mono")
     stream.bit_rate = AUDIO_BITRATE
-    return stream
+    block = round(BLOCK_SECONDS * sample_rate)
+    for position in range(0, len(samples), block):
+        frame = _frame(samples[None, position : position + block], position, sample_rate)
+        for packet in stream.encode(frame):
+            yield Fraction(position, sample_rate), packet
+    for packet in stream.encode(None):
+        yield Fraction(len(samples), sample_rate), packet
 
 
-def audio_frame(samples: np.ndarray, position: int, sample_rate: int) -> av.AudioFrame:
-    """Return `samples` (A,) as a frame that starts at sample `position`."""
-    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-    frame.sample_rate = sample_rate
-    frame.pts = position
-    frame.time_base = Fraction(1, sample_rate)
+def _frame(
+    samples: np.ndarray, position: int | None, rate: int, layout: str = "mono"
+) -> av.AudioFrame:
+    """Samples (C, n) as a frame that starts at sample `position`, or after the one before it."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = rate, position, Fraction(1, rate)
     return frame
 
 
@@ -217,8 +227,80 @@ def write_audio(path: Path | str, samples: np.ndarray, sample_rate: int) -> None
         ShapeError: if `samples` is not a non-empty float array (A,).
         ArtifactError: if the file cannot be written.
     """
-    samples = check_samples(samples)
     with write_media(Path(path)) as container:
-        stream = add_audio_stream(container, sample_rate)
-        container.mux(stream.encode(audio_frame(samples, 0, sample_rate)))
-        container.mux(stream.encode(None))
+        for _, packet in encoded_packets(container, samples, sample_rate):
+            container.mux(packet)
+
+
+def is_copied(track: SoundTrack) -> bool:
+    """Whether the packets of a sound track go into an mp4 file unchanged."""
+    return track.decodable and track.codec in COPIED
+
+
+def copied_packets(container: OutputContainer, path: Path) -> Iterator[TimedPacket]:
+    """Take over the sound tracks of a video; yield (seconds, packet) in the order of time.
+
+    Time zero of the new file is the first frame of `path` that is shown, so that the sound keeps
+    its place beside the pictures. Formats that mp4 cannot hold (such as PCM) become AAC of the
+    same rate and channels; tracks without a decoder are left out. Holes stay.
+
+    Raises:
+        InputError: if `path` cannot be read, or a track that is encoded anew changes its kind.
+    """
+    facts = probe_video(path)
+    tracks = [
+        (_copied if is_copied(track) else _transcoded)(container, path, track, facts.start)
+        for track in facts.sounds
+        if track.decodable
+    ]
+    # Takes a packet of each before it gives the first, so that every stream is added by then.
+    yield from merge(*tracks, key=lambda timed: timed[0])
+
+
+def _copied(
+    container: OutputContainer, path: Path, track: SoundTrack, start: Fraction
+) -> Iterator[TimedPacket]:
+    with open_media(path) as source:
+        old = audio_stream(source, track)
+        new = container.add_stream_from_template(old)
+        new.metadata.update({"language": track.language} if track.language else {})
+        shift = round(start / old.time_base) if old.time_base else 0
+        last: int | None = None
+        for packet in source.demux(old):
+            if packet.dts is None or not packet.size:  # the empty packet at the end
+                continue
+            packet.dts -= shift
+            if packet.pts is not None:
+                packet.pts -= shift
+            if last is not None and packet.dts <= last:  # a clock that goes back, as after a cut
+                continue
+            last = packet.dts
+            packet.stream = new
+            yield in_seconds(last, old.time_base), packet
+
+
+def _transcoded(
+    container: OutputContainer, path: Path, track: SoundTrack, start: Fraction
+) -> Iterator[TimedPacket]:
+    """Decode a stream and encode it as AAC, block by block."""
+    rate = min((rate for rate in AAC_RATES if rate >= track.rate), default=AAC_RATES[-1])
+    layout = LAYOUTS.get(track.channels, "mono")
+    new = container.add_stream("aac", rate=rate, layout=layout)
+    new.metadata.update({"language": track.language} if track.language else {})
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    position: int | None = None
+    with open_media(path) as source:
+        frames = decoded_frames(source, audio_stream(source, track))
+        for place, block in chain(placed_blocks(frames, start, path), [(0, None)]):
+            if position is None:
+                position = round(Fraction(place, track.rate) * rate)
+            if block is not None and layout == "mono":  # AAC has no places for so many channels
+                block = block.mean(0, keepdims=True)
+            given = None if block is None else _frame(block, None, track.rate, layout)
+            for part in resampler.resample(given):
+                part.pts, part.time_base = position, Fraction(1, rate)
+                position += part.samples
+                for packet in new.encode(part):
+                    yield Fraction(part.pts, rate), packet
+    for packet in new.encode(None):
+        yield Fraction(position or 0, rate), packet

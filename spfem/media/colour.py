@@ -15,7 +15,6 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 PQ, HLG = 16, 18  # transfers, ITU-T H.273
-TRANSFERS = (PQ, HLG)
 WHITE_NITS = 203.0  # of a white page in HDR, ITU-R BT.2408
 HLG_PEAK_NITS, HLG_GAMMA = 1000.0, 1.2  # of the nominal display, ITU-R BT.2100
 KNEE = 0.8  # of white: darker tones keep their light, brighter ones share what is left
@@ -26,6 +25,26 @@ BT2020_TO_BT709 = np.array(
     np.float32,
 )
 """ITU-R BT.2087."""
+# Without these, swscale truncates: every read is 1.0 to 1.6 grey levels too dark.
+READING = (
+    Interpolation.BILINEAR
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+UNSPECIFIED, RGB, BT709, BT601, BT2020 = 2, 0, 1, 6, 9  # matrices, ITU-T H.273
+LIMITED, FULL = 1, 2  # ranges, as FFmpeg counts
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""Those of H.273; all others, unspecified too, are read as BT.601, as FFmpeg's tools do."""
+LUMA = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 6: (0.299, 0.114), 7: (0.212, 0.087)} | dict.fromkeys(
+    (9, 10), (0.2627, 0.0593)
+)  # shares of red and blue
 
 
 def pq_nits(signal: np.ndarray) -> np.ndarray:
@@ -69,50 +88,20 @@ def tone_map(pixels: np.ndarray, transfer: int, primaries: int) -> np.ndarray:
     return np.round(255 * shown).astype(np.uint8)
 
 
-# Without these, swscale truncates: every read is 1.0 to 1.6 grey levels too dark.
-READING = (
-    Interpolation.BILINEAR
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
-UNSPECIFIED, RGB, BT709, BT601, BT2020 = 2, 0, 1, 6, 9  # matrices, ITU-T H.273
-LIMITED, FULL = 1, 2  # ranges, as FFmpeg counts
-MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-"""Those of H.273; all others, unspecified too, are read as BT.601, as FFmpeg's tools do."""
-LUMA = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 6: (0.299, 0.114), 7: (0.212, 0.087)} | dict.fromkeys(
-    (9, 10), (0.2627, 0.0593)
-)  # shares of red and blue
-
-
 @dataclass(frozen=True)
 class Colour:
-    """What the numbers of a video mean; codes of ITU-T H.273 (2 is unspecified).
+    """What the numbers of a video mean; codes of ITU-T H.273 (2 is unspecified)."""
 
-    Attributes:
-        matrix: between RGB and brightness with two differences of colour.
-        primaries: of the RGB.
-        transfer: curve.
-        full_range: whether 8-bit brightness goes from 0 to 255, else from 16 to 235.
-        bits: of a component.
-    """
-
-    matrix: int = BT601
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-    full_range: bool = False
-    bits: int = 8
+    matrix: int = BT601  # between RGB and brightness with two differences of colour
+    primaries: int = UNSPECIFIED  # of the RGB
+    transfer: int = UNSPECIFIED  # curve
+    full_range: bool = False  # whether 8-bit brightness goes from 0 to 255, else from 16 to 235
+    bits: int = 8  # of a component
 
     @property
     def is_hdr(self) -> bool:
         """Whether the curve is PQ or HLG."""
-        return self.transfer in TRANSFERS
+        return self.transfer in (PQ, HLG)
 
     def as_written(self) -> Colour:
         """What a result made of such a clip is tagged with: the same, in 8 bits without HDR."""
@@ -136,12 +125,8 @@ def colour_of(frame: av.VideoFrame) -> Colour:
 def to_rgb(frame: av.VideoFrame, colour: Colour, pixel_aspect: Fraction) -> np.ndarray:
     """The pixels (H, W, 3) uint8 RGB of a frame, as stored but square.
 
-    The longer side of a pixel is sampled, so that no line is lost. HDR is tone-mapped.
-
-    Args:
-        frame: decoded.
-        colour: of the clip; a frame in the middle that lost its tags keeps the clip's.
-        pixel_aspect: width by height of a pixel.
+    The longer side of a pixel is sampled, so that no line is lost; `pixel_aspect` is its width by
+    height. HDR is tone-mapped. `colour` is the clip's: a frame may have lost its tags.
     """
     width, height = square_size(frame.width, frame.height, pixel_aspect)
     pixels = frame.to_ndarray(
@@ -181,21 +166,14 @@ def from_rgb(image: np.ndarray, colour: Colour) -> av.VideoFrame:
     bright_gain, chroma_gain, black = (1, 1, 0) if colour.full_range else (219 / 255, 224 / 255, 16)
     pixels = image.astype(np.float32)
     bright = cv2.transform(pixels, bright_gain * luma[None])
-    chroma = _halved(cv2.transform(pixels, chroma_gain * np.stack(differences)))
+    chroma = cv2.transform(pixels, chroma_gain * np.stack(differences))
+    # As MPEG places chroma: between two rows, on the left of two columns.
+    rows = (chroma[::2] + chroma[1::2]) / 2
+    left = np.concatenate([rows[:, :1], rows[:, 1:-1:2]], axis=1)
+    chroma = (left + 2 * rows[:, ::2] + rows[:, 1::2]) / 4
     planes = [bright.ravel() + black, chroma[..., 0].ravel() + 128, chroma[..., 1].ravel() + 128]
     values = np.clip(np.round(np.concatenate(planes)), 0, 255).astype(np.uint8)
     return av.VideoFrame.from_ndarray(values.reshape(-1, image.shape[1]), format="yuv420p")
-
-
-def _halved(chroma: np.ndarray) -> np.ndarray:
-    """Chroma (H / 2, W / 2, 2) placed as MPEG does: between two rows, on the left of two columns.
-
-    Args:
-        chroma: (H, W, 2), even sides.
-    """
-    rows = (chroma[::2] + chroma[1::2]) / 2
-    left = np.concatenate([rows[:, :1], rows[:, 1:-1:2]], axis=1)
-    return (left + 2 * rows[:, ::2] + rows[:, 1::2]) / 4
 
 
 def tag(context: VideoCodecContext, colour: Colour) -> None:

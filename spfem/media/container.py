@@ -1,12 +1,7 @@
-"""Open and write media files with errors that name the file and the remedy.
+"""Files of media: which count as such, opened and written with errors that name the remedy.
 
-Which files count as videos, sounds and pictures, and which names are passed over.
-
-A folder of numbered pictures as a video.
-
-The sound tracks of a file, and which of them can be heard.
-
-Numbers from the processor to where networks are, without waiting for a GPU.
+Also what a video may be in place of one file (a folder of numbered pictures), and the sound tracks
+of a file.
 """
 
 from __future__ import annotations
@@ -17,28 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import av
+import cv2
 import numpy as np
-import torch
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from torch import Tensor
 
 from spfem.errors import ArtifactError, InputError
 from spfem.files import writing
 
-if TYPE_CHECKING:
-    from av.audio.codeccontext import AudioCodecContext
-
-
-# FFmpeg takes texts, pictures and lists of other files for media, too.
-NOT_MEDIA = ("tty", "image2", "hls", "dash", "concat", "concatf", "sdp", "rtsp", "imf", "bin")
-NOT_MEDIA_ENDINGS = ("_pipe",)
-SUBTITLES = ("srt", "ass", "webvtt", "subviewer", "microdvd", "lrc", "sami", "mpl2", "jacosub")
+# FFmpeg takes texts, pictures, lists of other files and subtitles for media, too.
+NOT_MEDIA = (
+    "tty", "image2", "hls", "dash", "concat", "concatf", "sdp", "rtsp", "imf", "bin",
+    "srt", "ass", "webvtt", "subviewer", "microdvd", "lrc", "sami", "mpl2", "jacosub",
+)  # fmt: skip
 
 
 def in_seconds(ticks: int | None, time_base: Fraction | None) -> Fraction:
@@ -81,7 +71,9 @@ def open_media(path: Path) -> Iterator[InputContainer]:
             metadata_errors="replace",
             options={"protocol_whitelist": "file"},
         ) as container:
-            _refuse_other_kinds(path, container.format.name)
+            names = container.format.name.split(",")
+            if any(name in NOT_MEDIA or name.endswith("_pipe") for name in names):
+                raise _other_kind(path)
             yield container
     except PermissionError:
         if os.access(path, os.R_OK):  # it names other files, which are not opened
@@ -91,12 +83,6 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         raise damaged(path, error.strerror) from None
     except UnicodeError:
         raise InputError(f"{path!r} has a name that is no text; rename it") from None
-
-
-def _refuse_other_kinds(path: Path, kind: str) -> None:
-    names = kind.split(",")
-    if any(name in (*NOT_MEDIA, *SUBTITLES) or name.endswith(NOT_MEDIA_ENDINGS) for name in names):
-        raise _other_kind(path)
 
 
 def _other_kind(path: Path) -> InputError:
@@ -179,28 +165,21 @@ def picture_paths(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: int(path.stem))
 
 
-def count_pictures(folder: Path) -> int:
-    """Frames of a folder, missing numbers included.
-
-    Raises:
-        InputError: if there is no picture.
-    """
-    paths = picture_paths(folder)
-    return int(paths[-1].stem) - int(paths[0].stem) + 1
-
-
 def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
     """Yield the pictures of a folder, uint8 (H, W, 3) RGB; a missing number repeats the last one.
 
     Raises:
         InputError: if there is no picture, one cannot be read, or sizes differ.
     """
-    number, frame = None, None
+    number, frame = 0, None
     for path in picture_paths(folder):
-        while frame is not None and number is not None and number + 1 < int(path.stem):
+        while frame is not None and number + 1 < int(path.stem):
             yield frame
             number += 1
-        image = _decode(path)
+        try:
+            image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:  # empty, or larger than anything sensible
+            image = None
         if image is None:
             raise InputError(f"{path} is not a readable picture; copy it again")
         if frame is not None and image.shape != frame.shape:
@@ -209,34 +188,16 @@ def stream_pictures(folder: Path) -> Iterator[np.ndarray]:
         yield frame
 
 
-def _decode(path: Path) -> np.ndarray | None:
-    import cv2
-
-    try:
-        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # empty, or larger than anything sensible
-        return None
-
-
 @dataclass(frozen=True)
 class SoundTrack:
-    """One sound track of a file.
+    """One sound track of a file."""
 
-    Attributes:
-        index: of its stream.
-        codec: FFmpeg's name, empty if it knows none.
-        rate: samples a second; 0 if it cannot be decoded.
-        channels: 0 if it cannot be decoded.
-        seconds: length, where header or packets tell.
-        language: as the file says it, or empty.
-    """
-
-    index: int
-    codec: str
-    rate: int
-    channels: int
-    seconds: float | None
-    language: str = ""
+    index: int  # of its stream
+    codec: str  # FFmpeg's name, empty if it knows none
+    rate: int  # samples a second; 0 if it cannot be decoded
+    channels: int  # 0 if it cannot be decoded
+    seconds: float | None  # length, where header or packets tell
+    language: str = ""  # as the file says it, or empty
 
     @property
     def decodable(self) -> bool:
@@ -252,50 +213,17 @@ class SoundTrack:
 
 def sound_tracks(container: InputContainer) -> list[SoundTrack]:
     """The sound tracks of an open file."""
-    return [_sound_track(stream) for stream in container.streams.audio]
+    tracks = []
+    for stream in container.streams.audio:
+        # PyAV gives None where FFmpeg knows no decoder, which its types do not say.
+        context: AudioCodecContext | None = stream.codec_context
+        seconds = float(in_seconds(stream.duration, stream.time_base)) or None
+        language = stream.metadata.get("language", "").removeprefix("und")
+        known = (context.name, context.rate or 0, context.channels or 0) if context else ("", 0, 0)
+        tracks.append(SoundTrack(stream.index, *known, seconds, language))
+    return tracks
 
 
 def audio_stream(container: InputContainer, track: SoundTrack) -> AudioStream:
     """The stream of a sound track in an open file."""
     return next(one for one in container.streams.audio if one.index == track.index)
-
-
-def _sound_track(stream: AudioStream) -> SoundTrack:
-    context = cast("AudioCodecContext | None", stream.codec_context)
-    language = stream.metadata.get("language", "")
-    language = "" if language == "und" else language
-    seconds = float(in_seconds(stream.duration, stream.time_base)) or None
-    if context is None:
-        return SoundTrack(stream.index, "", 0, 0, seconds, language)
-    return SoundTrack(
-        stream.index, context.name, context.rate or 0, context.channels or 0, seconds, language
-    )
-
-
-def with_length(track: SoundTrack, lengths: dict[int, float]) -> SoundTrack:
-    """The track with its length from those of the streams by index, where the header lacked it."""
-    if track.seconds is not None:
-        return track
-    return SoundTrack(
-        track.index, track.codec, track.rate, track.channels, lengths.get(track.index),
-        track.language,
-    )  # fmt: skip
-
-
-def upload(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
-    """`values` (any shape) as a tensor on `device`.
-
-    An ordinary copy to a GPU first waits until all work that was given to it is done; from pinned
-    memory the copy takes its place in the queue.
-    """
-    tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
-    if torch.device(device).type != "cuda" or tensor.is_cuda:
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
-
-
-@cache
-def constant(values: tuple[tuple[int, ...], ...] | tuple[int, ...], device: torch.device) -> Tensor:
-    """Whole numbers as an int64 tensor (N,) or (N, 2), made once a device; never to be changed."""
-    with torch.inference_mode(False):  # what is first asked for there shall serve learning, too
-        return torch.tensor(values, device=device)

@@ -1,17 +1,13 @@
 """What a video file is: found once, and carried to all that read it and to what is made of it.
 
-How a picture is to be turned and mirrored, from the display matrix of a stream.
-
-Frame rates from time stamps, and the slots of a constant rate that frames are shown in.
-
-Stamps are the only clock that every format has: headers of browsers' recordings give no rate or a
-wrong one, and stamps in milliseconds jitter.
+Its frame rate comes from its time stamps, the only clock that every format has: headers of
+browsers' recordings give no rate or a wrong one, and stamps in milliseconds jitter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -30,16 +26,15 @@ from spfem.media.colour import PLAIN, Colour, colour_of, square_size
 from spfem.media.container import (
     PICTURES_FPS,
     SoundTrack,
-    count_pictures,
     in_seconds,
     open_media,
+    picture_paths,
     sound_tracks,
     stream_pictures,
-    with_length,
 )
 
 _MIRROR = np.array([[-1, 0], [0, 1]])
-_TURN = np.array([[0, -1], [1, 0]])  # a quarter counter-clockwise, of row vectors (x, y)
+_TURN = np.array([[0, -1], [1, 0]])  # a quarter counter-clockwise, of row vectors (x, y), y down
 
 
 @dataclass(frozen=True)
@@ -55,28 +50,25 @@ class Orientation:
             picture = picture[:, ::-1]
         return np.ascontiguousarray(np.rot90(picture, self.turns))
 
-    def matrix(self) -> np.ndarray:
-        """Its (2, 2) matrix for row vectors (x, y), y down."""
-        start = _MIRROR if self.mirrored else np.eye(2, dtype=int)
-        return start @ np.linalg.matrix_power(_TURN, self.turns)
-
 
 UPRIGHT = Orientation()
-ALL = tuple(Orientation(turns, mirrored) for mirrored in (False, True) for turns in range(4))
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
-    """What a decoded frame says of itself; other angles are rounded to a quarter turn."""
+    """What a decoded frame's display matrix says; other angles are rounded to a quarter turn."""
     for data in cast("Iterable[SideData]", frame.side_data):
         if data.type.name == "DISPLAYMATRIX":
-            return nearest_orientation(np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
+            said = np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]].reshape(2, 2).astype(float)
+            start = {False: np.eye(2), True: _MIRROR}
+            agreement = {
+                Orientation(turns, mirrored): (
+                    (start[mirrored] @ np.linalg.matrix_power(_TURN, turns) * said).sum()
+                )
+                for mirrored in (False, True)
+                for turns in range(4)
+            }
+            return max(agreement, key=agreement.__getitem__)
     return UPRIGHT
-
-
-def nearest_orientation(entries: np.ndarray) -> Orientation:
-    """The orientation nearest to the entries (4,) a, b, c, d of a display matrix."""
-    linear = np.asarray(entries, float).reshape(2, 2)
-    return max(ALL, key=lambda one: float((one.matrix() * linear).sum()))
 
 
 STANDARD_RATES = tuple(
@@ -178,40 +170,32 @@ NOTHING_DECODED = "holds no video frame that can be decoded; convert it to mp4"
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video is; sizes in pixels as it is to be seen: upright, with square pixels.
-
-    Attributes:
-        width, height: of the pictures.
-        fps: frames per second, from the stamps.
-        frames: that the file has, as far as packets tell; held ones of dropped frames included.
-        has_audio: whether some sound track can be decoded.
-        seconds: from the first frame shown to the end of the last.
-        start: seconds of the file's clock at which the first frame is shown. Everything in the
-            package that has a time counts from there.
-        pixel_aspect: width by height of a stored pixel.
-        orientation: of the stored picture.
-        colour: of the stored picture.
-        sounds: all sound tracks, in the order of the file.
-        others: kinds of other tracks, such as `subtitle`.
-    """
+    """What a video is; sizes in pixels as it is to be seen: upright, with square pixels."""
 
     width: int
     height: int
-    fps: Fraction
+    fps: Fraction  # frames per second, from the stamps
+    # that the file has, as far as packets tell; held ones of dropped frames included
     frames: int | None
-    has_audio: bool
-    seconds: float | None
+    seconds: float | None  # from the first frame shown to the end of the last
+    # seconds of the file's clock at which the first frame is shown. Everything in the package that
+    # has a time counts from there.
     start: Fraction = Fraction(0)
-    pixel_aspect: Fraction = Fraction(1)
-    orientation: Orientation = UPRIGHT
-    colour: Colour = PLAIN
-    sounds: tuple[SoundTrack, ...] = ()
-    others: tuple[str, ...] = ()
+    pixel_aspect: Fraction = Fraction(1)  # width by height of a stored pixel
+    orientation: Orientation = UPRIGHT  # of the stored picture
+    colour: Colour = PLAIN  # of the stored picture
+    sounds: tuple[SoundTrack, ...] = ()  # all sound tracks, in the order of the file
+    others: tuple[str, ...] = ()  # kinds of other tracks, such as `subtitle`
 
     @property
     def sound(self) -> SoundTrack | None:
         """The track that is listened to: the first that can be decoded."""
         return next((track for track in self.sounds if track.decodable), None)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether some sound track can be decoded."""
+        return self.sound is not None
 
 
 def probe_video(path: Path | str) -> VideoFacts:
@@ -223,9 +207,9 @@ def probe_video(path: Path | str) -> VideoFacts:
     path = Path(path)
     if path.is_dir():
         height, width = next(stream_pictures(path)).shape[:2]
-        count = count_pictures(path)
-        rate = Fraction(PICTURES_FPS)
-        return VideoFacts(width, height, rate, count, False, count / PICTURES_FPS)
+        paths = picture_paths(path)
+        count = int(paths[-1].stem) - int(paths[0].stem) + 1  # missing numbers included
+        return VideoFacts(width, height, Fraction(PICTURES_FPS), count, count / PICTURES_FPS)
     with open_media(path) as container:
         stream = video_stream(container, path)
         header = stream.average_rate or stream.guessed_rate
@@ -235,6 +219,7 @@ def probe_video(path: Path | str) -> VideoFacts:
         begun = in_seconds(first.pts, stream.time_base)
         start = begun - invented
         aspect = Fraction(stream.sample_aspect_ratio or 1)
+        aspect = aspect if aspect > 0 else Fraction(1)
         others = tuple(
             other.type for other in container.streams if other.type not in ("video", "audio")
         )
@@ -242,7 +227,10 @@ def probe_video(path: Path | str) -> VideoFacts:
     if stamps is None or any(track.seconds is None for track in tracks):
         scanned, lengths = scan_packets(path)
         stamps = scanned if stamps is None else stamps
-        tracks = [with_length(track, lengths) for track in tracks]
+        tracks = [
+            replace(track, seconds=lengths.get(track.index)) if track.seconds is None else track
+            for track in tracks
+        ]
     stamps = [stamp for stamp in stamps if stamp >= begun] or [begun]
     fps = frame_rate(stamps, header)
     if fps is None:
@@ -250,17 +238,16 @@ def probe_video(path: Path | str) -> VideoFacts:
     slots = round((stamps[-1] - begun) * fps) + 1
     frames = promised if exact else max(slots, len(stamps))
     orientation = orientation_of(first)
-    size = square_size(first.width, first.height, aspect if aspect > 0 else Fraction(1))
+    size = square_size(first.width, first.height, aspect)
     width, height = size[::-1] if orientation.turns % 2 else size
     return VideoFacts(
         width=width,
         height=height,
         fps=fps,
         frames=frames,
-        has_audio=any(track.decodable for track in tracks),
         seconds=float(frames / fps),
         start=start,
-        pixel_aspect=aspect if aspect > 0 else Fraction(1),
+        pixel_aspect=aspect,
         orientation=orientation,
         colour=colour_of(first),
         sounds=tuple(tracks),

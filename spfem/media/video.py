@@ -1,15 +1,16 @@
-"""Read and write video clips: RGB frames, frame rate and sound in sync.
+"""Video clips read and written: RGB frames at a constant rate, sound in sync.
 
-How frames are prepared and encoded for an mp4 file.
-
-The frames of a video for several readings, in bounded memory.
+Also what a result can keep of its source, which is said and tried before work begins.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from itertools import chain, tee
 from pathlib import Path
 from typing import cast
@@ -19,11 +20,16 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from spfem.errors import InputError, ShapeError
-from spfem.media.audio import sound_beside
+from spfem.errors import ArtifactError, InputError, ShapeError
+from spfem.media.audio import (
+    TimedPacket,
+    copied_packets,
+    encoded_packets,
+    is_copied,
+    sound_beside,
+)
 from spfem.media.colour import PLAIN, RGB, Colour, from_rgb, tag, to_rgb
 from spfem.media.container import damaged, in_seconds, open_media, stream_pictures, write_media
-from spfem.media.mux import TimedPacket, copied_packets, encoded_packets
 from spfem.media.probe import (
     NOTHING_DECODED,
     VideoFacts,
@@ -42,42 +48,24 @@ ENCODER = {
     "x264-params": "mbtree=0:rc-lookahead=0",
 }
 LOSSLESS_ENCODER = ENCODER | {"crf": "0"}
-
-
-def even_frame(frame: np.ndarray) -> np.ndarray:
-    """A frame (H, W, 3) uint8 with even sides, as H.264 needs: padded by an edge row or column.
-
-    Raises:
-        ShapeError: if it is no such array.
-    """
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise ShapeError(f"a frame must be uint8 (H, W, 3), found {frame.dtype} {frame.shape}")
-    height, width = frame.shape[:2]
-    padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(padded)
-
-
 MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
 LONGEST_HOLE_SECONDS = 120  # between two frames; more is a broken clock
+HELD_BYTES = 2**30  # 172 frames of 1920 x 1080, 5461 of 256 x 256
+MOST_FRAMES = 4500  # three minutes at 25 frames per second
+LEAST_FREE_SHARE = 0.5  # of the source's size, that must be free where the result goes
+LEAST_FREE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Video:
-    """A whole clip in memory.
+    """A whole clip in memory."""
 
-    Attributes:
-        frames: uint8 (T, H, W, 3) RGB, upright, square pixels, at a constant rate.
-        fps: frames per second.
-        audio: float32 (A,) mono in [-1, 1]; sample 0 sounds with frame 0; None without sound.
-        sample_rate: of `audio` in hertz; None without sound.
-        path: the file.
-    """
-
-    frames: np.ndarray
-    fps: Fraction
+    frames: np.ndarray  # uint8 (T, H, W, 3) RGB, upright, square pixels, at a constant rate
+    fps: Fraction  # frames per second
+    # float32 (A,) mono in [-1, 1]; sample 0 sounds with frame 0; None without sound
     audio: np.ndarray | None
-    sample_rate: int | None
-    path: Path
+    sample_rate: int | None  # of `audio` in hertz; None without sound
+    path: Path  # the file
 
 
 def stream_frames(path: Path | str) -> Iterator[np.ndarray]:
@@ -109,14 +97,30 @@ def _timed_frames(path: Path, facts: VideoFacts) -> Iterator[tuple[Fraction, av.
         for packet in container.demux(stream):
             if packet.is_corrupt:
                 raise damaged(path, f"a packet is cut off after {count} frames")
-            for frame in _frames_of(packet, begun=count > 0):
-                before, size = (size, time), (frame.width, frame.height)
+            if not packet.size and packet.dts is not None:
+                continue  # a dropped frame, which would end the decoder
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                if count:
+                    raise
+                continue  # before the first key frame
+            for frame in frames:
+                time_before, size_before = time, size
+                size = frame.width, frame.height
                 if frame.pts is None:
                     time = facts.start + count / facts.fps
                 else:
                     time = in_seconds(frame.pts, stream.time_base)
-                if count:
-                    _check_change(path, count, before, (size, time))
+                if count and size != size_before:
+                    raise InputError(
+                        f"{path}: the picture changes from {size_before[0]} x {size_before[1]} to "
+                        f"{size[0]} x {size[1]} at frame {count}; cut it there, or convert it to "
+                        "one size"
+                    )
+                if count and time - time_before > LONGEST_HOLE_SECONDS:
+                    hole = float(time - time_before)
+                    raise damaged(path, f"{hole:.0f} s without a frame after frame {count - 1}")
                 yield time, frame
                 count += 1
         if not count:
@@ -126,34 +130,6 @@ def _timed_frames(path: Path, facts: VideoFacts) -> Iterator[tuple[Fraction, av.
         promised = promised_frames(stream)
         if shown + MISSING_FRAMES < promised:
             raise damaged(path, f"{count} of {promised} frames can be decoded")
-
-
-def _frames_of(packet: av.Packet, *, begun: bool) -> list[av.VideoFrame]:
-    if not packet.size and packet.dts is not None:  # a dropped frame, which would end the decoder
-        return []
-    try:
-        return packet.decode()
-    except av.error.InvalidDataError:
-        if begun:
-            raise
-        return []  # before the first key frame
-
-
-def _check_change(
-    path: Path,
-    count: int,
-    before: tuple[tuple[int, int], Fraction],
-    now: tuple[tuple[int, int], Fraction],
-) -> None:
-    if before[0] != now[0]:
-        (width, height), (new_width, new_height) = before[0], now[0]
-        raise InputError(
-            f"{path}: the picture changes from {width} x {height} to {new_width} x {new_height} "
-            f"at frame {count}; cut it there, or convert it to one size"
-        )
-    if now[1] - before[1] > LONGEST_HOLE_SECONDS:
-        hole = float(now[1] - before[1])
-        raise damaged(path, f"{hole:.0f} s without a frame after frame {count - 1}")
 
 
 def _at_constant_rate(
@@ -174,11 +150,7 @@ def _at_constant_rate(
 
 
 def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
-    """Read a whole clip with its sound.
-
-    Args:
-        path: video file in any format that FFmpeg knows.
-        sample_rate: wanted rate of the sound in hertz; None keeps the file's own.
+    """Read a whole clip with its sound at `sample_rate` hertz; None keeps the file's own rate.
 
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video.
@@ -186,8 +158,7 @@ def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
     path = Path(path)
     frames = np.stack(list(stream_frames(path)))
     facts = probe_video(path)
-    decoded = sound_beside(path, facts, sample_rate) if facts.has_audio else None
-    audio, rate = decoded if decoded is not None else (None, None)
+    audio, rate = sound_beside(path, facts, sample_rate) or (None, None)
     return Video(frames, facts.fps, audio, rate, path)
 
 
@@ -224,70 +195,71 @@ def write_video(
     """
     if audio is not None and (sample_rate is None or audio_from is not None):
         raise ShapeError("audio needs sample_rate, and excludes audio_from")
-    iterator = (even_frame(np.asarray(frame)) for frame in frames)
+    iterator = (_even_frame(np.asarray(frame)) for frame in frames)
     first = next(iterator, None)
     if first is None:
         raise ShapeError(f"there is no frame to write to {path}")
     with write_media(Path(path), comment) as container:
-        stream = _add_video_stream(container, first.shape, Fraction(fps), colour, lossless)
-        sound: Iterator[TimedPacket] = iter(())
-        if audio is not None and sample_rate is not None:
-            sound = encoded_packets(container, audio, sample_rate)
-        elif audio_from is not None:
-            sound = copied_packets(container, Path(audio_from))
-        waiting = next(sound, None)
-        for index, image in enumerate(chain([first], iterator)):
-            if image.shape != first.shape:
-                raise ShapeError(f"frame {index} is {image.shape}, the first is {first.shape}")
-            frame = (
-                av.VideoFrame.from_ndarray(image, format="rgb24")
-                if lossless
-                else from_rgb(image, colour)
-            )
-            frame.pts = index
-            frame.time_base = 1 / Fraction(fps)
-            container.mux(stream.encode(frame))
-            while waiting is not None and waiting[0] * Fraction(fps) <= index:
-                container.mux(waiting[1])
-                waiting = next(sound, None)
-        container.mux(stream.encode(None))
-        while waiting is not None:
-            container.mux(waiting[1])
-            waiting = next(sound, None)
+
+        def sound() -> Iterator[TimedPacket]:
+            if audio is not None and sample_rate is not None:
+                yield from encoded_packets(container, audio, sample_rate)
+            elif audio_from is not None:
+                yield from copied_packets(container, Path(audio_from))
+
+        _encode(container, chain([first], iterator), Fraction(fps), sound(), colour, lossless)
 
 
-def _add_video_stream(
+def _even_frame(frame: np.ndarray) -> np.ndarray:
+    """A frame (H, W, 3) uint8 padded to even sides, as H.264 needs, by an edge row or column."""
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise ShapeError(f"a frame must be uint8 (H, W, 3), found {frame.dtype} {frame.shape}")
+    height, width = frame.shape[:2]
+    padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(padded)
+
+
+def _encode(
     container: OutputContainer,
-    shape: tuple[int, ...],
+    frames: Iterator[np.ndarray],
     fps: Fraction,
-    colour: Colour,
-    lossless: bool,
-) -> VideoStream:
+    sound: Iterator[TimedPacket],
+    colour: Colour = PLAIN,
+    lossless: bool = False,
+) -> None:
+    """Encode frames of even sides, and put the packets of sound between them by their time."""
+    first = next(frames)
     codec, options = ("libx264rgb", LOSSLESS_ENCODER) if lossless else ("libx264", ENCODER)
     stream = cast("VideoStream", container.add_stream(codec, rate=fps, options=options))
-    stream.height, stream.width = shape[:2]
+    stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = "rgb24" if lossless else "yuv420p"
     stream.codec_context.time_base = 1 / fps
-    if lossless:
-        colour = Colour(RGB, colour.primaries, colour.transfer, full_range=True)
-    tag(stream.codec_context, colour)
-    return stream
-
-
-HELD_BYTES = 2**30  # 172 frames of 1920 x 1080, 5461 of 256 x 256
-MOST_FRAMES = 4500  # three minutes at 25 frames per second
+    rgb = Colour(RGB, colour.primaries, colour.transfer, full_range=True)
+    tag(stream.codec_context, rgb if lossless else colour)
+    waiting = next(sound, None)  # so that its streams, too, are added before the first packet
+    for index, image in enumerate(chain([first], frames)):
+        if image.shape != first.shape:
+            raise ShapeError(f"frame {index} is {image.shape}, the first is {first.shape}")
+        if lossless:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        else:
+            frame = from_rgb(image, colour)
+        frame.pts, frame.time_base = index, 1 / fps
+        container.mux(stream.encode(frame))
+        while waiting is not None and waiting[0] * fps <= index:
+            container.mux(waiting[1])
+            waiting = next(sound, None)
+    container.mux(stream.encode(None))
+    for _, packet in chain([waiting] if waiting else [], sound):
+        container.mux(packet)
 
 
 class ReplayedFrames:
     """Frames (H, W, 3) uint8 RGB of a video file, one by one, as often as they are asked for.
 
     They are kept in memory while they fit into `held_bytes`; a longer clip is decoded again for
-    each reading, about a third more work at 1920 x 1080.
-
-    Args:
-        path: of the video.
-        held_bytes: most memory for frames.
-        most_frames: of a clip; a longer one is refused while it is read.
+    each reading, about a third more work at 1920 x 1080. One of more than `most_frames` frames is
+    refused while it is read.
     """
 
     def __init__(
@@ -297,11 +269,7 @@ class ReplayedFrames:
         self._held: list[np.ndarray] | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Read the frames.
-
-        Raises:
-            InputError: if the video cannot be read, or has more than `most_frames`.
-        """
+        """Read the frames; raises InputError if the video cannot be read or is too long."""
         if self._held is not None:
             yield from self._held
             return
@@ -318,3 +286,70 @@ class ReplayedFrames:
                 held.append(frame)
             yield frame
         self._held = held
+
+
+def check_result(source: Path, facts: VideoFacts, out: Path) -> tuple[str, ...]:
+    """Try all that a result with the sound of `source` needs, but its pictures.
+
+    Sound is taken over into memory as it will be into the file `out`, and that place is written
+    to, so that what cannot be written fails now and not after hours of work. `facts` are those of
+    `source`. Returns what the result will lack, see `list_losses`.
+
+    Raises:
+        InputError: if its sound cannot be written.
+        ArtifactError: if the place cannot be written to, or has no space.
+    """
+    folder = out.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise ArtifactError(f"{out} is a folder; give the name of a new mp4 file")
+        trial = folder / f".{out.stem[:100]}.{os.getpid()}.part"
+        trial.write_bytes(b"")
+        trial.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ArtifactError(
+            f"{out} cannot be written ({error.strerror}); choose another place"
+        ) from None
+    needed = max(LEAST_FREE_BYTES, round(LEAST_FREE_SHARE * source.stat().st_size))
+    if free < needed:
+        raise ArtifactError(
+            f"{folder} has {free / 1e6:.0f} MB left, and the result needs about "
+            f"{needed / 1e6:.0f} MB; free some space"
+        )
+    if facts.sounds and not facts.has_audio:
+        raise InputError(
+            f"{source}: no sound track has a decoder here "
+            f"({'; '.join(track.title for track in facts.sounds)}); convert its sound to AAC"
+        )
+    if facts.has_audio:
+        try:
+            with av.open(BytesIO(), "w", format="mp4") as container:
+                picture = np.zeros((32, 32, 3), np.uint8)
+                _encode(container, iter([picture]), Fraction(25), copied_packets(container, source))
+        except (av.FFmpegError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{source}: its sound cannot be written into an mp4 file ({reason}); convert its "
+                "sound to AAC"
+            ) from None
+    return list_losses(facts)
+
+
+def list_losses(facts: VideoFacts) -> tuple[str, ...]:
+    """What an mp4 file made of such a video lacks, each in a few words."""
+    losses = []
+    if facts.colour.is_hdr:
+        losses.append("high dynamic range (tone-mapped to BT.709)")
+    elif facts.colour.bits > 8:
+        losses.append(f"{facts.colour.bits} bits a colour (8 are written)")
+    if facts.colour.matrix == RGB:
+        losses.append("RGB (4:2:0 in BT.709 is written)")
+    for number, track in enumerate(facts.sounds, 1):
+        if not track.decodable:
+            losses.append(f"sound track {number} ({track.title}: no decoder)")
+        elif not is_copied(track):
+            losses.append(f"the encoding of sound track {number} ({track.title}; AAC is written)")
+    losses += [f"a track of {kind}" for kind in sorted(set(facts.others) - {"unknown"})]
+    return tuple(losses)

@@ -210,9 +210,7 @@ def babble(seconds: float, random: np.random.Generator) -> Speech:
         phonemes.append(Phoneme(name, time, end))
         time = end + (1e-6 if end >= seconds - 0.12 else 0.0)
     phonemes.append(Phoneme(SILENCE, phonemes[-1].end_seconds, seconds))
-    return Speech(
-        np.zeros(round(seconds * SAMPLE_RATE), np.float32), SAMPLE_RATE, tuple(phonemes), ()
-    )
+    return Speech(np.zeros(round(seconds * SAMPLE_RATE), np.float32), SAMPLE_RATE, tuple(phonemes))
 
 
 def mixed_motion(

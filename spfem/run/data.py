@@ -13,13 +13,13 @@ import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus, DamagedClip
 from spfem.corpus.protocol import learning_clips
-from spfem.corpus.survey import list_recordings
 from spfem.files import digest
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.pairing.pairs import PairIndex, clocks_of_pairs, kinds_of_sound, pair_corpus
 from spfem.reading.films import film_people, reader_cast
 from spfem.reading.learn import learn_reader
 from spfem.run.artifacts import open_stage
+from spfem.run.corpora import build_synthetic_corpus, list_recordings
 from spfem.run.faces import FaceStore, extract_actor_faces, extract_faces
 from spfem.run.persons import PersonStore, fit_persons, read_persons
 from spfem.run.workspace import Workspace
@@ -30,8 +30,6 @@ from spfem.training import show_progress
 def make_whole_corpus(workspace: Workspace) -> Corpus:
     """Every clip of the corpus: built here for `synthetic`, opened from disk otherwise."""
     if workspace.corpus == "synthetic":
-        from spfem.studio.build import build_synthetic_corpus
-
         return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
     return list_recordings(workspace.corpus_root, workspace.stage_folder("corpus"))
 

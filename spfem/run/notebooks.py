@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spfem.corpus.folder import walk_folder
-from spfem.corpus.survey import CorpusChoice, choose_corpus
 from spfem.errors import SettingsError, SpfemError
 from spfem.files import alone, digest, file_digest, project_folder, write_json
 from spfem.run.agreement import agreement_in_words
+from spfem.run.corpora import CorpusChoice, choose_corpus
 from spfem.run.deciding_code import package_digest
 from spfem.run.report import (
     PAGE_NAME,

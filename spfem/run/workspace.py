@@ -21,10 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spfem.corpus.survey import choose_corpus
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
 from spfem.run.artifacts import RECORD_NAME
+from spfem.run.corpora import choose_corpus
 from spfem.scales import load_scale
 from spfem.settings import Scale
 
@@ -263,7 +263,7 @@ def open_workspace(
     Args:
         notebook: name of the notebook that works in it, for the provenance.
         corpus: `synthetic`; `mead` or `ravdess`, with the recordings in `<data>/<corpus>`; or a
-            folder with recordings of any kind, see `spfem.corpus.recordings`.
+            folder with recordings of any kind, see `spfem.corpus.layouts`.
         scale: one of `spfem.scales.SCALES`.
         data: folder of generated data.
         figures: folder of results.

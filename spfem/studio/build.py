@@ -1,32 +1,32 @@
-"""Builds the embedded corpus: films every actor, sentence and emotion, and writes the truth.
-
-The exact truth of a clip, frame by frame, as named arrays.
-"""
+"""Films the embedded corpus: every actor, sentence and emotion, with the truth of each frame."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from spfem.corpus.clips import Clip, Corpus, open_corpus, save_corpus
-from spfem.files import digest, file_digest, writing
-from spfem.head.model import EMBEDDING_PATH, SKIN, HeadModel, load_head_model
+from spfem.corpus.clips import Clip, Corpus, save_corpus
+from spfem.files import digest, writing
+from spfem.head.model import SKIN, HeadModel, load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.processes import run_jobs
-from spfem.run.artifacts import open_stage
 from spfem.settings import EMOTIONS, CorpusSettings
 from spfem.studio.cast import Actor, cast_actors
+from spfem.studio.mesh import Person, rotation_matrices
 from spfem.studio.motion import Motion, actor_style, face_motion
-from spfem.studio.person import Person, rotation_matrices
 from spfem.studio.render import person_of, render_clip
 from spfem.studio.speech import Speech, actor_voice, speak, speech_style
+from spfem.studio.visemes import VISEME_NAMES
 from spfem.studio.words import sentences_of
+
+NAME = "synthetic"  # of the corpus
 
 
 def content_digest(array: np.ndarray) -> str:
@@ -75,7 +75,7 @@ def face_truth(person: Person, motion: Motion, frame_size: int) -> dict[str, np.
         "mouth_opening": opening,
     }
     arrays = {name: value.astype(np.float32) for name, value in values.items()}
-    arrays["face_unit_names"] = np.array(motion.face_unit_names)
+    arrays["face_unit_names"] = np.array(FACE_UNIT_NAMES)
     return arrays
 
 
@@ -93,7 +93,7 @@ def speech_truth(speech: Speech, motion: Motion) -> dict[str, np.ndarray]:
         "phoneme_start_seconds": np.array([phoneme.start_seconds for phoneme in speech.phonemes]),
         "phoneme_end_seconds": np.array([phoneme.end_seconds for phoneme in speech.phonemes]),
         "viseme_weights": motion.viseme_weights,
-        "viseme_names": np.array(motion.viseme_names),
+        "viseme_names": np.array(VISEME_NAMES),
         "viseme": motion.viseme,
         "frame_of_reference": motion.clock,
         "emotion_envelope": motion.emotion_envelope,
@@ -106,26 +106,15 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         np.savez(aside, **arrays)  # type: ignore[arg-type]
 
 
-CORPUS_NAME = "synthetic"
-
-
 @dataclass(frozen=True)
 class Take:
-    """One clip to film.
+    """One clip to film."""
 
-    Attributes:
-        clip: where it is written and what it shows.
-        text: what is said.
-        actor_number: place in the cast.
-        seed: of speech and motion.
-        counterparts: the other emotions to film with the same sound and head motion.
-    """
-
-    clip: Clip
-    text: str
-    actor_number: int
-    seed: int
-    counterparts: tuple[str, ...]
+    clip: Clip  # where it is written and what it shows
+    text: str  # what is said
+    actor_number: int  # place in the cast
+    seed: int  # of speech and motion
+    counterparts: tuple[str, ...]  # the other emotions to film with the same sound and head motion
 
 
 @lru_cache(maxsize=1)
@@ -145,14 +134,8 @@ def plan_takes(root: Path, settings: CorpusSettings) -> list[Take]:
                 edited = emotion == "neutral" and place >= settings.shared_sentences
                 filmed = target and (edited or settings.counterparts == "all")
                 others = tuple(name for name in EMOTIONS if name != emotion) if filmed else ()
-                clip = Clip(
-                    root,
-                    actor.name,
-                    emotion,
-                    1 if emotion == "neutral" else 3,
-                    sentence.number,
-                    sentence.key,
-                )
+                level = 1 if emotion == "neutral" else 3
+                clip = Clip(root, actor.name, emotion, level, sentence.number, sentence.key)
                 seed = ((settings.seed * 1009 + number) * 7 + label) * 1000 + int(sentence.number)
                 takes.append(Take(clip, sentence.text, number, seed, others))
     return takes
@@ -168,12 +151,8 @@ def film_take(take: Take, settings: CorpusSettings) -> int:
     clip = take.clip
     voice = actor_voice(actor.index, female=actor.female)
     style = actor_style(actor.seed)
-    speech = speak(
-        take.text,
-        voice,
-        speech_style(clip.emotion, take.seed),
-        sample_rate=settings.sample_rate,
-    )
+    spoken = speech_style(clip.emotion, take.seed)
+    speech = speak(take.text, voice, spoken, sample_rate=settings.sample_rate)
     person = person_of(actor)
     drawn = 0
     for emotion in take.counterparts:
@@ -197,55 +176,33 @@ def film_take(take: Take, settings: CorpusSettings) -> int:
     return drawn + len(frames)
 
 
-def _film(job: tuple[Take, CorpusSettings]) -> int:
-    return film_take(*job)
+def film_corpus(root: Path, settings: CorpusSettings) -> tuple[Corpus, int]:
+    """Film the embedded corpus into `root`; clips whose truth is there already are kept.
 
+    Two builds with one seed have the same frames, sound and arrays before encoding; their digests
+    lie in the truth files as `frames_sha256` and `audio_sha256`, and together they make the digest
+    of the corpus.
 
-def _content_of(takes: list[Take]) -> str:
-    rows = []
+    Returns:
+        The corpus, and the number of frames drawn now.
+
+    Raises:
+        SettingsError: if there are not enough sentences.
+    """
+    takes = plan_takes(root, settings)
+    waiting = [take for take in takes if not take.clip.truth.exists()]
+    film = partial(film_take, settings=settings)
+    frames = 0
+    with tqdm(total=len(takes), initial=len(takes) - len(waiting), desc="corpus") as bar:
+        for _, drawn in run_jobs(film, waiting, settings.processes):
+            frames += drawn
+            bar.update()
+    digests = []
     for take in takes:
         files = [take.clip.truth, *(take.clip.counterpart(name)[1] for name in take.counterparts)]
         for file in files:
             with np.load(file) as arrays:
-                rows.append([arrays[key].item() for key in arrays if key.endswith("_sha256")])
-    return digest(rows)
-
-
-def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool = False) -> Corpus:
-    """Make the embedded corpus in `root`, or open it if it is there with the same settings.
-
-    A killed run continues at the next clip. Two builds with one seed have the same frames, sound
-    and arrays before encoding; their digests lie in the truth files as `frames_sha256` and
-    `audio_sha256`, and together they make the digest of the corpus.
-
-    Args:
-        root: the corpus folder.
-        settings: size and seed; `processes` does not change the result.
-        force: build anew.
-
-    Raises:
-        ArtifactError: if `root` holds files that no stage made.
-        SettingsError: if there are not enough sentences.
-    """
-    stage = open_stage(
-        root,
-        "corpus",
-        settings=replace(settings, processes=1),
-        inputs={"landmarks": file_digest(EMBEDDING_PATH)},
-        code=(build_synthetic_corpus,),
-        force=force,
-    )
-    if stage.complete:
-        return open_corpus(root)
-    takes = plan_takes(root, settings)
-    waiting = [(take, settings) for take in takes if not take.clip.truth.exists()]
-    frames = 0
-    with tqdm(total=len(takes), initial=len(takes) - len(waiting), desc="corpus") as bar:
-        for _, drawn in run_jobs(_film, waiting, settings.processes):
-            frames += drawn
-            bar.update()
+                digests.append([arrays[key].item() for key in arrays if key.endswith("_sha256")])
     roles = {actor.name: actor.role for actor in _cast(settings)}
     clips = (take.clip for take in takes)
-    corpus = save_corpus(root, CORPUS_NAME, settings.fps, clips, roles, _content_of(takes))
-    stage.finish(clips=len(takes), frames=frames)
-    return corpus
+    return save_corpus(root, NAME, settings.fps, clips, roles, digest(digests)), frames

@@ -1,7 +1,4 @@
-"""What a person looks like: colours, hair, beard, clothes; plain numbers, no drawing.
-
-The actors: who they are and how they look; a balanced cast, varied from the seed.
-"""
+"""The actors: who they are and how they look, in plain numbers; a balanced cast from the seed."""
 
 from __future__ import annotations
 
@@ -11,67 +8,48 @@ import numpy as np
 
 from spfem.head.model import HeadModel
 from spfem.settings import CorpusSettings
-from spfem.studio.materials import Look
 
-Colour = tuple[float, float, float]
+RGB = tuple[float, float, float]
 
 CLOTHES = ("plain", "stripes", "collar")
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How one person is drawn. Colours are display (sRGB) RGB in [0, 1].
+    """How one person is drawn. Colours are display (sRGB) RGB in [0, 1]."""
 
-    Attributes:
-        skin: tone of the skin.
-        lips: tone of the lips, mixed with the skin.
-        iris: colour of the iris.
-        hair: colour of hair, brows and beard.
-        grey: share of grey hair, 0 to 1.
-        hair_style: short, shaved, bald, parted, long, curly, curls, afro, bun, bob or fringe.
-        recession: how far the hairline stands back, 0 to 1.
-        beard: none, stubble, moustache, goatee or full.
-        brow_thickness: 1 is average.
-        brow_arch: 0 straight, 1 arched.
-        lash: darkness of lashes and lid line, 0 to 1.
-        redness: of cheeks, nose and chin, 0 to 1.
-        freckles: density, 0 to 1.
-        lines: depth of the lines of age, 0 to 1.
-        oil: strength of highlights, 1 is average.
-        clothes: one of `CLOTHES`.
-        cloth: colour of the cloth.
-        cloth_second: colour of its stripes or collar.
-        neckline: rest y of the cloth's edge below the chin, head units.
-        wall: colour of the studio wall.
-        light_from_left: whether the key light stands at the left of the image.
-        seed: of pores, strands and grain.
-    """
-
-    skin: Colour = (0.87, 0.69, 0.60)
-    lips: Colour = (0.74, 0.40, 0.38)
-    iris: Colour = (0.33, 0.22, 0.13)
-    hair: Colour = (0.22, 0.15, 0.10)
-    grey: float = 0.0
+    skin: RGB = (0.87, 0.69, 0.60)  # tone of the skin
+    lips: RGB = (0.74, 0.40, 0.38)  # tone of the lips, mixed with the skin
+    iris: RGB = (0.33, 0.22, 0.13)  # colour of the iris
+    hair: RGB = (0.22, 0.15, 0.10)  # colour of hair, brows and beard
+    grey: float = 0.0  # share of grey hair, 0 to 1
+    # short, shaved, bald, parted, long, curly, curls, afro, bun, bob or fringe
     hair_style: str = "short"
-    recession: float = 0.0
-    beard: str = "none"
-    brow_thickness: float = 1.0
-    brow_arch: float = 0.4
-    lash: float = 0.6
-    redness: float = 0.5
-    freckles: float = 0.0
-    lines: float = 0.0
-    oil: float = 1.0
-    clothes: str = "plain"
-    cloth: Colour = (0.25, 0.32, 0.42)
-    cloth_second: Colour = (0.9, 0.9, 0.88)
-    neckline: float = 0.50
-    wall: Colour = (0.55, 0.57, 0.60)
-    light_from_left: bool = True
-    seed: int = 0
+    recession: float = 0.0  # how far the hairline stands back, 0 to 1
+    beard: str = "none"  # none, stubble, moustache, goatee or full
+    brow_thickness: float = 1.0  # 1 is average
+    brow_arch: float = 0.4  # 0 straight, 1 arched
+    lash: float = 0.6  # darkness of lashes and lid line, 0 to 1
+    redness: float = 0.5  # of cheeks, nose and chin, 0 to 1
+    freckles: float = 0.0  # density, 0 to 1
+    lines: float = 0.0  # depth of the lines of age, 0 to 1
+    oil: float = 1.0  # strength of highlights, 1 is average
+    clothes: str = "plain"  # one of `CLOTHES`
+    cloth: RGB = (0.25, 0.32, 0.42)  # colour of the cloth
+    cloth_second: RGB = (0.9, 0.9, 0.88)  # colour of its stripes or collar
+    neckline: float = 0.50  # rest y of the cloth's edge below the chin, head units
+    wall: RGB = (0.55, 0.57, 0.60)  # colour of the studio wall
+    light_from_left: bool = True  # whether the key light stands at the left of the image
+    seed: int = 0  # of pores, strands and grain
 
 
-def linear(colour: Colour) -> np.ndarray:
+def smooth(low: float, high: float, x: np.ndarray) -> np.ndarray:
+    """Smooth step from 0 at `low` to 1 at `high`, elementwise."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def linear(colour: RGB) -> np.ndarray:
     """Linear RGB (3,) of a display colour."""
     return np.asarray(colour, float) ** 2.2
 
@@ -85,94 +63,43 @@ def hair_tones(appearance: Appearance) -> tuple[np.ndarray, np.ndarray]:
     return dark, light
 
 
-_STRANDS = {  # strand frequency, stretch along the strand, shine
-    "curly": (26.0, 1.3, 0.35),
-    "curls": (26.0, 1.0, 0.45),
-    "afro": (42.0, 1.5, 0.12),
-    "long": (34.0, 0.10, 1.0),
-    "fringe": (34.0, 0.10, 1.0),
-    "bob": (34.0, 0.10, 1.1),
-    "bun": (30.0, 0.35, 0.9),
-    "parted": (32.0, 0.30, 0.8),
-}
-
-
-def look_of(appearance: Appearance) -> Look:
-    """The kernel's numbers for `appearance`."""
-    look = Look()
-    dark, bright = hair_tones(appearance)
-    look.skin = linear(appearance.skin).tolist()
-    look.iris = linear(appearance.iris).tolist()
-    lash = 0.5 * dark + 0.35 * (1 - appearance.lash) * linear(appearance.skin)
-    look.lash = lash.tolist()
-    look.hair, look.hair_light = dark.tolist(), bright.tolist()
-    look.cloth = linear(appearance.cloth).tolist()
-    look.cloth_second = linear(appearance.cloth_second).tolist()
-    look.wall = (linear(appearance.wall) * 0.45).tolist()
-    look.wall_light = (linear(appearance.wall) * 1.25).tolist()
-    key = np.array([-0.46 if appearance.light_from_left else 0.46, -0.50, -0.74])
-    look.key_light = (key / np.linalg.norm(key)).tolist()
-    look.scalp_density = {"bald": 0.0, "shaved": 0.62}.get(appearance.hair_style, 0.92)
-    frequency, stretch, shine = _STRANDS.get(appearance.hair_style, (38.0, 0.5, 0.5))
-    look.strand_frequency, look.strand_stretch, look.hair_shine = frequency, stretch, 0.5 * shine
-    look.part = -0.075 if appearance.hair_style in ("parted", "long", "bob") else 9.0
-    look.neckline, look.neckline_slope = appearance.neckline, 0.30
-    look.cloth_pattern = CLOTHES.index(appearance.clothes)
-    look.oil = appearance.oil
-    look.teeth = linear((0.93, 0.89, 0.81)).tolist()
-    look.eye_white = linear((0.90, 0.87, 0.85)).tolist()
-    look.grain, look.seed = 3.0, appearance.seed
-    return look
-
-
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """One synthetic person.
+    """One synthetic person."""
 
-    Attributes:
-        name: as in MEAD, M or W and three digits.
-        role: `train`, `held_out` or `target`.
-        female: sex.
-        index: number within the sex from 0, which chooses the voice.
-        age: in years.
-        identity: (I,) identity coefficients of the head model.
-        appearance: how they are drawn.
-        seed: of this person's habits of motion.
-    """
-
-    name: str
-    role: str
-    female: bool
-    index: int
-    age: float
-    identity: np.ndarray
-    appearance: Appearance
-    seed: int
+    name: str  # as in MEAD, M or W and three digits
+    role: str  # `train`, `held_out` or `target`
+    female: bool  # sex
+    index: int  # number within the sex from 0, which chooses the voice
+    age: float  # in years
+    identity: np.ndarray  # (I,) identity coefficients of the head model
+    appearance: Appearance  # how they are drawn
+    seed: int  # of this person's habits of motion
 
 
-_TONES: dict[str, tuple[Colour, ...]] = {
+_TONES: dict[str, tuple[RGB, ...]] = {
     "african": ((0.40, 0.26, 0.19), (0.52, 0.35, 0.26), (0.33, 0.22, 0.17)),
     "asian": ((0.86, 0.70, 0.57), (0.76, 0.58, 0.44), (0.90, 0.75, 0.63)),
     "caucasian": ((0.88, 0.70, 0.61), (0.91, 0.76, 0.68), (0.78, 0.60, 0.48)),
     "mixed": ((0.66, 0.47, 0.35), (0.72, 0.54, 0.42), (0.60, 0.42, 0.31)),
 }
-_HAIR: dict[str, tuple[Colour, ...]] = {
+_HAIR: dict[str, tuple[RGB, ...]] = {
     "african": ((0.10, 0.08, 0.07), (0.13, 0.10, 0.08)),
     "asian": ((0.10, 0.09, 0.09), (0.15, 0.11, 0.09)),
     "caucasian": ((0.30, 0.20, 0.13), (0.62, 0.48, 0.30), (0.18, 0.13, 0.10), (0.50, 0.26, 0.13)),
     "mixed": ((0.14, 0.10, 0.08), (0.20, 0.14, 0.10)),
 }
-_IRIS: dict[str, tuple[Colour, ...]] = {
+_IRIS: dict[str, tuple[RGB, ...]] = {
     "african": ((0.24, 0.15, 0.09),),
     "asian": ((0.26, 0.17, 0.10), (0.20, 0.13, 0.09)),
     "caucasian": ((0.36, 0.48, 0.56), (0.36, 0.42, 0.28), (0.38, 0.26, 0.15), (0.42, 0.50, 0.54)),
     "mixed": ((0.30, 0.20, 0.11), (0.36, 0.30, 0.16)),
 }
-_CLOTHS: tuple[Colour, ...] = (
+_CLOTHS: tuple[RGB, ...] = (
     (0.22, 0.30, 0.42), (0.60, 0.22, 0.20), (0.86, 0.85, 0.82), (0.18, 0.18, 0.20),
     (0.30, 0.42, 0.32), (0.72, 0.60, 0.40), (0.45, 0.34, 0.50), (0.40, 0.55, 0.66),
 )  # fmt: skip
-_WALLS: tuple[Colour, ...] = (
+_WALLS: tuple[RGB, ...] = (
     (0.55, 0.57, 0.60), (0.48, 0.55, 0.58), (0.62, 0.59, 0.54), (0.44, 0.46, 0.52),
 )  # fmt: skip
 
@@ -192,24 +119,18 @@ _CAST = (  # sex, origin, age, hair, beard, weight, recession
 )  # fmt: skip
 
 
-def _origin_weights(origin: str) -> dict[str, float]:
-    shares = {"african": 0.0, "asian": 0.0, "caucasian": 0.0}
-    if origin == "mixed":
-        shares = {"african": 0.4, "asian": 0.25, "caucasian": 0.35}
-    else:
-        shares[origin] = 1.0
-    return {name: share - 1 / 3 for name, share in shares.items()}
-
-
 def _identity(
     head: HeadModel, row: tuple, age: float, generator: np.random.Generator
 ) -> np.ndarray:
     sex, origin, _, _, _, weight, _ = row
+    shares = {"african": 0.4, "asian": 0.25, "caucasian": 0.35}  # of the mixed
+    if origin != "mixed":
+        shares = {name: float(name == origin) for name in shares}
     mean = head.identity_of(
         gender=(0.95 if sex == "M" else -0.95),
         age=float(np.clip((age - 20) / 62, 0, 0.75)) - 0.3,
         weight=weight * 0.7,
-        **_origin_weights(origin),
+        **{name: share - 1 / 3 for name, share in shares.items()},
     )
     own = generator.normal(0, 0.62, len(mean)).clip(-1.2, 1.2)
     return (0.9 * mean + own).clip(-2.2, 2.2).astype(np.float32)
@@ -229,7 +150,7 @@ def _appearance(row: tuple, age: float, number: int, generator: np.random.Genera
     grey = float(np.clip((age - 44) / 26, 0, 1) * generator.uniform(0.6, 1.0))
     pale = origin in ("caucasian", "asian")
 
-    def colour(values: np.ndarray) -> Colour:
+    def colour(values: np.ndarray) -> RGB:
         r, g, b = (float(value) for value in np.clip(values, 0.02, 0.97))
         return r, g, b
 

@@ -2,19 +2,24 @@
 
 Places are (x, y, z) on the mean head, and in the fourth entry the signed distance inside the
 hairline. Normals point to the camera: z < 0. Colours are linear RGB.
-
-The numbers by which the kernels draw one person.
-
-Noise, curves and the studio's light, as Warp functions shared by all materials.
 """
 
 from __future__ import annotations
 
 import warp as wp
 
+wp.set_module_options({"enable_backward": False, "fast_math": True})
+
+CHART_HALF = wp.constant(0.48)  # head units: the chart covers x in +-CHART_HALF
+CHART_TOP = wp.constant(-0.42)  # and y from here over 2 * CHART_HALF
+EYE_X = wp.constant(0.1246)
+EYE_Y = wp.constant(-0.1333)
+EYE_Z = wp.constant(-0.3289)
+EYE_RADIUS = wp.constant(0.0625)
+
 
 @wp.struct
-class Look:
+class PersonLook:
     """Colours are linear RGB; lengths are head units; see `Appearance` for their meaning."""
 
     skin: wp.vec3
@@ -40,13 +45,6 @@ class Look:
     eye_white: wp.vec3
     grain: float  # of the camera, in 8-bit steps
     seed: int
-
-
-# Warp gives kernels their types, which mypy cannot follow.
-# mypy: ignore-errors
-
-
-wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 
 @wp.func
@@ -96,7 +94,7 @@ def wrapped(cosine: float, wrap: float) -> float:
 
 @wp.func
 def light(
-    look: Look, albedo: wp.vec3, normal: wp.vec3, shine: float, sharpness: float, bleed: float
+    look: PersonLook, albedo: wp.vec3, normal: wp.vec3, shine: float, sharpness: float, bleed: float
 ) -> wp.vec3:
     """Key, fill, rim and sky light on a surface; `bleed` lets red wrap around edges."""
     key = wp.dot(normal, look.key_light)
@@ -114,20 +112,6 @@ def light(
     glint = wp.pow(wp.max(wp.dot(normal, half), 0.0), sharpness)
     grazing = 0.6 + 1.6 * rim * rim
     return colour + wp.vec3(1.0, 0.97, 0.93) * (shine * glint * grazing)
-
-
-# Warp gives kernels their types, which mypy cannot follow.
-# mypy: ignore-errors
-
-
-wp.set_module_options({"enable_backward": False, "fast_math": True})
-
-CHART_HALF = wp.constant(0.48)  # head units: the chart covers x in +-CHART_HALF
-CHART_TOP = wp.constant(-0.42)  # and y from here over 2 * CHART_HALF
-EYE_X = wp.constant(0.1246)
-EYE_Y = wp.constant(-0.1333)
-EYE_Z = wp.constant(-0.3289)
-EYE_RADIUS = wp.constant(0.0625)
 
 
 @wp.func
@@ -148,7 +132,7 @@ def look_up(chart: wp.array2d(dtype=wp.vec4), place: wp.vec4) -> wp.vec4:
 
 
 @wp.func
-def skin_colour(look: Look, place: wp.vec4, normal: wp.vec3, paint: wp.vec4) -> wp.vec3:
+def skin_colour(look: PersonLook, place: wp.vec4, normal: wp.vec3, paint: wp.vec4) -> wp.vec3:
     """Skin: painted albedo (linear RGB) and shine, shaved hair on the scalp, shadowed neck."""
     albedo = wp.vec3(paint[0], paint[1], paint[2])
     beyond = wp.max(smooth(-0.16, -0.06, place[2]), smooth(-0.34, -0.40, place[1]))
@@ -175,7 +159,7 @@ def skin_colour(look: Look, place: wp.vec4, normal: wp.vec3, paint: wp.vec4) -> 
 
 
 @wp.func
-def eye_colour(look: Look, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
+def eye_colour(look: PersonLook, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
     """Eyeball: white, limbal ring, fibred iris, pupil, lid shadow and a window's reflection."""
     side = wp.sign(place[0])
     x = (place[0] - side * EYE_X) / EYE_RADIUS
@@ -215,7 +199,7 @@ def is_lash(place: wp.vec4) -> bool:
 
 
 @wp.func
-def mouth_colour(look: Look, place: wp.vec4, normal: wp.vec3, kind: int) -> wp.vec3:
+def mouth_colour(look: PersonLook, place: wp.vec4, normal: wp.vec3, kind: int) -> wp.vec3:
     """Inner lips, cavity, tongue, teeth and gums, darker the deeper they lie."""
     depth = 1.0 - smooth(-0.41, -0.27, place[2])
     facing = 0.5 + 0.5 * wp.max(wp.dot(normal, look.key_light), 0.0)
@@ -249,7 +233,7 @@ def hairline_noise(place: wp.vec4) -> float:
 
 
 @wp.func
-def hair_colour(look: Look, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
+def hair_colour(look: PersonLook, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
     """Hair: strands of two tones, a soft band of shine, dark towards the roots and the part."""
     azimuth = wp.atan2(place[0], place[2] + 0.08)
     along = place[1] * look.strand_stretch
@@ -269,7 +253,7 @@ def hair_colour(look: Look, place: wp.vec4, normal: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def cloth_colour(look: Look, place: wp.vec4) -> wp.vec4:
+def cloth_colour(look: PersonLook, place: wp.vec4) -> wp.vec4:
     """Albedo of the cloth and 1, or 0 in the last entry where the skin is bare."""
     across = wp.abs(place[0])
     rim = look.neckline - look.neckline_slope * across
@@ -292,7 +276,7 @@ def cloth_colour(look: Look, place: wp.vec4) -> wp.vec4:
 
 
 @wp.func
-def background(look: Look, x: float, y: float) -> wp.vec3:
+def background(look: PersonLook, x: float, y: float) -> wp.vec3:
     """Studio wall: lit behind the head, falling off to the corners."""
     dx = x - 0.5 - 0.12 * wp.sign(look.key_light[0])
     dy = y - 0.42

@@ -1,6 +1,6 @@
 """How a face moves while it speaks a sentence in an emotion: units, gaze, blinks, head.
 
-Head motion, gaze and blinks of a clip: the part of its motion that knows no emotion.
+Head motion, gaze and blinks know no emotion.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.studio.emotions import EMOTION_UNITS, add_emotion, emotion_envelope, emotion_label
 from spfem.studio.speech import Speech, speech_clock
-from spfem.studio.visemes import VISEME_NAMES, VISEME_UNITS, unit_vector, viseme_weights
+from spfem.studio.visemes import VISEME_UNITS, unit_vector, viseme_weights
 
 _ROTATION_RADIANS = np.array([0.05, 0.09, 0.035])  # nod, turn, tilt: slow sway
 _POSE_RADIANS = np.array([0.04, 0.08, 0.03])  # how the head is held in one clip
@@ -101,54 +101,30 @@ FULL_GAZE_RADIANS = 0.5  # what an eyeLook unit of 1 means
 
 @dataclass(frozen=True)
 class ActorStyle:
-    """How one actor moves.
+    """How one actor moves."""
 
-    Attributes:
-        seed: of this actor's random habits.
-        articulation: how wide the mouth moves in speech.
-        expressiveness: strength of emotions.
-        asymmetry: left minus right, relative; positive is stronger on the actor's left.
-        unit_gain: strength of each unit in emotions (52,).
-        liveliness: size of head motion.
-        blinks_per_second: mean rate.
-    """
-
-    seed: int
-    articulation: float
-    expressiveness: float
-    asymmetry: float
-    unit_gain: np.ndarray
-    liveliness: float
-    blinks_per_second: float
+    seed: int  # of this actor's random habits
+    articulation: float  # how wide the mouth moves in speech
+    expressiveness: float  # strength of emotions
+    asymmetry: float  # left minus right, relative; positive is stronger on the actor's left
+    unit_gain: np.ndarray  # strength of each unit in emotions (52,)
+    liveliness: float  # size of head motion
+    blinks_per_second: float  # mean rate
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Everything that moves in one clip; row i is the moment (i + 0.5) / fps.
+    """Everything that moves in one clip; row i is the moment (i + 0.5) / fps."""
 
-    Attributes:
-        face_units: float32 (T, 52) in [0, 1].
-        face_unit_names: of the columns.
-        viseme_weights: float32 (T, 15), rows sum to 1.
-        viseme_names: of the columns.
-        viseme: int64 (T,), the dominant viseme.
-        clock: float64 (T,), position on the phoneme sequence, see `speech_clock`.
-        rotation: float32 (T, 3), head axis-angle in radians (x right, y down, z into the image).
-        translation: float32 (T, 2), head units, (right, down).
-        scale: float32 (T,), relative to the clip's own scale.
-        emotion_envelope: float32 (T,) in [0, 1].
-    """
-
-    face_units: np.ndarray
-    face_unit_names: tuple[str, ...]
-    viseme_weights: np.ndarray
-    viseme_names: tuple[str, ...]
-    viseme: np.ndarray
-    clock: np.ndarray
+    face_units: np.ndarray  # float32 (T, 52) in [0, 1], in the order of `FACE_UNIT_NAMES`
+    viseme_weights: np.ndarray  # float32 (T, 15) in the order of `VISEME_NAMES`, rows sum to 1
+    viseme: np.ndarray  # int64 (T,), the dominant viseme
+    clock: np.ndarray  # float64 (T,), position on the phoneme sequence, see `speech_clock`
+    # float32 (T, 3), head axis-angle in radians (x right, y down, z into the image)
     rotation: np.ndarray
-    translation: np.ndarray
-    scale: np.ndarray
-    emotion_envelope: np.ndarray
+    translation: np.ndarray  # float32 (T, 2), head units, (right, down)
+    scale: np.ndarray  # float32 (T,), relative to the clip's own scale
+    emotion_envelope: np.ndarray  # float32 (T,) in [0, 1]
 
 
 def actor_style(seed: int) -> ActorStyle:
@@ -227,9 +203,7 @@ def face_motion(
 
     return Motion(
         face_units=units.astype(np.float32),
-        face_unit_names=FACE_UNIT_NAMES,
         viseme_weights=weights.astype(np.float32),
-        viseme_names=VISEME_NAMES,
         viseme=weights.argmax(1),
         clock=speech_clock(speech, seconds),
         rotation=rotation.astype(np.float32),

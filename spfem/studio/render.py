@@ -11,14 +11,55 @@ import warp as wp
 from spfem.head.model import HeadModel, load_head_model
 from spfem.head.raster import start_warp
 from spfem.settings import CorpusSettings
-from spfem.studio.cast import Actor, Appearance, look_of
+from spfem.studio.cast import CLOTHES, Actor, Appearance, hair_tones, linear
+from spfem.studio.kernels import draw, find_normals, find_visible
+from spfem.studio.materials import PersonLook
+from spfem.studio.mesh import Person, make_person, rotation_matrices
 from spfem.studio.motion import Motion
-from spfem.studio.person import Person, make_person, rotation_matrices
-from spfem.studio.shading import draw, find_normals, find_visible
-from spfem.studio.skin import HALF, SIDE, paint_face
+from spfem.studio.paint import HALF, SIDE, paint_face
 
 CHUNK_FRAMES = 32  # frames a launch, which bounds memory
 CHART_DENSITY = 1.6  # texels of the chart per frame pixel
+
+
+_STRANDS = {  # strand frequency, stretch along the strand, shine
+    "curly": (26.0, 1.3, 0.35),
+    "curls": (26.0, 1.0, 0.45),
+    "afro": (42.0, 1.5, 0.12),
+    "long": (34.0, 0.10, 1.0),
+    "fringe": (34.0, 0.10, 1.0),
+    "bob": (34.0, 0.10, 1.1),
+    "bun": (30.0, 0.35, 0.9),
+    "parted": (32.0, 0.30, 0.8),
+}
+
+
+def person_look(appearance: Appearance) -> PersonLook:
+    """The kernel's numbers for `appearance`."""
+    look = PersonLook()
+    dark, bright = hair_tones(appearance)
+    look.skin = linear(appearance.skin).tolist()
+    look.iris = linear(appearance.iris).tolist()
+    lash = 0.5 * dark + 0.35 * (1 - appearance.lash) * linear(appearance.skin)
+    look.lash = lash.tolist()
+    look.hair, look.hair_light = dark.tolist(), bright.tolist()
+    look.cloth = linear(appearance.cloth).tolist()
+    look.cloth_second = linear(appearance.cloth_second).tolist()
+    look.wall = (linear(appearance.wall) * 0.45).tolist()
+    look.wall_light = (linear(appearance.wall) * 1.25).tolist()
+    key = np.array([-0.46 if appearance.light_from_left else 0.46, -0.50, -0.74])
+    look.key_light = (key / np.linalg.norm(key)).tolist()
+    look.scalp_density = {"bald": 0.0, "shaved": 0.62}.get(appearance.hair_style, 0.92)
+    frequency, stretch, shine = _STRANDS.get(appearance.hair_style, (38.0, 0.5, 0.5))
+    look.strand_frequency, look.strand_stretch, look.hair_shine = frequency, stretch, 0.5 * shine
+    look.part = -0.075 if appearance.hair_style in ("parted", "long", "bob") else 9.0
+    look.neckline, look.neckline_slope = appearance.neckline, 0.30
+    look.cloth_pattern = CLOTHES.index(appearance.clothes)
+    look.oil = appearance.oil
+    look.teeth = linear((0.93, 0.89, 0.81)).tolist()
+    look.eye_white = linear((0.90, 0.87, 0.85)).tolist()
+    look.grain, look.seed = 3.0, appearance.seed
+    return look
 
 
 class Canvas:
@@ -26,7 +67,7 @@ class Canvas:
 
     Args:
         triangles: (F, 3) int32.
-        material: (F,) int32, a region of the head model or `shading.HAIR`.
+        material: (F,) int32, a region of the head model or `kernels.HAIR`.
         rest: (V, 4) place on the mean head and signed distance inside the hairline.
         appearance: colours.
         size: side of the square frames, pixels.
@@ -48,7 +89,7 @@ class Canvas:
         self.size, self.samples, self.device = size, samples, "cpu"
         side = int(np.clip(2 * HALF * scale * CHART_DENSITY, 64, SIDE))
         chart = cv2.resize(paint_face(appearance), (side, side), interpolation=cv2.INTER_AREA)
-        self.look = look_of(appearance)
+        self.look = person_look(appearance)
         order = np.argsort(triangles.ravel(), kind="stable")
         first = np.zeros(len(rest) + 1, np.int32)
         np.cumsum(np.bincount(triangles.ravel(), minlength=len(rest)), out=first[1:])
@@ -68,43 +109,21 @@ class Canvas:
         """Frames uint8 (T, size, size, 3) RGB of vertices (T, V, 3) in pixels, z inwards."""
         frames, vertices = points.shape[:2]
         side = self.size * self.samples
-        at: wp.array = wp.array(
-            np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device=self.device
-        )
+        at = self._put(np.ascontiguousarray(points, np.float32), wp.vec3)
         normals = wp.empty((frames, vertices), dtype=wp.vec3, device=self.device)
-        nearest = wp.full(
-            (frames, side, side), wp.uint64(0xFFFFFFFFFFFFFFFF), dtype=wp.uint64, device=self.device
-        )
+        nothing = wp.uint64(0xFFFFFFFFFFFFFFFF)
+        nearest = wp.full((frames, side, side), nothing, dtype=wp.uint64, device=self.device)
         image = wp.empty((frames, self.size, self.size, 3), dtype=wp.uint8, device=self.device)
-        wp.launch(
-            find_normals,
-            dim=(frames, vertices),
-            inputs=[at, self.triangles, self.first, self.faces, normals],
-            device=self.device,
-        )
-        wp.launch(
-            find_visible,
-            dim=(frames, len(self.triangles)),
-            inputs=[at, self.triangles, self.material, self.rest, self.samples, nearest],
-            device=self.device,
-        )
-        wp.launch(
-            draw,
-            dim=(frames, self.size, self.size),
-            inputs=[
-                nearest,
-                at,
-                normals,
-                self.triangles,
-                self.material,
-                self.rest,
-                self.chart,
-                self.look,
-                self.samples,
-                image,
-            ],
-            device=self.device,
-        )
+
+        def launch(kernel: wp.Kernel, size: tuple[int, ...], *inputs: object) -> None:
+            wp.launch(kernel, dim=size, inputs=inputs, device=self.device)
+
+        mesh = self.triangles, self.material, self.rest
+        launch(find_normals, (frames, vertices), at, mesh[0], self.first, self.faces, normals)
+        launch(find_visible, (frames, len(self.triangles)), at, *mesh, self.samples, nearest)
+        pixels = frames, self.size, self.size
+        shown = nearest, at, normals, *mesh, self.chart, self.look, self.samples, image
+        launch(draw, pixels, *shown)
         return image.numpy()
 
 

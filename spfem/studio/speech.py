@@ -31,14 +31,6 @@ class Phoneme(NamedTuple):
     end_seconds: float
 
 
-class Word(NamedTuple):
-    """One word, to its last phoneme."""
-
-    text: str
-    start_seconds: float
-    end_seconds: float
-
-
 @dataclass(frozen=True)
 class Voice:
     """How an actor sounds in every emotion: eSpeak variant, pitch 0 to 100, relative rate."""
@@ -50,47 +42,29 @@ class Voice:
 
 @dataclass(frozen=True)
 class SpeechStyle:
-    """How one clip is spoken.
+    """How one clip is spoken."""
 
-    Attributes:
-        rate: relative to the voice.
-        pitch: added to the voice's pitch, eSpeak units.
-        pitch_range: 0 (monotone) to 100.
-        volume: peak amplitude in (0, 1].
-        word_rates: relative rate of word 1, 2, ... (repeated from the start if too few).
-        pause_after: number of words before an extra pause; 0 for none.
-        pause_seconds: its length, roughly; eSpeak rounds it.
-        lead_seconds: silence before the first phoneme.
-        tail_seconds: silence after the last phoneme, at least.
-    """
-
-    rate: float = 1.0
-    pitch: int = 0
-    pitch_range: int = 45
-    volume: float = 0.6
+    rate: float = 1.0  # relative to the voice
+    pitch: int = 0  # added to the voice's pitch, eSpeak units
+    pitch_range: int = 45  # 0 (monotone) to 100
+    volume: float = 0.6  # peak amplitude in (0, 1]
+    # relative rate of word 1, 2, ... (repeated from the start if too few).
     word_rates: tuple[float, ...] = (1.0,)
-    pause_after: int = 0
-    pause_seconds: float = 0.0
-    lead_seconds: float = 0.15
-    tail_seconds: float = 0.15
+    pause_after: int = 0  # number of words before an extra pause; 0 for none
+    pause_seconds: float = 0.0  # its length, roughly; eSpeak rounds it
+    lead_seconds: float = 0.15  # silence before the first phoneme
+    tail_seconds: float = 0.15  # silence after the last phoneme, at least
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A spoken sentence.
+    """A spoken sentence."""
 
-    Attributes:
-        samples: float32 (A,) in [-1, 1].
-        sample_rate: in hertz.
-        phonemes: without gap from 0 to the end of the audio; silences are named `_`: the first,
-            the last, and pauses within the sentence.
-        words: in order.
-    """
-
-    samples: np.ndarray
-    sample_rate: int
+    samples: np.ndarray  # float32 (A,) in [-1, 1]
+    sample_rate: int  # in hertz
+    # without gap from 0 to the end of the audio; silences are named `_`: the first, the last, and
+    # pauses within the sentence
     phonemes: tuple[Phoneme, ...]
-    words: tuple[Word, ...]
 
     @property
     def seconds(self) -> float:
@@ -203,16 +177,8 @@ def speak(text: str, voice: Voice, style: SpeechStyle, *, sample_rate: int = SAM
     wave += NOISE_FLOOR * noise.standard_normal(len(wave))
     samples = np.clip(wave, -1, 1).astype(np.float32)
 
-    lead_seconds = lead / sample_rate
-    phonemes = _phonemes(raw.phonemes, raw.sample_rate, lead_seconds, len(wave) / sample_rate)
-    starts = [lead_seconds + sample / raw.sample_rate for _, _, sample in raw.words]
-    words = []
-    for word, start, following in zip(text.split(), starts, [*starts[1:], np.inf], strict=True):
-        inside = [
-            p.end_seconds for p in phonemes if p.name != SILENCE and p.start_seconds < following
-        ]
-        words.append(Word(word.strip(".,!?"), start, max(inside)))
-    return Speech(samples, sample_rate, phonemes, tuple(words))
+    phonemes = _phonemes(raw.phonemes, raw.sample_rate, lead / sample_rate, len(wave) / sample_rate)
+    return Speech(samples, sample_rate, phonemes)
 
 
 def speech_clock(speech: Speech, seconds: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""eSpeak NG through ctypes: text to waveform and timed phonemes, the same bytes every time.
+"""What the actors say, and eSpeak NG through ctypes, which speaks it: the same bytes every time.
 
-What the actors say: short sentences of our own, rich in different mouth shapes.
+The sentences are short ones of our own, rich in different mouth shapes.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _PHONEME_EVENTS = 0x0001
 _DO_NOT_EXIT = 0x8000
 _UTF8_SSML = 0x01 | 0x10
 _RATE, _PITCH, _PITCH_RANGE = 1, 3, 4
-_END, _WORD, _PHONEME = 0, 1, 7
+_END, _PHONEME = 0, 7
 
 _lock = threading.Lock()
 
@@ -53,21 +53,12 @@ _Callback = ctypes.CFUNCTYPE(
 )
 
 
-@dataclass(frozen=True)
-class RawSpeech:
-    """What eSpeak returns for one text.
+class RawSpeech(NamedTuple):
+    """What eSpeak returns for one text."""
 
-    Attributes:
-        samples: int16 (A,).
-        sample_rate: in hertz.
-        phonemes: (mnemonic, first sample); pauses begin with an underscore.
-        words: (offset of the word in the text, length, first sample).
-    """
-
-    samples: np.ndarray
-    sample_rate: int
-    phonemes: tuple[tuple[str, int], ...]
-    words: tuple[tuple[int, int, int], ...]
+    samples: np.ndarray  # int16 (A,)
+    sample_rate: int  # in hertz
+    phonemes: tuple[tuple[str, int], ...]  # (mnemonic, first sample); pauses begin with `_`
 
 
 def espeak_paths() -> tuple[str, str]:
@@ -103,15 +94,12 @@ def synthesise(markup: str, voice: str, *, rate: int, pitch: int, pitch_range: i
     library_path, data_path = espeak_paths()
     blocks: list[np.ndarray] = []
     phonemes: list[tuple[str, int]] = []
-    words: list[tuple[int, int, int]] = []
 
     def receive(wave: ctypes._Pointer, count: int, events: ctypes._Pointer) -> int:
         index = 0
         while (event := events[index]).type != _END:
             if event.type == _PHONEME:
                 phonemes.append((event.identity.string.decode(), event.sample))
-            elif event.type == _WORD:
-                words.append((event.text_position - 1, event.length, event.sample))
             index += 1
         if count > 0:
             blocks.append(np.ctypeslib.as_array(wave, (count,)).copy())
@@ -141,7 +129,7 @@ def synthesise(markup: str, voice: str, *, rate: int, pitch: int, pitch_range: i
         finally:
             _ctypes.dlclose(library._handle)
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
-    return RawSpeech(samples, sample_rate, tuple(phonemes), tuple(words))
+    return RawSpeech(samples, sample_rate, tuple(phonemes))
 
 
 SHARED: tuple[str, ...] = (
@@ -226,19 +214,12 @@ OWN: dict[str, tuple[str, ...]] = {
 """Said in one emotion only (numbers 004 onwards)."""
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence of one emotion.
+class Sentence(NamedTuple):
+    """One sentence of one emotion."""
 
-    Attributes:
-        number: of the clip, three digits.
-        key: equal keys are the same words.
-        text: the words.
-    """
-
-    number: str
-    key: str
-    text: str
+    number: str  # of the clip, three digits
+    key: str  # equal keys are the same words
+    text: str  # the words
 
 
 def sentences_of(emotion: str, *, shared: int = 3, own: int = 0) -> tuple[Sentence, ...]:

@@ -43,6 +43,14 @@ def record(folder: Path, seconds: float = 1.0, fps: int = 30, sound_seconds: flo
     return video, sound
 
 
+def touch(root: Path, *names: str) -> Path:
+    """Files of one byte below a folder."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
 def takes_of(video: Path, sound: Path, actors: Iterable[str], numbers: Iterable[int] = (1, 2)):
     """The same files as every clip of some actors."""
     return [

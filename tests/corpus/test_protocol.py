@@ -1,15 +1,38 @@
+"""Roles, held-back clips and edits: the papers' where they are published, else by our rules."""
+
 from __future__ import annotations
 
+import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.protocol import edit_protocol, held_back_clips, learning_clips, load_protocol
-from spfem.errors import CorpusError
+from spfem.corpus.protocol import (
+    FOLDER,
+    PUBLISHED,
+    edit_protocol,
+    held_back_clips,
+    learning_clips,
+    load_protocol,
+    protocol_roles,
+    share_out,
+)
+from spfem.errors import CorpusError, InputError
+from spfem.files import project_folder
 from spfem.settings import EMOTIONS
 from tests.evaluation.made_up import make_corpus
+
+EVIDENCE = {
+    "read from the released code",
+    "verified numerically",
+    "inferred",
+    "public knowledge",
+    "ours",
+}
+STATISTICS = project_folder().parent / "shared/published/aligned_path36_stats.csv"
 
 
 def test_protocol_is_complete_and_follows_the_rules():
@@ -102,3 +125,99 @@ def test_own_sentences_are_held_back_from_learning():
     assert {clip.number for clip in held_back} == {"003", "004"}
     assert len(held_back) == 14
     assert {clip.number for clip in learning_clips(corpus, "A1")} == {"001", "002"}
+
+
+def test_roles_of_mead_are_those_of_the_papers():
+    mead = load_protocol("mead")
+    assert len(mead.metric_actors) == 36
+    assert sum(actor.startswith("M") for actor in mead.metric_actors) == 21
+    assert [mead.role(a) for a in ("W021", "M005", "M003", "M012", "W009")] == [
+        "held_out",
+        "train",
+        "target",
+        "target",
+        None,
+    ]
+    assert set(mead.cross_references) == set(mead.target_actors)
+    assert set(mead.cross_references.values()) == set(mead.target_actors)
+    assert mead.cross_references["M003"] == "W015"
+    assert mead.levels["neutral"] == 1
+    assert {mead.levels[e] for e in EMOTIONS[1:]} == {3}
+
+
+@pytest.mark.skipif(not STATISTICS.is_file(), reason="needs the statistics of the released paths")
+def test_metric_actors_and_shared_sentences_of_mead_are_those_of_the_released_paths():
+    mead = load_protocol("mead")
+    with STATISTICS.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["actor"] for row in rows} == set(mead.metric_actors)
+    for row in rows:
+        has = {r["emotion_clip"] for r in rows if (r["actor"], r["emotion"]) == _cell(row)}
+        neutral = mead.sentence("neutral", row["neutral_clip"])
+        assert neutral == mead.sentence(row["emotion"], row["emotion_clip"], has)
+        assert neutral.startswith("shared-")
+
+
+def _cell(row: dict[str, str]) -> tuple[str, str]:
+    return row["actor"], row["emotion"]
+
+
+def test_ravdess_has_three_roles_and_no_map():
+    ravdess = load_protocol("ravdess")
+    actors = [f"Actor_{n:02d}" for n in range(1, 25)]
+    roles = [ravdess.role(actor) for actor in actors]
+    assert roles == ["target"] * 6 + ["train"] * 17 + ["held_out"]
+    assert not ravdess.cross_references
+    assert "02" not in ravdess.emotions  # calm
+
+
+@pytest.mark.parametrize("corpus", PUBLISHED)
+def test_the_files_contradict_nothing_and_name_their_evidence(corpus):
+    protocol = load_protocol(corpus)
+    metric, targets = set(protocol.metric_actors), set(protocol.target_actors)
+    assert len(metric) == len(protocol.metric_actors)
+    assert len(targets) == len(protocol.target_actors)
+    assert not metric & targets
+    assert metric > set(protocol.held_out_actors)
+    pairs = protocol.cross_references.items()
+    assert {actor for pair in pairs for actor in pair} <= targets
+    assert all(actor != reference for actor, reference in pairs)
+    assert set(protocol.emotions.values()) == set(EMOTIONS) == set(protocol.levels)
+    assert set(protocol.levels.values()) <= {1, 2, 3}
+    lists = [protocol.shared_sentences, *protocol.shared_sentences_elsewhere.values()]
+    assert len({len(numbers) for numbers in lists}) == 1
+    numbers = {*protocol.test_numbers, *(number for each in lists for number in each)}
+    assert all(number.isdecimal() for number in numbers)
+    facts = json.loads((project_folder() / FOLDER / f"{corpus}.json").read_text())["facts"]
+    assert {fact["evidence"] for fact in facts.values()} <= EVIDENCE
+    assert all(fact["source"] for fact in facts.values())
+
+
+def test_missing_and_damaged_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        load_protocol("mead", tmp_path)
+    for text in ("", "[]", "{}", '{"facts": {}}', '{"facts": {"levels": 3}}'):
+        (tmp_path / "mead.json").write_text(text)
+        with pytest.raises(InputError, match="damaged"):
+            load_protocol("mead", tmp_path)
+
+
+@pytest.mark.parametrize("count", range(1, 60))
+def test_shared_out(count):
+    roles = share_out(f"{k:02d}" for k in range(count))
+    values = list(roles.values())
+    assert len(roles) == count
+    assert 1 <= values.count("target") <= 6
+    assert values.count("held_out") == (count > 2)
+    assert count == 1 or "train" in values
+    targets = [actor for actor, role in roles.items() if role == "target"]
+    assert targets == sorted(roles)[-len(targets) :]
+
+
+def test_papers_roles():
+    roles = protocol_roles("mead", ["M003", "M005", "W021", "M013", "W015"])
+    assert roles == {"M003": "target", "M005": "train", "W015": "target", "W021": "held_out"}
+    assert protocol_roles("mead", ["M003", "M005", "M007"])["M007"] == "held_out"
+    assert protocol_roles("mead", ["M003", "W015"]) == {}
+    assert protocol_roles("own", ["M003", "M005", "W021"]) == {}
+    assert protocol_roles("ravdess", ["Actor_01", "Actor_23", "Actor_24"])["Actor_24"] == "held_out"

@@ -6,7 +6,7 @@ from spfem.edit.adapt import write_comparison
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from tests.edit.made_up import write_clip
-from tests.media.test_video import audio_bytes, moving_frames
+from tests.media.clips import audio_bytes, moving_frames
 
 
 def test_comparison_has_every_panel_every_frame_and_the_sound(tmp_path):

@@ -14,7 +14,7 @@ from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from spfem.run.artifacts import RECORD_NAME
 from tests.edit.made_up import save_models, speaking_frames, write_clip
-from tests.media.test_video import audio_bytes
+from tests.media.clips import audio_bytes
 
 COUNT = 14
 

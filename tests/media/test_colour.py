@@ -10,9 +10,8 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from spfem.media.colour import HLG, PLAIN, PQ, Colour, from_rgb
-from spfem.media.losses import list_losses
 from spfem.media.probe import probe_video
-from spfem.media.video import read_video, stream_frames, write_video
+from spfem.media.video import list_losses, read_video, stream_frames, write_video
 from tests.media.clips import write_clip
 
 FORMS = {
@@ -48,34 +47,26 @@ def standard_planes(image, matrix, full):
     return np.clip(np.round(planes), 0, 255).astype(np.uint8)
 
 
-def write_tagged(path, frames, colour):
-    """A source that our own writer has no part in."""
+def write_tagged(path, frames, colour, pix_fmt, quality):
+    """A source of encoded frames that our own writer has no part in."""
 
     def prepare(stream):
         context = stream.codec_context
         context.colorspace, context.color_primaries = colour.matrix, colour.primaries
-        context.color_trc = colour.transfer
-        context.color_range = 2 if colour.full_range else 1
+        context.color_trc, context.color_range = colour.transfer, 2 if colour.full_range else 1
 
-    planes = [standard_planes(image, colour.matrix, colour.full_range) for image in frames]
-    return write_clip(
-        path,
-        [av.VideoFrame.from_ndarray(one, format="yuv444p") for one in planes],
-        pix_fmt="yuv444p",
-        prepare=prepare,
-        options={"crf": "0"},
-    )
+    return write_clip(path, frames, pix_fmt=pix_fmt, prepare=prepare, options={"crf": quality})
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_colours_are_read_as_the_file_says(tmp_path, form):
     frames = natural(2)
-    path = write_tagged(tmp_path / "a.mp4", frames, FORMS[form])
-    facts = probe_video(path)
-    assert (facts.colour.matrix, facts.colour.full_range) == (
-        FORMS[form].matrix,
-        FORMS[form].full_range,
-    )
+    colour = FORMS[form]
+    planes = [standard_planes(image, colour.matrix, colour.full_range) for image in frames]
+    pictures = [av.VideoFrame.from_ndarray(one, format="yuv444p") for one in planes]
+    path = write_tagged(tmp_path / "a.mp4", pictures, colour, "yuv444p", "0")
+    found, wanted = probe_video(path).colour, FORMS[form]
+    assert (found.matrix, found.full_range) == (wanted.matrix, wanted.full_range)
     read = read_video(path).frames.astype(float)
     assert np.abs(read[:, 24:40, 24:40] - RED).max() <= 3
     assert np.abs((read - frames).mean((0, 1, 2))).max() < 0.3
@@ -86,9 +77,8 @@ def test_lossless_keeps_every_pixel(tmp_path, form):
     frames = natural(3)
     write_video(tmp_path / "a.mp4", frames, 30, colour=FORMS[form], lossless=True)
     np.testing.assert_array_equal(read_video(tmp_path / "a.mp4").frames, frames)
-    facts = probe_video(tmp_path / "a.mp4")
-    assert facts.colour.primaries == FORMS[form].primaries
-    assert facts.colour.transfer == FORMS[form].transfer
+    found, wanted = probe_video(tmp_path / "a.mp4").colour, FORMS[form]
+    assert (found.primaries, found.transfer) == (wanted.primaries, wanted.transfer)
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 7, 9])
@@ -110,19 +100,10 @@ def pq_signal(nits):
 def write_hdr(path, level, transfer):
     """Grey of a 16-bit signal, 10 bits, BT.2020."""
     grey = np.full((48, 64, 3), round(65535 * level), np.uint16)
-
-    def prepare(stream):
-        context = stream.codec_context
-        context.colorspace, context.color_primaries, context.color_trc = 9, 9, transfer
-        context.color_range = 1
-
-    frames = [
-        av.VideoFrame.from_ndarray(grey, format="rgb48le").reformat(
-            format="yuv420p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=ColorRange.MPEG
-        )
-        for _ in range(3)
-    ]
-    return write_clip(path, frames, pix_fmt="yuv420p10le", prepare=prepare, options={"crf": "4"})
+    form = {"dst_colorspace": Colorspace.BT2020, "dst_color_range": ColorRange.MPEG}
+    plain = [av.VideoFrame.from_ndarray(grey, format="rgb48le") for _ in range(3)]
+    frames = [frame.reformat(format="yuv420p10le", **form) for frame in plain]
+    return write_tagged(path, frames, Colour(9, 9, transfer), "yuv420p10le", "4")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 import wave
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,51 +17,48 @@ import torch
 from studies.audit import read_published
 
 from spfem.checkpoints import load_checkpoint, save_checkpoint
+from spfem.corpus.folder import walk_folder
 from spfem.corpus.survey import survey_folder
 from spfem.errors import SpfemError
 from spfem.face.track import FaceTrack
 from spfem.media.audio import read_audio
 from spfem.media.container import stream_pictures
-from spfem.media.losses import check_result
 from spfem.media.probe import probe_video
-from spfem.media.video import stream_frames
+from spfem.media.video import check_result, stream_frames
 from tests.media.clips import clicks, flash_frames, write_clip
 
 VARIANTS = 500
 SECONDS, BYTES = 120, 1 << 30  # of the processor, since other programs may be busy
 
 
-def _pictures(path):
-    folder = path.parent / f"folder of {path.name}"
+def _copy(path, place):
+    """The file below a folder of its own, under another name."""
+    folder = path.parent / f"folder of {path.name} as {place}"
     folder.mkdir()
-    (folder / "000001.png").write_bytes(path.read_bytes())
-    return list(stream_pictures(folder))
+    (folder / place).write_bytes(path.read_bytes())
+    return folder
 
 
-def _table(path):
-    for name, read in (("clips.csv", survey_folder), ("clips.csv", read_published)):
-        folder = path.parent / f"{read.__name__} of {path.name}"
-        folder.mkdir()
-        (folder / name).write_bytes(path.read_bytes())
-        try:
-            read(folder)
-        except SpfemError:
-            continue
+def _pictures(path):
+    return list(stream_pictures(_copy(path, "000001.png")))
+
+
+def _survey(path):
+    survey_folder(walk_folder(_copy(path, "clips.csv")))
+
+
+def _published(path):
+    read_published(path.parent / f"folder of {path.name} as clips.csv")
 
 
 def _result(path):
-    facts = probe_video(path)
-    check_result(path, facts, path.with_name("result.mp4"))
+    check_result(path, probe_video(path), path.with_name("result.mp4"))
 
 
 def _frames(path):
     for frame in stream_frames(path):
         assert frame.dtype == np.uint8
         assert frame.shape[2] == 3
-
-
-def _checkpoint(path):
-    load_checkpoint(path, kind="made up")
 
 
 MEDIA: tuple[Callable[[Path], object], ...] = (probe_video, _frames, read_audio, _result)
@@ -70,9 +68,9 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     ".webm": MEDIA,
     ".wav": (read_audio, probe_video),
     ".png": (_pictures, probe_video),
-    ".csv": (_table,),
+    ".csv": (_survey, _published),
     ".npz": (FaceTrack.load,),
-    ".safetensors": (_checkpoint,),
+    ".safetensors": (partial(load_checkpoint, kind="made up"),),
 }
 
 
@@ -105,23 +103,20 @@ def good(tmp_path_factory):
 
 def damage(data: bytes, others: list[bytes], random: np.random.Generator) -> tuple[bytes, str]:
     """One kind of damage, drawn: cut off, flipped bytes, another file's head, a hole, noise."""
-    kind = ("cut", "flipped", "head", "hole", "noise", "doubled")[random.integers(6)]
-    place = int(random.integers(1, len(data)))
-    if kind == "cut":
-        return data[:place], kind
-    if kind == "flipped":
-        bad = bytearray(data)
-        for at in random.integers(0, len(data), random.integers(1, 40)):
-            bad[at] ^= int(random.integers(1, 256))
-        return bytes(bad), kind
-    if kind == "head":
-        other, size = others[random.integers(len(others))], int(random.integers(4, 200))
-        return other[:size] + data[size:], kind
-    if kind == "hole":
-        return data[:place] + data[place + int(random.integers(1, 400)) :], kind
-    if kind == "doubled":
-        return data[:place] + data, kind
-    return random.integers(0, 256, place, dtype=np.uint8).tobytes(), kind
+    place, size = int(random.integers(1, len(data))), int(random.integers(4, 400))
+    flipped = bytearray(data)
+    for at in random.integers(0, len(data), random.integers(1, 40)):
+        flipped[at] ^= int(random.integers(1, 256))
+    kinds = {
+        "cut": data[:place],
+        "flipped": bytes(flipped),
+        "head": others[random.integers(len(others))][: size // 2] + data[size // 2 :],
+        "hole": data[:place] + data[place + size :],
+        "noise": random.integers(0, 256, place, dtype=np.uint8).tobytes(),
+        "doubled": data[:place] + data,
+    }
+    kind = list(kinds)[random.integers(6)]
+    return kinds[kind], kind
 
 
 @pytest.mark.slow

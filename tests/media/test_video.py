@@ -1,4 +1,4 @@
-"""Video files: round trips, sync, bad input, nothing half-written."""
+"""Video files: round trips, sync, replayed frames, bad input, nothing half-written."""
 
 import resource
 import signal
@@ -9,29 +9,15 @@ import numpy as np
 import pytest
 
 from spfem.errors import ArtifactError, InputError, ShapeError
-from spfem.media.audio import read_audio
+from spfem.media.audio import read_audio, write_audio
 from spfem.media.probe import probe_video
-from spfem.media.video import read_video, stream_frames, write_video
-
-
-def moving_frames(count=12, height=48, width=64):
-    rows, columns = np.mgrid[:height, :width]
-    frames = np.zeros((count, height, width, 3), np.uint8)
-    for index in range(count):
-        frames[index, ..., 0] = 255 * columns // width
-        frames[index, ..., 1] = 255 * rows // height
-        frames[index, ..., 2] = 10 * index
-    return frames
+from spfem.media.video import ReplayedFrames, read_video, stream_frames, write_video
+from tests.media.clips import audio_bytes, moving_frames
 
 
 def tone(seconds, sample_rate=16000, hertz=440.0):
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     return (0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
-
-
-def audio_bytes(path):
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(container.streams.audio[0])]
 
 
 def test_round_trip_keeps_pictures_rate_and_sound(tmp_path):
@@ -82,12 +68,7 @@ def test_bad_files_give_one_line_that_names_the_file(tmp_path, reader):
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("this is no video\n" * 50)
     (tmp_path / "truncated.mp4").write_bytes(data[: len(data) // 2])
-    with av.open(str(sound), "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(tone(0.2)[None], format="fltp", layout="mono")
-        frame.sample_rate = 16000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_audio(sound, tone(0.2), 16000)
     for name in ("missing.mp4", "empty.mp4", "text.mp4", "truncated.mp4", "sound.m4a", "."):
         path = tmp_path / name
         with pytest.raises(InputError) as caught:
@@ -98,16 +79,16 @@ def test_bad_files_give_one_line_that_names_the_file(tmp_path, reader):
 
 def test_wrong_arguments(tmp_path):
     target = tmp_path / "a.mp4"
-    with pytest.raises(ShapeError, match="no frame"):
-        write_video(target, [], 25)
-    with pytest.raises(ShapeError, match="uint8"):
-        write_video(target, np.zeros((2, 32, 32, 3), np.float32), 25)
-    with pytest.raises(ShapeError, match="frame 1"):
-        write_video(target, [np.zeros((32, 32, 3), np.uint8), np.zeros((16, 32, 3), np.uint8)], 25)
-    with pytest.raises(ShapeError, match="sample_rate"):
-        write_video(target, moving_frames(), 25, audio=tone(0.4))
-    with pytest.raises(ShapeError, match="audio"):
-        write_video(target, moving_frames(), 25, audio=np.zeros((2, 9)), sample_rate=16000)
+    frames = moving_frames()
+    for pictures, sound, message in (
+        ([], {}, "no frame"),
+        (np.zeros((2, 32, 32, 3), np.float32), {}, "uint8"),
+        ([frames[0], frames[1, :16]], {}, "frame 1"),
+        (frames, {"audio": tone(0.4)}, "sample_rate"),
+        (frames, {"audio": np.zeros((2, 9)), "sample_rate": 16000}, "audio"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            write_video(target, pictures, 25, **sound)
     with pytest.raises(InputError, match="does not exist"):
         write_video(target, moving_frames(), 25, audio_from=tmp_path / "none.mp4")
     assert not list(tmp_path.iterdir())
@@ -125,3 +106,30 @@ def test_full_disk_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def video(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_frames(6, 16, 24), 25)
+    return tmp_path / "a.mp4"
+
+
+@pytest.mark.parametrize(("held", "decoded"), [(6, 1), (5, 2), (0, 2)])
+def test_every_reading_gives_the_same_frames(video, monkeypatch, held, decoded):
+    readings = []
+
+    def counted(path):
+        readings.append(path)
+        return stream_frames(path)
+
+    monkeypatch.setattr("spfem.media.video.stream_frames", counted)
+    frames, wanted = ReplayedFrames(video, held_bytes=held * 16 * 24 * 3), [*stream_frames(video)]
+    for _ in range(2):
+        np.testing.assert_array_equal(list(frames), wanted)
+    assert len(readings) == decoded
+
+
+def test_a_clip_that_is_too_long_is_refused_with_advice(video):
+    assert len(list(ReplayedFrames(video, most_frames=6))) == 6
+    with pytest.raises(InputError, match=r"more than 5 frames.*cut it"):
+        list(ReplayedFrames(video, most_frames=5))

@@ -29,7 +29,7 @@ from spfem.renderer.networks import to_released as renderer_to_released
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.edit.made_up import save_models, speaking_frames, write_clip
-from tests.media.test_video import audio_bytes
+from tests.media.clips import audio_bytes
 from tests.released.made_up import released_nets
 
 COUNT = 11

@@ -20,7 +20,7 @@ from studies.audit_run import audit_clips
 from spfem.__main__ import main
 from spfem.errors import InputError
 from tests.edit.made_up import speaking_frames, write_clip
-from tests.media.test_sound_tracks import changing_sound
+from tests.media.clips import changing_sound
 
 SETTINGS = AuditSettings(resamples=300)
 

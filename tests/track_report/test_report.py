@@ -11,7 +11,7 @@ from spfem.media.video import read_video
 from spfem.run.track_report import clip_names, find_videos, in_words, report_tracks
 from spfem.settings import FaceSettings
 from tests.edit.made_up import speaking_frames, write_clip
-from tests.media.test_sound_tracks import changing_pictures
+from tests.media.clips import changing_pictures
 
 
 @pytest.fixture(scope="module")

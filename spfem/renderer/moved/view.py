@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spfem.media.container import upload
+from spfem.precision import upload
 
 
 class Raster(Protocol):

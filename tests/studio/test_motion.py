@@ -21,7 +21,6 @@ def test_shapes_and_ranges(emotion):
     motion = face_motion(SPEECH[emotion], emotion, STYLE, 25, 5)
     count = round(SPEECH[emotion].seconds * 25)
     assert motion.face_units.shape == (count, 52)
-    assert motion.face_unit_names[0] == "jawOpen"
     assert motion.face_units.min() >= 0
     assert motion.face_units.max() <= 1
     assert motion.viseme_weights.shape == (count, 15)

@@ -51,7 +51,6 @@ def test_phonemes_cover_the_audio_without_gap(emotion):
     assert speech.phonemes[0].name == speech.phonemes[-1].name == SILENCE
     assert 0.12 <= ends[0] <= 0.2
     assert 0.12 <= ends[-1] - starts[-1] <= 0.35
-    assert [word.text for word in speech.words] == ["Show", "my", "mother", "the", "map"]
 
 
 def test_sound_is_where_the_phonemes_are():

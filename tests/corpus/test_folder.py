@@ -5,12 +5,7 @@ import unicodedata
 
 from spfem.corpus import folder as walk
 from spfem.corpus.folder import walk_folder
-
-
-def write(root, *names):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
+from tests.corpus.made_up import touch
 
 
 def reasons(content):
@@ -18,7 +13,7 @@ def reasons(content):
 
 
 def test_files_are_found_and_hidden_ones_passed_over(tmp_path):
-    write(tmp_path, "a b/ç.mp4", "a b/._ç.mp4", "a b/d.mp4.part", "Thumbs.db", ".git/x.mp4")
+    touch(tmp_path, "a b/ç.mp4", "a b/._ç.mp4", "a b/d.mp4.part", "Thumbs.db", ".git/x.mp4")
     content = walk_folder(tmp_path)
     assert set(content.files) == {"a b/ç.mp4"}
     assert content.ignored == 4
@@ -27,24 +22,26 @@ def test_files_are_found_and_hidden_ones_passed_over(tmp_path):
 
 def test_decomposed_names_are_found_by_composed_ones(tmp_path):
     on_disk = unicodedata.normalize("NFD", "é.mp4")
-    write(tmp_path, on_disk)
+    touch(tmp_path, on_disk)
     content = walk_folder(tmp_path)
     assert list(content.files) == ["é.mp4"]
     assert content.locate("é.mp4").read_bytes() == b"x"
-    write(tmp_path, "é.mp4")
+    touch(tmp_path, "é.mp4")
     assert reasons(walk_folder(tmp_path)) == {("é.mp4", "duplicate")}
 
 
 def test_loops_of_links_end(tmp_path):
-    write(tmp_path, "a/1.mp4")
+    touch(tmp_path, "a/1.mp4")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/self").symlink_to("self")
     (tmp_path / "again").symlink_to("a")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
     content = walk_folder(tmp_path)
     assert list(content.files) == ["a/1.mp4"]
     assert ("a/up", "link loop") in reasons(content)
     assert ("again", "link loop") in reasons(content)
-    assert len(reasons(content)) == 3  # a link to itself is dead or unreadable, as the system says
+    assert ("gone.mp4", "dead link") in reasons(content)
+    assert len(reasons(content)) == 4  # a link to itself is dead or unreadable, as the system says
 
 
 def test_what_is_no_file(tmp_path):
@@ -64,7 +61,7 @@ def test_what_is_no_file(tmp_path):
 
 
 def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
-    write(tmp_path, "a/1.mp4", "b/1.mp4")
+    touch(tmp_path, "a/1.mp4", "b/1.mp4")
     scan = os.scandir
 
     def refuse(path):
@@ -79,10 +76,10 @@ def test_folder_that_cannot_be_read(tmp_path, monkeypatch):
 
 
 def test_digest_follows_names_sizes_and_times(tmp_path):
-    write(tmp_path, "a.mp4")
+    touch(tmp_path, "a.mp4")
     before = walk_folder(tmp_path).digest()
     assert walk_folder(tmp_path).digest() == before
     os.utime(tmp_path / "a.mp4", (1, 1))
     later = walk_folder(tmp_path).digest()
-    write(tmp_path, "b.mp4")
+    touch(tmp_path, "b.mp4")
     assert len({before, later, walk_folder(tmp_path).digest()}) == 3

@@ -2,7 +2,7 @@
 
 Every colour is a function of the rest position of the surface point (its place on the mean head),
 interpolated inside the triangle, so that brows, lips and irises move with the face. The skin's
-paint is a chart over rest (x, y), see `spfem.studio.skin`. Light is linear until the
+paint is a chart over rest (x, y), see `spfem.studio.paint`. Light is linear until the
 last kernel.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import warp as wp
 
 from spfem.studio.materials import (
-    Look,
+    PersonLook,
     background,
     cloth_colour,
     eye_colour,
@@ -23,10 +23,6 @@ from spfem.studio.materials import (
     mouth_colour,
     skin_colour,
 )
-
-# Warp gives kernels their types, which mypy cannot follow.
-# mypy: ignore-errors
-
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
@@ -121,7 +117,7 @@ def sample_colour(
     material: wp.array(dtype=wp.int32),
     rest: wp.array(dtype=wp.vec4),
     chart: wp.array2d(dtype=wp.vec4),
-    look: Look,
+    look: PersonLook,
     height: float,
 ) -> wp.vec3:
     """Linear colour of what lies at (x, y), in frame pixels."""
@@ -190,7 +186,7 @@ def draw(
     material: wp.array(dtype=wp.int32),
     rest: wp.array(dtype=wp.vec4),
     chart: wp.array2d(dtype=wp.vec4),
-    look: Look,
+    look: PersonLook,
     samples: int,
     frames: wp.array4d(dtype=wp.uint8),
 ):

@@ -1,16 +1,19 @@
-"""One clock, that of the first shown frame; frames as the stamps say."""
+"""What a video is: one clock, that of the first shown frame; its rate; folders of pictures."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spfem.errors import InputError
 from spfem.media.audio import read_audio
+from spfem.media.container import picture_paths
 from spfem.media.probe import frame_slots, probe_video
 from spfem.media.video import read_video, stream_frames, write_video
 from tests.media.clips import (
@@ -21,6 +24,7 @@ from tests.media.clips import (
     flash_seconds,
     offset_milliseconds,
     remux,
+    write_browser_clip,
     write_clip,
 )
 
@@ -49,44 +53,24 @@ def test_sound_is_counted_from_the_first_frame_shown(tmp_path, suffix, start):
 
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
 def test_a_hole_in_the_sound_stays_a_hole(tmp_path, codec):
-    sound = clicks(2.0, [0.3, 1.4])
-    whole = write_clip(
-        tmp_path / "whole.mkv", flash_frames(60, 42), sounds=[sound], sound_codec=codec
-    )
-    holed = remux(
-        whole, tmp_path / "holed.mkv", lambda kind, at: kind == "video" or not 0.6 < at < 1.1
-    )
+    form = {"sounds": [clicks(2.0, [0.3, 1.4])], "sound_codec": codec}
+    whole, holed = write_clip(tmp_path / "a.mkv", flash_frames(60, 42), **form), tmp_path / "b.mkv"
+    remux(whole, holed, lambda kind, at: kind == "video" or not 0.6 < at < 1.1)
     for path in (holed, result_of(holed, tmp_path)):
         read = read_video(path)
         assert abs(click_seconds(read.audio, after=0.6) - flash_seconds(read)) < 0.02
         assert np.abs(read.audio[round(0.75 * RATE) : round(1.05 * RATE)]).max() < 0.01
 
 
-def jittering(count, seed=0):
-    random = np.random.default_rng(seed)
-    jitter = random.uniform(-9, 9, count)
-    return [max(0, round(1000 * index / 30 + shift)) for index, shift in enumerate(jitter)]
-
-
 @pytest.mark.parametrize("count", [39, 99])
 def test_browsers_recordings_keep_their_frames(tmp_path, count):
-    stamps = jittering(count)
-    path = write_clip(
-        tmp_path / "take.webm",
-        flash_frames(count, 30),
-        stamps=stamps,
-        time_base=Fraction(1, 1000),
-        codec="libvpx",
-        options={"deadline": "realtime", "auto-alt-ref": "0"},
-        muxer={"live": "1"},
-    )
+    path = write_browser_clip(tmp_path / "take.webm", count)
     facts = probe_video(path)
     assert (facts.fps, facts.frames) == (30, count)
     assert facts.seconds == pytest.approx(count / 30)
-    result = result_of(path, tmp_path)
-    frames = read_video(result).frames
+    frames = read_video(result_of(path, tmp_path)).frames
     assert len(frames) == count
-    assert int(frames.mean((1, 2, 3)).argmax()) == 30
+    assert int(frames.mean((1, 2, 3)).argmax()) == count - 9
 
 
 @pytest.mark.parametrize(
@@ -129,13 +113,8 @@ def test_holes_are_held_to_the_frame(count, holes):
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
 def test_recordings_that_begin_between_key_frames(tmp_path, suffix):
-    options = {"g": "20", "sc_threshold": "0"}
-    whole = write_clip(
-        tmp_path / f"whole{suffix}",
-        flash_frames(60, 45),
-        sounds=[clicks(2.0, [1.5])],
-        options=options,
-    )
+    form = {"sounds": [clicks(2.0, [1.5])], "options": {"g": "20", "sc_threshold": "0"}}
+    whole = write_clip(tmp_path / f"whole{suffix}", flash_frames(60, 45), **form)
     began = float(probe_video(whole).start)
     cut = remux(whole, tmp_path / f"cut{suffix}", lambda kind, at: at - began > 0.19)
     result = result_of(cut, tmp_path)
@@ -152,3 +131,36 @@ def test_dropped_frames_of_an_avi_file_are_held(tmp_path):
     assert (facts.fps, facts.frames) == (30, 9)
     levels = video.frames.mean((1, 2, 3)).round(-1)
     assert levels.tolist() == [20, 60, 60, 60, 100, 140, 140, 140, 180]
+
+
+def paint(folder, *numbers, size=8):
+    folder.mkdir(exist_ok=True)
+    for number in numbers:
+        frame = np.zeros((size, size, 3), np.uint8)
+        frame[..., 2] = number  # red, as cv2 counts
+        cv2.imwrite(str(folder / f"{number:06d}.png"), frame)
+    return folder
+
+
+def test_frames_in_order_and_a_gap_repeats_the_last_one(tmp_path):
+    folder = paint(tmp_path / "img", 10, 2, 3, 5)
+    (folder / "face.png").write_bytes(b"x")
+    video = read_video(folder)
+    assert [int(frame[0, 0, 0]) for frame in video.frames] == [2, 3, 3, 5, 5, 5, 5, 5, 10]
+    assert (video.frames[..., 1:] == 0).all()
+    assert (video.fps, video.audio) == (30, None)
+    facts = probe_video(folder)
+    assert (facts.width, facts.height, facts.frames, facts.has_audio) == (8, 8, 9, False)
+    assert facts.frames == len(video.frames)
+
+
+def test_pictures_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match="holds no numbered picture"):
+        picture_paths(tmp_path)
+    folder = paint(tmp_path / "img", 1, 2)
+    (folder / "000002.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"000002\.png is not a readable picture"):
+        read_video(folder)
+    paint(folder, 2, size=16)
+    with pytest.raises(InputError, match=r"000002\.png has another size"):
+        read_video(folder)

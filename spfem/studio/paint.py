@@ -7,16 +7,11 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from spfem.studio.cast import Appearance, hair_tones, linear
+from spfem.studio.cast import Appearance, hair_tones, linear, smooth
 
-HALF = 0.48  # head units, as in `materials`
+HALF = 0.48  # head units, as the chart of `spfem.studio.materials`
 TOP = -0.42
 SIDE = 1024  # pixels of the painted chart
-
-
-def _smooth(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _spot(
@@ -39,12 +34,12 @@ def lip_masks(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cover of the upper and the lower lip, 0 to 1, at rest places x and y of any shape."""
     across = np.abs(x)
     reach = np.clip(across / 0.094, 0, 1)
-    upper_top = 0.1315 - 0.006 * _smooth(0.0, 0.022, across) + 0.036 * reach**1.7
+    upper_top = 0.1315 - 0.006 * smooth(0.0, 0.022, across) + 0.036 * reach**1.7
     lower_low = 0.2065 - 0.040 * reach**2.4
     seam = 0.162 + 0.004 * reach**2
-    ends = 1 - _smooth(0.088, 0.097, across)
-    upper = _smooth(-0.004, 0.004, y - upper_top) * (1 - _smooth(-0.003, 0.003, y - seam)) * ends
-    lower = _smooth(-0.003, 0.003, y - seam) * (1 - _smooth(-0.006, 0.005, y - lower_low)) * ends
+    ends = 1 - smooth(0.088, 0.097, across)
+    upper = smooth(-0.004, 0.004, y - upper_top) * (1 - smooth(-0.003, 0.003, y - seam)) * ends
+    lower = smooth(-0.003, 0.003, y - seam) * (1 - smooth(-0.006, 0.005, y - lower_low)) * ends
     return upper, lower
 
 
@@ -72,7 +67,7 @@ def _brow_cover(appearance: Appearance, generator: np.random.Generator) -> np.nd
     arch = 0.010 + 0.016 * appearance.brow_arch
     middle = -0.184 - 0.012 * t - arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35) + 0.010 * t**4
     y = middle + generator.uniform(-1, 1, count) * thickness
-    lean = np.radians(62 - 70 * _smooth(0, 0.45, t) - 18 * t) + generator.normal(0, 0.16, count)
+    lean = np.radians(62 - 70 * smooth(0, 0.45, t) - 18 * t) + generator.normal(0, 0.16, count)
     length = 0.024 * generator.uniform(0.7, 1.15, count) * (1 - 0.3 * t)
     step = np.stack([np.cos(lean), -np.sin(lean)], -1) * length[:, None]
     fade = np.clip(0.55 + 2.5 * t, 0, 1) * generator.uniform(0.55, 1.0, count)
@@ -94,25 +89,25 @@ def _beard_cover(
 ) -> np.ndarray:
     """Share of beard hair at each place."""
     across = np.abs(x)
-    jaw = _smooth(0.02, 0.09, y + 0.12 * _smooth(0.18, 0.30, across)) * _smooth(0.07, 0.15, across)
+    jaw = smooth(0.02, 0.09, y + 0.12 * smooth(0.18, 0.30, across)) * smooth(0.07, 0.15, across)
     cheek_line = -0.02 + 0.9 * np.clip(0.26 - across, 0, 1)
-    cheeks = _smooth(-0.02, 0.04, y - cheek_line) * _smooth(0.09, 0.14, across)
-    chin = _smooth(0.205, 0.235, y) * (1 - _smooth(0.10, 0.17, across))
-    below = 1 - _smooth(0.36, 0.46, y)
-    moustache = _smooth(0.070, 0.088, y - 0.10 * across) * (
-        1 - _smooth(0.118, 0.13, y - 0.3 * across)
+    cheeks = smooth(-0.02, 0.04, y - cheek_line) * smooth(0.09, 0.14, across)
+    chin = smooth(0.205, 0.235, y) * (1 - smooth(0.10, 0.17, across))
+    below = 1 - smooth(0.36, 0.46, y)
+    moustache = smooth(0.070, 0.088, y - 0.10 * across) * (
+        1 - smooth(0.118, 0.13, y - 0.3 * across)
     )
-    moustache = moustache * (1 - _smooth(0.085, 0.115, across))
-    side = _smooth(0.085, 0.1, across) * (1 - _smooth(0.12, 0.145, across)) * _smooth(0.11, 0.15, y)
-    side = side * (1 - _smooth(0.25, 0.29, y))
-    patch = _smooth(0.208, 0.216, y) * (1 - _smooth(0.018, 0.03, across))
+    moustache = moustache * (1 - smooth(0.085, 0.115, across))
+    side = smooth(0.085, 0.1, across) * (1 - smooth(0.12, 0.145, across)) * smooth(0.11, 0.15, y)
+    side = side * (1 - smooth(0.25, 0.29, y))
+    patch = smooth(0.208, 0.216, y) * (1 - smooth(0.018, 0.03, across))
     full = np.maximum.reduce([cheeks * jaw, chin, moustache, side, patch]) * below
     kinds = {
         "none": 0 * x,
         "stubble": 0.42 * full,
         "moustache": 0.92 * moustache,
         "goatee": 0.9
-        * np.maximum.reduce([moustache, side, chin * (1 - _smooth(0.06, 0.1, across))])
+        * np.maximum.reduce([moustache, side, chin * (1 - smooth(0.06, 0.1, across))])
         * below,
         "full": 0.94 * full,
     }
@@ -133,26 +128,26 @@ def _line_shade(appearance: Appearance, x: np.ndarray, y: np.ndarray) -> np.ndar
         return np.exp(-((distance / width) ** 2))
 
     fold_x = 0.062 + 0.055 * np.clip((y - 0.03) / 0.13, 0, 1.2) ** 0.8
-    fold = crease(across - fold_x, 0.007) * _smooth(0.02, 0.06, y) * (1 - _smooth(0.15, 0.20, y))
+    fold = crease(across - fold_x, 0.007) * smooth(0.02, 0.06, y) * (1 - smooth(0.15, 0.20, y))
     bag_y = -0.083 - 0.020 * ((across - 0.12) / 0.06) ** 2
-    bags = crease(y - bag_y, 0.007) * (1 - _smooth(0.045, 0.065, np.abs(across - 0.12)))
+    bags = crease(y - bag_y, 0.007) * (1 - smooth(0.045, 0.065, np.abs(across - 0.12)))
     total = 0.75 * fold + 0.6 * bags
     for row in (-0.255, -0.285, -0.315):
         wave = row + 0.008 * np.cos(x * 14 + row * 40)
-        total += 0.45 * crease(y - wave, 0.004) * (1 - _smooth(0.10, 0.17, across))
+        total += 0.45 * crease(y - wave, 0.004) * (1 - smooth(0.10, 0.17, across))
     total += (
         0.5
         * crease(across - 0.018, 0.004)
-        * _smooth(-0.23, -0.21, y)
-        * (1 - _smooth(-0.19, -0.17, y))
+        * smooth(-0.23, -0.21, y)
+        * (1 - smooth(-0.19, -0.17, y))
     )
     for slope in (-0.45, -0.05, 0.4):
         line = y + 0.128 - slope * (across - 0.19)
         total += (
             0.4
             * crease(line, 0.003)
-            * _smooth(0.195, 0.205, across)
-            * (1 - _smooth(0.225, 0.25, across))
+            * smooth(0.195, 0.205, across)
+            * (1 - smooth(0.225, 0.25, across))
         )
     return total * appearance.lines
 
@@ -169,7 +164,7 @@ def _occlusion(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     shade += 0.38 * _spot(x, y, (0.097, 0.163), (0.011, 0.009))
     shade += 0.26 * _spot(x, y, (0.0, 0.216), (0.048, 0.010))
     shade += 0.10 * _spot(x, y, (0.0, 0.112), (0.010, 0.025))
-    shade += 0.55 * np.exp(-(((y - 0.162) / 0.0045) ** 2)) * (1 - _smooth(0.085, 0.1, across))
+    shade += 0.55 * np.exp(-(((y - 0.162) / 0.0045) ** 2)) * (1 - smooth(0.085, 0.1, across))
     return np.clip(1 - shade, 0.05, 1)
 
 
@@ -177,7 +172,7 @@ def _eyelid_lines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Darkness of the lash line along both lids and of the fold above the eye."""
     t = (np.abs(x) - 0.128) / 0.052
     bow = np.sqrt(np.clip(1 - t**2, 0, 1))
-    inside = 1 - _smooth(0.94, 1.06, np.abs(t))
+    inside = 1 - smooth(0.94, 1.06, np.abs(t))
     upper = -0.1245 - 0.0195 * bow
     lower = -0.1245 + 0.0155 * bow
     dark = np.exp(-(((y - upper) / 0.0050) ** 2)) * inside
@@ -197,7 +192,7 @@ def paint_face(appearance: Appearance) -> np.ndarray:
     dark_hair, _ = hair_tones(appearance)
     chart = np.ones((SIDE, SIDE, 4), np.float32)
     chart[..., :3] = skin
-    front = 1 - _smooth(0.24, 0.31, across)
+    front = 1 - smooth(0.24, 0.31, across)
 
     blood = 0.60 * _spot(x, y, (0.155, 0.02), (0.060, 0.055)) + 0.55 * _spot(
         x, y, (0.0, 0.015), (0.055, 0.05)

@@ -1,6 +1,6 @@
-"""The geometry of one actor: head and hair as one mesh, posed for each frame.
+"""The geometry of one actor: head, cloth and hair as one mesh, posed for each frame.
 
-Hair as geometry: a shell over the scalp, and for long styles a curtain hanging from it.
+Hair is a shell over the scalp, and for long styles a curtain hanging from it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from spfem.head.model import SKIN, TONGUE, UPPER_TEETH, HeadModel
-from spfem.studio.cast import Actor, Appearance
-from spfem.studio.shading import HAIR, NECK
+from spfem.studio.cast import Actor, Appearance, smooth
+from spfem.studio.kernels import HAIR, NECK
 
 AXIS_DEPTH = -0.03  # z of the vertical axis about which azimuths turn, head units
 PART = -0.075  # rest x of the parting
+FACE_SHARE = 0.56  # of the frame's height, hairline to chin
+CHIN_AT = 0.84  # of the frame's height
+SKIRT_LENGTH = 0.6  # of the cloth below the shoulders, head units
+SHOULDER_FOLLOW = 0.35  # of the head's shift that the shoulders make
 _AZIMUTH = np.radians([0, 22, 40, 54, 66, 76, 84, 95, 112, 135, 180])
 _LINE = np.array(
     [-0.345, -0.345, -0.300, -0.225, -0.110, -0.010, -0.060, -0.165, -0.03, 0.15, 0.20]
@@ -46,11 +50,6 @@ _STYLES = {
 }
 
 
-def _azimuth(points: np.ndarray) -> np.ndarray:
-    """Angle (N,) from the front around the vertical axis, 0 to pi, left and right alike."""
-    return np.arctan2(np.abs(points[:, 0]), -(points[:, 2] - AXIS_DEPTH))
-
-
 def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
     """Signed distance (V,) of rest places (V, 3) inside the hairline, head units."""
     line = _LINE + appearance.recession * _RECEDED
@@ -64,17 +63,13 @@ def hairline_distance(rest: np.ndarray, appearance: Appearance) -> np.ndarray:
         swept = swept + 0.05 * np.exp(-(((np.abs(rest[:, 0]) - 0.24) / 0.06) ** 2))
         swept = swept * (rest[:, 2] < -0.1)
     phase = generator.uniform(0, 6, 3)
-    azimuth = _azimuth(rest)
+    # From the front around the vertical axis, 0 to pi, left and right alike.
+    azimuth = np.arctan2(np.abs(rest[:, 0]), -(rest[:, 2] - AXIS_DEPTH))
     wave = 0.008 * np.sin(azimuth * 9 + phase[0] + np.sign(rest[:, 0]))
     distance = np.interp(azimuth, _AZIMUTH, line) + swept + wave - rest[:, 1]
     ear = (np.abs(rest[:, 0]) > 0.285) & (rest[:, 1] > -0.165) & (rest[:, 1] < 0.1)
     ear &= (rest[:, 2] > -0.12) & (rest[:, 2] < 0.10)
     return np.where(ear, -0.05, distance)
-
-
-def _smooth(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -87,29 +82,12 @@ def _vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair of one person at rest.
+    """Hair of one person at rest."""
 
-    Attributes:
-        points: (N, 3) places, head units.
-        rest: (N, 4) rest places for shading and distance inside the hairline.
-        triangles: (M, 3) indices into `points`.
-        follow: (N,) how much a point follows the head's rotation.
-    """
-
-    points: np.ndarray
-    rest: np.ndarray
-    triangles: np.ndarray
-    follow: np.ndarray
-
-
-def _join(parts: list[Hair]) -> Hair:
-    offsets = np.cumsum([0] + [len(part.points) for part in parts[:-1]])
-    return Hair(
-        np.concatenate([part.points for part in parts]),
-        np.concatenate([part.rest for part in parts]),
-        np.concatenate([part.triangles + k for part, k in zip(parts, offsets, strict=True)]),
-        np.concatenate([part.follow for part in parts]),
-    )
+    points: np.ndarray  # (N, 3) places, head units
+    rest: np.ndarray  # (N, 4) rest places for shading and distance inside the hairline
+    triangles: np.ndarray  # (M, 3) indices into `points`
+    follow: np.ndarray  # (N,) how much a point follows the head's rotation
 
 
 def _shell(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
@@ -124,11 +102,11 @@ def _shell(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _
     bumps = generator.normal(size=len(used)).clip(-1.5, 1.5) * style.roughness
     groove = 0.30 if style.parted else 0.0
     lift = 1 - groove * np.exp(-(((rest[:, 0] - PART) / 0.03) ** 2))
-    above = _smooth(-0.15, -0.50, rest[:, 1])
+    above = smooth(-0.15, -0.50, rest[:, 1])
     amount = style.thickness * (0.62 + 0.38 * above) * lift * (1 + bumps)
     if style.thickness > 0.06:
-        amount = amount * (1 - 0.8 * _smooth(-0.12, 0.12, rest[:, 1]))  # trimmed at the nape
-    amount = amount * _smooth(-0.005, 0.075, inside) + 0.004 * _smooth(-0.02, 0.0, inside) - 0.002
+        amount = amount * (1 - 0.8 * smooth(-0.12, 0.12, rest[:, 1]))  # trimmed at the nape
+    amount = amount * smooth(-0.005, 0.075, inside) + 0.004 * smooth(-0.02, 0.0, inside) - 0.002
     return Hair(
         points[used] + normals * amount[:, None],
         np.column_stack([rest, inside]),
@@ -145,7 +123,9 @@ def _grid_triangles(rows: int, columns: int) -> np.ndarray:
     )
 
 
-def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style) -> Hair:
+def _curtain(
+    head: HeadModel, points: np.ndarray, appearance: Appearance, style: _Style, end: float
+) -> Hair:
     """Hanging hair: an elliptic wall around sides and back, open at the face."""
     generator = np.random.default_rng([appearance.seed, 8])
     skull = (head.mean[:, 1] > -0.40) & (head.mean[:, 1] < -0.18)  # above the ears
@@ -155,26 +135,25 @@ def _curtain(head: HeadModel, points: np.ndarray, appearance: Appearance, style:
     half = max(np.abs(points[skull, 0]).max() + style.thickness * 0.95, ears + 0.012)
     back = points[skull, 2].max() + style.thickness * 0.9 - AXIS_DEPTH
     rows, columns = 28, 56
-    end = style.curtain if style.curtain is not None else 0.0
     y = np.linspace(-0.47, end, rows)[:, None]
     open_angle = np.radians(np.interp(y, [-0.47, -0.25, 0.05, 0.3, 0.8], [44, 54, 64, 66, 54]))
     t = np.linspace(0, 1, columns)[None]
     azimuth = open_angle + t * (2 * np.pi - 2 * open_angle)
     dome = np.sqrt(np.clip(1 - (np.clip(-0.22 - y, 0, None) / 0.42) ** 2, 0.0, 1))
     phase = generator.uniform(0, 6, 4)
-    waves = 0.018 * np.sin(azimuth * 11 + 5 * y + phase[0]) * _smooth(-0.2, 0.3, y)
-    waves = waves + 0.012 * np.sin(y * 13 + azimuth * 3 + phase[1]) * _smooth(-0.1, 0.2, y)
+    waves = 0.018 * np.sin(azimuth * 11 + 5 * y + phase[0]) * smooth(-0.2, 0.3, y)
+    waves = waves + 0.012 * np.sin(y * 13 + azimuth * 3 + phase[1]) * smooth(-0.1, 0.2, y)
     if end < 0.4:
-        shape = 1 + 0.10 * _smooth(-0.2, 0.1, y) - 0.26 * _smooth(end - 0.16, end + 0.02, y) ** 2
+        shape = 1 + 0.10 * smooth(-0.2, 0.1, y) - 0.26 * smooth(end - 0.16, end + 0.02, y) ** 2
     else:
-        shape = 1 + 0.07 * _smooth(-0.2, 0.05, y) - 0.10 * _smooth(0.1, 0.45, y)
+        shape = 1 + 0.07 * smooth(-0.2, 0.05, y) - 0.10 * smooth(0.1, 0.45, y)
     radius = dome * shape + waves
     front = np.where(np.cos(azimuth) > 0, half, back)  # the front half is rounder than the back
     x = half * radius * np.sin(azimuth)
     z = AXIS_DEPTH - front * radius * np.cos(azimuth)
     place = np.stack([x, np.broadcast_to(y, x.shape), z], -1).reshape(-1, 3)
     rest = np.column_stack([place, np.full(len(place), 0.2)])
-    follow = np.broadcast_to(1 - 0.75 * _smooth(0.1, 0.6, y), x.shape).ravel()
+    follow = np.broadcast_to(1 - 0.75 * smooth(0.1, 0.6, y), x.shape).ravel()
     return Hair(place, rest, _grid_triangles(rows, columns), follow)
 
 
@@ -192,50 +171,33 @@ def _bun(points: np.ndarray, head: HeadModel) -> Hair:
     return Hair(place, rest, _grid_triangles(rows, columns)[:, ::-1], np.ones(len(place)))
 
 
-def grow_hair(head: HeadModel, points: np.ndarray, appearance: Appearance) -> Hair | None:
-    """Hair on a neutral head with vertices (V, 3), or None for bald and shaved styles."""
+def grow_hair(head: HeadModel, points: np.ndarray, appearance: Appearance) -> list[Hair]:
+    """Parts of the hair on a neutral head with vertices (V, 3); none for bald and shaved styles."""
     style = _STYLES.get(appearance.hair_style)
     if style is None:
-        return None
+        return []
     parts = [_shell(head, points, appearance, style)]
     if style.curtain is not None:
-        parts.append(_curtain(head, points, appearance, style))
+        parts.append(_curtain(head, points, appearance, style, style.curtain))
     if style.ball:
         parts.append(_bun(points, head))
-    return _join(parts)
-
-
-FACE_SHARE = 0.56  # of the frame's height, hairline to chin
-CHIN_AT = 0.84  # of the frame's height
-SKIRT_LENGTH = 0.6  # of the cloth below the shoulders, head units
-SHOULDER_FOLLOW = 0.35  # of the head's shift that the shoulders make
+    return parts
 
 
 @dataclass(frozen=True)
 class Person:
-    """An actor's mesh.
+    """An actor's mesh."""
 
-    Attributes:
-        head: the head model.
-        actor: who it is.
-        triangles: (F, 3) of head, cloth and hair.
-        material: (F,) region of the head model, or `HAIR`.
-        rest: (V + N, 4) rest place and distance inside the hairline, see `shading`.
-        extra: (N, 3) cloth and hair at rest, head units.
-        follow: (V + N,) how much a vertex follows the head.
-        centre: (2,) head point, units, that neutral frames show at `anchor` of the frame.
-        units_per_frame: frame height in head units.
-    """
-
-    head: HeadModel
-    actor: Actor
-    triangles: np.ndarray
-    material: np.ndarray
+    head: HeadModel  # the head model
+    actor: Actor  # who it is
+    triangles: np.ndarray  # (F, 3) of head, cloth and hair
+    material: np.ndarray  # (F,) region of the head model, or `HAIR`
+    # (V + N, 4) rest place and distance inside the hairline, see `spfem.studio.kernels`
     rest: np.ndarray
-    extra: np.ndarray
-    follow: np.ndarray
-    centre: np.ndarray
-    units_per_frame: float
+    extra: np.ndarray  # (N, 3) cloth and hair at rest, head units
+    follow: np.ndarray  # (V + N,) how much a vertex follows the head
+    centre: np.ndarray  # (2,) head point, units, that neutral frames show at `anchor` of the frame
+    units_per_frame: float  # frame height in head units
 
     def camera(
         self, frame_size: int, scale: np.ndarray, translation: np.ndarray
@@ -334,9 +296,8 @@ def make_person(head: HeadModel, actor: Actor) -> Person:
     material = [np.where(below, int(NECK), head.region), np.full(len(skirt_triangles), int(NECK))]
     extra, extra_rest = [skirt], [skirt_rest]
     follow = [head.head_weight, np.zeros(len(skirt))]
-    hair = grow_hair(head, neutral, actor.appearance)
-    if hair is not None:
-        triangles.append(hair.triangles + len(head.mean) + len(skirt))
+    for hair in grow_hair(head, neutral, actor.appearance):
+        triangles.append(hair.triangles + len(head.mean) + sum(len(part) for part in extra))
         material.append(np.full(len(hair.triangles), int(HAIR)))
         extra.append(hair.points)
         extra_rest.append(hair.rest)
