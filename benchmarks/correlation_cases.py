@@ -24,17 +24,19 @@ from spfem.correlation.asccl import (
 from spfem.correlation.backbone import IResNet
 from spfem.correlation.frames import moment_contrast
 from spfem.correlation.images import prepare_images
-from spfem.correlation.learn import matched_similarity, mismatched_similarity
+from spfem.correlation.similarity import matched_similarity, mismatched_similarity
 from spfem.correlation.stccl import (
     SpatialTemporalCoherence,
     TemporalCoherence,
     adjacent_differences,
     correlation_entries,
-    differences_to_first,
     features_at,
     local_sets,
-    mean_over_time,
     pair_differences,
+)
+from spfem.released.arithmetic import (
+    differences_to_first,
+    mean_over_time,
     shuffled_differences,
 )
 from spfem.settings import SpatialSettings, TemporalSettings

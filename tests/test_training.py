@@ -117,7 +117,7 @@ def learn_sound(modality, compat="paper", **run) -> Learned:
         model = initial_joint(settings, "expression", run["seed"])
         return model.state_dict(), train_joint(model, table, *samples, **run).curve
     learned = train_single(modality, table, *samples, settings, **run)
-    return learned.encoder.state_dict(), learned.curve
+    return learned.model.state_dict(), learned.curve
 
 
 def learn_manipulator(changes=None, guide=None, **run) -> Learned:

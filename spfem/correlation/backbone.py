@@ -1,13 +1,9 @@
-"""The improved ResNet whose feature maps the spatial metric compares.
+"""The improved ResNet whose feature maps the spatial and temporal metrics compare.
 
 Source: ASCCL (IResNet-50 of the ArcFace literature). Departs from the released code: the final
-batch norm and the fifth feature, which are constructed but never used, are left out.
-
-PReLU whose backward pass is fast on processors.
-
-Batch norm that costs little where its statistics are fixed.
-
-Convolutions that keep nothing for the backward pass where their weights are frozen.
+batch norm and the fifth feature, which are constructed but never used, are left out. Activation,
+norm and convolution have the values and gradients of the built-in ones, but cost less on
+processors, and keep nothing for the backward pass where the weights are frozen.
 """
 
 from __future__ import annotations
@@ -123,8 +119,6 @@ class Convolution(nn.Conv2d):
             return super().forward(features)
         return _FrozenConvolution.apply(features, self.weight, self.stride, self.padding)
 
-
-"""Entries of released checkpoints that no computation reads."""
 
 SAFE_WIDTH = 64  # below it, channels-last gradients of convolutions break in oneDNN
 

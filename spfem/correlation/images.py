@@ -1,8 +1,6 @@
-"""What every correlation metric shares: freezing for supervision, and its checkpoint.
+"""The one way in which images reach a correlation metric, and what every metric can do.
 
-Checks of values on a GPU that keep nobody waiting once the first batch was good.
-
-The one way in which images reach a correlation metric, in learning and in supervision.
+Values on a GPU are checked without waiting once the first batch of a shape was good.
 """
 
 from __future__ import annotations
@@ -19,24 +17,55 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
-from spfem.errors import ShapeError
+from spfem.errors import SettingsError, ShapeError
 from spfem.media.container import upload
 from spfem.pretrained import pretrained_file
+
+RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
 
 
 class CoherenceMetric(nn.Module):
     """A network with settings whose loss supervises others.
 
-    A metric names the `kind` of its checkpoints and the class of its settings.
+    Where `settings.compat` names released behaviours, calling the class makes its released form, a
+    subclass in `spfem.released.arithmetic`. That module is imported then, not with this package:
+    who stays with the papers never loads it.
+
+    Attributes:
+        kind: of its checkpoints.
+        settings_class: class of its settings.
+        further_facts: attributes that a checkpoint holds beside the settings, arguments of the
+            class.
     """
 
     kind: ClassVar[str]
     settings_class: ClassVar[type]
+    further_facts: ClassVar[tuple[str, ...]] = ()
+
+    def __new__(cls, settings: Any = None, *arguments: Any, **named: Any) -> Self:
+        """The class, or its released form if the settings ask for it.
+
+        Raises:
+            SettingsError: if there is no released form of the class.
+        """
+        form = cls
+        if settings is not None and (
+            {settings.compat, getattr(settings, "spatial", settings).compat} != {"paper"}
+        ):
+            form = cls.released_form()
+            if not issubclass(form, cls):
+                raise SettingsError(f"{cls.__name__} has no released form; use compat 'paper'")
+        return super().__new__(form)
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
         self.settings = settings
         self.supervising = False
+
+    @classmethod
+    def released_form(cls) -> type[Any]:
+        """The subclass with the released arithmetic, imported on demand."""
+        raise NotImplementedError
 
     def supervise(self) -> Self:
         """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
@@ -51,7 +80,12 @@ class CoherenceMetric(nn.Module):
 
     def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
-        facts = {"settings": asdict(self.settings), "provenance": dict(provenance or {})}
+        further = {name: getattr(self, name) for name in self.further_facts}
+        facts = {
+            "settings": asdict(self.settings),
+            **further,
+            "provenance": dict(provenance or {}),
+        }
         save_checkpoint(Path(path), self.state_dict(), kind=self.kind, facts=facts)
 
     @classmethod
@@ -65,7 +99,7 @@ class CoherenceMetric(nn.Module):
         """
         tensors, facts = load_checkpoint(path, kind=cls.kind, device=device)
         settings: Any = settings_from_facts(cls.settings_class, facts["settings"], Path(path))
-        metric = cls(settings).to(device)
+        metric = cls(settings, *(facts[name] for name in cls.further_facts)).to(device)
         load_weights(metric, tensors, path)
         return metric.supervise() if supervise else metric
 
@@ -105,49 +139,6 @@ def refuse_swapped(generated: Tensor, source: Tensor) -> None:
         )
 
 
-Complain = Callable[[list[float]], None]
-"""Raises if the numbers are wrong."""
-
-_good: set[tuple[object, ...]] = set()
-_flying: deque[tuple[torch.cuda.Event, Tensor, Complain]] = deque()
-
-
-def check_numbers(numbers: Tensor, complain: Complain, *, key: tuple[object, ...]) -> None:
-    """Give a few `numbers` (N,), computed from an argument, to `complain`.
-
-    On the processor at once. Reading a number of a GPU waits for all its work, so there only the
-    first numbers of a `key` are read at once; later ones are copied beside the work and looked at
-    by the first call of this function that finds them there. A batch that turns bad later on is
-    thus refused, but one call or a few after it was given. Nothing is checked while a CUDA graph
-    is recorded, which computes nothing.
-
-    Args:
-        numbers: on any device.
-        complain: raises if they are wrong.
-        key: what is checked: the name of the argument, its shape.
-    """
-    if not numbers.is_cuda:
-        complain(numbers.tolist())
-        return
-    if torch.cuda.is_current_stream_capturing():
-        return
-    while _flying and _flying[0][0].query():
-        _, host, complaint = _flying.popleft()
-        complaint(host.tolist())
-    if key not in _good:
-        complain(numbers.tolist())
-        _good.add(key)
-        return
-    host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
-    host.copy_(numbers, non_blocking=True)
-    event = torch.cuda.Event()
-    event.record()
-    _flying.append((event, host, complain))
-
-
-RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
-
-
 def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn frames (B, H, W, 3) uint8 RGB into images (B, 3, H, W) float32 RGB in [-1, 1].
 
@@ -181,8 +172,8 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
         (B, 3, image_size, image_size), differentiable.
 
     Raises:
-        ShapeError: for another shape, type or range, or values that are not finite. On a GPU values
-            are looked at without waiting, see `spfem.correlation.images`.
+        ShapeError: for another shape, type or range, or values that are not finite; on a GPU
+            perhaps a call later, see `check_numbers`.
 
     Example:
         >>> prepare_images(torch.zeros(1, 3, 64, 48), 32).shape
@@ -213,3 +204,38 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
     return functional.interpolate(
         images, (image_size, image_size), mode="bilinear", align_corners=False, antialias=True
     )
+
+
+Complain = Callable[[list[float]], None]
+"""Raises if the numbers are wrong."""
+
+_good: set[tuple[object, ...]] = set()
+_flying: deque[tuple[torch.cuda.Event, Tensor, Complain]] = deque()
+
+
+def check_numbers(numbers: Tensor, complain: Complain, *, key: tuple[object, ...]) -> None:
+    """Give a few `numbers` (N,), computed from an argument, to `complain`.
+
+    On the processor at once. Reading a number of a GPU waits for all its work, so there only the
+    first numbers of a `key` (what is checked, its shape) are read at once; later ones are copied
+    beside the work and looked at by the first call that finds them there. A batch that turns bad
+    later on is thus refused, but a call or a few after it was given. Nothing is checked while a
+    CUDA graph is recorded, which computes nothing.
+    """
+    if not numbers.is_cuda:
+        complain(numbers.tolist())
+        return
+    if torch.cuda.is_current_stream_capturing():
+        return
+    while _flying and _flying[0][0].query():
+        _, host, complaint = _flying.popleft()
+        complaint(host.tolist())
+    if key not in _good:
+        complain(numbers.tolist())
+        _good.add(key)
+        return
+    host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    host.copy_(numbers, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    _flying.append((event, host, complain))

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.correlation.frames import FramePairs, FrameWindows
+from spfem.correlation.frames import FramePairs, FrameWindows, PairStore, TrackLookup
 from spfem.correlation.learn import (
-    FaceStore,
-    PairStore,
     frame_pairs_of_role,
     metric_class,
     untrained_metric,
@@ -37,7 +35,7 @@ IMAGE_METRICS = ("spatial", "spatial_speech")
 
 
 def measure_similarity(
-    faces: FaceStore,
+    faces: TrackLookup,
     pairs: PairStore,
     roles: Mapping[str, str],
     visemes: Mapping[str, np.ndarray],
@@ -112,9 +110,7 @@ def similarity_scorer(
 
 def load_metric(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
     """The learned metric, frozen."""
-    if metric in IMAGE_METRICS:
-        return SpatialCoherence.load(path)
-    return metric_class(metric).load(path)
+    return (SpatialCoherence if metric in IMAGE_METRICS else metric_class(metric)).load(path)
 
 
 def _start(

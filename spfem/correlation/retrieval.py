@@ -1,12 +1,8 @@
 """Which windows of another emotion sound like a given window: pairs without annotation.
 
-Source: SCMCL. Departs from the released code: nothing is drawn here, all candidates are given.
-
-How far apart the windows of an actor sound: the nearest ones, stored.
-
 Source: SCMCL. Departs from the released code: one table of windows is the index of everything, so
 short sound cannot shift anything; the last window of a clip is kept; only distances that retrieval
-can use are stored, not the full matrices.
+can use are stored, not the full matrices; nothing is drawn here, all candidates are given.
 """
 
 from __future__ import annotations
@@ -118,17 +114,18 @@ class AudioBank:
                 facts = json.loads(str(stored["facts"]))
                 emotions = facts.pop("emotions")
                 sides = {
-                    side: {name: _read_nearest(stored, f"{side}.{name}") for name in emotions}
+                    side: {
+                        name: Nearest(
+                            stored[f"{side}.{name}.index"], stored[f"{side}.{name}.distance"]
+                        )
+                        for name in emotions
+                    }
                     for side in ("from_neutral", "to_neutral")
                 }
                 arrays = {name: stored[name] for name in ("clip", "first", "emotion")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{path} is no audio bank ({error}); make it again") from error
         return cls(**{**facts, "keys": tuple(facts["keys"]), **arrays, **sides})
-
-
-def _read_nearest(stored: Mapping[str, np.ndarray], name: str) -> Nearest:
-    return Nearest(stored[f"{name}.index"], stored[f"{name}.distance"])
 
 
 def nearest_below(distances: np.ndarray, threshold: float, top_k: int) -> Nearest:
@@ -176,7 +173,10 @@ def make_bank(
     was_training = model.training
     model.eval()
     embeddings = torch.cat(
-        [embed_runs(model, table, "audio", part) for part in _parts(runs, EMBEDDED_AT_ONCE)]
+        [
+            embed_runs(model, table, "audio", runs[start : start + EMBEDDED_AT_ONCE])
+            for start in range(0, len(runs), EMBEDDED_AT_ONCE)
+        ]
     )
     model.train(was_training)
     from_neutral, to_neutral = {}, {}
@@ -189,21 +189,9 @@ def make_bank(
         from_neutral[name] = nearest_below(distances, settings.threshold, settings.top_k)
         to_neutral[name] = nearest_below(distances.T, settings.threshold, settings.top_k)
     return AudioBank(
-        actor,
-        keys,
-        window_frames,
-        clip,
-        first,
-        emotion,
-        from_neutral,
-        to_neutral,
-        settings.threshold,
-        digest,
-    )
-
-
-def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+        actor, keys, window_frames, clip, first, emotion, from_neutral, to_neutral,
+        settings.threshold, digest,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,8 @@
-"""Frames of all clips, each held once, and the pairs of frames that say the same.
+"""Frames of all clips, each held once, the pairs that say the same, and batches of them.
 
 Source: SCMCL. Departs from the released code: slices of sound start at the time of their frame
 (no drift where the frame rate does not divide the sample rate), one table of frames serves every
 modality, and frames without a face or without sound are left out of the pairs.
-
-Batches as indices: one anchor, and other pairs of the same actor and emotion.
-
-Source: SCMCL. Departs from the released code: a batch holds distinct pairs, and negatives that say
-the same as the positive are masked; the behaviour "false_negatives" restores draws with
-replacement and no mask. Neither way rejects draws or decodes anything.
 """
 
 from __future__ import annotations
@@ -247,12 +241,15 @@ class Batch:
 
 
 class BatchDraw:
-    """Draws batches from the samples of a table.
+    """Draws batches from the samples of a table: one anchor, and others of its actor and emotion.
+
+    Source: SCMCL. Departs from the released code: a batch holds distinct pairs, and negatives that
+    say the same as the positive are masked; no way rejects draws or decodes anything.
 
     Args:
         table: of all frames.
         samples: pairs of rows.
-        settings: batch size, width of the mask, released behaviours.
+        settings: batch size, width of the mask.
 
     Raises:
         CorpusError: if a group has fewer than two samples.
@@ -272,22 +269,21 @@ class BatchDraw:
 
     def __call__(self, random: np.random.Generator) -> Batch:
         """Draw an anchor uniformly, then the rest of its batch; smaller groups are used whole."""
-        anchor = int(random.integers(len(self.samples)))
-        others = self._members[self.samples.group[anchor]]
-        others = others[others != anchor]
-        released = self.settings.released("false_negatives")
-        wanted = self.settings.batch_size - 1
-        count = wanted if released else min(wanted, len(others))
-        chosen = np.append(anchor, random.choice(others, count, replace=released))
+        anchor, others = self.draw_anchor(random)
+        count = min(self.settings.batch_size - 1, len(others))
+        chosen = np.append(anchor, random.choice(others, count, replace=False))
         source, target = self.samples.source[chosen], self.samples.target[chosen]
-        mask = None
-        if not released:
-            near = self.settings.false_negative_frames
-            mask = torch.from_numpy(self._same(source, near) | self._same(target, near))
-        return Batch(source, target, mask)
+        same = self._same(source) | self._same(target)
+        return Batch(source, target, torch.from_numpy(same))
 
-    def _same(self, rows: np.ndarray, near: int) -> np.ndarray:
-        """(N, N) bool: whether two rows lie in one clip, at most `near` frames apart."""
+    def draw_anchor(self, random: np.random.Generator) -> tuple[int, np.ndarray]:
+        """Number of a sample, and of all others of its group."""
+        anchor = int(random.integers(len(self.samples)))
+        members = self._members[self.samples.group[anchor]]
+        return anchor, members[members != anchor]
+
+    def _same(self, rows: np.ndarray) -> np.ndarray:
+        """(N, N) bool: whether two rows lie in one clip and so near that they say the same."""
         clip = self._clip[rows]
         apart = np.abs(rows[:, None] - rows[None, :])
-        return (clip[:, None] == clip[None, :]) & (apart <= near)
+        return (clip[:, None] == clip[None, :]) & (apart <= self.settings.false_negative_frames)
