@@ -18,7 +18,6 @@ from spfem.correlation.asccl import (
     info_nce,
     neighbour_disparities,
     normalise_channels,
-    region_weight,
     sample_centres,
 )
 from spfem.correlation.backbone import IResNet
@@ -129,7 +128,6 @@ def _operators() -> Iterator[Case]:
         "neighbour disparities": lambda x: neighbour_disparities(x["features"], at(x)),
         "dense disparities": lambda x: dense_disparities(x["features"]),
         "adaptive weight": lambda x: adaptive_weight(x["features"]),
-        "region weight": lambda x: region_weight(x["features"].flatten(2), with_gradient=True),
         "features at places": lambda x: features_at(x["features"], at(x)),
         "local sets": lambda x: local_sets(x["features"], at(x)),
         "unit descriptors": lambda x: normalise_channels(x["features"].flatten(2)),

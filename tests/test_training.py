@@ -30,7 +30,7 @@ from spfem.renderer.learn import FaceTerm, RendererSupervision, train_renderer
 from spfem.run.artifacts import open_stage
 from spfem.settings import TemporalSettings
 from spfem.training import descend, falling_rate, step_generator, step_random, train
-from tests.correlation.crossmodal import planted as sound
+from tests.correlation import planted_sound as sound
 from tests.correlation.planted import SMALL, planted_pairs
 from tests.evaluation.lip_sync import test_training as lip_sync
 from tests.manipulator.conftest import SMALL as SMALL_MANIPULATOR

@@ -246,10 +246,8 @@ def _score_pair(
         if isinstance(model, SpatialTemporalCoherence):
             at = [index[:, middle] for index in (query_at, key_at, other_at)]
             spatial = spatial_scores(model, level, query[at[0]], key[at[1]], key[at[2]])
-            matched, speech, elsewhere = (
-                (one + two) / 2 for one, two in zip(scores, spatial, strict=True)
-            )
-            scores = matched, speech, elsewhere
+            one, two, three = ((a + b) / 2 for a, b in zip(scores, spatial, strict=True))
+            scores = one, two, three
         levels.append(scores)
     return levels
 
