@@ -39,8 +39,7 @@ WEIGHT_THRESHOLD = 0.8  # of the sigmoid, reached at |d| = ln 4
 class LevelComparison:
     """Two batches compared at the places of one level; S rows, here 8 a place.
 
-    `query` and `key` are descriptors (B, C, S), `cross_entropy` and `weight` (B, S), `loss` a
-    scalar.
+    `query` and `key` are descriptors (B, C, S), `cross_entropy` and `weight` (B, S), `loss` scalar.
     """
 
     query: Tensor
@@ -189,15 +188,9 @@ def sample_centres(
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Draw (count, 2) different places (row, column) int64 of the central region of a map.
+    """Draw `count` different places (count, 2) int64, (row, column), of the region of a map.
 
-    Args:
-        height: of the feature map.
-        width: of the feature map.
-        count: number of centres.
-        region: which coordinates may be drawn along a side.
-        generator: source of randomness; default the global one of `device`.
-        device: where the centres are wanted.
+    By default from the global generator of `device`, where the places are wanted.
 
     Raises:
         ShapeError: if the region has fewer than `count` places.
@@ -221,7 +214,7 @@ def draw_level_centres(
     *,
     region: Region = central_range,
 ) -> list[Tensor]:
-    """Draw `counts` centres (P, 2), one number a level, for feature maps (B, C, H, W)."""
+    """Draw `counts` centres (P, 2), a number a level, for feature maps (B, C, H, W)."""
     drawn = []
     for features, count in zip(maps, counts, strict=True):
         (height, width), device = features.shape[2:], features.device
@@ -246,9 +239,6 @@ class SpatialCoherence(CoherenceMetric):
     """The spatial metric: backbone, heads and loss.
 
     As supervision: `loss = SpatialCoherence.load(path)(generated, source)`.
-
-    Args:
-        settings: sizes and constants.
 
     Raises:
         SettingsError: if a level's feature map is too small for its centres.
