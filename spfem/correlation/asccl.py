@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -175,16 +176,12 @@ def central_range(side: int) -> tuple[int, int]:
     return (side - count) // 2, max(count, 0)
 
 
-Region = Callable[[int], tuple[int, int]]
-"""As `central_range`."""
-
-
 def sample_centres(
     height: int,
     width: int,
     count: int,
     *,
-    region: Region = central_range,
+    region: Callable[[int], tuple[int, int]] = central_range,
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
@@ -212,16 +209,11 @@ def draw_level_centres(
     counts: Sequence[int],
     generator: torch.Generator | None = None,
     *,
-    region: Region = central_range,
+    region: Callable[[int], tuple[int, int]] = central_range,
 ) -> list[Tensor]:
     """Draw `counts` centres (P, 2), a number a level, for feature maps (B, C, H, W)."""
-    drawn = []
-    for features, count in zip(maps, counts, strict=True):
-        (height, width), device = features.shape[2:], features.device
-        drawn.append(
-            sample_centres(height, width, count, region=region, generator=generator, device=device)
-        )
-    return drawn
+    given: dict[str, Any] = {"region": region, "generator": generator, "device": maps[0].device}
+    return [sample_centres(*m.shape[2:], n, **given) for m, n in zip(maps, counts, strict=True)]
 
 
 def dense_disparities(features: Tensor) -> Tensor:
@@ -271,16 +263,13 @@ class SpatialCoherence(CoherenceMetric):
         return ReleasedSpatialCoherence
 
     def forward(self, generated: Tensor, source: Tensor) -> Tensor:
-        """Loss of generated images against source images that say the same.
+        """Loss, a scalar, of generated images against source images that say the same.
 
         Args:
             generated: (B, 3, H, W) RGB in [-1, 1]; the query, which receives the gradient. In
                 learning: the neutral frames.
-            source: (B, 3, H, W) RGB in [-1, 1]; the key, without gradient. In learning: the
-                frames of the other emotion.
-
-        Returns:
-            Scalar.
+            source: likewise; the key, without gradient. In learning: the frames of the other
+                emotion.
 
         Raises:
             ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
@@ -299,14 +288,11 @@ class SpatialCoherence(CoherenceMetric):
         centres: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> list[LevelComparison]:
-        """Compare two batches of images level by level; arguments and errors as in `forward`.
+        """Compare two batches of images level by level; images and errors as in `forward`.
 
-        Args:
-            generated: the query images.
-            source: the key images.
-            centres: (P, 2) a level, (row, column); default drawn at random, the same for the
-                whole batch and both images.
-            generator: source of randomness of the draw.
+        The centres, (P, 2) a level, (row, column), are the same for the whole batch and both
+        images;
+        they are drawn at random unless given.
         """
         refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:

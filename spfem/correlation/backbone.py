@@ -19,11 +19,8 @@ from spfem.precision import autocast, full
 
 
 class _ChannelSlope(torch.autograd.Function):
-    """PReLU with its gradient spelled out in vectorised operations.
-
-    The built-in gradient runs element by element on processors: 5 to 8 ns an element, where
-    these take about 1.5.
-    """
+    """The built-in gradient runs element by element on processors, 5 to 8 ns each; this takes
+    1.5."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, slope: Tensor) -> Tensor:
@@ -53,8 +50,8 @@ class _ChannelSlope(torch.autograd.Function):
 class ChannelPReLU(nn.PReLU):
     """`nn.PReLU` with one slope a channel, the same values and gradients, a faster backward pass.
 
-    On GPUs the built-in gradient is one kernel and is used. Second derivatives are refused on
-    processors.
+    On GPUs the built-in gradient is one kernel and is used. On processors there are no second
+    derivatives.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -65,11 +62,7 @@ class ChannelPReLU(nn.PReLU):
 
 
 class _FixedNorm(nn.modules.batchnorm._BatchNorm):
-    """In evaluation one scale and one shift a channel, with the same values and gradients.
-
-    The built-in gradient is slow on processors, and it keeps the input although a frozen metric
-    needs it for nothing.
-    """
+    """In evaluation one scale and one shift a channel: the built-in keeps the input for nothing."""
 
     def forward(self, features: Tensor) -> Tensor:
         if self.training or self.running_mean is None or self.running_var is None:
@@ -152,14 +145,10 @@ class ResidualBlock(nn.Module):
 
 
 class IResNet(nn.Module):
-    """Feature maps at strides 2, 4, 8, ... of RGB images.
+    """Feature maps at strides 2, 4, 8, ... of RGB images; state-dict names are the released ones.
 
-    State-dict names are those of the released checkpoints.
-
-    Args:
-        widths: channels of each level; paper size (64, 128, 256, 512).
-        blocks: residual blocks of each level; paper size (3, 4, 14, 3).
-        precision: as in `spfem.precision.autocast`; the maps are float32 in any case.
+    The paper has widths 64, 128, 256, 512 and 3, 4, 14, 3 blocks. `precision` is that of
+    `spfem.precision.autocast`; the maps are float32 in any case.
     """
 
     def __init__(

@@ -112,13 +112,9 @@ class SequenceEncoder(nn.Module):
             if layer in settings.doublings:
                 channels *= 2
             stride = 2 if layer % self.downsampling == 0 else 1
-            self.convs.append(
-                nn.Sequential(
-                    nn.Conv1d(channels_in, channels, 3, stride, 1, bias=False),
-                    BatchNorm1d(channels),
-                    nn.ReLU(inplace=True),
-                )
-            )
+            convolution = nn.Conv1d(channels_in, channels, 3, stride, 1, bias=False)
+            norm, activation = BatchNorm1d(channels), nn.ReLU(inplace=True)
+            self.convs.append(nn.Sequential(convolution, norm, activation))
             channels_in = channels
         self.feature_channels = channels
         self.fc = nn.Linear(channels, settings.embedding)
@@ -220,11 +216,7 @@ def save_encoder(
 ) -> None:
     """Write `encoder`, what it sees, its settings and `provenance` (plain values) to `path`."""
     modality = next(name for name, kind in ENCODERS.items() if isinstance(encoder, kind))
-    facts = {
-        "modality": modality,
-        "settings": asdict(settings),
-        "provenance": dict(provenance or {}),
-    }
+    facts = {"modality": modality, "settings": asdict(settings), "provenance": provenance or {}}
     save_checkpoint(Path(path), encoder.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
 
 
@@ -267,9 +259,8 @@ class CrossAttention(nn.Module):
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer, tokens in ((self.to_q, query), (self.to_k, context), (self.to_v, context))
         )
-        return self.to_out(
-            functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        )
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        return self.to_out(attended.transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
@@ -304,11 +295,7 @@ class CrossAttentionFusion(nn.Module):
     """Fuses the features of a newer frame (query) with what is known of older ones (context).
 
     With several blocks the query stays the original one in each; the context is the output of
-    the block before.
-
-    Args:
-        settings: embedding size, heads and blocks.
-        feature_channels: C of encoder features.
+    the block before. Features of the encoder have `feature_channels`.
     """
 
     def __init__(self, settings: CrossModalSettings, feature_channels: int) -> None:
@@ -325,15 +312,11 @@ class CrossAttentionFusion(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, query_features: Tensor, context_features: Tensor) -> Tensor:
-        """Fuse two feature maps.
+        """Fuse two feature maps to (B, D, L) or (B, D, H, W).
 
         Args:
             query_features: (B, C, L) or (B, C, H, W), of the newer frame.
-            context_features: (B, C, M) or (B, C, H', W') of the older frame, or the result
-                (B, D, ...) of an earlier fusion.
-
-        Returns:
-            (B, D, L) or (B, D, H, W).
+            context_features: likewise of the older frame, or the result of an earlier fusion.
 
         Raises:
             ShapeError: if the channels are neither those of features nor of embeddings.
@@ -358,18 +341,11 @@ class CrossAttentionFusion(nn.Module):
 
 
 def fuse_frames(encoder: Encoder, attention: CrossAttentionFusion, frames: Tensor) -> Tensor:
-    """Embed short clips: each frame asks the fusion of those before it.
+    """Embed short clips to (B, D) in (-1, 1): each frame asks the fusion of those before it.
 
-    All frames go through the encoder in one call, so batch norm in training sees them together.
-
-    Args:
-        encoder: of the modality of `frames`.
-        attention: of the same modality.
-        frames: (B, n, A), (B, n, E) or (B, n, 3, H, W), oldest first. With n = 1 the attention
-            is not used, but the last linear layer of the encoder is.
-
-    Returns:
-        (B, D) in (-1, 1).
+    Frames are (B, n, A), (B, n, E) or (B, n, 3, H, W), oldest first; with n = 1 the attention is
+    not used, but the last linear layer of the encoder is. All frames go through the encoder in one
+    call, so batch norm in training sees them together.
 
     Raises:
         ShapeError: if `frames` has another shape.

@@ -29,13 +29,8 @@ class CoherenceMetric(nn.Module):
 
     Where `settings.compat` names released behaviours, calling the class makes its released form, a
     subclass in `spfem.released.arithmetic`. That module is imported then, not with this package:
-    who stays with the papers never loads it.
-
-    Attributes:
-        kind: of its checkpoints.
-        settings_class: class of its settings.
-        further_facts: attributes that a checkpoint holds beside the settings, arguments of the
-            class.
+    who stays with the papers never loads it. `kind` is that of checkpoints, which hold beside the
+    settings the attributes `further_facts`, arguments of the class.
     """
 
     kind: ClassVar[str]
@@ -80,12 +75,9 @@ class CoherenceMetric(nn.Module):
 
     def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
-        further = {name: getattr(self, name) for name in self.further_facts}
-        facts = {
-            "settings": asdict(self.settings),
-            **further,
-            "provenance": dict(provenance or {}),
-        }
+        facts = {"settings": asdict(self.settings)}
+        facts |= {name: getattr(self, name) for name in self.further_facts}
+        facts["provenance"] = dict(provenance or {})
         save_checkpoint(Path(path), self.state_dict(), kind=self.kind, facts=facts)
 
     @classmethod
@@ -105,19 +97,12 @@ class CoherenceMetric(nn.Module):
 
     @classmethod
     def pretrained(
-        cls,
-        variant: str | None = None,
-        *,
-        device: torch.device | str = "cpu",
-        supervise: bool = True,
+        cls, variant: str | None = None, *, device: torch.device | str = "cpu", supervise: bool = True
     ) -> Self:
         """The metric that comes with the package; what it was learned from: `spfem/weights`.
 
-        Args:
-            variant: which of several, see `spfem.pretrained.PRETRAINED`; None for the published
-                form.
-            device: where to put it.
-            supervise: whether it is frozen for supervision.
+        Of several, `variant` says which, see `spfem.pretrained.PRETRAINED`; None: the published
+        form.
 
         Raises:
             SettingsError: if there is none of this class or variant.
@@ -127,11 +112,7 @@ class CoherenceMetric(nn.Module):
 
 
 def refuse_swapped(generated: Tensor, source: Tensor) -> None:
-    """Make sure that the gradient can reach the generated side, which is the query (any shape).
-
-    Raises:
-        ShapeError: if only `source` requires a gradient while gradients are recorded.
-    """
+    """Raise a ShapeError if the gradient can reach `source` only, not `generated`, the query."""
     if source.requires_grad and torch.is_grad_enabled() and not generated.requires_grad:
         raise ShapeError(
             "source requires a gradient and generated does not: the arguments are swapped "
@@ -158,7 +139,7 @@ def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -
 
 
 def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> Tensor:
-    """Check images and bring them to the side that the metric was learned with.
+    """Check images and bring them to the side that the metric was learned with, differentiably.
 
     Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and
     supervises on RGB and 256 pixels: here both are RGB and one size.
@@ -167,9 +148,6 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
         images: (B, 3, H, W) RGB in [-1, 1], aligned face crops; non-square ones are stretched.
         image_size: wanted side in pixels.
         name: what to call the argument in errors.
-
-    Returns:
-        (B, 3, image_size, image_size), differentiable.
 
     Raises:
         ShapeError: for another shape, type or range, or values that are not finite; on a GPU

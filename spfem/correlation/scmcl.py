@@ -54,14 +54,10 @@ def joint_loss(
 ) -> tuple[Tensor, Tensor]:
     """The loss of joint learning, and its consistency; scalars.
 
-    Args:
-        audio: embeddings u and v, (N, D) each, of the sound.
-        visual: likewise, of the face.
-        scale_layer: between visual and audio distances.
-        settings: mode, temperature and weights; `direct_weight`, 0 in the paper, also compares
-            sound with vision directly, so that either can be looked up by the other.
-        mask: as in `pair_loss`.
-        consistent: whether the consistency counts in the loss already.
+    `audio` and `visual` are the embeddings u and v, (N, D) each, of sound and face; `mask` is that
+    of `pair_loss`; `consistent` says whether the consistency counts already. `direct_weight`, 0 in
+    the paper, also compares sound with vision directly, so that either can be looked up by the
+    other.
     """
 
     def pairing(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,8 +92,8 @@ def pair_loss(
         v: (N, D) embeddings, of the emotional clip.
         mode: "l2" or "cosine".
         temperature: of the logits; None: 1 for "l2", 0.1 for "cosine".
-        mask: (N, N) bool, true where (row, column) is a false negative and is left out. The
-            diagonal is never left out.
+        mask: (N, N) bool, true where (row, column) is a false negative and is left out; the
+            diagonal stays.
 
     Returns:
         The loss, a scalar, and the distances (N, N) that it was made of.
@@ -149,7 +145,7 @@ def consistency_loss(
 
 
 def embedding_distances(u: Tensor, v: Tensor, mode: str) -> Tensor:
-    """Distances (N, M) of rows u (N, D), v (M, D): Euclidean ("l2") or one minus cosine ("cosine").
+    """Distances (N, M) of u (N, D), v (M, D): Euclidean ("l2") or one minus cosine ("cosine").
 
     Raises:
         SettingsError: for another mode.
@@ -231,11 +227,8 @@ Visual = Literal["expression", "image"]
 class CrossModalCoherence(CoherenceMetric):
     """The cross-modal metric: an audio and a visual encoder with comparable distances.
 
-    As supervision: `loss = CrossModalCoherence.load(path)(generated, source, audio_distance)`.
-
-    Args:
-        settings: sizes and constants.
-        visual: what the visual side sees, "expression" vectors or face "image"s.
+    As supervision: `loss = CrossModalCoherence.load(path)(generated, source, audio_distance)`. The
+    visual side sees "expression" vectors or face "image"s.
 
     Raises:
         SettingsError: for another `visual`.
@@ -316,12 +309,10 @@ class CrossModalCoherence(CoherenceMetric):
         return self.scale_layer(paired_distances(u, v))
 
     def embed_audio(self, slices: Tensor, *, name: str = "slices") -> Tensor:
-        """Embeddings (B, D) in (-1, 1) of the sound of the last frames of windows.
+        """Embeddings (B, D) in (-1, 1) of the sound of the last `settings.frames` frames of
+        windows.
 
-        Args:
-            slices: (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first; T
-                at least `settings.frames`, the last ones are used.
-            name: what to call the argument in errors.
+        `slices` are (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first.
 
         Raises:
             ShapeError: for another shape or type, or values that are not finite.
@@ -330,12 +321,11 @@ class CrossModalCoherence(CoherenceMetric):
         return fuse_frames(self.audio_encoder, self.audio_attn, frames)
 
     def embed_visual(self, frames: Tensor, *, name: str = "frames") -> Tensor:
-        """Embeddings (B, D) in (-1, 1) of what is seen in the last frames of windows.
+        """Embeddings (B, D) in (-1, 1) of what the last `settings.frames` frames of windows show.
 
-        Args:
-            frames: (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
-                crops of any size; oldest first, T at least `settings.frames`.
-            name: what to call the argument in errors.
+        `frames` are (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
+        crops
+        of any size, oldest first.
 
         Raises:
             ShapeError: for another shape, type or range, or values that are not finite.
@@ -384,9 +374,7 @@ class CrossModalCoherence(CoherenceMetric):
     ) -> Tensor:
         """Distances (B,) that supervision by pairs holds windows to; see `paired`.
 
-        Args:
-            distance: (B,) of each window's pair.
-            crossing: (B,) bool, pairs of two emotions with a neutral window in between.
-            intermediate_distance: (B,) from source to that window.
+        `crossing` (B,) bool marks pairs of two emotions with a neutral window in between,
+        `intermediate_distance` (B,) is that from the source to this window.
         """
         return distance

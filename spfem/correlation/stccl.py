@@ -32,7 +32,7 @@ is not ported: it scores independent inputs as if they matched.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -87,10 +87,9 @@ def compare_temporal_matrices(
     held: Tensor | None,
     settings: TemporalSettings,
 ) -> LevelComparison:
-    """CM over time: the T x T correlations of a place should be found again at that place.
+    """CM over time; arguments as in `compare_differences`, rows (B, E, S), E the pairs of frames.
 
-    Arguments as in `compare_differences`; rows (B, E, S), E the number of frame pairs. Entries of
-    held frames are zero in both branches.
+    Entries of held frames are zero in both branches.
     """
     keep = None if held is None else ~held_pairs(held, "all")
     described = correlation_entries(_describe(heads, level, query), keep)
@@ -123,10 +122,7 @@ def compare_spatial_matrices(
 def _weighed(
     query: Tensor, key: Tensor, surprise: Tensor, weight: Tensor, *, windows: int
 ) -> LevelComparison:
-    """Weighted mean of each window, so that windows do not influence each other.
-
-    A window without any weight adds 0.
-    """
+    """Weighted mean of each window, so that windows do not influence each other."""
     sums = [rows.reshape(windows, -1).sum(dim=1) for rows in (weight * surprise, weight)]
     # Weights are 0 or at least 1, so the bound acts on windows without weight only.
     loss = (sums[0] / sums[1].clamp(min=1)).mean()
@@ -134,16 +130,12 @@ def _weighed(
 
 
 def correlation_entries(members: Tensor, keep: Tensor | None = None) -> Tensor:
-    """Correlations of the members of each set, centred and normalised.
+    """Correlations (B, E, S) of the n members of each of S sets, centred and of unit length.
 
-    Args:
-        members: (B, n, C, S), the n members of the set of each of S places, of unit length
-            over C.
-        keep: (B, E) bool, entries that count, in the order (0, 1), (0, 2), ..., (1, 2), ...;
-            default all. With fewer than two (or n = 2) the descriptor is zero.
-
-    Returns:
-        (B, E, S) of unit length over the E = n (n - 1) / 2 entries.
+    E = n (n - 1) / 2 entries in the order (0, 1), (0, 2), ..., (1, 2), ...; members are (B, n, C,
+    S)
+    of unit length over C. Only the entries `keep` (B, E) bool count; with fewer than two (or
+    n = 2) the descriptor is zero.
     """
     count = members.shape[1]
     first, second = torch.triu_indices(count, count, offset=1, device=members.device)
@@ -177,18 +169,14 @@ def features_at(features: Tensor, places: Tensor) -> Tensor:
 
 
 def local_sets(features: Tensor, places: Tensor) -> Tensor:
-    """(B, C, P, 9): places (P, 2) of maps (B, C, H, W), none on the border, and their neighbours.
-
-    The place itself comes first.
-    """
+    """(B, C, P, 9): places (P, 2) of maps (B, C, H, W), none on the border, then their
+    neighbours."""
     around = places[:, None] + constant(((0, 0), *NEIGHBOUR_OFFSETS), places.device)  # (P, 9, 2)
     return features[:, :, around[..., 0], around[..., 1]]
 
 
 def paired_frames(frames: int, kind: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    """First and second frame (R,) of each pair that is subtracted, of `frames` frames.
-
-    `adjacent` gives (0, 1), (1, 2), ...; `all` gives (0, 1), (0, 2), ..., (1, 2), ...
+    """First and second frame (R,) of each pair that is subtracted: `adjacent` ones, or `all`.
 
     Example:
         >>> paired_frames(3, "all", torch.device("cpu"))
@@ -200,12 +188,6 @@ def paired_frames(frames: int, kind: str, device: torch.device) -> tuple[Tensor,
     return constant(first, device), constant(second, device)  # lists would be sent every time
 
 
-def pair_differences(features: Tensor) -> Tensor:
-    """x_i - x_j (B, N, C, S) of all pairs of frames i < j of (B, T, C, S)."""
-    first, second = paired_frames(features.shape[1], "all", features.device)
-    return features[:, first] - features[:, second]
-
-
 def adjacent_differences(features: Tensor) -> Tensor:
     """x_t - x_(t+1), (B, T - 1, C, S).
 
@@ -213,7 +195,16 @@ def adjacent_differences(features: Tensor) -> Tensor:
         >>> adjacent_differences(torch.tensor([0.0, 1.0, 3.0]).reshape(1, 3, 1, 1)).flatten()
         tensor([-1., -2.])
     """
-    first, second = paired_frames(features.shape[1], "adjacent", features.device)
+    return _differences(features, "adjacent")
+
+
+def pair_differences(features: Tensor) -> Tensor:
+    """x_i - x_j (B, N, C, S) of all pairs of frames i < j of (B, T, C, S)."""
+    return _differences(features, "all")
+
+
+def _differences(features: Tensor, kind: str) -> Tensor:
+    first, second = paired_frames(features.shape[1], kind, features.device)
     return features[:, first] - features[:, second]
 
 
@@ -222,16 +213,11 @@ SUBTRACT = {"adjacent": adjacent_differences, "all": pair_differences}
 
 
 def held_pairs(held: Tensor, kind: str) -> Tensor:
-    """Which pairs of frames hold one and the same frame in either branch.
+    """Which pairs of frames (B, R), see `paired_frames`, hold one and the same frame in a branch.
 
-    Args:
-        held: (B, T - 1) bool, whether step t to t + 1 of the path stays on a frame in either
-            branch; or (B, T - 1, 2), told apart by branch. Told apart, a pair of `all` is held if
-            one branch stays throughout; otherwise if every step between stays in some branch.
-        kind: see `paired_frames`.
-
-    Returns:
-        (B, R) bool.
+    `held` (B, T - 1) says whether step t to t + 1 of the path stays on a frame in either branch;
+    (B, T - 1, 2) tells the branches apart. Told apart, a pair of `all` is held if one branch stays
+    throughout; otherwise if every step between stays in some branch.
     """
     by_branch = held if held.ndim == 3 else held[..., None]
     first, second = paired_frames(held.shape[1] + 1, kind, held.device)
@@ -247,17 +233,15 @@ class WindowComparison:
     Rows of `temporal` are windows (times frame pairs), those of `spatial` frames.
     """
 
-    temporal: list[LevelComparison]
-    spatial: list[LevelComparison] = field(default_factory=list)
+    temporal: Sequence[LevelComparison]
+    spatial: Sequence[LevelComparison] = ()
 
 
 class TemporalCoherence(CoherenceMetric):
     """The temporal metric: backbone, heads and loss on windows of frames.
 
-    As supervision: `loss = TemporalCoherence.load(path)(generated, source)`.
-
-    Args:
-        settings: sizes and constants; `settings.spatial` describes the backbone.
+    As supervision: `loss = TemporalCoherence.load(path)(generated, source)`. `settings.spatial`
+    describes the backbone.
 
     Raises:
         SettingsError: if a level's feature map is too small for its places.
@@ -291,18 +275,16 @@ class TemporalCoherence(CoherenceMetric):
         return ReleasedTemporalCoherence
 
     def forward(self, generated: Tensor, source: Tensor, *, held: Tensor | None = None) -> Tensor:
-        """Loss of generated windows against source windows that say the same.
+        """Loss, a scalar, of generated windows against source windows that say the same.
 
         Args:
             generated: (B, T, 3, H, W) RGB in [-1, 1]; the query, which receives the gradient. In
                 learning: the neutral frames.
-            source: (B, T, 3, H, W) RGB in [-1, 1]; the key, without gradient. In learning: the
-                frames of the other emotion at the same steps of the warping path.
-            held: (B, T - 1) bool, steps at which either branch shows the same frame again, or
-                (B, T - 1, 2), told apart by branch; None for frames that all differ.
-
-        Returns:
-            Scalar; a window whose frames are all held adds 0.
+            source: likewise; the key, without gradient. In learning: the frames of the other
+                emotion
+                at the same steps of the warping path.
+            held: see `held_pairs`; None for frames that all differ. A window held throughout adds
+                0.
 
         Raises:
             ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
@@ -322,15 +304,10 @@ class TemporalCoherence(CoherenceMetric):
         places: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> WindowComparison:
-        """Compare two batches of windows level by level; arguments and errors as in `forward`.
+        """Compare two batches of windows level by level; windows and errors as in `forward`.
 
-        Args:
-            generated: the query windows.
-            source: the key windows.
-            held: steps that repeat a frame.
-            places: (P, 2) a level, (row, column); default drawn at random, the same for all
-                frames, windows and both branches.
-            generator: source of randomness of the draw.
+        The places, (P, 2) a level, (row, column), are the same for all frames, windows and both
+        branches; they are drawn at random unless given.
         """
         query_maps, key_maps = self.feature_maps(generated, source, held)
         if places is None:
@@ -428,13 +405,8 @@ class SpatialTemporalCoherence(TemporalCoherence):
     ) -> WindowComparison:
         """Compare two batches of windows level by level, in both parts.
 
-        Args:
-            generated: the query windows, as in `forward`.
-            source: the key windows.
-            held: steps that repeat a frame.
-            places: (P, 2) a level, of the temporal part and of spatial matrices.
-            centres: (P, 2) a level, of the disparities of `vd`.
-            generator: source of randomness of the draws that are not given.
+        What is not given is drawn: the places of the temporal part and of spatial matrices, and the
+        centres of the disparities of `vd`, each (P, 2) a level.
         """
         query_maps, key_maps = self.feature_maps(generated, source, held)
         if places is None:
