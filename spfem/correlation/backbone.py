@@ -19,8 +19,7 @@ from spfem.precision import autocast, full
 
 
 class _ChannelSlope(torch.autograd.Function):
-    """The built-in gradient runs element by element on processors, 5 to 8 ns each; this takes
-    1.5."""
+    """The built-in gradient runs element by element on processors: 5 to 8 ns each, here 1.5."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, slope: Tensor) -> Tensor:

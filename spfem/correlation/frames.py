@@ -116,8 +116,7 @@ class FramePairs:
     def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a pair uniformly, then an entry of its path uniformly, `count` times.
 
-        Gives neutral and emotion frames, each (B, S, S, 3) uint8 RGB. Departs from the released
-        code in that pairs are drawn directly, not actor by actor.
+        Departs from the released code in that pairs are drawn directly, not actor by actor.
         """
         chosen = [self.pairs[number] for number in random.integers(len(self.pairs), size=count)]
         entries = [pair.path[random.integers(len(pair.path))] for pair in chosen]
@@ -184,9 +183,8 @@ class FrameWindows:
     """All windows of `window_frames` consecutive steps on the paths of clip pairs.
 
     A step is consecutive if neither clip moves by more than one frame, so that a window never
-    spans path entries that were left out because a face was not found. Pairs without any window
-    are left out. Source: STCCL. Departs from the released code, which never uses the last window
-    of a path.
+    spans path entries that were left out because a face was not found. Source: STCCL. Departs from
+    the released code, which never uses the last window of a path.
 
     Raises:
         CorpusError: if no pair has a window of that length.
@@ -236,20 +234,11 @@ def held_steps(path: np.ndarray) -> np.ndarray:
 def draw_moments(
     frames: FramePairs, count: int, moments: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw clip pairs uniformly, and `moments` entries of the path of each, spread over it.
+    """Draw clip pairs uniformly, and an entry of each of `moments` equal parts of their paths.
 
-    One entry is drawn from each of `moments` equal parts of the path; the shorter the path, the
-    nearer they may lie, so the contrast leaves out those that are too near.
-
-    Args:
-        frames: to draw from.
-        count: B, a multiple of `moments`.
-        moments: M, of each clip pair.
-        random: source of all draws.
-
-    Returns:
-        Neutral and emotion frames (B, S, S, 3) uint8 RGB, clip pair by clip pair, and their
-        frame indices (G, M, 2), (source, target), B = G M.
+    The shorter the path, the nearer they may lie, so the contrast leaves out those that are too
+    near. Returns neutral and emotion frames (B, S, S, 3) uint8 RGB, B the `count`, clip pair by
+    clip pair, and their frame indices (G, M, 2), (source, target), B = G M.
 
     Raises:
         ShapeError: if `count` is no multiple of `moments`.
@@ -286,7 +275,7 @@ def too_near(numbers: Tensor, gap_frames: int) -> Tensor:
 def moment_contrast(
     query: Tensor, key: Tensor, numbers: Tensor, *, temperature: float, gap_frames: int
 ) -> Tensor:
-    """Cross-entropy of finding each moment among those of its clip pair.
+    """Cross-entropy (B,) of finding each moment among those of its clip pair; ln M at chance.
 
     The score of two moments is the mean cosine over places. Scored place by place, places that
     cannot tell moments apart draw all descriptors together, since that makes wrong answers cheap;
@@ -299,9 +288,6 @@ def moment_contrast(
         numbers: (G, M, 2) frame indices (source, target).
         temperature: of the scores.
         gap_frames: nearer moments are no negatives.
-
-    Returns:
-        (B,), not reduced; ln M where the descriptors say nothing and no moments are near.
 
     Raises:
         ShapeError: if the shapes do not belong together.

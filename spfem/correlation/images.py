@@ -97,7 +97,11 @@ class CoherenceMetric(nn.Module):
 
     @classmethod
     def pretrained(
-        cls, variant: str | None = None, *, device: torch.device | str = "cpu", supervise: bool = True
+        cls,
+        variant: str | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        supervise: bool = True,
     ) -> Self:
         """The metric that comes with the package; what it was learned from: `spfem/weights`.
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ from spfem.distributed import mean_of_all, own_share, refuse_sharing, share_norm
 from spfem.errors import CorpusError, SettingsError
 from spfem.media.container import upload
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
-from spfem.training import Progress, Row, descend, falling_rate, step_random, torch_generator, train
+from spfem.training import Row, descend, falling_rate, step_random, torch_generator, train
 
 CURVE_BATCHES = 4  # of held-out data behind each point of the curve
 STATISTICS_BATCHES = 8
@@ -62,12 +61,7 @@ DrawAndCompare = Callable[[int, np.random.Generator], Outcome]
 """Draws the batch of a step from the generator and nothing else, and compares it."""
 
 Share = Callable[[np.ndarray], np.ndarray]
-"""Takes the rows of a batch that this process computes."""
-
-
-def whole_batch(rows: np.ndarray) -> np.ndarray:
-    """All rows (B, ...), as for the curve of unseen data, which every process computes alone."""
-    return rows
+"""Takes the rows of a batch that this process computes; of unseen data, each computes all."""
 
 
 def learn_by_comparing(
@@ -79,24 +73,13 @@ def learn_by_comparing(
     steps: int,
     learning_rate: float,
     seed: int,
-    name: str,
-    folder: Path | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> list[Row]:
     """Learn the weights of `model` in place with Adam, as `spfem.training.train` goes.
 
-    Args:
-        model: on its device, with its first weights.
-        compare: one batch to learn from.
-        held_out: one batch of unseen actors for the curve, or None; all points of the curve use
-            the same draws.
-        settings: of the metric; its `decay_share` and `curve_steps` count here.
-        steps: number of steps.
-        learning_rate: of Adam.
-        seed: for all draws.
-        name: of the metric, for errors.
-        folder: of the state from which a killed run continues.
-        progress: wrapper of the step loop.
+    `compare` makes a batch to learn from, `held_out` one of unseen actors for the curve, or None;
+    all points of the curve use the same draws. Of the settings `decay_share` and `curve_steps`
+    count here; `run` are `name`, `folder` and `progress` of `spfem.training.train`.
 
     Returns:
         The curve: `step`, `split` (`train` or `held_out`), `loss` (while learning the mean since
@@ -128,15 +111,13 @@ def learn_by_comparing(
         {"model": model},
         {"adam": optimiser},
         step,
-        name=name,
         steps=steps,
         seed=seed,
         settings=settings,
         rate=falling_rate(steps, settings.decay_share),
         row_steps=settings.curve_steps,
         describe=describe,
-        folder=folder,
-        progress=progress,
+        **run,
     )
 
 
@@ -192,10 +173,7 @@ def untrained_metric(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> SpatialCoherence:
-    """The metric as `train_spatial` starts it, with batch-norm statistics of training frames.
-
-    It is in evaluation mode.
-    """
+    """The metric as `train_spatial` starts it, evaluating, with statistics of training frames."""
     metric = initial_metric(settings, seed).to(device)
     gather_statistics(metric.resnet50, train, settings, seed=seed)
     return metric.eval()
@@ -240,12 +218,6 @@ def gather_statistics(
 
     Without them, features of initial weights are so small that head biases decide everything; so
     before and after learning differ in learned weights only, not in normalisation.
-
-    Args:
-        backbone: changed in place; left in training mode.
-        train: frames of two emotions.
-        settings: size and number of the images of a batch.
-        seed: for the draw.
     """
     device = next(backbone.parameters()).device
     random = np.random.default_rng(seed)
@@ -287,9 +259,8 @@ def train_spatial(
     *,
     seed: int,
     device: torch.device | str = "cpu",
-    folder: Path | None = None,
     first: SpatialCoherence | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> TrainedMetric[SpatialCoherence]:
     """Learn the spatial metric; neutral frames are the query, emotion frames the key.
 
@@ -299,16 +270,15 @@ def train_spatial(
         settings: sizes, constants, number of steps.
         seed: for the initial weights and all draws.
         device: where to compute.
-        folder: of the state from which a killed run continues.
         first: learned metric to start from; default initial weights.
-        progress: wrapper of the step loop.
+        **run: `folder` and `progress` of `spfem.training.train`.
     """
     if settings.released("scalar_weight"):
         refuse_sharing("a metric with the released scalar_weight, one number for the whole batch,")
     model = initial_metric(settings, seed).to(device)
     if first is not None:
         model.load_state_dict(first.state_dict())
-    curve = learn_from_frames(model, train, held_out, seed=seed, folder=folder, progress=progress)
+    curve = learn_from_frames(model, train, held_out, seed=seed, **run)
     return TrainedMetric(model, curve)
 
 
@@ -318,13 +288,12 @@ def learn_from_frames(
     held_out: FrameProvider | None,
     *,
     seed: int,
-    folder: Path | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> list[Row]:
     """Learn a spatial metric in place, on its device; arguments and curve as in `train_spatial`."""
     settings, device = model.settings, next(model.parameters()).device
 
-    def comparing(provider: FrameProvider, share: Share = whole_batch) -> DrawAndCompare:
+    def comparing(provider: FrameProvider, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
             drawn = provider.draw(settings.batch_size, random)
             generator = torch_generator(random)
@@ -361,8 +330,7 @@ def learn_from_frames(
         learning_rate=settings.learning_rate,
         seed=seed,
         name="spatial",
-        folder=folder,
-        progress=progress,
+        **run,
     )
 
 
@@ -374,27 +342,16 @@ def train_temporal(
     *,
     seed: int,
     device: torch.device | str = "cpu",
-    folder: Path | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> TrainedMetric[TemporalCoherence]:
     """Learn one of `TEMPORAL_METRICS`; neutral windows are the query, emotion windows the key.
 
     Scores of the curve are of the temporal part; the joint metric adds those of its spatial part,
-    named `spatial_matched` and so on.
-
-    Args:
-        name: which metric; decides the formulation.
-        train: windows to learn from.
-        held_out: windows of unseen actors for the curve, or None.
-        settings: sizes, constants, number of steps.
-        seed: for the initial weights and all draws.
-        device: where to compute.
-        folder: of the state from which a killed run continues.
-        progress: wrapper of the step loop.
+    named `spatial_matched` and so on. Arguments as of `train_spatial`, but windows of frames.
     """
     model = initial_temporal_metric(name, settings, seed).to(device)
 
-    def comparing(provider: WindowProvider, share: Share = whole_batch) -> DrawAndCompare:
+    def comparing(provider: WindowProvider, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
             *both, held = provider.draw_windows(settings.batch_size, random)
             generator = torch_generator(random)
@@ -415,8 +372,7 @@ def train_temporal(
         learning_rate=settings.learning_rate,
         seed=seed,
         name=name,
-        folder=folder,
-        progress=progress,
+        **run,
     )
     return TrainedMetric(model, curve)
 

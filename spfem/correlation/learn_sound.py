@@ -9,7 +9,7 @@ are computed only for points of the curve; for `settings.direct_weight` see `scm
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ from spfem.correlation.sound import MODALITIES, Batch, BatchDraw, FrameSamples, 
 from spfem.errors import CheckpointError, CorpusError, SettingsError
 from spfem.media.container import upload
 from spfem.settings import CrossModalSettings
-from spfem.training import Progress, Row
+from spfem.training import Row
 
 
 def initial_encoder(modality: str, settings: CrossModalSettings, seed: int) -> Encoder:
@@ -107,8 +107,7 @@ def train_single(
     *,
     seed: int,
     device: torch.device | str = "cpu",
-    folder: Path | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> TrainedMetric[Encoder]:
     """Learn the encoder of one modality, as `spfem.training.train` goes.
 
@@ -122,8 +121,7 @@ def train_single(
         settings: sizes, constants, number of steps.
         seed: for the initial weights and all draws.
         device: where to compute.
-        folder: of the state from which a killed run continues.
-        progress: wrapper of the step loop.
+        **run: `folder` and `progress` of `spfem.training.train`.
     """
     encoder = initial_encoder(modality, settings, seed).to(device)
     batch_draw, learn = _ways(settings)
@@ -143,8 +141,7 @@ def train_single(
         learning_rate=settings.single_learning_rate,
         seed=seed,
         name=f"single-modality {modality}",
-        folder=folder,
-        progress=progress,
+        **run,
     )
     return TrainedMetric(encoder, curve)
 
@@ -161,18 +158,10 @@ def _ways(settings: CrossModalSettings) -> tuple[type[BatchDraw], Callable[..., 
 def embed_runs(
     model: CrossModalCoherence, table: FrameTable, modality: str, runs: np.ndarray
 ) -> Tensor:
-    """Embed runs of consecutive frames (N, n), rows of the table, oldest first.
+    """Embed runs of consecutive frames (N, n), see `FrameTable.runs`, to (N, D) in (-1, 1).
 
-    Each distinct frame goes through the encoder once, however many runs share it.
-
-    Args:
-        model: the metric.
-        table: all frames.
-        modality: `audio` or what the model sees.
-        runs: from `FrameTable.runs`.
-
-    Returns:
-        (N, D) in (-1, 1).
+    The modality is `audio` or what the model sees. Each distinct frame goes through the encoder
+    once, however many runs share it.
 
     Raises:
         CheckpointError: if the model has no such modality.
@@ -190,14 +179,7 @@ def embed_runs(
 def compare_joint(
     model: CrossModalCoherence, table: FrameTable, batch: Batch, *, consistent: bool
 ) -> Outcome:
-    """The loss of stage B on one batch.
-
-    Args:
-        model: the metric.
-        table: all frames.
-        batch: rows; the frames of a run begin at these rows.
-        consistent: whether the consistency counts already.
-    """
+    """The loss of stage B on one batch, with the consistency if it counts already."""
     runs = table.runs(np.concatenate([batch.source, batch.target]), model.learned_frames)
     u_audio, v_audio = embed_runs(model, table, "audio", runs).chunk(2)
     u_visual, v_visual = embed_runs(model, table, model.visual, runs).chunk(2)
@@ -229,22 +211,13 @@ def train_joint(
     held_out: FrameSamples | None,
     *,
     seed: int,
-    folder: Path | None = None,
-    progress: Progress = iter,
+    **run: Any,
 ) -> TrainedMetric[CrossModalCoherence]:
-    """Learn the metric in place, as `spfem.training.train` goes.
+    """Learn a metric in place, usually with the encoders of stage A; arguments as `train_single`.
 
     The curve holds `consistency`, `scale`, `shift`, and for both sides the mean distances
-    `audio_positive`, `audio_negative`, `visual_positive`, `visual_negative`.
-
-    Args:
-        model: on its device; usually with the encoders of stage A.
-        table: all frames.
-        train: pairs to learn from.
-        held_out: pairs of unseen actors for the curve (always with consistency), or None.
-        seed: for all draws.
-        folder: of the state from which a killed run continues.
-        progress: wrapper of the step loop.
+    `audio_positive`, `audio_negative`, `visual_positive`, `visual_negative`; that of unseen data
+    always counts the consistency.
     """
     settings = model.settings
     batch_draw, learn = _ways(settings)
@@ -267,8 +240,7 @@ def train_joint(
         learning_rate=settings.joint_learning_rate,
         seed=seed,
         name=f"cross-modal {model.visual}",
-        folder=folder,
-        progress=progress,
+        **run,
     )
     return TrainedMetric(model, curve)
 

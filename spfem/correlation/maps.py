@@ -43,13 +43,10 @@ class PatchDescriptors:
         return self.values.shape[3] + 2, self.values.shape[4] + 2
 
     def map_from(self, row: int, column: int, other: PatchDescriptors) -> np.ndarray:
-        """Similarity of one place of the first image to every place of `other`.
+        """Similarity (B, H, W) of one place of the first image to every place of `other`.
 
-        The mean over the 8 neighbours of the cosine of descriptors with the same neighbour.
-
-        Returns:
-            (B, H, W) in [-1, 1] for the B images of `other`; the border, where a neighbour is
-            missing, is NaN.
+        In [-1, 1], the mean over the 8 neighbours of the cosine of descriptors with the same
+        neighbour; the border, where a neighbour is missing, is NaN.
 
         Raises:
             ShapeError: if the place has no 8 neighbours, or the descriptors do not match.
@@ -116,12 +113,9 @@ def correlation_map(
     level: int,
     kind: Kind = "learned",
 ) -> np.ndarray:
-    """Similarity of `place` (row, column) in `image_a` to all places of `image_b`.
+    """Similarity (H, W) of `place` (row, column) in `image_a` to all places of `image_b`.
 
-    Images are (1, 3, H, W) RGB in [-1, 1].
-
-    Returns:
-        (H, W) of the level's feature map, in [-1, 1], NaN on the border.
+    Images are (1, 3, H, W) RGB in [-1, 1]; the map is that of the level, NaN on the border.
     """
     described_a = describe_patches(model, image_a, kind)[level]
     described_b = describe_patches(model, image_b, kind)[level]
@@ -129,10 +123,9 @@ def correlation_map(
 
 
 def disparity_weights(model: SpatialCoherence, image: Tensor, level: int) -> np.ndarray:
-    """Adaptive weight of every place of an image (1, 3, H, W), mean over its 8 neighbours.
+    """Adaptive weight (H, W) in [1, 2) of every place of an image (1, 3, H, W), NaN on the border.
 
-    Returns:
-        (H, W) of the level's feature map, in [1, 2), NaN on the border.
+    The mean over the 8 neighbours, on the feature map of the level.
     """
     return weights_of_features(feature_maps(model, image)[level])[0]
 
@@ -212,17 +205,10 @@ def describe_places(
     """Descriptors (N, D, H - 2, W - 2) of N frames (N,) of a clip's feature maps (T, C, H, W).
 
     Of a spatial metric (ASCCL), the inner product is the mean over 8 neighbours of the cosines of
-    differences; of a temporal one (STCCL) the mean cosine of changes (`vd`), or the cosine of
-    correlation matrices (`cm`), in a window with the frame in its middle. At the ends of a clip
-    the window is moved inside. Its frames follow each other in the clip, as in supervision; in
-    learning they follow a warping path, on which a frame may be held.
-
-    Args:
-        model: the metric, in evaluation mode.
-        maps: of a level, see `feature_maps`.
-        level: of the maps.
-        frames: which frames.
-        raw: leave the learned heads of a spatial metric out.
+    differences (with `raw` without the heads); of a temporal one (STCCL) the mean cosine of changes
+    (`vd`), or the cosine of correlation matrices (`cm`), in a window with the frame in its middle.
+    At the ends of a clip the window is moved inside. Its frames follow each other in the clip, as
+    in supervision; in learning they follow a warping path, on which a frame may be held.
 
     Raises:
         ShapeError: if the clip is shorter than a window.
@@ -267,9 +253,7 @@ def describe_clip(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Descriptors (T, P, D) of all P = (H - 2) (W - 2) places of a clip's maps (T, C, H, W).
 
-    Returns:
-        Them, along the rows of the map; and of spatial metrics the places' disparity weights
-        (T, P) in [1, 2).
+    Along the rows of the map; of spatial metrics also the disparity weights (T, P) in [1, 2).
 
     Raises:
         ShapeError: if the clip is shorter than a window.

@@ -44,19 +44,9 @@ def measure_similarity(
     *,
     metric: str = "spatial",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Score a metric on actors it learned from and on the held-out actor.
+    """Score a metric, by seed, on the actors it learned from and on the held-out actor.
 
-    One definition for both states and all splits, see `spfem.correlation.similarity` and
-    `spfem.correlation.window_similarity`.
-
-    Args:
-        faces: tracks by clip key.
-        pairs: aligned clips.
-        roles: actor to role.
-        visemes: dominant viseme (T,) of each clip.
-        checkpoints: learned metric by seed.
-        scale: settings of metric and intervals.
-        metric: one of `IMAGE_METRICS` or of `TEMPORAL_METRICS`.
+    One definition for both states and all splits, see `spfem.correlation.similarity`.
 
     Returns:
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after

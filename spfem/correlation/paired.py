@@ -25,11 +25,9 @@ def pair_weights(
 ) -> Tensor:
     """Weights (B,) of retrieved pairs: `threshold` for equal sound, 0 at infinite distance.
 
-    Args:
-        distance: (B,) audio distance d of each pair.
-        intermediate_distance: (B,) d' of the neutral window between source and target; 0 or
-            None where there is none.
-        threshold: tau_d, largest distance of retrieval.
+    From the audio distance (B,) of each pair, and of the neutral window between source and target,
+    0
+    or None where there is none. `threshold` is tau_d, the largest distance of retrieval.
     """
     total = distance if intermediate_distance is None else distance + intermediate_distance
     return threshold / (1 + total / 2)
@@ -45,24 +43,21 @@ def paired_expression_loss(
     threshold: float = 2.0,
     form: str = "cosine",
 ) -> Tensor:
-    """How far generated expressions are from retrieved ones, weighted by audio distance.
+    """How far generated expressions are from retrieved ones, weighted by audio distance; a scalar.
 
-    One minus the cosine in SCMCL, so that the scale of a frame has no influence; the mean
-    absolute difference in its forerunner LSCMC. The opening of the jaw has no influence in either.
-    Rows that are not paired are not read: their target may be zero or NaN, their distance
-    infinite.
+    One minus the cosine in SCMCL ("cosine"), so that the scale of a frame has no influence; the
+    mean absolute difference ("absolute") in its forerunner LSCMC. The opening of the jaw has no
+    influence in either. Rows that are not paired are not read: their target may be zero or NaN,
+    their distance infinite. The mean is over paired windows, 0 if there is none.
 
     Args:
         generated: (B, T, E) windows, which receive the gradient.
         target: (B, T, E) retrieved windows; no gradient reaches them.
         distance: (B,) audio distance of each pair.
         paired: (B,) bool, whether there is a pair.
-        intermediate_distance: (B,), as in `pair_weights`.
-        threshold: tau_d.
-        form: "cosine" (SCMCL) or "absolute" (LSCMC).
-
-    Returns:
-        Scalar, mean over paired windows; 0 if there is none.
+        intermediate_distance: (B,), as `threshold` in `pair_weights`.
+        threshold: likewise.
+        form: "cosine" or "absolute".
 
     Raises:
         ShapeError: if the arguments do not fit.

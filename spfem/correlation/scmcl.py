@@ -309,10 +309,11 @@ class CrossModalCoherence(CoherenceMetric):
         return self.scale_layer(paired_distances(u, v))
 
     def embed_audio(self, slices: Tensor, *, name: str = "slices") -> Tensor:
-        """Embeddings (B, D) in (-1, 1) of the sound of the last `settings.frames` frames of
-        windows.
+        """Embeddings (B, D) in (-1, 1) of the sound of the last frames of windows.
 
-        `slices` are (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first.
+        `slices` are (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first; the
+        last
+        `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape or type, or values that are not finite.
@@ -321,11 +322,11 @@ class CrossModalCoherence(CoherenceMetric):
         return fuse_frames(self.audio_encoder, self.audio_attn, frames)
 
     def embed_visual(self, frames: Tensor, *, name: str = "frames") -> Tensor:
-        """Embeddings (B, D) in (-1, 1) of what the last `settings.frames` frames of windows show.
+        """Embeddings (B, D) in (-1, 1) of what is seen in the last frames of windows.
 
         `frames` are (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
         crops
-        of any size, oldest first.
+        of any size, oldest first; the last `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape, type or range, or values that are not finite.

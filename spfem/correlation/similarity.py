@@ -32,15 +32,9 @@ MOMENT_GAP_FRAMES = 3  # another moment is at least this far away, since neighbo
 def level_scores(levels: Sequence[LevelComparison], *, group: int = NEIGHBOURS) -> dict[str, float]:
     """Scores of one batch for a learning curve, means over batch and levels.
 
-    Rows without weight (held frames of a window) do not count; NaN where nothing is left.
-
-    Args:
-        levels: the batch, compared.
-        group: rows a place, see `mismatched_similarity`.
-
-    Returns:
-        `matched`, `mismatched_place`, and as in the released logs `matched_released`,
-        `mismatched_released` (by one fixed permutation).
+    Rows without weight (held frames of a window) do not count; NaN where nothing is left. `group`
+    is that of `mismatched_similarity`. Besides `matched` and `mismatched_place`, as in the released
+    logs `matched_released` and `mismatched_released` (by one fixed permutation).
     """
     generator = torch.Generator().manual_seed(0)
     columns: dict[str, list[Tensor]] = {
@@ -67,14 +61,10 @@ def matched_similarity(query: Tensor, key: Tensor) -> Tensor:
 
 
 def mismatched_similarity(query: Tensor, key: Tensor, *, group: int = NEIGHBOURS) -> Tensor:
-    """Mean cosine (B,) of descriptors whose places differ, over all such pairs of one image pair.
+    """Mean cosine (B,) of descriptors (B, C, S) whose places differ, over all such pairs of places.
 
-    Exact, where the released code draws one permutation (which may hit the same centre).
-
-    Args:
-        query: (B, C, S), L2-normalised over C; rows of a place side by side.
-        key: (B, C, S), likewise.
-        group: rows a place; the 8 neighbours of a centre, 1 where each row is a place.
+    Exact, where the released code draws one permutation (which may hit the same centre). Rows of a
+    place lie side by side, `group` of them: the 8 neighbours of a centre, or 1.
     """
     rows = query.shape[2]
     everywhere = (query.sum(dim=2) * key.sum(dim=2)).sum(dim=1)
@@ -85,15 +75,9 @@ def mismatched_similarity(query: Tensor, key: Tensor, *, group: int = NEIGHBOURS
 
 
 def released_similarity(query: Tensor, key: Tensor, permutation: Tensor) -> tuple[Tensor, Tensor]:
-    """The scores of the released logs: cosine over places of each channel's profile.
+    """The two scores of the released logs: cosine over places of each channel's profile (B, C, S).
 
-    Args:
-        query: (B, C, S).
-        key: (B, C, S).
-        permutation: (S,) of the key's places for the negative score.
-
-    Returns:
-        Positive and negative score, scalars.
+    The negative one has the places of the key in the order of `permutation` (S,).
     """
     positive = functional.cosine_similarity(query, key, dim=2).mean()
     negative = functional.cosine_similarity(query, key[:, :, permutation], dim=2).mean()
@@ -133,13 +117,8 @@ def list_comparisons(
     """Draw a fixed evaluation list, the same number of entries from each clip pair.
 
     The other moment is a frame of the same emotion clip whose viseme differs from that of both
-    matched frames, at least `MOMENT_GAP_FRAMES` away.
-
-    Args:
-        frames: clip pairs.
-        visemes: dominant viseme (T,) int of each clip, by clip key.
-        count: wanted number of comparisons; rounded up to a multiple of the clip pairs.
-        seed: of the draw.
+    matched frames, at least `MOMENT_GAP_FRAMES` away. `count` is rounded up to a multiple of the
+    clip pairs; `visemes` holds the dominant viseme (T,) int of each clip, by clip key.
 
     Raises:
         CorpusError: if a clip lacks visemes, or no clip has a second viseme.
@@ -221,10 +200,8 @@ def similarity_scores(
 ) -> SimilarityScores:
     """Scores of N comparisons of clip pairs (N).
 
-    Args:
-        levels: of each level the matched and the mismatched-speech scores (N, H - 2, W - 2) by
-            place, and the mismatched-place scores (N,).
-        pairs: of each comparison.
+    Of each level are given the matched and the mismatched-speech scores (N, H - 2, W - 2) by
+    place, and the mismatched-place scores (N,).
     """
     matched, speech, places = zip(*levels, strict=True)
     return SimilarityScores(
@@ -264,22 +241,12 @@ def similarity_rows(
     resamples: int,
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """One row a quantity: mean over seeds, levels and comparisons.
+    """Rows `metric, state, split, quantity, value, ci_low, ci_high, seeds` of the similarity table.
 
+    A value is the mean over seeds (one entry of `scores` each), levels and comparisons;
     `speech_auc` is the chance that the score of a matched comparison exceeds that of a
     mismatched-speech one, over all comparisons, mean over seeds. Intervals: bootstrap clustered by
     actor and clip pair.
-
-    Args:
-        scores: of the same comparisons, one entry a seed of learning.
-        metric: name for the table, as `state` and `split`.
-        state: `before` or `after`.
-        split: `train` or `held_out`.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
-
-    Returns:
-        Rows with `metric, state, split, quantity, value, ci_low, ci_high, seeds`.
 
     Raises:
         ShapeError: if the seeds were scored on different comparisons.

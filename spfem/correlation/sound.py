@@ -26,11 +26,10 @@ MODALITIES: tuple[str, ...] = ("audio", "expression", "image")
 class ClipSignals:
     """What one clip offers; the modalities that are learned must be given.
 
-    Attributes:
-        audio: (A,) float32 mono in [-1, 1], starting with the first frame, or None.
-        expression: (T, E) float32, or None.
-        image: (T, S, S, 3) uint8 RGB aligned faces, or None.
-        found: (T,) bool, whether a face was found; None: in every frame.
+    `audio` (A,) float32 mono in [-1, 1] starts with the first frame, `expression` is (T, E)
+    float32,
+    `image` (T, S, S, 3) uint8 RGB aligned faces, `found` (T,) bool says whether a face was found;
+    None: in every frame.
     """
 
     audio: np.ndarray | None = None
@@ -43,12 +42,9 @@ class ClipSignals:
 class FrameTable:
     """All frames of all clips one after the other; the shared index of every modality.
 
-    Attributes:
-        keys: of the clips, in the order of their frames.
-        starts: (clips + 1,) row of each clip's first frame, and the number of rows F.
-        found: (F,) bool.
-        signals: modality to its array: `audio` (F, A), `expression` (F, E), `image`
-            (F, S, S, 3) uint8 RGB.
+    `keys` are those of the clips, `starts` (clips + 1,) the row of each clip's first frame and the
+    number of rows F, `found` is (F,) bool; `signals` holds `audio` (F, A), `expression` (F, E),
+    `image` (F, S, S, 3) uint8 RGB.
     """
 
     keys: tuple[str, ...]
@@ -75,10 +71,7 @@ class FrameTable:
     def runs(self, rows: np.ndarray, count: int, *, ending: bool = False) -> np.ndarray:
         """Rows (..., count) of consecutive frames, clamped at the ends of their clip.
 
-        Args:
-            rows: (...) the first row of each run, or the last one if `ending`.
-            count: frames of a run.
-            ending: whether `rows` are the last frames instead of the first.
+        `rows` (...) are the first row of each run, or the last one if `ending`.
         """
         clip = self.clip_of[rows]
         steps = np.arange(count) - (count - 1 if ending else 0)
@@ -90,11 +83,9 @@ class FrameTable:
 class FrameSamples:
     """Pairs of frames that say the same, as rows of a `FrameTable`.
 
-    Attributes:
-        source: (N,) rows of neutral frames.
-        target: (N,) rows of frames in another emotion.
-        group: (N,) number of the actor and target emotion; negatives come from one group.
-        names: `<actor>/<emotion>` of each group.
+    `source` (N,) are rows of neutral frames, `target` (N,) those in another emotion, `group` (N,)
+    numbers of actor and target emotion, whose names are `<actor>/<emotion>`; negatives come from
+    one group.
     """
 
     source: np.ndarray
@@ -136,14 +127,10 @@ def shrink_faces(faces: np.ndarray, side: int) -> np.ndarray:
 
 
 def tabulate_frames(clips: Mapping[str, ClipSignals], settings: CrossModalSettings) -> FrameTable:
-    """Lay the frames of all clips into one table.
+    """Lay the frames of all clips, by key, into one table.
 
     A clip counts as many frames as its shortest modality, so that no index depends on which
     modality is looked at.
-
-    Args:
-        clips: by clip key; all must offer the same modalities.
-        settings: sample and frame rate.
 
     Raises:
         CorpusError: if there is no clip, or clips offer different modalities.
@@ -193,13 +180,8 @@ def collect_samples(
 ) -> FrameSamples:
     """One sample for each entry of the usable warping paths of the actors of a role.
 
-    Entries beyond the table or without a found face are left out.
-
-    Args:
-        table: with every clip that the pairs of these actors name.
-        pairs: aligned clips of the corpus.
-        roles: actor to role.
-        role: `train`, `held_out` or `target`.
+    The table holds every clip that the pairs of these actors name. Entries beyond it or without a
+    found face are left out.
 
     Raises:
         CorpusError: if nothing remains.
@@ -245,11 +227,6 @@ class BatchDraw:
 
     Source: SCMCL. Departs from the released code: a batch holds distinct pairs, and negatives that
     say the same as the positive are masked; no way rejects draws or decodes anything.
-
-    Args:
-        table: of all frames.
-        samples: pairs of rows.
-        settings: batch size, width of the mask.
 
     Raises:
         CorpusError: if a group has fewer than two samples.

@@ -169,8 +169,7 @@ def features_at(features: Tensor, places: Tensor) -> Tensor:
 
 
 def local_sets(features: Tensor, places: Tensor) -> Tensor:
-    """(B, C, P, 9): places (P, 2) of maps (B, C, H, W), none on the border, then their
-    neighbours."""
+    """(B, C, P, 9): places (P, 2) of maps (B, C, H, W), not on the border, then neighbours."""
     around = places[:, None] + constant(((0, 0), *NEIGHBOUR_OFFSETS), places.device)  # (P, 9, 2)
     return features[:, :, around[..., 0], around[..., 1]]
 

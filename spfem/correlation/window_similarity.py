@@ -53,16 +53,11 @@ def temporal_scores(
     held_matched: Tensor,
     held_speech: Tensor,
 ) -> PlaceScores:
-    """Score the temporal part of windows of feature maps.
+    """Score the temporal part of windows (B, T, C, H, W) of feature maps of a level.
 
-    Args:
-        model: gives heads and formulation.
-        level: which head.
-        query: (B, T, C, H, W).
-        key: the same moments in another emotion.
-        other: other moments of that emotion.
-        held_matched: (B, T - 1, 2) steps held in query or key; not all of a window.
-        held_speech: likewise of query or other.
+    `key` shows the same moments as `query` in another emotion, `other` other moments of that
+    emotion; steps (B, T - 1, 2) are held in query or key, or in query or other, not all of a
+    window.
     """
     vd, kind = model.settings.formulation == "vd", model.settings.compared_frames
     rows = []
@@ -154,15 +149,8 @@ def list_window_comparisons(
 ) -> list[WindowChoice]:
     """Draw a fixed evaluation list, the same number of entries from each clip pair.
 
-    At the middle of the other window a viseme is said that differs from those of both matched
-    middle frames, at least `MOMENT_GAP_FRAMES` away. Windows in which every step is held in
+    As `list_comparisons`, of the middle frames of windows. Windows in which every step is held in
     either branch are left out.
-
-    Args:
-        windows: of the clip pairs.
-        visemes: dominant viseme (T,) int of each clip, by clip key.
-        count: wanted number of comparisons; rounded up to a multiple of the clip pairs.
-        seed: of the draw.
 
     Raises:
         CorpusError: if a clip lacks visemes, or no clip has a second viseme.
@@ -201,12 +189,9 @@ def score_window_similarity(
 ) -> SimilarityScores:
     """Score every comparison at every place that has 8 neighbours.
 
-    Each distinct frame of a clip pair passes the backbone once.
-
-    Args:
-        model: the metric in evaluation mode.
-        windows: that the comparisons point into.
-        comparisons: the evaluation list, rows of a clip pair side by side.
+    The model is in evaluation mode, comparisons of a clip pair lie side by side; each distinct
+    frame
+    of a clip pair passes the backbone once.
     """
     scored = [
         _score_pair(model, windows, number, list(group))
