@@ -213,7 +213,8 @@ def draw_level_centres(
 ) -> list[Tensor]:
     """Draw `counts` centres (P, 2), a number a level, for feature maps (B, C, H, W)."""
     given: dict[str, Any] = {"region": region, "generator": generator, "device": maps[0].device}
-    return [sample_centres(*m.shape[2:], n, **given) for m, n in zip(maps, counts, strict=True)]
+    sides = [(features.shape[2], features.shape[3]) for features in maps]
+    return [sample_centres(*side, n, **given) for side, n in zip(sides, counts, strict=True)]
 
 
 def dense_disparities(features: Tensor) -> Tensor:

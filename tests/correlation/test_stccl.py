@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.asccl import LevelComparison, ProjectionHeads, normalise_channels
@@ -19,7 +18,7 @@ from spfem.correlation.stccl import (
     pair_differences,
     paired_frames,
 )
-from spfem.errors import CheckpointError, SettingsError, ShapeError
+from spfem.errors import ShapeError
 from spfem.released.arithmetic import differences_to_first, mean_over_time, shuffled_differences
 from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL
@@ -176,36 +175,6 @@ def test_gradient_is_right(kind, formulation):
     assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "formulation"), KINDS)
-def test_supervision_moves_the_generated_side_only(kind, formulation):
-    metric = build(kind, formulation=formulation, dtype=torch.float32).supervise()
-    parent = nn.Sequential(metric).train()
-    before = {name: value.clone() for name, value in metric.state_dict().items()}
-    generated = windows(dtype=torch.float32).requires_grad_()
-    source = windows(dtype=torch.float32).requires_grad_()
-    metric(generated, source, held=torch.zeros(2, 2, dtype=torch.bool)).backward()
-    assert generated.grad.abs().sum() > 0
-    assert source.grad is None
-    assert all(parameter.grad is None for parameter in parent.parameters())
-    assert all(torch.equal(before[name], value) for name, value in metric.state_dict().items())
-    with pytest.raises(ShapeError, match="swapped"):
-        metric(windows(dtype=torch.float32), source)
-
-
-@pytest.mark.parametrize(("kind", "formulation"), KINDS)
-def test_checkpoint_gives_the_same_metric_back(kind, formulation, tmp_path):
-    metric = build(kind, formulation=formulation, dtype=torch.float32)
-    metric.save(tmp_path / "metric.safetensors", provenance={"seed": 3})
-    again = kind.load(tmp_path / "metric.safetensors")
-    assert again.settings == metric.settings
-    assert not any(parameter.requires_grad for parameter in again.parameters())
-    for name, value in metric.state_dict().items():
-        assert torch.equal(again.state_dict()[name], value)
-    other = TemporalCoherence if kind is SpatialTemporalCoherence else SpatialTemporalCoherence
-    with pytest.raises(CheckpointError, match="wanted"):
-        other.load(tmp_path / "metric.safetensors")
-
-
 def test_released_arithmetic_takes_all_pairs_everywhere_without_scale_or_mask():
     metric = build(compat="upstream").eval()
     generated, source, where = windows(), windows(), drawn(metric)
@@ -229,30 +198,9 @@ def test_bad_arguments_are_named():
         metric(good[:, :1], good[:, :1])
     with pytest.raises(ShapeError, match="same number of windows"):
         metric(good, good[:, :2])
-    with pytest.raises(ShapeError, match="source must lie in"):
-        metric(good, good * 100)
-    with pytest.raises(ShapeError, match="generated holds values that are not finite"):
-        metric(good * torch.nan, good)
     for wrong in (torch.zeros(2, 3, dtype=torch.bool), torch.zeros(2, 2)):
         with pytest.raises(ShapeError, match=r"held must be bool \(2, 2\)"):
             metric(good, good, held=wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"formulation": "lstm"},
-        {"frame_pairs": "some"},
-        {"compat": "released"},
-        {"formulation": "cm", "compat": "upstream"},
-        {"formulation": "cm", "adaptive": True},
-        {"window_frames": 1},
-        {"places": (16,)},
-    ],
-)
-def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(SettingsError):
-        replace(WINDOW, **wrong)
 
 
 @pytest.fixture
@@ -287,17 +235,6 @@ def test_held_pairs_are_those_that_show_one_frame():
 def units(*shape):
     features = torch.randn(*shape, dtype=torch.float64)
     return features / features.norm(dim=2, keepdim=True)
-
-
-def test_entries_equal_the_matrix_written_out():
-    members = units(2, 4, 6, 3)
-    found = correlation_entries(members)
-    for b in range(2):
-        for s in range(3):
-            matrix = members[b, :, :, s] @ members[b, :, :, s].T
-            wanted = torch.stack([matrix[i, j] for i in range(4) for j in range(i + 1, 4)])
-            wanted = wanted - wanted.mean()
-            torch.testing.assert_close(found[b, :, s], wanted / wanted.norm(), atol=1e-5, rtol=0)
 
 
 def test_entries_left_out_do_not_count_and_nothing_left_is_zero_with_finite_gradient():
