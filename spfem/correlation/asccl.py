@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from spfem.correlation.backbone import IResNet, feature_sides
 from spfem.correlation.images import CoherenceMetric, prepare_images, refuse_swapped
 from spfem.errors import SettingsError, ShapeError
-from spfem.media.container import constant, upload
+from spfem.precision import constant, upload
 from spfem.settings import SpatialSettings
 
 NEIGHBOUR_OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))

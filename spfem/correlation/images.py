@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import SettingsError, ShapeError
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.pretrained import pretrained_file
 
 RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images

@@ -33,7 +33,7 @@ from spfem.correlation.similarity import level_scores
 from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence, WindowComparison
 from spfem.distributed import mean_of_all, own_share, refuse_sharing, share_norms
 from spfem.errors import CorpusError, SettingsError
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Row, descend, falling_rate, step_random, torch_generator, train
 

@@ -34,7 +34,7 @@ from spfem.correlation.scmcl import (
 )
 from spfem.correlation.sound import MODALITIES, Batch, BatchDraw, FrameSamples, FrameTable
 from spfem.errors import CheckpointError, CorpusError, SettingsError
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.settings import CrossModalSettings
 from spfem.training import Row
 

@@ -51,7 +51,7 @@ from spfem.correlation.asccl import (
 from spfem.correlation.backbone import IResNet, feature_sides
 from spfem.correlation.images import CoherenceMetric, prepare_images, refuse_swapped
 from spfem.errors import SettingsError, ShapeError
-from spfem.media.container import constant
+from spfem.precision import constant
 from spfem.settings import TemporalSettings
 
 

@@ -35,7 +35,7 @@ from spfem.correlation.stccl import (
     WindowComparison,
 )
 from spfem.errors import ShapeError
-from spfem.media.container import constant, upload
+from spfem.precision import constant, upload
 from spfem.settings import CrossModalSettings, SpatialSettings
 from spfem.training import Row
 
