@@ -32,7 +32,6 @@ from spfem.corpus.protocol import learning_clips
 from spfem.correlation.frames import (
     AlignedClips,
     FramePairs,
-    FrameProvider,
     FrameWindows,
     collect_frame_pairs,
     held_steps,
@@ -559,7 +558,7 @@ def spatial_settings(material: Material, variant: Variant, steps: int) -> Spatia
 
 def learn_partial(
     model: PartialSpatialCoherence,
-    train: FrameProvider,
+    train: FramePairs,
     *,
     seed: int,
     folder: Path | None = None,

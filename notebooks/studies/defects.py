@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, normalise_channels
-from spfem.correlation.frames import FrameProvider
+from spfem.correlation.frames import FramePairs
 from spfem.correlation.images import images_from_frames, prepare_images
 from spfem.correlation.learn import formulated, frame_pairs_of_role
 from spfem.correlation.measure import load_metric, similarity_scorer
@@ -231,7 +231,7 @@ USE_DEFECTS: tuple[UseDefect, ...] = (
 
 @torch.no_grad()
 def measure_defects_in_use(
-    metrics: dict[int, SpatialCoherence], frames: FrameProvider, settings: EvaluationSettings
+    metrics: dict[int, SpatialCoherence], frames: FramePairs, settings: EvaluationSettings
 ) -> pd.DataFrame:
     """Rows of `defects.csv` for the defects in using a learned metric.
 

@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.correlation.backbone import IResNet, feature_sides
+from spfem.correlation.backbone import IResNet
 from spfem.correlation.images import CoherenceMetric, prepare_images, refuse_swapped
-from spfem.errors import SettingsError, ShapeError
+from spfem.errors import ShapeError
 from spfem.precision import constant, upload
 from spfem.settings import SpatialSettings
 
@@ -232,9 +232,6 @@ class SpatialCoherence(CoherenceMetric):
     """The spatial metric: backbone, heads and loss.
 
     As supervision: `loss = SpatialCoherence.load(path)(generated, source)`.
-
-    Raises:
-        SettingsError: if a level's feature map is too small for its centres.
     """
 
     kind = "spatial coherence"
@@ -244,14 +241,6 @@ class SpatialCoherence(CoherenceMetric):
 
     def __init__(self, settings: SpatialSettings) -> None:
         super().__init__(settings)
-        sides = feature_sides(settings.image_size, len(settings.widths))
-        for level, (side, count) in enumerate(zip(sides, settings.centres, strict=True)):
-            places = self.region(side)[1] ** 2
-            if places < count:
-                raise SettingsError(
-                    f"level {level} of the spatial metric has {places} places for {count} centres "
-                    f"at image_size {settings.image_size}; enlarge the image or drop the level"
-                )
         # Attribute names are those of the released checkpoints.
         self.resnet50 = IResNet(settings.widths, settings.blocks, settings.precision)
         self.mlp = ProjectionHeads(settings.widths)
@@ -269,8 +258,7 @@ class SpatialCoherence(CoherenceMetric):
         Args:
             generated: (B, 3, H, W) RGB in [-1, 1]; the query, which receives the gradient. In
                 learning: the neutral frames.
-            source: likewise; the key, without gradient. In learning: the frames of the other
-                emotion.
+            source: likewise; the key, without gradient. In learning: those of the other emotion.
 
         Raises:
             ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
@@ -292,8 +280,7 @@ class SpatialCoherence(CoherenceMetric):
         """Compare two batches of images level by level; images and errors as in `forward`.
 
         The centres, (P, 2) a level, (row, column), are the same for the whole batch and both
-        images;
-        they are drawn at random unless given.
+        images; they are drawn at random unless given.
         """
         refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:
@@ -317,9 +304,9 @@ class SpatialCoherence(CoherenceMetric):
     def draw_centres(
         self, maps: Sequence[Tensor], generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
-        return draw_level_centres(maps, self.settings.centres, generator, region=self.region)
+        """Draw the centres (P, 2) of each level for feature maps (B, C, H, W).
 
-    def region(self, side: int) -> tuple[int, int]:
-        """Where centres may lie along a side of a map, see `central_range`."""
-        return central_range(side)
+        Raises:
+            ShapeError: if a map is too small for its centres.
+        """
+        return draw_level_centres(maps, self.settings.centres, generator)

@@ -189,12 +189,3 @@ class IResNet(nn.Module):
             features = self.get_submodule(f"layer{level + 1}")(features)
             levels.append(features)
         return levels
-
-
-def feature_sides(image_size: int, levels: int) -> list[int]:
-    """Side of the square feature map of each level for an image side in pixels."""
-    sides = []
-    for _ in range(levels):
-        image_size = (image_size + 1) // 2
-        sides.append(image_size)
-    return sides

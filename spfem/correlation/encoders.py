@@ -294,8 +294,8 @@ class FusionBlock(nn.Module):
 class CrossAttentionFusion(nn.Module):
     """Fuses the features of a newer frame (query) with what is known of older ones (context).
 
-    With several blocks the query stays the original one in each; the context is the output of
-    the block before. Features of the encoder have `feature_channels`.
+    With several blocks the query stays the original one in each; the context is the output of the
+    block before. Features of the encoder have `feature_channels`.
     """
 
     def __init__(self, settings: CrossModalSettings, feature_channels: int) -> None:

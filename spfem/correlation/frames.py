@@ -32,13 +32,6 @@ class TrackedFaces(Protocol):
         """(T,) bool."""
 
 
-class TrackLookup(Protocol):
-    """Face tracks by clip key."""
-
-    def __getitem__(self, key: str, /) -> TrackedFaces:
-        """The track of one clip."""
-
-
 class AlignedClips(Protocol):
     """What a clip pair must offer: two clip keys and the warping path between them."""
 
@@ -65,13 +58,6 @@ class PairStore(Protocol):
     @property
     def pairs(self) -> Iterable[AlignedClips]:
         """Every pair of the corpus."""
-
-
-class FrameProvider(Protocol):
-    """Where `train_spatial` gets its batches from."""
-
-    def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return neutral and emotion frames, each (B, S, S, 3) uint8 RGB, row by row aligned."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +119,7 @@ class FramePairs:
 
 
 def collect_frame_pairs(
-    tracks: TrackLookup, pairs: Iterable[AlignedClips], actors: Collection[str]
+    tracks: Mapping[str, TrackedFaces], pairs: Iterable[AlignedClips], actors: Collection[str]
 ) -> FramePairs:
     """Gather the usable pairs of `actors`, leaving out path entries without a found face.
 
@@ -162,8 +148,8 @@ def collect_frame_pairs(
 class PathWindows(NamedTuple):
     """B windows of T steps of a warping path.
 
-    `neutral` and `emotion` are (B, T, S, S, 3) uint8 RGB, aligned step by step; `held`
-    (B, T - 1, 2) bool marks steps that stay on a frame, (neutral, emotion).
+    `neutral` and `emotion` are (B, T, S, S, 3) uint8 RGB, aligned step by step; `held` (B, T - 1,
+    2) bool marks steps that stay on a frame, (neutral, emotion).
     """
 
     neutral: np.ndarray
@@ -171,20 +157,13 @@ class PathWindows(NamedTuple):
     held: np.ndarray
 
 
-class WindowProvider(Protocol):
-    """Where `train_temporal` gets its batches from."""
-
-    def draw_windows(self, count: int, random: np.random.Generator) -> PathWindows:
-        """Return `count` windows."""
-
-
 @dataclass(frozen=True)
 class FrameWindows:
     """All windows of `window_frames` consecutive steps on the paths of clip pairs.
 
-    A step is consecutive if neither clip moves by more than one frame, so that a window never
-    spans path entries that were left out because a face was not found. Source: STCCL. Departs from
-    the released code, which never uses the last window of a path.
+    A step is consecutive if neither clip moves by more than one frame, so that a window never spans
+    path entries that were left out because a face was not found. Source: STCCL. Departs from the
+    released code, which never uses the last window of a path.
 
     Raises:
         CorpusError: if no pair has a window of that length.

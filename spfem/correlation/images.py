@@ -145,8 +145,8 @@ def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -
 def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> Tensor:
     """Check images and bring them to the side that the metric was learned with, differentiably.
 
-    Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and
-    supervises on RGB and 256 pixels: here both are RGB and one size.
+    Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and supervises
+    on RGB and 256 pixels: here both are RGB and one size.
 
     Args:
         images: (B, 3, H, W) RGB in [-1, 1], aligned face crops; non-square ones are stretched.

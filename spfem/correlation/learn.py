@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from spfem.correlation.asccl import NEIGHBOURS, SpatialCoherence
 from spfem.correlation.frames import (
     FramePairs,
-    FrameProvider,
+    FrameWindows,
     PairStore,
-    TrackLookup,
-    WindowProvider,
+    TrackedFaces,
     collect_frame_pairs,
     draw_moments,
     speech_loss,
@@ -167,7 +166,7 @@ def formulated(name: str, settings: TemporalSettings) -> TemporalSettings:
 
 
 def untrained_metric(
-    train: FrameProvider,
+    train: FramePairs,
     settings: SpatialSettings,
     *,
     seed: int,
@@ -181,7 +180,7 @@ def untrained_metric(
 
 def untrained_temporal_metric(
     name: str,
-    train: FrameProvider,
+    train: FramePairs,
     settings: TemporalSettings,
     *,
     seed: int,
@@ -212,7 +211,7 @@ def averaged_statistics(network: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def gather_statistics(
-    backbone: nn.Module, train: FrameProvider, settings: SpatialSettings, *, seed: int
+    backbone: nn.Module, train: FramePairs, settings: SpatialSettings, *, seed: int
 ) -> None:
     """Set the batch-norm statistics of a backbone with initial weights to those of frames.
 
@@ -228,7 +227,7 @@ def gather_statistics(
 
 
 def frame_pairs_of_role(
-    faces: TrackLookup, pairs: PairStore, roles: Mapping[str, str], role: str
+    faces: Mapping[str, TrackedFaces], pairs: PairStore, roles: Mapping[str, str], role: str
 ) -> FramePairs:
     """Frame pairs of the actors whose role is `train`, `held_out` or `target`.
 
@@ -253,8 +252,8 @@ class TrainedMetric(Generic[Model]):
 
 
 def train_spatial(
-    train: FrameProvider,
-    held_out: FrameProvider | None,
+    train: FramePairs,
+    held_out: FramePairs | None,
     settings: SpatialSettings,
     *,
     seed: int,
@@ -284,8 +283,8 @@ def train_spatial(
 
 def learn_from_frames(
     model: SpatialCoherence,
-    train: FrameProvider,
-    held_out: FrameProvider | None,
+    train: FramePairs,
+    held_out: FramePairs | None,
     *,
     seed: int,
     **run: Any,
@@ -293,7 +292,7 @@ def learn_from_frames(
     """Learn a spatial metric in place, on its device; arguments and curve as in `train_spatial`."""
     settings, device = model.settings, next(model.parameters()).device
 
-    def comparing(provider: FrameProvider, share: Share = np.asarray) -> DrawAndCompare:
+    def comparing(provider: FramePairs, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
             drawn = provider.draw(settings.batch_size, random)
             generator = torch_generator(random)
@@ -302,8 +301,6 @@ def learn_from_frames(
             return Outcome(model.total(levels), lambda: level_scores(levels))
 
         def compare_moments(index: int, random: np.random.Generator) -> Outcome:
-            if not isinstance(provider, FramePairs):
-                raise SettingsError("speech_weight needs FramePairs, which know the moments")
             *drawn, numbers = draw_moments(
                 provider, settings.batch_size, settings.speech_moments, random
             )
@@ -336,8 +333,8 @@ def learn_from_frames(
 
 def train_temporal(
     name: str,
-    train: WindowProvider,
-    held_out: WindowProvider | None,
+    train: FrameWindows,
+    held_out: FrameWindows | None,
     settings: TemporalSettings,
     *,
     seed: int,
@@ -351,7 +348,7 @@ def train_temporal(
     """
     model = initial_temporal_metric(name, settings, seed).to(device)
 
-    def comparing(provider: WindowProvider, share: Share = np.asarray) -> DrawAndCompare:
+    def comparing(provider: FrameWindows, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
             *both, held = provider.draw_windows(settings.batch_size, random)
             generator = torch_generator(random)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.correlation.frames import FramePairs, FrameWindows, PairStore, TrackLookup
+from spfem.correlation.frames import FramePairs, FrameWindows, PairStore, TrackedFaces
 from spfem.correlation.learn import (
     frame_pairs_of_role,
     metric_class,
@@ -35,7 +35,7 @@ IMAGE_METRICS = ("spatial", "spatial_speech")
 
 
 def measure_similarity(
-    faces: TrackLookup,
+    faces: Mapping[str, TrackedFaces],
     pairs: PairStore,
     roles: Mapping[str, str],
     visemes: Mapping[str, np.ndarray],

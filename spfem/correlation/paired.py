@@ -26,8 +26,7 @@ def pair_weights(
     """Weights (B,) of retrieved pairs: `threshold` for equal sound, 0 at infinite distance.
 
     From the audio distance (B,) of each pair, and of the neutral window between source and target,
-    0
-    or None where there is none. `threshold` is tau_d, the largest distance of retrieval.
+    0 or None where there is none. `threshold` is tau_d, the largest distance of retrieval.
     """
     total = distance if intermediate_distance is None else distance + intermediate_distance
     return threshold / (1 + total / 2)
@@ -100,11 +99,11 @@ def distance_consistency_loss(
 ) -> Tensor:
     """Hold the visual distance of generated and source to the audio distance of the pair.
 
-    If one of the two emotions is neutral, the generated window is compared with its source. If
-    both are emotional and different, with the neutral window in between, whose audio distance
-    from the retrieved target is `distance`. Windows of one emotion and windows without a pair do
-    not count. Departs from the released code, which in the second case holds the generated
-    window to the distance of source and neutral window.
+    If one of the two emotions is neutral, the generated window is compared with its source. If both
+    are emotional and different, with the neutral window in between, whose audio distance from the
+    retrieved target is `distance`. Windows of one emotion and windows without a pair do not count.
+    Departs from the released code, which in the second case holds the generated window to the
+    distance of source and neutral window.
 
     Args:
         metric: in supervision.

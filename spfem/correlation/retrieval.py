@@ -216,9 +216,9 @@ class Candidates:
 def retrieve_all(bank: AudioBank, emotion: str, windows: np.ndarray | None = None) -> Candidates:
     """Candidates of the given source windows (N,), by default of all, for a target emotion.
 
-    The same emotion: the window itself at distance 0. From or to neutral: the nearest windows
-    below the threshold. Between two other emotions: one candidate, the nearest window of the
-    nearest neutral window, where both are below the threshold.
+    The same emotion: the window itself at distance 0. From or to neutral: the nearest windows below
+    the threshold. Between two other emotions: one candidate, the nearest window of the nearest
+    neutral window, where both are below the threshold.
 
     Raises:
         CorpusError: if the bank has no window of the emotion.

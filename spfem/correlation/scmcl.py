@@ -123,8 +123,8 @@ def consistency_loss(
     """How far the visual distances (N, N) are from the audio distances of the same pairs.
 
     Both sides keep their gradient; one direction only, the matrices are not transposed. "distance"
-    (SCMCL) is the mean absolute difference, of visual distances that went through the
-    `ScaleLayer`; "softmax" (LSCMC) the same between the row softmaxes of one minus distance.
+    (SCMCL) is the mean absolute difference, of visual distances that went through the `ScaleLayer`;
+    "softmax" (LSCMC) the same between the row softmaxes of one minus distance.
 
     Raises:
         ShapeError: if the shapes differ.
@@ -312,8 +312,7 @@ class CrossModalCoherence(CoherenceMetric):
         """Embeddings (B, D) in (-1, 1) of the sound of the last frames of windows.
 
         `slices` are (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first; the
-        last
-        `settings.frames` are used.
+        last `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape or type, or values that are not finite.
@@ -325,8 +324,7 @@ class CrossModalCoherence(CoherenceMetric):
         """Embeddings (B, D) in (-1, 1) of what is seen in the last frames of windows.
 
         `frames` are (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
-        crops
-        of any size, oldest first; the last `settings.frames` are used.
+        crops of any size, oldest first; the last `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape, type or range, or values that are not finite.

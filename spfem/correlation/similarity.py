@@ -98,9 +98,9 @@ class Comparison:
 class SimilarityScores:
     """Scores of N comparisons at L levels.
 
-    `matched`, `mismatched_place`, `mismatched_speech` are (N, L); `matched_maps` and
-    `speech_maps` hold, a level, the (N, H - 2, W - 2) scores by place whose means are `matched`
-    and `mismatched_speech`; `clusters` (N, 2) names actor and clip pair of each row.
+    `matched`, `mismatched_place`, `mismatched_speech` are (N, L); `matched_maps` and `speech_maps`
+    hold, a level, the (N, H - 2, W - 2) scores by place whose means are `matched` and
+    `mismatched_speech`; `clusters` (N, 2) names actor and clip pair of each row.
     """
 
     matched: np.ndarray
@@ -200,8 +200,8 @@ def similarity_scores(
 ) -> SimilarityScores:
     """Scores of N comparisons of clip pairs (N).
 
-    Of each level are given the matched and the mismatched-speech scores (N, H - 2, W - 2) by
-    place, and the mismatched-place scores (N,).
+    Of each level are given the matched and the mismatched-speech scores (N, H - 2, W - 2) by place,
+    and the mismatched-place scores (N,).
     """
     matched, speech, places = zip(*levels, strict=True)
     return SimilarityScores(

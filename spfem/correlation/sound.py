@@ -27,9 +27,8 @@ class ClipSignals:
     """What one clip offers; the modalities that are learned must be given.
 
     `audio` (A,) float32 mono in [-1, 1] starts with the first frame, `expression` is (T, E)
-    float32,
-    `image` (T, S, S, 3) uint8 RGB aligned faces, `found` (T,) bool says whether a face was found;
-    None: in every frame.
+    float32, `image` (T, S, S, 3) uint8 RGB aligned faces, `found` (T,) bool says whether a face was
+    found; None: in every frame.
     """
 
     audio: np.ndarray | None = None

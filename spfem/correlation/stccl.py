@@ -41,16 +41,15 @@ from spfem.correlation.asccl import (
     NEIGHBOUR_OFFSETS,
     LevelComparison,
     ProjectionHeads,
-    central_range,
     compare_level,
     draw_level_centres,
     info_nce,
     normalise_channels,
     region_weight,
 )
-from spfem.correlation.backbone import IResNet, feature_sides
+from spfem.correlation.backbone import IResNet
 from spfem.correlation.images import CoherenceMetric, prepare_images, refuse_swapped
-from spfem.errors import SettingsError, ShapeError
+from spfem.errors import ShapeError
 from spfem.precision import constant
 from spfem.settings import TemporalSettings
 
@@ -133,9 +132,8 @@ def correlation_entries(members: Tensor, keep: Tensor | None = None) -> Tensor:
     """Correlations (B, E, S) of the n members of each of S sets, centred and of unit length.
 
     E = n (n - 1) / 2 entries in the order (0, 1), (0, 2), ..., (1, 2), ...; members are (B, n, C,
-    S)
-    of unit length over C. Only the entries `keep` (B, E) bool count; with fewer than two (or
-    n = 2) the descriptor is zero.
+    S) of unit length over C. Only the entries `keep` (B, E) bool count; with fewer than two (or n =
+    2) the descriptor is zero.
     """
     count = members.shape[1]
     first, second = torch.triu_indices(count, count, offset=1, device=members.device)
@@ -239,11 +237,7 @@ class WindowComparison:
 class TemporalCoherence(CoherenceMetric):
     """The temporal metric: backbone, heads and loss on windows of frames.
 
-    As supervision: `loss = TemporalCoherence.load(path)(generated, source)`. `settings.spatial`
-    describes the backbone.
-
-    Raises:
-        SettingsError: if a level's feature map is too small for its places.
+    As supervision: `loss = TemporalCoherence.load(path)(generated, source)`.
     """
 
     kind = "temporal coherence"
@@ -253,15 +247,6 @@ class TemporalCoherence(CoherenceMetric):
     def __init__(self, settings: TemporalSettings) -> None:
         super().__init__(settings)
         spatial = settings.spatial
-        sides = feature_sides(spatial.image_size, len(spatial.widths))
-        for level, (side, count) in enumerate(zip(sides, settings.places, strict=True)):
-            candidates = self.candidates(side)
-            if candidates < count:
-                raise SettingsError(
-                    f"level {level} of the temporal metric has {candidates} "
-                    f"candidates for {count} places at image_size {spatial.image_size}; "
-                    "enlarge the image or look at fewer places"
-                )
         # Attribute names are those of the released checkpoints.
         self.resnet50 = IResNet(spatial.widths, spatial.blocks, spatial.precision)
         self.mlp = ProjectionHeads(spatial.widths)
@@ -280,10 +265,8 @@ class TemporalCoherence(CoherenceMetric):
             generated: (B, T, 3, H, W) RGB in [-1, 1]; the query, which receives the gradient. In
                 learning: the neutral frames.
             source: likewise; the key, without gradient. In learning: the frames of the other
-                emotion
-                at the same steps of the warping path.
-            held: see `held_pairs`; None for frames that all differ. A window held throughout adds
-                0.
+                emotion at the same steps of the warping path.
+            held: see `held_pairs`; None for frames that all differ. A window of them adds 0.
 
         Raises:
             ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
@@ -365,10 +348,6 @@ class TemporalCoherence(CoherenceMetric):
     ) -> list[Tensor]:
         """Draw the places (P, 2) of each level for feature maps (N, C, H, W)."""
         return draw_level_centres(maps, self.settings.places, generator)
-
-    def candidates(self, side: int) -> int:
-        """Number of places of a square feature map that may be drawn."""
-        return central_range(side)[1] ** 2
 
 
 class SpatialTemporalCoherence(TemporalCoherence):

@@ -190,8 +190,7 @@ def score_window_similarity(
     """Score every comparison at every place that has 8 neighbours.
 
     The model is in evaluation mode, comparisons of a clip pair lie side by side; each distinct
-    frame
-    of a clip pair passes the backbone once.
+    frame of a clip pair passes the backbone once.
     """
     scored = [
         _score_pair(model, windows, number, list(group))

@@ -10,7 +10,7 @@ Not in the loss, but in the release: what is subtracted over a window in some of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from spfem.correlation.asccl import (
     draw_level_centres,
     info_nce,
 )
-from spfem.correlation.learn import DrawAndCompare, learn_by_comparing
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.sound import Batch, BatchDraw
 from spfem.correlation.stccl import (
@@ -37,7 +36,10 @@ from spfem.correlation.stccl import (
 from spfem.errors import ShapeError
 from spfem.precision import constant, upload
 from spfem.settings import CrossModalSettings, SpatialSettings
-from spfem.training import Row
+
+if TYPE_CHECKING:
+    from spfem.correlation.learn import DrawAndCompare
+    from spfem.training import Row
 
 
 def wide_range(side: int) -> tuple[int, int]:
@@ -72,9 +74,9 @@ def compare_level_as_released(
 ) -> LevelComparison:
     """ASCCL's comparison of maps (B, C, H, W) at places (P, 2).
 
-    "weight_gradient" lets the weight pull the disparities below the threshold; with
-    "scalar_weight" only the mean over all pairs of places and images acts, and every entry of
-    `weight` is that number.
+    "weight_gradient" lets the weight pull the disparities below the threshold; with "scalar_weight"
+    only the mean over all pairs of places and images acts, and every entry of `weight` is that
+    number.
     """
     disparities = wrapping_disparities(query_map, centres)
     query = heads.describe(level, disparities)
@@ -98,10 +100,18 @@ class ReleasedSpatialCoherence(SpatialCoherence):
 
     compare_level = staticmethod(compare_level_as_released)
 
-    def region(self, side: int) -> tuple[int, int]:
-        """See `wide_range`."""
-        wrapping = self.settings.released("wrapping_region")
-        return wide_range(side) if wrapping else central_range(side)
+    def draw_centres(
+        self, maps: Sequence[Tensor], generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """Draw the centres (P, 2) of each level for feature maps (B, C, H, W)."""
+        return _draw_centres(self.settings, maps, generator)
+
+
+def _draw_centres(
+    settings: SpatialSettings, maps: Sequence[Tensor], generator: torch.Generator | None
+) -> list[Tensor]:
+    region = wide_range if settings.released("wrapping_region") else central_range
+    return draw_level_centres(maps, settings.centres, generator, region=region)
 
 
 def sample_repeated_places(
@@ -158,12 +168,6 @@ class ReleasedTemporalCoherence(TemporalCoherence):
             )
         return drawn
 
-    def candidates(self, side: int) -> int:
-        """Drawn with replacement, places never run out."""
-        if self.settings.released("repeated_places"):
-            return max(self.settings.places)
-        return super().candidates(side)
-
 
 class ReleasedSpatialTemporalCoherence(SpatialTemporalCoherence, ReleasedTemporalCoherence):
     """The joint metric with ASCCL and STCCL as released, each as far as its `compat` says."""
@@ -172,9 +176,7 @@ class ReleasedSpatialTemporalCoherence(SpatialTemporalCoherence, ReleasedTempora
         self, maps: Sequence[Tensor], generator: torch.Generator | None = None
     ) -> list[Tensor]:
         """Draw the centres (P, 2) of each level for the spatial part."""
-        spatial = self.settings.spatial
-        region = wide_range if spatial.released("wrapping_region") else central_range
-        return draw_level_centres(maps, spatial.centres, generator, region=region)
+        return _draw_centres(self.settings.spatial, maps, generator)
 
     def compare_frames(
         self, level: int, query: Tensor, key: Tensor, places: Tensor
@@ -273,6 +275,8 @@ def learn_as_released(
     **run: Any,
 ) -> list[Row]:
     """As `learn_by_comparing`, with "accumulated_gradients" if `settings.compat` says so."""
+    from spfem.correlation.learn import learn_by_comparing  # who supervises needs no learning
+
     if settings.released("accumulated_gradients"):
         model = AccumulatedGradients(model)
     return learn_by_comparing(model, compare, held_out, settings, **run)
