@@ -3,7 +3,7 @@
 A score is the mean cosine, over channels, of unit descriptors. The descriptor is always the
 metric's own, differences through the heads; before learning it is that of the initial weights of
 the same seed (`untrained_metric`), so that the two bars differ in learned weights only.
-`kind="raw"` scores the differences themselves, without heads. For the learning curve the sampled
+For the learning curve the sampled
 places of a batch are scored, for the rows of `similarity.csv` all places of a fixed list.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from spfem.correlation.asccl import NEIGHBOURS, LevelComparison, SpatialCoherence
 from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.maps import Kind, PatchDescriptors, describe_patches
+from spfem.correlation.maps import PatchDescriptors, describe_patches
 from spfem.errors import CorpusError, ShapeError
 from spfem.statistics import area_under_curve, cluster_bootstrap, mean_of_rows
 
@@ -163,7 +163,6 @@ def score_similarity(
     frames: FramePairs,
     comparisons: list[Comparison],
     *,
-    kind: Kind = "learned",
     batch_size: int = 8,
 ) -> SimilarityScores:
     """Score every comparison at every place that has 8 neighbours.
@@ -174,7 +173,7 @@ def score_similarity(
 
     def describe(moments: list[tuple[str, int]]) -> list[PatchDescriptors]:
         images = np.stack([frames.faces[clip][frame] for clip, frame in moments])
-        return describe_patches(model, images_from_frames(images, device), kind)
+        return describe_patches(model, images_from_frames(images, device))
 
     scored: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = []
     for first in range(0, len(comparisons), batch_size):

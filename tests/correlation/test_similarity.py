@@ -43,11 +43,10 @@ def test_comparisons_are_fixed_balanced_and_true_to_their_meaning(planted):
         assert abs(row.other_frame - row.target_frame) >= MOMENT_GAP_FRAMES
 
 
-@pytest.mark.parametrize("kind", ["learned", "raw"])
-def test_scores_equal_slow_loops_and_do_not_depend_on_the_batch(planted, kind):
+def test_scores_equal_slow_loops_and_do_not_depend_on_the_batch(planted):
     frames, visemes, metric = planted
     rows = list_comparisons(frames, visemes, 4, seed=0)
-    found = score_similarity(metric, frames, rows, kind=kind, batch_size=3)
+    found = score_similarity(metric, frames, rows, batch_size=3)
     row, pair = rows[1], frames.pairs[rows[1].pair]
     chosen = (
         (pair.source, row.source_frame),
@@ -56,7 +55,7 @@ def test_scores_equal_slow_loops_and_do_not_depend_on_the_batch(planted, kind):
     )
     level = 1
     query, key, other = (
-        describe_patches(metric, images_from_frames(frames.faces[c][t : t + 1]), kind)[level]
+        describe_patches(metric, images_from_frames(frames.faces[c][t : t + 1]))[level]
         .values[0]
         .permute(2, 3, 1, 0)
         .flatten(0, 1)
