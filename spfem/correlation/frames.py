@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from spfem.errors import CorpusError, ShapeError
@@ -196,13 +197,11 @@ class FrameWindows:
 
 def window_starts(pair: ClipPair, window_frames: int) -> np.ndarray:
     """First path entry of every window of consecutive steps, (N,) int."""
-    if len(pair.path) < window_frames:
-        return np.zeros(0, dtype=int)
     steps = np.diff(pair.path, axis=0)
     consecutive = np.all((steps >= 0) & (steps <= 1), axis=1)
-    runs = np.convolve(consecutive, np.ones(window_frames - 1, dtype=int))
-    whole = runs[window_frames - 2 : len(steps)]
-    return np.flatnonzero(whole == window_frames - 1)
+    if len(consecutive) < window_frames - 1:
+        return np.zeros(0, dtype=int)
+    return np.flatnonzero(sliding_window_view(consecutive, window_frames - 1).all(axis=1))
 
 
 def held_steps(path: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 A score is the mean cosine, over channels, of unit descriptors. The descriptor is always the
 metric's own, differences through the heads; before learning it is that of the initial weights of
-the same seed (`untrained_metric`), so that the two bars differ in learned weights only.
-For the learning curve the sampled
-places of a batch are scored, for the rows of `similarity.csv` all places of a fixed list.
+the same seed (`untrained_metric`), so that the two bars differ in learned weights only. For the
+learning curve the sampled places of a batch are scored, for the rows of `similarity.csv` all places
+of a fixed list.
 """
 
 from __future__ import annotations

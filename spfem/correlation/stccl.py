@@ -294,7 +294,8 @@ class TemporalCoherence(CoherenceMetric):
         query_maps, key_maps = self.feature_maps(generated, source, held)
         if places is None:
             places = self.draw_places(query_maps, generator)
-        return self.compare_maps(query_maps, key_maps, places, held, generated.shape[:2])
+        temporal = self.compare_maps(query_maps, key_maps, places, held, generated.shape[:2])
+        return WindowComparison(temporal)
 
     def compare_maps(
         self,
@@ -303,7 +304,7 @@ class TemporalCoherence(CoherenceMetric):
         places: Sequence[Tensor],
         held: Tensor | None,
         shape: tuple[int, ...],
-    ) -> WindowComparison:
+    ) -> list[LevelComparison]:
         """Compare feature maps (B T, C, H, W) a level of windows of `shape` (B, T)."""
         vd = self.settings.formulation == "vd"
         compare = compare_differences if vd else compare_temporal_matrices
@@ -311,7 +312,7 @@ class TemporalCoherence(CoherenceMetric):
         for level, (query, key, at) in enumerate(zip(query_maps, key_maps, places, strict=True)):
             seen, wanted = (features_at(maps, at).unflatten(0, shape) for maps in (query, key))
             levels.append(compare(self.mlp, level, seen, wanted, held, self.settings))
-        return WindowComparison(levels)
+        return levels
 
     def feature_maps(
         self, generated: Tensor, source: Tensor, held: Tensor | None
@@ -394,13 +395,8 @@ class SpatialTemporalCoherence(TemporalCoherence):
             centres = places
         elif centres is None:
             centres = self.draw_centres(query_maps, generator)
-        spatial = [
-            self.compare_frames(level, query, key, at)
-            for level, (query, key, at) in enumerate(
-                zip(query_maps, key_maps, centres, strict=True)
-            )
-        ]
-        return WindowComparison(temporal.temporal, spatial)
+        maps = enumerate(zip(query_maps, key_maps, centres, strict=True))
+        return WindowComparison(temporal, [self.compare_frames(n, *each) for n, each in maps])
 
     def draw_centres(
         self, maps: Sequence[Tensor], generator: torch.Generator | None = None

@@ -148,7 +148,7 @@ class ReleasedTemporalCoherence(TemporalCoherence):
         places: Sequence[Tensor],
         held: Tensor | None,
         shape: tuple[int, ...],
-    ) -> WindowComparison:
+    ) -> list[LevelComparison]:
         """With "held_frames" a frame minus itself counts as a difference."""
         if self.settings.released("held_frames"):
             held = None

@@ -96,6 +96,11 @@ def test_weights_halve_from_equal_sound_to_the_threshold():
     torch.testing.assert_close(both, torch.tensor([1.5]))
 
 
+def consistency(metric, generated, source, **more):
+    labels = (SOURCE_LABEL, TARGET_LABEL)
+    return distance_consistency_loss(metric, generated, source, DISTANCE, PAIRED, *labels, **more)
+
+
 def slow_consistency(metric, generated, source, between, released):
     terms = []
     for b in range(8):
@@ -119,17 +124,8 @@ def test_batched_consistency_and_gradient_equal_a_loop(compat):
     settings = replace(NARROW, compat=compat)
     metric = metric_for_supervision(settings)
     generated, source, between = windows().requires_grad_(), windows(), windows()
-    loss = distance_consistency_loss(
-        metric,
-        generated,
-        source,
-        DISTANCE,
-        PAIRED,
-        SOURCE_LABEL,
-        TARGET_LABEL,
-        intermediate=between,
-        intermediate_distance=BETWEEN,
-    )
+    more = {"intermediate": between, "intermediate_distance": BETWEEN}
+    loss = consistency(metric, generated, source, **more)
     expected = slow_consistency(metric, generated, source, between, compat != "paper")
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(
@@ -141,38 +137,19 @@ def test_equal_windows_have_finite_gradients():
     metric = metric_for_supervision()
     source = windows()
     generated = source.clone().requires_grad_()
-    distance_consistency_loss(
-        metric,
-        generated,
-        source,
-        DISTANCE,
-        PAIRED,
-        SOURCE_LABEL,
-        TARGET_LABEL,
-        intermediate=source,
-    ).backward()
+    consistency(metric, generated, source, intermediate=source).backward()
     assert torch.isfinite(generated.grad).all()
 
 
-def test_bad_arguments_are_named_distance_consistency():
-    metric, labels = metric_for_supervision(), (SOURCE_LABEL, TARGET_LABEL)
+def test_bad_arguments_of_the_consistency_are_named():
+    metric = metric_for_supervision()
     with pytest.raises(ShapeError, match="need intermediate or intermediate_embedding"):
-        distance_consistency_loss(metric, windows(), windows(), DISTANCE, PAIRED, *labels)
+        consistency(metric, windows(), windows())
     with pytest.raises(ShapeError, match="swapped"):
-        distance_consistency_loss(
-            metric, windows(), windows().requires_grad_(), DISTANCE, PAIRED, *labels
-        )
-    released = replace(NARROW, compat="upstream")
+        consistency(metric, windows(), windows().requires_grad_())
+    released = metric_for_supervision(replace(NARROW, compat="upstream"))
     with pytest.raises(ShapeError, match="needs intermediate_distance"):
-        distance_consistency_loss(
-            metric_for_supervision(released),
-            windows(),
-            windows(),
-            DISTANCE,
-            PAIRED,
-            *labels,
-            intermediate=windows(),
-        )
+        consistency(released, windows(), windows(), intermediate=windows())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -191,24 +168,15 @@ def test_terms_equal_the_recorded_ones(check, parity_folder, dtype):
         style = networks.style_encoder(inputs["x_ref"])
         generated = networks.generator(inputs["x"], style)
         paired = inputs["mask"].bool()
+        wanted, distance, between = (inputs[name] for name in ("x_tgt", "dist", "inter_dist"))
         loss = paired_expression_loss(
-            generated,
-            inputs["x_tgt"],
-            inputs["dist"],
-            paired,
-            intermediate_distance=inputs["inter_dist"],
-            threshold=case.arguments["dist_thresh"],
-        )
+            generated, wanted, distance, paired,
+            intermediate_distance=between, threshold=case.arguments["dist_thresh"],
+        )  # fmt: skip
         case.verify("g_paired", loss)
+        labels = inputs["y_org"], inputs["y_trg"]
         loss = distance_consistency_loss(
-            metric,
-            generated,
-            inputs["x"],
-            inputs["dist"],
-            paired,
-            inputs["y_org"],
-            inputs["y_trg"],
-            intermediate=inputs["inter_tgt"],
-            intermediate_distance=inputs["inter_dist"],
-        )
+            metric, generated, inputs["x"], distance, paired, *labels,
+            intermediate=inputs["inter_tgt"], intermediate_distance=between,
+        )  # fmt: skip
         case.verify("g_sim", loss)

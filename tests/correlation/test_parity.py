@@ -24,6 +24,7 @@ from spfem.correlation.scmcl import ScaleLayer, consistency_loss, mean_distances
 from spfem.correlation.similarity import released_similarity
 from spfem.correlation.stccl import (
     TemporalCoherence,
+    WindowComparison,
     pair_differences,
 )
 from spfem.released.arithmetic import differences_to_first, mean_over_time, shuffled_differences
@@ -260,7 +261,7 @@ def _subtraction(case):
     for level, maps in enumerate(query):
         flat = inputs[f"flat{level}"]
         places.append(torch.stack([flat // maps.shape[3], flat % maps.shape[3]], dim=1))
-    compared = metric.compare_maps(query, key, places, None, windows.shape[:2])
+    compared = WindowComparison(metric.compare_maps(query, key, places, None, windows.shape[:2]))
     loss = metric.total(compared)
     loss.backward()
     case.verify("loss", loss)
