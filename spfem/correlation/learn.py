@@ -294,19 +294,16 @@ def learn_from_frames(
 
     def comparing(provider: FramePairs, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
-            drawn = provider.draw(settings.batch_size, random)
+            count, numbers = settings.batch_size, None
+            if settings.speech_weight:
+                *drawn, numbers = draw_moments(provider, count, settings.speech_moments, random)
+            else:
+                drawn = [*provider.draw(count, random)]
             generator = torch_generator(random)
             query, key = (images_from_frames(share(frames), device) for frames in drawn)
             levels = model.compare(query, key, generator=generator)
-            return Outcome(model.total(levels), lambda: level_scores(levels))
-
-        def compare_moments(index: int, random: np.random.Generator) -> Outcome:
-            *drawn, numbers = draw_moments(
-                provider, settings.batch_size, settings.speech_moments, random
-            )
-            generator = torch_generator(random)
-            query, key = (images_from_frames(share(frames), device) for frames in drawn)
-            levels = model.compare(query, key, generator=generator)
+            if numbers is None:
+                return Outcome(model.total(levels), lambda: level_scores(levels))
             speech = speech_loss(
                 [(level.query, level.key) for level in levels],
                 torch.as_tensor(share(numbers), device=device),
@@ -316,7 +313,7 @@ def learn_from_frames(
             loss = model.total(levels) + settings.scale * settings.speech_weight * speech
             return Outcome(loss, lambda: level_scores(levels) | {"speech_loss": speech.item()})
 
-        return compare_moments if settings.speech_weight else compare
+        return compare
 
     return learn_by_comparing(
         model,
