@@ -255,17 +255,12 @@ def moment_contrast(
 ) -> Tensor:
     """Cross-entropy (B,) of finding each moment among those of its clip pair; ln M at chance.
 
-    The score of two moments is the mean cosine over places. Scored place by place, places that
-    cannot tell moments apart draw all descriptors together, since that makes wrong answers cheap;
-    of a mean they are a part that does no harm. Both ways: the key's moment of a query, and the
-    query's moment of a key.
-
-    Args:
-        query: (B, C, S) descriptors, L2-normalised over C; B = G M, clip pair by clip pair.
-        key: (B, C, S), likewise; no gradient reaches it.
-        numbers: (G, M, 2) frame indices (source, target).
-        temperature: of the scores.
-        gap_frames: nearer moments are no negatives.
+    The score of two moments is the mean cosine over places of descriptors (B, C, S), unit over C, B
+    = G M, clip pair by clip pair; `numbers` (G, M, 2) are their frame indices (source, target), and
+    moments nearer than `gap_frames` are no negatives. Scored place by place, places that cannot
+    tell moments apart draw all descriptors together, since that makes wrong answers cheap; of a
+    mean they are a part that does no harm. Both ways: the key's moment of a query, and the query's
+    moment of a key. No gradient reaches the key.
 
     Raises:
         ShapeError: if the shapes do not belong together.

@@ -150,17 +150,10 @@ def moment_similarity(
 ) -> np.ndarray:
     """Similarity (T, U) of every frame of one clip to every frame of another, over a region.
 
-    The mean over the region's places and their 8 neighbours of the cosine of descriptors at the
-    same place with the same neighbour.
-
-    Args:
-        model: the spatial metric in evaluation mode.
-        first: aligned faces (T, S, S, 3) uint8 RGB.
-        second: aligned faces (U, S, S, 3) uint8 RGB.
-        region: rows and columns of the level's feature map; places without 8 neighbours are
-            left out.
-        level: of the metric.
-        kind: of descriptor, see `describe_patches`.
+    The clips are aligned faces (T, S, S, 3) and (U, S, S, 3) uint8 RGB; the mean goes over the
+    places of `region`, rows and columns of the level's feature map, and their 8 neighbours. Places
+    without neighbours are left out. The metric is in evaluation mode; for `kind` see
+    `describe_patches`.
 
     Raises:
         ShapeError: if the region holds no place with 8 neighbours.

@@ -97,13 +97,13 @@ def distance_consistency_loss(
     source_embedding: Tensor | None = None,
     intermediate_embedding: Tensor | None = None,
 ) -> Tensor:
-    """Hold the visual distance of generated and source to the audio distance of the pair.
+    """Hold the visual distance of generated and source to the audio distance of the pair; a scalar.
 
     If one of the two emotions is neutral, the generated window is compared with its source. If both
     are emotional and different, with the neutral window in between, whose audio distance from the
-    retrieved target is `distance`. Windows of one emotion and windows without a pair do not count.
-    Departs from the released code, which in the second case holds the generated window to the
-    distance of source and neutral window.
+    retrieved target is `distance`. Windows of one emotion and windows without a pair do not count;
+    the mean is over those that do, 0 if there is none. Departs from the released code, which in the
+    second case holds the generated window to the distance of source and neutral window.
 
     Args:
         metric: in supervision.
@@ -118,9 +118,6 @@ def distance_consistency_loss(
         intermediate_distance: (B,), read only for the released behaviour.
         source_embedding: (B, D) of `metric.embed_visual(source)`, made once for a data set.
         intermediate_embedding: (B, D), likewise.
-
-    Returns:
-        Scalar, mean over the windows that count; 0 if there is none.
 
     Raises:
         ShapeError: if arguments do not fit, one that is needed is missing, or generated and

@@ -43,17 +43,11 @@ class Nearest:
 class AudioBank:
     """Windows of one actor, and which of them sound alike.
 
-    Attributes:
-        actor: whose windows.
-        keys: of the clips.
-        window_frames: length of a window.
-        clip: (W,) int32 number in `keys`; windows are sorted by emotion, clip and time.
-        first: (W,) int32 frame of the clip that the window starts with.
-        emotion: (W,) int32 index in `EMOTIONS`.
-        from_neutral: emotion to the nearest windows of it, a row a neutral window.
-        to_neutral: emotion to the nearest neutral windows, a row a window of the emotion.
-        threshold: largest distance that is kept.
-        digest: of the metric and frames that the bank was made from.
+    Of the W windows, sorted by emotion, clip and time, `clip` (W,) is the number in `keys`, `first`
+    (W,) the frame of the clip that it starts with, `emotion` (W,) the index in `EMOTIONS`; all
+    int32. `from_neutral` gives for each emotion the nearest windows of it, a row a neutral window,
+    `to_neutral` the nearest neutral windows, a row a window of the emotion, up to the distance
+    `threshold`. `digest` is that of the metric and frames that the bank was made from.
     """
 
     actor: str
@@ -145,12 +139,8 @@ def make_bank(
 ) -> AudioBank:
     """Measure how far the neutral and the emotional windows of one actor sound apart.
 
-    Args:
-        model: the metric; evaluated in evaluation mode.
-        table: with sound; the clips of the actor are taken.
-        actor: first part of their keys.
-        window_frames: length of a window; hop 1. The last `settings.frames` are embedded.
-        digest: of what the bank is made from.
+    Windows of `window_frames` begin at every frame of the actor's clips in the table; their last
+    `settings.frames` are embedded. The metric is evaluated in evaluation mode.
 
     Raises:
         CorpusError: if the actor has no neutral window.
