@@ -146,8 +146,9 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
     """Check images (B, 3, H, W) and bring them to the side that the metric learned.
 
     They are aligned face crops, RGB in [-1, 1]; those that are not square are stretched; the
-    result is differentiable. Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and supervises on RGB
-    and 256 pixels: here both are RGB and one size. `name` is that of the argument in errors.
+    result is differentiable. Source: ASCCL. Departs from the released code, which learns on BGR and
+    224 pixels and supervises on RGB and 256 pixels: here both are RGB and one size. `name` is that
+    of the argument in errors.
 
     Raises:
         ShapeError: for another shape, type or range, or values that are not finite; on a GPU
