@@ -39,8 +39,7 @@ def fixed_cases(sizes: Sizes) -> Iterator[Case]:
     """Large networks of one size, which a rehearsal leaves out."""
     pictures = _pictures(sizes)
     for name, make in (
-        ("segmenter, statistics of the picture", FaceSegmenter),
-        ("segmenter, learned statistics", lambda: FaceSegmenter(learned_statistics=True)),
+        ("segmenter", FaceSegmenter),
         ("DECA encoder", lambda: FaceEncoder(COARSE_OUTPUTS)),
     ):
         # In evaluation, as they are used: batch norm of two pictures of one place says nothing.

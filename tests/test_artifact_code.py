@@ -24,7 +24,7 @@ DECIDING = {
     "build_synthetic_corpus": "ENCODER",
     "measure_banks": "BatchNorm1d",
     "learn_joint": "pair_loss",
-    "learn_single": "schedule_of",
+    "learn_single": "falling_rate",
     "learn_spatial": "BatchNorm2d",
     "learn_temporal": "BatchNorm2d",
     "make_track": "stream_pictures",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import NEIGHBOURS, LevelComparison, SpatialCoherence, info_nce
-from spfem.correlation.frames import FrameProvider, FrameWindows, held_steps
+from spfem.correlation.frames import FramePairs, FrameWindows, held_steps
 from spfem.correlation.learn import formulated, learn_from_frames, train_temporal
 from spfem.correlation.similarity import (
     Comparison,
@@ -115,7 +115,7 @@ def spatial_settings(material: Material, variant: Variant) -> SpatialSettings:
 
 def learn_partial(
     model: PartialSpatialCoherence,
-    train: FrameProvider,
+    train: FramePairs,
     *,
     seed: int,
     folder: Path | None = None,

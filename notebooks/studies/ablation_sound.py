@@ -97,7 +97,7 @@ def learn_variant(
         table, samples = _frames(material, (modality,), settings, settings.single_image_size)
         how: dict[str, Any] = {"seed": seed, "device": material.device, "folder": state(modality)}
         alone = train_single(modality, table, samples, None, settings, **how)
-        encoder.load_state_dict(alone.encoder.state_dict())
+        encoder.load_state_dict(alone.model.state_dict())
     table, samples = _frames(material, tuple(encoders), settings, settings.image_size)
     train_joint(model.to(material.device), table, samples, None, seed=seed, folder=state("both"))
     return model.supervise()

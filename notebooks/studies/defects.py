@@ -17,22 +17,18 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, normalise_channels
-from spfem.correlation.frames import FrameProvider
+from spfem.correlation.frames import FramePairs
 from spfem.correlation.images import images_from_frames, prepare_images
-from spfem.correlation.learn import (
-    formulated,
-    frame_pairs_of_role,
-    learn_spatial,
-    matched_similarity,
-    mismatched_similarity,
-    released_similarity,
-)
+from spfem.correlation.learn import formulated, frame_pairs_of_role
 from spfem.correlation.measure import load_metric, similarity_scorer
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.similarity import (
     QUANTITIES,
     SimilarityScores,
+    matched_similarity,
+    mismatched_similarity,
     quantity_columns,
+    released_similarity,
     statistic_of,
 )
 from spfem.errors import ShapeError
@@ -44,6 +40,7 @@ from spfem.run.learned import (
     frames_of_roles,
     learn_cross_modal_encoder,
     learn_cross_modal_pair,
+    learn_spatial,
     learn_temporal,
 )
 from spfem.run.workspace import Workspace
@@ -198,7 +195,7 @@ USE_DEFECTS: tuple[UseDefect, ...] = (
 
 @torch.no_grad()
 def measure_defects_in_use(
-    metrics: dict[int, SpatialCoherence], frames: FrameProvider, settings: EvaluationSettings
+    metrics: dict[int, SpatialCoherence], frames: FramePairs, settings: EvaluationSettings
 ) -> pd.DataFrame:
     """Rows of `defects.csv` for the defects in using a learned metric."""
     rows = []

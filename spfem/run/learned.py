@@ -33,17 +33,14 @@ from spfem.checkpoints import load_weights
 from spfem.corpus.clips import Clip
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.encoders import load_encoder, save_encoder
-from spfem.correlation.frames import FrameWindows
+from spfem.correlation.frames import FrameWindows, PairStore
 from spfem.correlation.images import CoherenceMetric
-from spfem.correlation.learn import CURVE_NAME as METRIC_CURVE_NAME
 from spfem.correlation.learn import (
     TEMPORAL_METRICS,
-    FaceStore,
-    PairStore,
     formulated,
     frame_pairs_of_role,
-    learn_spatial,
     metric_class,
+    train_spatial,
     train_temporal,
     untrained_metric,
 )
@@ -80,6 +77,7 @@ from spfem.manipulator.networks import ExpressionSpace, load_manipulator, save_m
 from spfem.media.audio import read_audio
 from spfem.media.video import read_video
 from spfem.methods import find_method
+from spfem.pairing.pairs import PairIndex
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.data import (
     make_corpus,
@@ -89,12 +87,19 @@ from spfem.run.data import (
     manipulator_clips,
     read_visemes,
 )
+from spfem.run.faces import FaceStore
 from spfem.run.workspace import Workspace
-from spfem.settings import CrossModalSettings, ManipulatorSettings, TemporalSettings
+from spfem.settings import (
+    CrossModalSettings,
+    ManipulatorSettings,
+    SpatialSettings,
+    TemporalSettings,
+)
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from spfem.training import Progress, Row, show_progress
 
 ENCODER_NAME = "encoder.safetensors"
+METRIC_CURVE_NAME = "curve.json"
 
 Signals = Callable[[str, tuple[str, ...]], ClipSignals]
 """Gives the named modalities of one clip by its key; called once for each clip."""
@@ -135,7 +140,7 @@ def frames_of_roles(
 def learn_single(
     modality: str,
     signals: Signals,
-    pairs: PairStore,
+    pairs: PairIndex,
     roles: Mapping[str, str],
     folder: Path,
     settings: CrossModalSettings,
@@ -191,7 +196,7 @@ def learn_single(
         progress=progress,
     )
     write_json(folder / METRIC_CURVE_NAME, learned.curve)
-    save_encoder(learned.encoder, settings, path, provenance={"seed": seed, "digest": stage.digest})
+    save_encoder(learned.model, settings, path, provenance={"seed": seed, "digest": stage.digest})
     stage.finish(steps=settings.single_steps, threads=torch.get_num_threads(), device=str(device))
     return path
 
@@ -200,7 +205,7 @@ def learn_joint(
     visual: Visual,
     encoders: Mapping[str, Path],
     signals: Signals,
-    pairs: PairStore,
+    pairs: PairIndex,
     roles: Mapping[str, str],
     folder: Path,
     settings: CrossModalSettings,
@@ -315,10 +320,71 @@ def measure_banks(
     return banks
 
 
+def learn_spatial(
+    faces: FaceStore,
+    pairs: PairIndex,
+    roles: Mapping[str, str],
+    folder: Path,
+    settings: SpatialSettings,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    first: Path | None = None,
+    force: bool = False,
+    progress: Progress = iter,
+) -> Path:
+    """Learn the spatial metric on the `train` actors, unless `folder` holds it already.
+
+    Args:
+        faces: tracks by clip key.
+        pairs: aligned clips.
+        roles: actor to role; the curve shows the `held_out` actors.
+        folder: stage folder; receives the checkpoint and `curve.json`.
+        settings: of the metric and its learning.
+        seed: for weights and draws.
+        device: where to compute.
+        first: checkpoint of a learned metric of the same sizes to start from.
+        force: learn again even if nothing changed.
+        progress: wrapper of the step loop.
+
+    Returns:
+        Path of the checkpoint, for `SpatialCoherence.load`.
+    """
+    with first_alone():
+        stage = open_stage(
+            folder,
+            "spatial",
+            settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
+            inputs={"faces": faces.digest, "pairs": pairs.digest}
+            | ({} if first is None else {"first": file_digest(first)}),
+            code=(learn_spatial, type(faces), type(pairs)),
+            force=force,
+        )
+    checkpoint = folder / "spatial.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    learned = train_spatial(
+        frame_pairs_of_role(faces, pairs, roles, "train"),
+        frame_pairs_of_role(faces, pairs, roles, "held_out"),
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        first=None if first is None else SpatialCoherence.load(first, supervise=False),
+        progress=progress,
+    )
+    if is_first():
+        write_json(folder / METRIC_CURVE_NAME, learned.curve)
+        learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
+        stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
+    wait_for_all()
+    return checkpoint
+
+
 def learn_temporal(
     name: str,
     faces: FaceStore,
-    pairs: PairStore,
+    pairs: PairIndex,
     roles: Mapping[str, str],
     folder: Path,
     settings: TemporalSettings,

@@ -13,7 +13,7 @@ from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
 from spfem.settings import SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
-from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
+from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 from tests.manipulator.conftest import SMALL, planted_speech
 from tests.test_training import KilledError, killed
 

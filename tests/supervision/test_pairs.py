@@ -11,7 +11,7 @@ from spfem.manipulator.data import Windows
 from spfem.manipulator.learn import Edit, Retrieved
 from spfem.manipulator.losses import PairedWindows
 from spfem.supervision.manipulator import PairLosses, embed_windows
-from tests.correlation.crossmodal.planted import EXPRESSION_SIZE, SMALL
+from tests.correlation.planted_sound import EXPRESSION_SIZE, SMALL
 
 MEAN = torch.linspace(0.1, 0.4, EXPRESSION_SIZE)
 DEVIATION = torch.linspace(0.05, 0.2, EXPRESSION_SIZE)

@@ -9,7 +9,7 @@ import torch
 from spfem.correlation.learn_sound import initial_joint
 from spfem.supervision import renderer as renderer_distances
 from spfem.supervision.renderer import hold_distances
-from tests.correlation.crossmodal.planted import SMALL
+from tests.correlation.planted_sound import SMALL
 from tests.renderer.test_pairs import planted_pairs
 
 
