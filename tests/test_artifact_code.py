@@ -22,15 +22,15 @@ DECIDING = {
     "temporal_recipe": "FrameWindows",
     "_list_recordings": "count_pictures",
     "build_synthetic_corpus": "ENCODER",
-    "measure_banks": "BatchNorm1d",
-    "learn_joint": "pair_loss",
-    "learn_single": "compare_single",
-    "learn_spatial": "BatchNorm2d",
-    "learn_temporal": "BatchNorm2d",
+    "make_audio_banks": "BatchNorm1d",
+    "make_cross_modal_metric": "pair_loss",
+    "make_cross_modal_encoder": "compare_single",
+    "make_spatial_metric": "BatchNorm2d",
+    "make_temporal_metric": "BatchNorm2d",
     "make_track": "stream_pictures",
     "fit_persons": "bounded_least_squares",
     "_open": "align_faces",
-    "learn_manipulator": "generator_terms",
+    "_make_manipulator": "generator_terms",
     "measure_degradations": "later_sound",
     "score_moved_edits": "detail_ratio",
     "pair_corpus": "align_sequences",
@@ -39,10 +39,9 @@ DECIDING = {
     "real_samples": "DlibIdentity",
     "make_renderer": "train_renderer",
     "score_method": "mouth_error",
-    "make_counterparts": "align_faces",
+    "track_counterparts": "align_faces",
     "make_edits": "edit_expression",
     "make_lip_sync": "LipSyncNetwork",
-    "_make_true_tracks": "track_clip",
     "_open_row": "skin_field",
     "make_reader": "render_clip",
     "make_similarity": "cluster_bootstrap",
@@ -51,10 +50,10 @@ DECIDING = {
 """A definition that decides the output of each stage, by the function that opens it."""
 
 FOREIGN = {
-    "learn_spatial": ("track_landmarks", "train_temporal", "edit_expression", "make_corpus"),
-    "learn_single": ("train_joint", "train_renderer"),
+    "make_spatial_metric": ("track_landmarks", "train_temporal", "edit_expression", "make_corpus"),
+    "make_cross_modal_encoder": ("train_joint", "train_renderer"),
     "_open": ("render_clip", "train_spatial", "train_renderer", "move_clip"),
-    "learn_manipulator": ("train_spatial", "train_renderer", "supervise_manipulator"),
+    "_make_manipulator": ("train_spatial", "train_renderer", "supervise_manipulator"),
     "make_renderer": ("MovedRenderer", "skin_field", "train_spatial", "move_clip"),
     "make_edits": ("mouth_error", "MovedRenderer", "move_clip", "train_renderer", "render_clip",
                    "train_spatial", "train_manipulator"),
@@ -184,7 +183,7 @@ def test_what_decides_nothing_is_not_reached(stage):
         ("skin_field", "make_renderer"),
         ("skin_field", "make_edits"),
         ("mouth_error", "make_edits"),
-        ("train_temporal", "learn_spatial"),
+        ("train_temporal", "make_spatial_metric"),
         ("InputError", "_open"),
         ("render_clip", "make_edits"),
     ],
@@ -204,13 +203,13 @@ def test_comments_docstrings_and_annotations_do_not_count():
                 node.body.pop(0)
             node.body.insert(0, ast.Expr(ast.Constant("Other words.")))
     edited = Edited({place: "# more\n" + ast.unparse(ast.fix_missing_locations(tree))})
-    assert digest_of(edited, _sites()["learn_spatial"]) == _plain("learn_spatial")
+    assert digest_of(edited, _sites()["make_spatial_metric"]) == _plain("make_spatial_metric")
 
 
 @pytest.mark.parametrize(
     ("name", "stages"),
     [
-        ("BatchNorm2d", ("learn_spatial", "learn_temporal", "learn_joint")),
+        ("BatchNorm2d", ("make_spatial_metric", "make_temporal_metric", "make_cross_modal_metric")),
         ("bounded_least_squares", ("fit_persons", "_open")),
     ],
 )
@@ -263,7 +262,7 @@ def test_plumbing_exists_and_is_not_reached():
 
 
 def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
-    from spfem.run.renderers import _actor_clips, _base_clips, _open_show
+    from spfem.run.models import _actor_clips, _base_clips, _open_show
 
     def reach(made_by):
         return {name.name for name in reached(CODE, names_of(made_by))}

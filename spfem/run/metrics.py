@@ -19,7 +19,6 @@ from spfem.correlation.encoders import load_encoder, save_encoder
 from spfem.correlation.frames import FrameWindows
 from spfem.correlation.images import CoherenceMetric
 from spfem.correlation.learn import (
-    CURVE_NAME,
     TEMPORAL_METRICS,
     formulated,
     frame_pairs_of_role,
@@ -52,6 +51,7 @@ from spfem.training import Row, show_progress
 METRICS = ("spatial", "spatial_speech", *TEMPORAL_METRICS)
 """Metrics of pictures, in the order of the tables; `spatial_speech` is our extension."""
 
+CURVE_NAME = "curve.json"
 DIRECT_WEIGHT = 1.0  # of sound against vision where the cross-modal metric is extended
 
 

@@ -33,7 +33,7 @@ from spfem.manipulator.networks import (
 from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
-from spfem.run.artifacts import open_stage
+from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import make_corpus, make_persons, manipulator_clips
 from spfem.run.metrics import (
     load_cross_modal_metric,
@@ -58,7 +58,6 @@ from spfem.training import show_progress
 
 EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
-MANIPULATOR_NAME = "manipulator.safetensors"
 
 
 def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
