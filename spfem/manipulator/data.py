@@ -1,7 +1,4 @@
-"""Training windows: all starts of all clips, drawn in an order that the seed decides.
-
-Sliding windows over an expression sequence, and their blend back into one sequence.
-"""
+"""Windows of expression sequences: those to learn from, and a clip's, blended back into one."""
 
 from __future__ import annotations
 
@@ -44,11 +41,11 @@ class Windows:
     incomplete batch of an epoch is dropped, and a batch is never larger than the data.
 
     Args:
-        sequences: one (T, E) tensor a clip.
+        sequences: one (T, E) float32 tensor a clip, on the device to learn on.
         labels: emotion of each clip.
         window_frames: W.
         batch_size: B.
-        seed: of the order.
+        seed: of the order, and of what is learned from it.
 
     Raises:
         InputError: if there is no clip, or a clip has no label.

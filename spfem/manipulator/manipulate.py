@@ -1,10 +1,6 @@
-"""Edit an expression sequence: windows through the generator, blended back.
+"""Edit an expression sequence: its style, windows through the generator, and how much of it.
 
-How much of an edit: a dial between the source and the full emotion, and between two emotions.
-
-Neither is in the papers.
-
-Style vectors: of an emotion label, and of a reference sequence.
+The dial between source and edit, and between two emotions, is not in the papers.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ How similar the metrics find matched and mismatched faces: measured once, read b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,14 +72,15 @@ from spfem.evaluation.lip_sync_meter import (
     load_released_lip_sync,
     spoken_clip,
 )
-from spfem.files import file_digest, write_json, writing
+from spfem.files import digest, file_digest, write_json, writing
 from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.manipulator.learn import Supervision, train_manipulator
+from spfem.manipulator.data import Windows
+from spfem.manipulator.learn import Guide, train_manipulator
 from spfem.manipulator.networks import ExpressionSpace, load_manipulator, save_manipulator
 from spfem.media.audio import read_audio
 from spfem.media.video import read_video
-from spfem.methods import find_method
+from spfem.methods import Method, find_method
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.data import (
     make_corpus,
@@ -89,9 +90,22 @@ from spfem.run.data import (
     manipulator_clips,
     read_visemes,
 )
+from spfem.run.deciding_code import code_digest
 from spfem.run.workspace import Workspace
-from spfem.settings import CrossModalSettings, ManipulatorSettings, TemporalSettings
-from spfem.supervision.manipulator import Supervisors, supervise_manipulator
+from spfem.settings import (
+    CrossModalSettings,
+    ManipulatorSettings,
+    SupervisionSettings,
+    TemporalSettings,
+)
+from spfem.supervision.manipulator import (
+    Supervisors,
+    draw_heads,
+    join_losses,
+    manipulator_weights,
+    retrieve_pairs,
+    supervise_manipulator,
+)
 from spfem.training import Progress, Row, show_progress
 
 ENCODER_NAME = "encoder.safetensors"
@@ -383,6 +397,21 @@ STAGE_CHECKPOINT_NAME = "manipulator.safetensors"
 CURVE_NAME = "curve.csv"
 
 
+@dataclass(frozen=True)
+class Supervision:
+    """What supervises a manipulator, made but not loaded.
+
+    Attributes:
+        settings: plain values that decide the losses, such as their weights.
+        inputs: digests of checkpoints, banks and code that decide the losses.
+        load: gets the clip keys in training order and all training windows, in coefficients.
+    """
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    load: Callable[[tuple[str, ...], Windows], Guide]
+
+
 class Track(Protocol):
     """What the stage needs of a tracked clip."""
 
@@ -455,25 +484,29 @@ def learn_manipulator(
         return path
     expressions = _read_expressions(tracks, labels, settings.window_frames)
     keys = tuple(expressions)
+    windows = Windows(
+        [torch.from_numpy(expressions[key]).to(device) for key in keys],
+        [labels[key] for key in keys],
+        window_frames=settings.window_frames,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    start = space if initial is None else load_manipulator(initial, device=device)
     try:
-        trained = train_manipulator(
-            [torch.from_numpy(expressions[key]) for key in keys],
-            [labels[key] for key in keys],
+        manipulator, curve = train_manipulator(
+            windows,
             settings,
-            space=space,
-            seed=seed,
-            device=device,
-            guide=partial(supervision.bind, keys) if supervision else None,
-            initial=None if initial is None else load_manipulator(initial, device=device),
-            progress=progress,
+            start,
+            supervision.load(keys, windows) if supervision else None,
             folder=folder,
+            progress=progress,
         )
     except KeyboardInterrupt:
         stage.pause()
         raise
-    save_manipulator(path, trained.manipulator)
-    _write_curve(folder / CURVE_NAME, trained.rows)
-    stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=trained.rows[-1])
+    save_manipulator(path, manipulator)
+    _write_curve(folder / CURVE_NAME, curve)
+    stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=curve[-1])
     return path
 
 
@@ -778,15 +811,52 @@ def make_audio_banks(
 EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 
 
-def make_supervisors(workspace: Workspace, method: str, seed: int = 0) -> Supervisors:
-    """The learned metrics, and the retrieved windows, that supervise a method's manipulator."""
-    wanted = find_method(method)
-    return Supervisors(
-        make_spatial_metric(workspace, seed) if wanted.spatial else None,
-        {name: make_temporal_metric(workspace, name, seed) for name in wanted.temporal},
-        make_cross_modal_metric(workspace, "expression", seed) if wanted.paired else None,
-        make_audio_banks(workspace, "expression", seed) if wanted.paired else {},
+def make_supervision(
+    workspace: Workspace, method: Method, settings: SupervisionSettings, seed: int = 0
+) -> Supervision | None:
+    """Make the metrics, and the retrieved windows, that supervise a method's manipulator.
+
+    None for a method without supervision.
+    """
+    heads = method.spatial or bool(method.temporal)
+    if not (heads or method.paired):
+        return None
+    weights = manipulator_weights(
+        settings, spatial=method.spatial, temporal=method.temporal, paired=method.paired
     )
+    facts: dict[str, Any] = {"weights": weights}
+    inputs = {}
+    if heads:
+        facts["heads"] = {
+            "frames": settings.manipulator_frames,
+            "windows": settings.manipulator_windows,
+        }
+        names = (("spatial",) if method.spatial else ()) + method.temporal
+        inputs = {name: file_digest(make_metric(workspace, name, seed)) for name in names}
+        inputs["code of heads"] = code_digest(draw_heads, join_losses)
+    banks: dict[str, AudioBank] = {}
+    if method.paired:
+        facts["paired_form"] = settings.manipulator_paired_form
+        banks = make_audio_banks(workspace, "expression", seed)
+        metric = make_cross_modal_metric(workspace, "expression", seed)
+        inputs["cross_modal"] = file_digest(metric)
+        inputs["banks"] = digest({actor: bank.digest for actor, bank in banks.items()})
+        inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
+
+    def load(keys: tuple[str, ...], windows: Windows) -> Guide:
+        persons = make_persons(workspace)
+        supervisors = Supervisors(
+            load_spatial_metric(workspace, seed) if method.spatial else None,
+            {name: load_temporal_metric(workspace, name, seed) for name in method.temporal},
+            load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
+            banks,
+        )
+        identities = torch.from_numpy(np.stack([persons[key].identity for key in keys]))
+        return supervise_manipulator(
+            supervisors, settings, load_head_model(), identities, keys, windows
+        )
+
+    return Supervision(facts, inputs, load)
 
 
 def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
@@ -800,14 +870,9 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     Every method, plain NED too, goes on from the base for equally many steps. Source: the
     released SCMCL manipulator, which fine-tunes NED's.
     """
-    base, faces = make_base_manipulator(workspace, seed), make_persons(workspace)
-    supervision = supervise_manipulator(
-        make_supervisors(workspace, method, seed),
-        workspace.scale.supervision,
-        load_head_model(),
-        faces,
-        seed=seed,
-        device=workspace.device,
+    base = make_base_manipulator(workspace, seed)
+    supervision = make_supervision(
+        workspace, find_method(method), workspace.scale.supervision, seed
     )
     return _learn(workspace, method, seed, initial=base, supervision=supervision)
 

@@ -1,22 +1,17 @@
-"""Everything that supervises the manipulator of a method, in one object for its training.
+"""How correlation metrics supervise the manipulator: losses on its reference-driven edits.
 
-Metrics of pictures as losses on expressions: on differentiable renders of the head.
+ASCCL and STCCL compare drawn heads. Source: the papers, which show this comparison in their
+figures; their released code never computes it with a gradient. Departs from the papers in drawing
+some heads of a batch instead of all.
 
-Source: ASCCL and STCCL, which show this comparison in their figures; their released code never
-computes it with a gradient. Departs from the papers in drawing some heads of a batch instead of
-all.
-
-The losses of SCMCL on a batch of edits with retrieved pairs.
-
-Which space a term belongs to, where coefficients are standardised (the papers do not):
+SCMCL compares edits with real windows that sound alike. Which space a term belongs to, where
+coefficients are standardised (the paper does not):
 
 * the paired cosine, as adversarial, style and cycle terms, compares standardised expressions.
   DECA's coefficients, which it was made for, are centred with about unit variance; face units
   are all positive and of very different reach, so that the cosine of two raw ones is near 1
   whatever they show, and says little but of the strongest units;
 * the metric embeds coefficients as it learned them, so distances are of restored expressions.
-
-Retrieved pairs as numbers of training windows, and the draw of one pair a step.
 """
 
 from __future__ import annotations
@@ -24,27 +19,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.correlation.learn import metric_class
 from spfem.correlation.paired import distance_consistency_loss, paired_expression_loss
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, SettingsError, ShapeError
 from spfem.face.heads import ShapeRenderer
-from spfem.face.track import FaceTrack
-from spfem.files import digest, file_digest
 from spfem.head.model import HeadModel
 from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.learn import Edit, Guide, Retrieved, Supervision
-from spfem.run.deciding_code import code_digest
+from spfem.manipulator.learn import Edit, Guide, Retrieved
 from spfem.settings import EMOTIONS, SupervisionSettings
 from spfem.training import step_generator
 
@@ -161,7 +150,7 @@ class PairLosses:
     """Paired expressions and consistency of distances, on reference-driven edits.
 
     Args:
-        metric: of sound and expressions, in supervision.
+        metric: of sound and expressions, frozen.
         embeddings: (N, D) of `embed_windows`, made once.
         form: of the paired loss, see `paired_expression_loss`.
     """
@@ -295,28 +284,23 @@ def _number_windows(bank: AudioBank, keys: Sequence[str], windows: Windows) -> n
 
 @dataclass(frozen=True)
 class Supervisors:
-    """What has been learned that supervises a method.
+    """The learned metrics that supervise a method's manipulator, frozen (`supervise`).
 
     Attributes:
-        spatial: checkpoint of the spatial metric, or None.
-        temporal: checkpoints of the metrics on windows, by name of `TEMPORAL_METRICS`.
-        cross_modal: checkpoint of the metric of sound and expressions, or None.
+        spatial: metric of single pictures, or None.
+        temporal: metrics of windows of pictures, by name of `TEMPORAL_METRICS`.
+        cross_modal: metric of sound and expressions, or None.
         banks: by actor, which windows sound alike; read with `cross_modal` only.
     """
 
-    spatial: Path | None = None
-    temporal: Mapping[str, Path] = field(default_factory=dict)
-    cross_modal: Path | None = None
+    spatial: SpatialCoherence | None = None
+    temporal: Mapping[str, TemporalCoherence] = field(default_factory=dict)
+    cross_modal: CrossModalCoherence | None = None
     banks: Mapping[str, AudioBank] = field(default_factory=dict)
-
-    @property
-    def draws_heads(self) -> bool:
-        """Whether a metric of pictures is among them."""
-        return self.spatial is not None or bool(self.temporal)
 
 
 def manipulator_weights(
-    settings: SupervisionSettings, *, spatial: bool, temporal: tuple[str, ...], paired: bool
+    settings: SupervisionSettings, *, spatial: bool, temporal: Sequence[str], paired: bool
 ) -> dict[str, float]:
     """Weight of each loss that supervises a manipulator, by name as in the learning curve."""
     weights = {"spatial": settings.manipulator_spatial} if spatial else {}
@@ -331,111 +315,69 @@ def supervise_manipulator(
     supervisors: Supervisors,
     settings: SupervisionSettings,
     head: HeadModel,
-    tracks: Mapping[str, FaceTrack],
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-) -> Supervision | None:
-    """The losses of all supervisors as one supervision; None without any.
+    identities: Tensor,
+    keys: Sequence[str],
+    windows: Windows,
+) -> Guide:
+    """The losses of all supervisors as one guide; all on the device of the windows.
 
     Args:
-        supervisors: checkpoints and banks.
+        supervisors: metrics and banks.
         settings: weights, and how many heads are drawn.
         head: the model to draw.
-        tracks: of the clips that the manipulator learns from, for their identities.
-        seed: of the training.
-        device: where to draw and compare.
+        identities: (clips, I) of the clips in training order.
+        keys: of the clips in training order.
+        windows: of the training, in coefficients.
     """
+    spatial, temporal, metric = supervisors.spatial, supervisors.temporal, supervisors.cross_modal
+    parts: list[HeadLosses | PairLosses] = []
+    retrieve = None
+    if spatial is not None or temporal:
+        parts.append(draw_heads(supervisors, settings, head, identities, windows))
+    if metric is not None:
+        pairs, retrieved = retrieve_pairs(metric, supervisors.banks, settings, keys, windows)
+        parts.append(pairs)
+        retrieve = retrieved.draw
     weights = manipulator_weights(
-        settings,
-        spatial=supervisors.spatial is not None,
-        temporal=tuple(supervisors.temporal),
-        paired=supervisors.cross_modal is not None,
+        settings, spatial=spatial is not None, temporal=[*temporal], paired=metric is not None
     )
-    if not weights:
-        return None
-
-    def bind(keys: tuple[str, ...], windows: Windows) -> Guide:
-        parts: list[HeadLosses | PairLosses] = []
-        if supervisors.draws_heads:
-            people = [tracks[key].identity for key in keys]
-            parts.append(_draw_heads(supervisors, settings, head, people, seed, device))
-        retrieve = None
-        if supervisors.cross_modal is not None:
-            metric = CrossModalCoherence.load(supervisors.cross_modal, device=device)
-            pairs, retrieved = _retrieve_pairs(
-                metric, supervisors.banks, settings, keys, windows, seed
-            )
-            parts.append(pairs)
-            retrieve = retrieved.draw
-        return Guide(weights, partial(_join_losses, parts), retrieve)
-
-    facts: dict[str, Any] = {"weights": weights}
-    if supervisors.cross_modal is not None:
-        facts["paired_form"] = settings.manipulator_paired_form
-    if supervisors.draws_heads:
-        facts["heads"] = {
-            "frames": settings.manipulator_frames,
-            "windows": settings.manipulator_windows,
-        }
-    return Supervision(facts, _digests(supervisors), bind)
+    return Guide(weights, partial(join_losses, parts), retrieve)
 
 
-def _join_losses(parts: Sequence[HeadLosses | PairLosses], edit: Edit) -> dict[str, Tensor]:
+def join_losses(parts: Sequence[HeadLosses | PairLosses], edit: Edit) -> dict[str, Tensor]:
+    """The losses of all parts by name."""
     return {name: loss for part in parts for name, loss in part(edit).items()}
 
 
-def _retrieve_pairs(
-    metric: CrossModalCoherence,
-    banks: Mapping[str, AudioBank],
-    settings: SupervisionSettings,
-    keys: tuple[str, ...],
-    windows: Windows,
-    seed: int,
-) -> tuple[PairLosses, RetrievedWindows]:
-    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
-    return losses, RetrievedWindows(banks, keys, windows, seed=seed)
-
-
-def _draw_heads(
+def draw_heads(
     supervisors: Supervisors,
     settings: SupervisionSettings,
     head: HeadModel,
-    people: Sequence[np.ndarray],
-    seed: int,
-    device: str,
+    identities: Tensor,
+    windows: Windows,
 ) -> HeadLosses:
-    """Losses of drawn heads; `people` are the identities (I,) of the clips."""
-    identities = torch.from_numpy(np.stack(people)).to(device)
-    path = supervisors.spatial
-    spatial = None if path is None else SpatialCoherence.load(path, device=device)
-    temporal = {
-        name: metric_class(name).load(checkpoint, device=device)
-        for name, checkpoint in supervisors.temporal.items()
-    }
+    """Losses of drawn heads, for `supervise_manipulator`."""
+    spatial, temporal, device = supervisors.spatial, supervisors.temporal, windows.frames.device
     sizes = [metric.settings.image_size for metric in temporal.values()]
     sizes += [] if spatial is None else [spatial.settings.image_size]
     return HeadLosses(
         spatial,
         temporal,
         ShapeRenderer(head, max(sizes)).to(device),
-        identities,
+        identities.to(device),
         frames=settings.manipulator_frames,
         windows=settings.manipulator_windows,
-        seed=seed,
+        seed=windows.seed,
     )
 
 
-def _digests(supervisors: Supervisors) -> dict[str, str]:
-    digests = {}
-    if supervisors.draws_heads:
-        digests["code of heads"] = code_digest(_draw_heads, _join_losses)
-    if supervisors.spatial is not None:
-        digests["spatial"] = file_digest(supervisors.spatial)
-    for name, path in supervisors.temporal.items():
-        digests[name] = file_digest(path)
-    if supervisors.cross_modal is not None:
-        digests["code of pairs"] = code_digest(_retrieve_pairs, _join_losses)
-        digests["cross_modal"] = file_digest(supervisors.cross_modal)
-        digests["banks"] = digest({actor: bank.digest for actor, bank in supervisors.banks.items()})
-    return digests
+def retrieve_pairs(
+    metric: CrossModalCoherence,
+    banks: Mapping[str, AudioBank],
+    settings: SupervisionSettings,
+    keys: Sequence[str],
+    windows: Windows,
+) -> tuple[PairLosses, RetrievedWindows]:
+    """Losses of retrieved windows, for `supervise_manipulator`."""
+    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
+    return losses, RetrievedWindows(banks, keys, windows, seed=windows.seed)
