@@ -36,7 +36,7 @@ class ReplayedRaster:
 def _donors(given: Mapping[str, Tensor], layer: int) -> Any:
     """Donors of an opening, from crops as pictures."""
     from spfem.renderer.moved import Donors
-    from spfem.renderer.moved.resample import spline_coefficients
+    from spfem.renderer.warp import spline_coefficients
 
     crops, *others = (given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)
     return Donors(spline_coefficients(crops), *others)

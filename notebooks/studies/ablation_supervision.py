@@ -27,6 +27,7 @@ from spfem.run.renderers import ANCHORED
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from studies.ablation_metrics import Material, Recipe, ablation_folder
 from studies.ablation_variants import (
+    SUPERVISION_VARIANTS,
     Measured,
     SupervisionVariant,
     measured_means,

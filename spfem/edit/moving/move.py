@@ -25,9 +25,9 @@ from spfem.edit.moving.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise
-from spfem.renderer.moved.donors import Choice, Donors
-from spfem.renderer.moved.picture import MovedRenderer, Surface
-from spfem.renderer.moved.view import OpeningBox
+from spfem.renderer.moved import MovedRenderer, Surface
+from spfem.renderer.openings import Choice, Donors
+from spfem.renderer.warp import OpeningBox
 from spfem.settings import MovedSettings
 
 BATCH_FRAMES = 8  # drawn at once

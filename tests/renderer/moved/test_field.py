@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
-from spfem.renderer.moved.field import (
+from spfem.renderer.warp import (
     DISTANCE_CELLS,
     distance_outside,
     skin_field,

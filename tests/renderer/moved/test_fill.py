@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfem.renderer.moved.resample import SMALLEST, fill_smoothly
+from spfem.renderer.warp import SMALLEST, fill_smoothly
 
 
 def _halved(values):

@@ -9,7 +9,7 @@ import torch
 from spfem.errors import ShapeError
 from spfem.head.raster import rasterise
 from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
-from spfem.renderer.moved.resample import spline_coefficients
+from spfem.renderer.warp import spline_coefficients
 from spfem.settings import MOUTH, SKIN_LAYER
 from tests.renderer.moved.planted import flat_sheet
 

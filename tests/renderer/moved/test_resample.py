@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from spfem.renderer.moved.resample import look_up_spline, spline_coefficients
+from spfem.renderer.warp import look_up_spline, spline_coefficients
 
 
 @pytest.mark.parametrize("size", [(30, 40), (9, 13), (3, 2)])

@@ -8,7 +8,7 @@ import torch
 
 from spfem.head.raster import Raster
 from spfem.renderer.moved import OpeningBox
-from spfem.renderer.moved.view import MeshView, look_up, mean_inside
+from spfem.renderer.warp import MeshView, look_up, mean_inside
 from spfem.settings import MOUTH, SKIN_LAYER
 
 

@@ -1,4 +1,8 @@
-"""A batch of faces drawn with the source's own pixels."""
+"""A renderer that moves the source's own pixels (backward warping along the fitted mesh).
+
+Every visible place of the edited mesh knows where it lies in the source frame, and takes its
+colour from there: `warp` finds the displacement, `openings` the inside of mouth and eyes.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,29 @@ from torch import Tensor
 from torch.nn import Module, functional
 
 from spfem.errors import ShapeError
-from spfem.renderer.moved.donors import Choice, Donors, donor_colours, painted_colours
-from spfem.renderer.moved.field import skin_field
-from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
-from spfem.renderer.moved.resample import fill_smoothly, look_up_spline, spline_coefficients
-from spfem.renderer.moved.view import MeshView, OpeningBox, Rasterise, pixel_centres
+from spfem.renderer.openings import (
+    BoxView,
+    Choice,
+    Donors,
+    Opening,
+    SourceView,
+    donor_colours,
+    draw_opening,
+    painted_colours,
+)
+from spfem.renderer.warp import (
+    MeshView,
+    OpeningBox,
+    Rasterise,
+    fill_smoothly,
+    look_up_spline,
+    pixel_centres,
+    skin_field,
+    spline_coefficients,
+)
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
+
+__all__ = ["Choice", "Donors", "MovedRenderer", "OpeningBox", "Surface"]
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
@@ -38,7 +59,7 @@ class MovedRenderer(Module):
 
     Not in the papers, whose renderer makes every pixel anew. Equal vertices give the frame itself,
     exactly. Differentiable in the edited vertices: which triangle a sample shows is held fixed, its
-    place and the edges of mouth and eyes move (see `field.transported`, `inside`).
+    place and the edges of mouth and eyes move (see `warp.transported`, `openings`).
 
     Args:
         triangles: (G, 3) int32 vertex indices.
