@@ -25,7 +25,7 @@ from benchmarks.sizes import Sizes
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.learn import train_spatial
 from spfem.correlation.scmcl import CrossModalCoherence
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import load_manipulator, save_manipulator
 from spfem.renderer.learn import train_renderer
@@ -40,7 +40,7 @@ def two_runs(record: Record, device: str, sizes: Sizes) -> None:
     """Weights after a few steps, learned twice: as usual, and with deterministic operations."""
     spatial = replace(sizes.checked_spatial, steps=STEPS)
     manipulator = replace(sizes.manipulator, steps=STEPS)
-    windows = Windows(
+    windows = ExpressionWindows(
         [made_up_expression(30).roll(n, 0).to(device) for n in range(7)],
         list(range(7)),
         window_frames=manipulator.window_frames,

@@ -17,7 +17,7 @@ from spfem.corpus.protocol import edit_protocol
 from spfem.edit.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.files import file_digest
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
@@ -111,7 +111,7 @@ def tune_variant(
     labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
     codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
     keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
-    windows = Windows(
+    windows = ExpressionWindows(
         [torch.from_numpy(codes[key]).to(material.device) for key in keys],
         [labels[key] for key in keys],
         window_frames=settings.window_frames,

@@ -1,4 +1,4 @@
-"""Windows of expression sequences: those to learn from, and a clip's, blended back into one."""
+"""Windows of expression sequences: those to learn from, and those of a clip, blended again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WindowBatch:
         label: emotions (B,) int64.
         clip: (B,) int64, position of each window's clip in the list of sequences.
         start: (B,) int64, first frame of each window in its clip.
-        number: (B,) int64, position of each window among all `Windows`.
+        number: (B,) int64, position of each window among all `ExpressionWindows`.
     """
 
     expression: Tensor
@@ -32,7 +32,7 @@ class WindowBatch:
     number: Tensor
 
 
-class Windows:
+class ExpressionWindows:
     """All windows of hop 1 over the clips, as batches that depend on (seed, role, step) only.
 
     Source: NED draws source and reference windows with two shuffled loaders over the same data.

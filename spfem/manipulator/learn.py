@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from spfem.errors import ShapeError
-from spfem.manipulator.data import WindowBatch, Windows
+from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.losses import (
     GeneratorTerms,
     PairedWindows,
@@ -51,7 +51,7 @@ class Retrieved:
 
 
 @dataclass(frozen=True)
-class Edit:
+class SupervisedEdit:
     """The reference-driven edits of one step, as supervision sees them.
 
     Attributes:
@@ -87,7 +87,7 @@ class Guide:
     """
 
     weights: Mapping[str, float]
-    losses: Callable[[Edit], dict[str, Tensor]]
+    losses: Callable[[SupervisedEdit], dict[str, Tensor]]
     retrieve: Callable[[WindowBatch, Tensor, int], Retrieved] | None = None
 
 
@@ -118,7 +118,7 @@ class Trainer:
         self,
         manipulator: Manipulator,
         settings: ManipulatorSettings,
-        windows: Windows,
+        windows: ExpressionWindows,
         guide: Guide | None = None,
     ) -> None:
         self.manipulator, self.settings = manipulator, settings
@@ -161,7 +161,9 @@ class Trainer:
         second = self._terms(source, reference_style, label, pairs)
         loss, guided = self._total(second), {}
         if guide is not None:
-            edit = Edit(source, second.edited, label, networks.restore, number, retrieved, pairs)
+            edit = SupervisedEdit(
+                source, second.edited, label, networks.restore, number, retrieved, pairs
+            )
             guided = guide.losses(edit)
             for name, value in guided.items():
                 loss = loss + guide.weights[name] * value
@@ -256,7 +258,7 @@ class Trainer:
 
 
 def train_manipulator(
-    windows: Windows,
+    windows: ExpressionWindows,
     settings: ManipulatorSettings,
     start: ExpressionSpace | Manipulator,
     guide: Guide | None = None,

@@ -16,7 +16,7 @@ from torch.nn import Module, functional
 from spfem.errors import ShapeError
 from spfem.renderer.openings import (
     BoxView,
-    Choice,
+    DonorChoice,
     Donors,
     Opening,
     SourceView,
@@ -36,7 +36,7 @@ from spfem.renderer.warp import (
 )
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
 
-__all__ = ["Choice", "Donors", "MovedRenderer", "OpeningBox", "Surface"]
+__all__ = ["DonorChoice", "Donors", "MovedRenderer", "OpeningBox", "Surface"]
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
@@ -101,7 +101,7 @@ class MovedRenderer(Module):
         edited: Tensor,
         unit: float,
         boxes: Sequence[OpeningBox] = (),
-        donors: Mapping[int, tuple[Donors, Choice]] | None = None,
+        donors: Mapping[int, tuple[Donors, DonorChoice]] | None = None,
         surface: Surface | None = None,
     ) -> Tensor:
         """Pictures (B, 3, H, W) with the edited faces, in the range of the given ones.
@@ -163,7 +163,7 @@ class MovedRenderer(Module):
             return MeshView.of(raster, self.corners, self.layers, points.dtype)
 
     def _with_donors(
-        self, part: BoxView, opening: Opening, donors: Donors, choice: Choice
+        self, part: BoxView, opening: Opening, donors: Donors, choice: DonorChoice
     ) -> Tensor:
         """Colours (B, 3, h, w) of an opening: the frame's own, donors', and paint below them.
 

@@ -90,7 +90,7 @@ SCALES = 2
 LAYERS = 5
 
 
-class Discriminator(nn.Module):
+class FaceDiscriminator(nn.Module):
     """Two PatchGANs that see condition images beside a picture, at full and half resolution.
 
     State-dict keys are the released ones (`scale1_*` sees the full resolution); 5 547 906
@@ -143,7 +143,7 @@ class Discriminator(nn.Module):
         return maps
 
 
-class ResidualBlock(nn.Module):
+class PictureBlock(nn.Module):
     """x + conv-norm-relu-conv-norm(x), reflection padded; (B, C, H, W) to the same."""
 
     def __init__(self, channels: int) -> None:
@@ -178,10 +178,10 @@ def _branch(channels: int, settings: RendererSettings, blocks: int) -> nn.Sequen
             nn.ReLU(),
         ]
         width *= 2
-    return nn.Sequential(*layers, *(ResidualBlock(width) for _ in range(blocks)))
+    return nn.Sequential(*layers, *(PictureBlock(width) for _ in range(blocks)))
 
 
-class Generator(nn.Module):
+class FaceGenerator(nn.Module):
     """Face pictures from windows of condition images and the generator's last own pictures.
 
     Module names and order give the released state-dict keys at the default settings
@@ -219,7 +219,7 @@ class Generator(nn.Module):
         width = settings.width << settings.downsamplings
         self.model_down_seg = _branch(seen * folded, settings, early)
         self.model_down_img = _branch(3 * (settings.window_frames - 1) * folded, settings, early)
-        self.model_res_img = nn.Sequential(*(ResidualBlock(width) for _ in range(late)))
+        self.model_res_img = nn.Sequential(*(PictureBlock(width) for _ in range(late)))
         up: list[nn.Module] = []
         for _ in range(settings.downsamplings):
             up += [
@@ -346,12 +346,12 @@ class TrainedRenderer:
         eye_discriminator: of the crop between the eyes; None where the settings want none.
     """
 
-    generator: Generator
-    image_discriminator: Discriminator
-    mouth_discriminator: Discriminator
+    generator: FaceGenerator
+    image_discriminator: FaceDiscriminator
+    mouth_discriminator: FaceDiscriminator
     settings: RendererSettings
     curve: Curve
-    eye_discriminator: Discriminator | None = None
+    eye_discriminator: FaceDiscriminator | None = None
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks by name: the generator and the discriminators."""
@@ -370,12 +370,12 @@ def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TrainedRenderer(
-            Generator(settings),
-            Discriminator(settings),
-            Discriminator(settings),
+            FaceGenerator(settings),
+            FaceDiscriminator(settings),
+            FaceDiscriminator(settings),
             settings,
             [],
-            Discriminator(settings) if settings.eye_discriminator else None,
+            FaceDiscriminator(settings) if settings.eye_discriminator else None,
         )
 
 

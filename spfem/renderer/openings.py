@@ -49,7 +49,7 @@ class Donors:
 
 
 @dataclass(frozen=True)
-class Choice:
+class DonorChoice:
     """What shows an opening in each frame of a batch: the frame itself and two donors.
 
     Attributes:
@@ -68,16 +68,16 @@ class Choice:
     whole: bool = False
 
     @classmethod
-    def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> Choice:
+    def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> DonorChoice:
         """From arrays (T, 2), (T, 3) and (T, 3)."""
         used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
         whole = bool((slack >= 1).all())
         first, second, third = (torch.from_numpy(array) for array in (index, weight, slack))
         return cls(first, second, third, used, whole)
 
-    def to(self, device: torch.device | str) -> Choice:
+    def to(self, device: torch.device | str) -> DonorChoice:
         """The same on another device."""
-        return Choice(
+        return DonorChoice(
             self.index.to(device),
             self.weight.to(device),
             self.slack.to(device),
@@ -115,7 +115,7 @@ def elastic_places(
         places: (B, 2, sh, sw) of the samples' mesh places in the frame, its pixels.
         skin: (B, 1, sh, sw), 1 where the edit shows skin.
         upper: (B, 1, sh, sw), 1 on the skin above the opening.
-        slack: (B, 1, 1, 1), see `Choice`; None where all are 1.
+        slack: (B, 1, 1, 1), see `DonorChoice`; None where all are 1.
         samples: s, per pixel side.
 
     Returns:
@@ -135,7 +135,7 @@ def elastic_places(
 
 def donor_colours(
     donors: Donors,
-    choice: Choice,
+    choice: DonorChoice,
     view: MeshView,
     skin: Tensor,
     upper: Tensor,

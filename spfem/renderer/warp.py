@@ -18,26 +18,23 @@ from spfem.media.container import upload
 from spfem.settings import SKIN_LAYER, MovedSettings
 
 
-class Raster(Protocol):
-    """What is seen at each pixel centre; see `spfem.head.raster.Raster`."""
+class RasterLike(Protocol):
+    """What is seen at each pixel centre, as of `spfem.head.raster.Raster`, or recorded."""
 
     @property
     def face(self) -> Tensor:
         """(B, H, W) triangle index, -1 where there is none."""
-        ...
 
     @property
     def barycentric(self) -> Tensor:
         """(B, H, W, 3) place in the triangle."""
-        ...
 
     @property
     def depth(self) -> Tensor:
         """(B, H, W) depth, infinity where there is none."""
-        ...
 
 
-Rasterise = Callable[[Tensor, Tensor, int, int], Raster]
+Rasterise = Callable[[Tensor, Tensor, int, int], RasterLike]
 """Vertices (B, U, 3) in pixels of the picture, triangles (G, 3) int32, height, width."""
 
 
@@ -91,7 +88,9 @@ class MeshView:
     depth: Tensor
 
     @classmethod
-    def of(cls, raster: Raster, triangles: Tensor, layers: Tensor, dtype: torch.dtype) -> MeshView:
+    def of(
+        cls, raster: RasterLike, triangles: Tensor, layers: Tensor, dtype: torch.dtype
+    ) -> MeshView:
         """Look up the layers (G,) of a raster's triangles (G, 3) long; floats become `dtype`."""
         face = raster.face.long()
         known = face.clamp(min=0)

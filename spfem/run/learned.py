@@ -75,7 +75,7 @@ from spfem.evaluation.lip_sync_meter import (
 from spfem.files import digest, file_digest, write_json, writing
 from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import Guide, train_manipulator
 from spfem.manipulator.networks import ExpressionSpace, load_manipulator, save_manipulator
 from spfem.media.audio import read_audio
@@ -409,7 +409,7 @@ class Supervision:
 
     settings: Mapping[str, Any]
     inputs: Mapping[str, str]
-    load: Callable[[tuple[str, ...], Windows], Guide]
+    load: Callable[[tuple[str, ...], ExpressionWindows], Guide]
 
 
 class Track(Protocol):
@@ -484,7 +484,7 @@ def learn_manipulator(
         return path
     expressions = _read_expressions(tracks, labels, settings.window_frames)
     keys = tuple(expressions)
-    windows = Windows(
+    windows = ExpressionWindows(
         [torch.from_numpy(expressions[key]).to(device) for key in keys],
         [labels[key] for key in keys],
         window_frames=settings.window_frames,
@@ -843,7 +843,7 @@ def make_supervision(
         inputs["banks"] = digest({actor: bank.digest for actor, bank in banks.items()})
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
 
-    def load(keys: tuple[str, ...], windows: Windows) -> Guide:
+    def load(keys: tuple[str, ...], windows: ExpressionWindows) -> Guide:
         persons = make_persons(workspace)
         supervisors = Supervisors(
             load_spatial_metric(workspace, seed) if method.spatial else None,

@@ -25,7 +25,8 @@ from spfem.head.model import load_head_model
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
-from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
+from spfem.renderer.learn import FaceTerm, RendererSupervision
+from spfem.renderer.losses import PairSupervision
 from spfem.run.data import make_corpus, make_persons
 from spfem.run.learned import (
     load_cross_modal_metric,

@@ -32,8 +32,8 @@ from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, SettingsError, ShapeError
 from spfem.face.heads import ShapeRenderer
 from spfem.head.model import HeadModel
-from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.learn import Edit, Guide, Retrieved
+from spfem.manipulator.data import ExpressionWindows, WindowBatch
+from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit
 from spfem.settings import EMOTIONS, SupervisionSettings
 from spfem.training import step_generator
 
@@ -91,7 +91,7 @@ class HeadLosses:
         self.identities, self.frames, self.windows = identities, frames, windows
         self.seed = seed
 
-    def __call__(self, edit: Edit) -> dict[str, Tensor]:
+    def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
         """Scalars by the name of the metric: `spatial` and those of `temporal`."""
         batch, length = edit.edited.shape[:2]
         wanted = self._places(batch, length)
@@ -134,7 +134,7 @@ EMBEDDED_AT_ONCE = 1024  # windows
 
 
 @torch.no_grad()
-def embed_windows(metric: CrossModalCoherence, windows: Windows) -> Tensor:
+def embed_windows(metric: CrossModalCoherence, windows: ExpressionWindows) -> Tensor:
     """Embeddings (N, D) of the last frames of all training windows, in coefficients."""
     numbers = torch.arange(len(windows), device=windows.frames.device)
     frames = metric.settings.frames
@@ -160,7 +160,7 @@ class PairLosses:
     ) -> None:
         self.metric, self.embeddings, self.form = metric, embeddings, form
 
-    def __call__(self, edit: Edit) -> dict[str, Tensor]:
+    def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
         """Scalars `paired` and `consistency`; 0 in a batch without pairs.
 
         Raises:
@@ -217,7 +217,12 @@ class RetrievedWindows:
     """
 
     def __init__(
-        self, banks: Mapping[str, AudioBank], keys: Sequence[str], windows: Windows, *, seed: int
+        self,
+        banks: Mapping[str, AudioBank],
+        keys: Sequence[str],
+        windows: ExpressionWindows,
+        *,
+        seed: int,
     ) -> None:
         numbers = {actor: _number_windows(bank, keys, windows) for actor, bank in banks.items()}
         found = {
@@ -259,7 +264,7 @@ class RetrievedWindows:
         )
 
 
-def _number_windows(bank: AudioBank, keys: Sequence[str], windows: Windows) -> np.ndarray:
+def _number_windows(bank: AudioBank, keys: Sequence[str], windows: ExpressionWindows) -> np.ndarray:
     """Number among the training windows of each window of a bank."""
     if bank.window_frames != len(windows.steps_of_window):
         raise CorpusError(
@@ -317,7 +322,7 @@ def supervise_manipulator(
     head: HeadModel,
     identities: Tensor,
     keys: Sequence[str],
-    windows: Windows,
+    windows: ExpressionWindows,
 ) -> Guide:
     """The losses of all supervisors as one guide; all on the device of the windows.
 
@@ -344,7 +349,9 @@ def supervise_manipulator(
     return Guide(weights, partial(join_losses, parts), retrieve)
 
 
-def join_losses(parts: Sequence[HeadLosses | PairLosses], edit: Edit) -> dict[str, Tensor]:
+def join_losses(
+    parts: Sequence[HeadLosses | PairLosses], edit: SupervisedEdit
+) -> dict[str, Tensor]:
     """The losses of all parts by name."""
     return {name: loss for part in parts for name, loss in part(edit).items()}
 
@@ -354,7 +361,7 @@ def draw_heads(
     settings: SupervisionSettings,
     head: HeadModel,
     identities: Tensor,
-    windows: Windows,
+    windows: ExpressionWindows,
 ) -> HeadLosses:
     """Losses of drawn heads, for `supervise_manipulator`."""
     spatial, temporal, device = supervisors.spatial, supervisors.temporal, windows.frames.device
@@ -376,7 +383,7 @@ def retrieve_pairs(
     banks: Mapping[str, AudioBank],
     settings: SupervisionSettings,
     keys: Sequence[str],
-    windows: Windows,
+    windows: ExpressionWindows,
 ) -> tuple[PairLosses, RetrievedWindows]:
     """Losses of retrieved windows, for `supervise_manipulator`."""
     losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)

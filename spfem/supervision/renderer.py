@@ -27,7 +27,8 @@ from spfem.edit.chain import ConditionSource, mouth_centres
 from spfem.errors import ShapeError
 from spfem.face.track import FaceTrack
 from spfem.methods import METHODS, Method
-from spfem.renderer.learn import DistanceLoss, FaceTerm, RetrievedPairs
+from spfem.renderer.learn import FaceTerm
+from spfem.renderer.losses import DistanceLoss, RetrievedPairs
 from spfem.settings import (
     EMOTIONS,
     ManipulatorSettings,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spfem.errors import InputError, ShapeError
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import ExpressionWindows
 
 
 def make(batch_size=4, seed=0):
@@ -12,7 +12,9 @@ def make(batch_size=4, seed=0):
         1000 * clip + torch.arange(float(frames))[:, None].expand(-1, 2)
         for clip, frames in enumerate((12, 10, 15))
     ]
-    return Windows(sequences, [0, 4, 6], window_frames=10, batch_size=batch_size, seed=seed)
+    return ExpressionWindows(
+        sequences, [0, 4, 6], window_frames=10, batch_size=batch_size, seed=seed
+    )
 
 
 def test_an_epoch_shows_every_window_once():
@@ -55,4 +57,4 @@ def test_a_batch_depends_on_seed_role_and_step_only():
 )
 def test_bad_input(sequences, labels, error, text):
     with pytest.raises(error, match=text):
-        Windows(sequences, labels, window_frames=10, batch_size=4, seed=0)
+        ExpressionWindows(sequences, labels, window_frames=10, batch_size=4, seed=0)

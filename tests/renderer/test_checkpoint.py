@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from spfem.errors import CheckpointError
 from spfem.renderer.networks import (
-    Discriminator,
-    Generator,
+    FaceDiscriminator,
+    FaceGenerator,
     from_released,
     load_renderer,
     new_renderer,
@@ -42,14 +42,14 @@ def released_keys():
     return keys
 
 
-@pytest.mark.parametrize(("name", "network"), [("G", Generator), ("D", Discriminator)])
+@pytest.mark.parametrize(("name", "network"), [("G", FaceGenerator), ("D", FaceDiscriminator)])
 def test_paper_size_has_exactly_the_released_keys(name, network):
     with torch.device("meta"):
         state = to_released(network(RendererSettings()))
     assert {key: value.shape for key, value in state.items()} == released_keys()[name]
 
 
-@pytest.mark.parametrize("network", [Generator, Discriminator])
+@pytest.mark.parametrize("network", [FaceGenerator, FaceDiscriminator])
 def test_released_layout_comes_back_and_norm_buffers_do_not_matter(network):
     torch.manual_seed(0)
     one, two = network(PLAIN), network(PLAIN)

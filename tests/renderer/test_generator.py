@@ -9,7 +9,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
-from spfem.renderer.networks import Generator
+from spfem.renderer.networks import FaceGenerator
 from spfem.settings import RendererSettings
 from tests.renderer.planted import PLAIN, SETTINGS
 
@@ -28,7 +28,7 @@ def pictures(settings, batch=3):
 
 def test_paper_size_has_the_published_parameter_count():
     with torch.device("meta"):
-        generator = Generator(RendererSettings())
+        generator = FaceGenerator(RendererSettings())
     assert sum(parameter.numel() for parameter in generator.parameters()) == 70_834_755
 
 
@@ -36,7 +36,7 @@ def test_paper_size_has_the_published_parameter_count():
 def test_outside_the_mask_is_exactly_black(settings):
     images = windows(settings)
     with torch.inference_mode():
-        out = Generator(settings)(images, pictures(settings))
+        out = FaceGenerator(settings)(images, pictures(settings))
     outside = (images[:, -1, -1:] == 0).expand_as(out)
     assert outside.any()
     assert (out[outside] == -1).all()
@@ -46,7 +46,7 @@ def test_outside_the_mask_is_exactly_black(settings):
 @pytest.mark.parametrize("settings", [SETTINGS, PLAIN])
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 def test_zero_previous_pictures_add_exactly_nothing_sample_by_sample(settings, precision):
-    generator = Generator(settings).to(precision)
+    generator = FaceGenerator(settings).to(precision)
     images, previous = windows(settings).to(precision), pictures(settings).to(precision)
     previous[1] = 0
     with torch.inference_mode():
@@ -59,7 +59,7 @@ def test_zero_previous_pictures_add_exactly_nothing_sample_by_sample(settings, p
 
 
 def test_gradients_reach_conditions_previous_pictures_and_all_weights():
-    generator = Generator(PLAIN).double()
+    generator = FaceGenerator(PLAIN).double()
     images = windows(PLAIN).double().requires_grad_()
     previous = pictures(PLAIN).double().requires_grad_()
     generator(images, previous).square().sum().backward()
@@ -81,13 +81,13 @@ def test_every_size_keeps_the_picture_size(fold, downsamplings, blocks, kernel):
         PLAIN, width=2, fold=fold, downsamplings=downsamplings, blocks=blocks, kernel=kernel
     )
     with torch.inference_mode():
-        assert Generator(settings)(windows(settings)).shape == (3, 3, 32, 32)
+        assert FaceGenerator(settings)(windows(settings)).shape == (3, 3, 32, 32)
 
 
 def test_refuses_shapes_that_do_not_fit():
     with pytest.raises(ShapeError, match="multiple of 8"):
-        Generator(replace(PLAIN, image_size=36, downsamplings=3))
+        FaceGenerator(replace(PLAIN, image_size=36, downsamplings=3))
     with pytest.raises(ShapeError, match="use_texture"):
-        Generator(replace(PLAIN, texture_residual=True))
+        FaceGenerator(replace(PLAIN, texture_residual=True))
     with pytest.raises(ShapeError, match="needs"):
-        Generator(PLAIN)(windows(SETTINGS))
+        FaceGenerator(PLAIN)(windows(SETTINGS))

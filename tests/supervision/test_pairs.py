@@ -7,8 +7,8 @@ import torch
 
 from spfem.correlation import CrossModalCoherence
 from spfem.errors import ShapeError
-from spfem.manipulator.data import Windows
-from spfem.manipulator.learn import Edit, Retrieved
+from spfem.manipulator.data import ExpressionWindows
+from spfem.manipulator.learn import Retrieved, SupervisedEdit
 from spfem.manipulator.losses import PairedWindows
 from spfem.supervision.manipulator import PairLosses, embed_windows
 from tests.correlation.crossmodal.planted import EXPRESSION_SIZE, SMALL
@@ -44,7 +44,7 @@ def windows():
     sequences = [
         MEAN + DEVIATION * torch.randn(15, EXPRESSION_SIZE, generator=random) for _ in range(6)
     ]
-    return Windows(sequences, [0, 0, 3, 4, 5, 5], window_frames=10, batch_size=5, seed=0)
+    return ExpressionWindows(sequences, [0, 0, 3, 4, 5, 5], window_frames=10, batch_size=5, seed=0)
 
 
 def restore(standardised):
@@ -62,7 +62,7 @@ def make_edit(windows, *, window=WINDOW, distance=DISTANCE, first_distance=FIRST
     if len(rows):
         target = windows.take(window[rows]).expression
         pairs = PairedWindows(rows, ((target - MEAN) / DEVIATION).requires_grad_())
-    return Edit(source, edited, LABEL, restore, 0, retrieved, pairs)
+    return SupervisedEdit(source, edited, LABEL, restore, 0, retrieved, pairs)
 
 
 def test_values_are_those_of_a_slow_loop(metric, windows):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spfem.correlation.retrieval import AudioBank, nearest_below, retrieve_all
-from spfem.manipulator.data import Windows
+from spfem.manipulator.data import ExpressionWindows
 from spfem.settings import EMOTIONS
 from spfem.supervision.manipulator import RetrievedWindows
 
@@ -29,7 +29,7 @@ def make_windows(frames=FRAMES, window=WINDOW):
         for clip, count in enumerate(frames.values())
     ]
     labels = [EMOTIONS.index(key.split("/")[1]) for key in frames]
-    return Windows(sequences, labels, window_frames=window, batch_size=4, seed=0)
+    return ExpressionWindows(sequences, labels, window_frames=window, batch_size=4, seed=0)
 
 
 def make_bank(actor, seed, clips=None):

@@ -8,7 +8,7 @@ import torch
 
 from spfem.errors import ShapeError
 from spfem.head.raster import rasterise
-from spfem.renderer.moved import Choice, Donors, MovedRenderer, OpeningBox, Surface
+from spfem.renderer.moved import DonorChoice, Donors, MovedRenderer, OpeningBox, Surface
 from spfem.renderer.warp import spline_coefficients
 from spfem.settings import MOUTH, SKIN_LAYER
 from tests.renderer.moved.planted import flat_sheet
@@ -86,7 +86,7 @@ def test_an_opening_shows_its_donors_by_their_weights(weights):
         torch.ones(2, 1, SIDE, SIDE),
         torch.tensor([[60.0, 20, 20]] * 7),
     )
-    choice = Choice.of(
+    choice = DonorChoice.of(
         np.array([[0, 1]]), np.array([weights], np.float32), np.ones((1, 3), np.float32)
     )
     box = OpeningBox(MOUTH, ((28, 28),), 36, 40)
