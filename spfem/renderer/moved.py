@@ -88,11 +88,15 @@ class MovedRenderer(Module):
         super().__init__()
         self.rasterise = rasterise
         self.settings = settings or MovedSettings()
-        self.register_buffer("triangles", triangles.int(), persistent=False)
-        self.register_buffer("corners", triangles.long(), persistent=False)
-        self.register_buffer("layers", layers.long(), persistent=False)
-        self.register_buffer("regions", regions.long(), persistent=False)
-        self.register_buffer("upper", upper.float(), persistent=False)
+        buffers = {
+            "triangles": triangles.int(),
+            "corners": triangles.long(),
+            "layers": layers.long(),
+            "regions": regions.long(),
+            "upper": upper.float(),
+        }
+        for name, values in buffers.items():
+            self.register_buffer(name, values, persistent=False)
 
     def forward(
         self,

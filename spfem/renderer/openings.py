@@ -71,32 +71,19 @@ class DonorChoice:
     def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> DonorChoice:
         """From arrays (T, 2), (T, 3) and (T, 3)."""
         used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
-        whole = bool((slack >= 1).all())
-        first, second, third = (torch.from_numpy(array) for array in (index, weight, slack))
-        return cls(first, second, third, used, whole)
+        tensors = (torch.from_numpy(array) for array in (index, weight, slack))
+        return cls(*tensors, used, bool((slack >= 1).all()))
 
     def to(self, device: torch.device | str) -> DonorChoice:
         """The same on another device."""
-        return DonorChoice(
-            self.index.to(device),
-            self.weight.to(device),
-            self.slack.to(device),
-            self.used,
-            self.whole,
-        )
+        moved = (tensor.to(device) for tensor in (self.index, self.weight, self.slack))
+        return DonorChoice(*moved, self.used, self.whole)
 
 
 def continued(values: Tensor, known: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-    """Values of finer samples where known, per pixel, and continued to all pixels of a box.
+    """Values (B, C, h, w) of pixels from samples (B, C, sh, sw), continued from where known is 1.
 
-    Args:
-        values: (B, C, sh, sw).
-        known: (B, 1, sh, sw) in {0, 1}.
-        samples: s, per pixel side.
-
-    Returns:
-        values: (B, C, h, w).
-        some: (B, 1, h, w), 1 where a sample of the pixel is known.
+    Also where (B, 1, h, w) a sample of the pixel is known; `known` is (B, 1, sh, sw) in {0, 1}.
     """
     some = (functional.avg_pool2d(known, samples) > 0).to(known.dtype)
     return fill_smoothly(mean_inside(values, known, samples), some), some
@@ -143,13 +130,7 @@ def donor_colours(
 ) -> list[tuple[int, Tensor, Tensor]]:
     """Of each column of donors in use: its number, colours (B, 3, h, w), where (B, 1, h, w) shown.
 
-    Args:
-        donors: of the opening.
-        choice: of each frame.
-        view: (B, sh, sw) the edited mesh.
-        skin: (B, 1, sh, sw), 1 where it shows skin.
-        upper: (B, 1, sh, sw), 1 on the skin above the opening.
-        samples: s, per pixel side.
+    `view`, `skin`, `upper` and `samples` are those of a `BoxView`.
     """
     used = choice.used
     if not used:

@@ -154,17 +154,11 @@ SMALLEST = 3  # pixels; the pyramid's last level
 
 
 def fill_smoothly(values: Tensor, known: Tensor) -> Tensor:
-    """Values (B, C, H, W), kept where `known` is 1 and continued from there elsewhere.
+    """Values (B, C, H, W), kept where `known` (B, 1, H, W) is 1 and continued from there elsewhere.
 
     A pyramid of weighted means is built downwards, then what is missing is taken from the next
-    coarser level (Gortler et al. 1996, push-pull). Linear in `values`, and differentiable.
-
-    Args:
-        values: (B, C, H, W); what stands where `known` is 0 does not matter, but must be finite.
-        known: (B, 1, H, W) in [0, 1].
-
-    Returns:
-        (B, C, H, W); 0 for a picture where nothing is known.
+    coarser level (Gortler et al. 1996, push-pull). Linear in `values`, which must be finite also
+    where unknown, and differentiable; 0 for a picture where nothing is known.
     """
     channels = values.shape[1]
     levels = [torch.cat([values * known, known], 1)]  # pooled together: half the calls

@@ -831,8 +831,9 @@ def make_supervision(
             "frames": settings.manipulator_frames,
             "windows": settings.manipulator_windows,
         }
-        names = (("spatial",) if method.spatial else ()) + method.temporal
-        inputs = {name: file_digest(make_metric(workspace, name, seed)) for name in names}
+        paths = {"spatial": make_spatial_metric(workspace, seed)} if method.spatial else {}
+        paths |= {name: make_temporal_metric(workspace, name, seed) for name in method.temporal}
+        inputs = {name: file_digest(path) for name, path in paths.items()}
         inputs["code of heads"] = code_digest(draw_heads, join_losses)
     banks: dict[str, AudioBank] = {}
     if method.paired:
