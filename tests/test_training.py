@@ -318,7 +318,7 @@ def test_a_loss_that_is_not_finite_stops_learning():
 
 
 def test_a_finished_run_is_taken_as_it_is_until_its_stage_is_finished(tmp_path):
-    stage = open_stage(tmp_path / "line", "line", settings=1, inputs={}, sources=())
+    stage = open_stage(tmp_path / "line", "line", settings=1, inputs={}, code=())
     curve, line, _ = line_problem(folder=stage.folder)
     again, other, rates = line_problem(folder=stage.folder)
     assert again == curve
