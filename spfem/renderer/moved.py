@@ -19,17 +19,17 @@ from spfem.renderer.openings import (
     DonorChoice,
     Donors,
     Opening,
-    SourceView,
     donor_colours,
     draw_opening,
-    painted_colours,
 )
 from spfem.renderer.warp import (
     MeshView,
     OpeningBox,
     Rasterise,
+    SourceView,
     fill_smoothly,
     look_up_spline,
+    mean_inside,
     pixel_centres,
     skin_field,
     spline_coefficients,
@@ -127,8 +127,8 @@ class MovedRenderer(Module):
         rate = min(1.0, self.settings.field_size / max(height, width))
         grid = (round(height * rate), round(width * rate))
         view = self._view(edited * rate, *grid)
-        before = self._view(source * rate, *grid)
-        field, fade = skin_field(view, before, source, edited, rate, unit, self.settings)
+        before = SourceView(self._view(source * rate, *grid), rate, unit, self.settings)
+        field, fade = skin_field(view, before, source, edited)
         light = held = None
         if surface is not None:
             light, held = _over_the_skin(view, surface)
@@ -138,7 +138,6 @@ class MovedRenderer(Module):
         shift = _enlarged(field, size)
         spline = spline_coefficients(pictures)
         result = look_up_spline(spline, pixel_centres(size, pictures) + shift)
-        seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
             origins = box.origins(edited)
@@ -149,7 +148,7 @@ class MovedRenderer(Module):
             slack = None
             if choice is not None and not choice.whole:
                 slack = choice.slack[:, 0].view(-1, 1, 1, 1)
-            opening = draw_opening(spline, part, seen, edited, slack, self.settings)
+            opening = draw_opening(spline, part, before, edited, slack)
             colours = opening.own
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
@@ -181,14 +180,12 @@ class MovedRenderer(Module):
         else:
             own, others = opening.shown, 1 - opening.shown
         with torch.no_grad():
-            paint = painted_colours(
-                donors.palette, self.regions, part.view, part.inside, part.samples
-            )
+            regions = donors.palette[self.regions[part.view.face]].permute(0, 3, 1, 2)
+            paint = mean_inside(regions, part.inside, part.samples)
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            found = donor_colours(donors, choice, part.view, part.skin, part.upper, part.samples)
-            for column, colours, shown in found:
+            for column, colours, shown in donor_colours(donors, choice, part):
                 trust = shown * others * weight[:, column + 1] / total
                 rest, covered = rest + trust * colours, covered + trust
         return own * opening.own + rest + (1 - covered) * paint

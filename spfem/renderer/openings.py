@@ -12,6 +12,7 @@ from torch.nn import functional
 from spfem.renderer.warp import (
     MeshView,
     OpeningBox,
+    SourceView,
     fill_smoothly,
     gradients,
     look_up,
@@ -24,7 +25,7 @@ from spfem.renderer.warp import (
     vertex_velocity,
     visible_skin,
 )
-from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
+from spfem.settings import MOUTH, SKIN_LAYER
 
 
 @dataclass(frozen=True)
@@ -120,79 +121,6 @@ def elastic_places(
     return here + above + slack * (whole - above)
 
 
-def donor_colours(
-    donors: Donors,
-    choice: DonorChoice,
-    view: MeshView,
-    skin: Tensor,
-    upper: Tensor,
-    samples: int,
-) -> list[tuple[int, Tensor, Tensor]]:
-    """Of each column of donors in use: its number, colours (B, 3, h, w), where (B, 1, h, w) shown.
-
-    `view`, `skin`, `upper` and `samples` are those of a `BoxView`.
-    """
-    used = choice.used
-    if not used:
-        return []
-    # All columns at once, one batch after the other, as a GPU waits for many small calls.
-    index = torch.cat([choice.index[:, column] for column in used])
-    slack = None
-    if not choice.whole:
-        slack = torch.cat([choice.slack[:, column + 1] for column in used]).view(-1, 1, 1, 1)
-    vertices = donors.vertices[index, :, :2].chunk(len(used))
-    places = torch.cat(view.interpolate(torch.cat(vertices, -1)).chunk(len(used), 1))
-    skin, upper = (each.repeat(len(used), 1, 1, 1) for each in (skin, upper))
-    target = elastic_places(places, skin, upper, slack, samples)
-    colours = look_up_spline(donors.splines[index], target).chunk(len(used))
-    shown = look_up(donors.shown[index], target).chunk(len(used))
-    return list(zip(used, colours, shown, strict=True))
-
-
-def painted_colours(
-    palette: Tensor, regions: Tensor, view: MeshView, inside: Tensor, samples: int
-) -> Tensor:
-    """Mean colours (B, 3, h, w) of the regions (G,) of the mesh, where no frame shows them."""
-    colours = palette[regions[view.face]].permute(0, 3, 1, 2)
-    return mean_inside(colours, inside, samples)
-
-
-@dataclass(frozen=True)
-class SourceView:
-    """The source mesh drawn on the grid of the displacement.
-
-    Attributes:
-        view: the mesh.
-        rate: samples of the grid per window pixel.
-        unit: window pixels per head unit.
-    """
-
-    view: MeshView
-    rate: float
-    unit: float
-
-    def core(self, layer: int, settings: MovedSettings) -> Tensor:
-        """Where (B, 1, H, W) an opening is seen, well away from its edge, as 0 or 1."""
-        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
-        return 1 - _dilated(1 - shown, settings.rim * self.unit * self.rate)
-
-    def seen(self, layer: int, settings: MovedSettings) -> Tensor:
-        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then down to 0."""
-        margin = settings.unseen_margin * self.unit * self.rate
-        shown = (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
-        blur = max(1, round(margin / 2))
-        # Two samples more, so that what the frame shows is never taken for unseen by rounding.
-        wide = _dilated(shown, margin + blur + 2)
-        return functional.avg_pool2d(wide, 2 * blur + 1, 1, blur, count_include_pad=False)
-
-
-def _dilated(mask: Tensor, radius: float) -> Tensor:
-    """A mask (B, 1, H, W) grown by a radius in pixels (squares, at least one pixel)."""
-    reach = max(1, round(radius))
-    along = functional.max_pool2d(mask, (1, 2 * reach + 1), 1, (0, reach))
-    return functional.max_pool2d(along, (2 * reach + 1, 1), 1, (reach, 0))
-
-
 @dataclass(frozen=True)
 class Opening:
     """One opening as the edit shows it, in its box.
@@ -269,12 +197,7 @@ class BoxView:
 
 
 def draw_opening(
-    spline: Tensor,
-    part: BoxView,
-    before: SourceView,
-    edited: Tensor,
-    slack: Tensor | None,
-    settings: MovedSettings,
+    spline: Tensor, part: BoxView, before: SourceView, edited: Tensor, slack: Tensor | None
 ) -> Opening:
     """What the frame itself shows of an opening, and the skin around it.
 
@@ -287,13 +210,10 @@ def draw_opening(
         before: the source mesh.
         edited: (B, U, 3) vertices in window pixels; may carry a gradient.
         slack: (B, 1, 1, 1) of the frame itself, see `elastic_places`; only for the mouth.
-        settings: of the renderer.
     """
-    samples, layer = part.samples, part.box.layer
+    samples, layer, rate = part.samples, part.box.layer, before.rate
     shift, depth = part.attributes[:, :2], part.attributes[:, 2:]
-    visible = visible_skin(
-        part.view, part.places, depth, before.view, before.rate, before.unit, settings
-    )
+    visible = visible_skin(part.view, part.places, depth, before)
     here = pixel_centres((part.box.height, part.box.width), shift) + part.corner
     share = functional.avg_pool2d(part.inside, samples)
     if layer == MOUTH:
@@ -301,43 +221,49 @@ def draw_opening(
         skin_shift, any_skin = continued(shift, visible, samples)
         inner = elastic_places(part.places - part.corner, known, part.upper, slack, samples)
         inner_shift = inner + part.corner - here
-        places = here + inner_shift
-        shown = look_up(before.seen(layer, settings), places * before.rate)
+        shown = look_up(before.seen(layer), (here + inner_shift) * rate)
     else:
-        core = look_up(before.core(layer, settings), part.places * before.rate, "nearest")
+        core = look_up(before.core(layer), part.places * rate, "nearest")
         known = torch.maximum(visible, core * part.inside)
         # Both at once, as a GPU waits for many small calls; so below.
         shifts, some = continued(torch.cat([shift, shift]), torch.cat([visible, known]), samples)
         (skin_shift, inner_shift), any_skin = shifts.chunk(2), some.chunk(2)[0]
-        seen = look_up(before.seen(layer, settings), part.places * before.rate)
-        shown, _ = continued(seen, part.inside, samples)
-        stretched = smooth_step((settings.least_area - _area(inner_shift)) / 0.25)
+        shown, _ = continued(look_up(before.seen(layer), part.places * rate), part.inside, samples)
+        across, down = gradients(inner_shift)  # source area per edited area
+        area = (1 + across[:, :1]) * (1 + down[:, 1:]) - across[:, 1:] * down[:, :1]
+        stretched = smooth_step((before.settings.least_area - area) / 0.25)
         shown = torch.minimum(shown, 1 - stretched)
     # Where nothing moves the frame is right, however little of the opening it shows.
-    unmoved = 1 - smooth_step(inner_shift.norm(dim=1, keepdim=True))
-    shown = torch.maximum(shown, unmoved)
+    shown = torch.maximum(shown, 1 - smooth_step(inner_shift.norm(dim=1, keepdim=True)))
     if edited.requires_grad:
         velocity = part.view.interpolate(vertex_velocity(edited))
         edge = fill_smoothly(mean_inside(velocity, visible, samples), any_skin)
         within, _ = continued(velocity, known, samples)
         inner_shift, skin_shift = transported(inner_shift, within), transported(skin_shift, edge)
-        share = _carried(share, edge)
+        # The visible edge of a smooth surface moves, across itself, as fast as the skin there.
+        across, down = gradients(share)
+        share = share - across * edge[:, :1] - down * edge[:, 1:]
     both = torch.cat([here + skin_shift, here + inner_shift], 2)
     skin, own = look_up_spline(spline, both).chunk(2, 2)
     return Opening(skin, share, own, shown)
 
 
-def _carried(share: Tensor, velocity: Tensor) -> Tensor:
-    """A share (B, 1, h, w) with the gradient of moving along: the lips' edge goes with the lips.
-
-    The visible edge of a smooth surface moves, across itself, as fast as the skin there, so that
-    the change of the share is minus its gradient times the skin's velocity.
-    """
-    across, down = gradients(share)
-    return share - across * velocity[:, :1] - down * velocity[:, 1:]
-
-
-def _area(shift: Tensor) -> Tensor:
-    """Source area per edited area (B, 1, h, w) of a shift (B, 2, h, w)."""
-    across, down = gradients(shift)
-    return (1 + across[:, :1]) * (1 + down[:, 1:]) - across[:, 1:] * down[:, :1]
+def donor_colours(
+    donors: Donors, choice: DonorChoice, part: BoxView
+) -> list[tuple[int, Tensor, Tensor]]:
+    """Of each donor column in use: its number, colours (B, 3, h, w), where (B, 1, h, w) shown."""
+    used = choice.used
+    if not used:
+        return []
+    # All columns at once, one batch after the other, as a GPU waits for many small calls.
+    index = torch.cat([choice.index[:, column] for column in used])
+    slack = None
+    if not choice.whole:
+        slack = torch.cat([choice.slack[:, column + 1] for column in used]).view(-1, 1, 1, 1)
+    vertices = donors.vertices[index, :, :2].chunk(len(used))
+    places = torch.cat(part.view.interpolate(torch.cat(vertices, -1)).chunk(len(used), 1))
+    skin, upper = (each.repeat(len(used), 1, 1, 1) for each in (part.skin, part.upper))
+    target = elastic_places(places, skin, upper, slack, part.samples)
+    colours = look_up_spline(donors.splines[index], target).chunk(len(used))
+    shown = look_up(donors.shown[index], target).chunk(len(used))
+    return list(zip(used, colours, shown, strict=True))

@@ -246,29 +246,57 @@ def shift_attributes(source: Tensor, edited: Tensor) -> Tensor:
     return torch.cat([source[..., :2] - edited.detach()[..., :2], source[..., 2:]], -1)
 
 
-def visible_skin(
-    view: MeshView,
-    places: Tensor,
-    depth: Tensor,
-    before: MeshView,
-    rate: float,
-    unit: float,
-    settings: MovedSettings,
-) -> Tensor:
+@dataclass(frozen=True)
+class SourceView:
+    """The source mesh drawn on the grid of the displacement.
+
+    Attributes:
+        view: the mesh.
+        rate: samples of the grid per window pixel.
+        unit: window pixels per head unit.
+        settings: of the renderer.
+    """
+
+    view: MeshView
+    rate: float
+    unit: float
+    settings: MovedSettings
+
+    def core(self, layer: int) -> Tensor:
+        """Where (B, 1, H, W) an opening is seen, well away from its edge, as 0 or 1."""
+        return 1 - _dilated(1 - self._shown(layer), self.settings.rim * self.unit * self.rate)
+
+    def seen(self, layer: int) -> Tensor:
+        """How far (B, 1, H, W) an opening is seen: 1 up to a margin around it, then down to 0."""
+        margin = self.settings.unseen_margin * self.unit * self.rate
+        blur = max(1, round(margin / 2))
+        # Two samples more, so that what the frame shows is never taken for unseen by rounding.
+        wide = _dilated(self._shown(layer), margin + blur + 2)
+        return functional.avg_pool2d(wide, 2 * blur + 1, 1, blur, count_include_pad=False)
+
+    def _shown(self, layer: int) -> Tensor:
+        return (self.view.layer == layer)[:, None].to(self.view.depth.dtype)
+
+
+def _dilated(mask: Tensor, radius: float) -> Tensor:
+    """A mask (B, 1, H, W) grown by a radius in pixels (squares, at least one pixel)."""
+    reach = max(1, round(radius))
+    along = functional.max_pool2d(mask, (1, 2 * reach + 1), 1, (0, reach))
+    return functional.max_pool2d(along, (2 * reach + 1, 1), 1, (reach, 0))
+
+
+def visible_skin(view: MeshView, places: Tensor, depth: Tensor, before: SourceView) -> Tensor:
     """Where (B, 1, H, W) the edit shows skin that the source shows too, as 0 or 1.
 
     Args:
         view: the edited mesh.
         places: (B, 2, H, W) where each sample lies in the source, window pixels.
         depth: (B, 1, H, W) of that place in the source, window pixels.
-        before: the source mesh on the grid.
-        rate: samples of the grid per window pixel.
-        unit: window pixels per head unit.
-        settings: of the renderer.
+        before: the source mesh.
     """
-    nearest = before.depth.masked_fill(~before.depth.isfinite(), 1e6)
-    seen = look_up(nearest[:, None], places * rate, "nearest") / rate
-    unhidden = depth <= seen + settings.hidden_depth * unit
+    nearest = before.view.depth.masked_fill(~before.view.depth.isfinite(), 1e6)
+    seen = look_up(nearest[:, None], places * before.rate, "nearest") / before.rate
+    unhidden = depth <= seen + before.settings.hidden_depth * before.unit
     return ((view.layer == SKIN_LAYER)[:, None] & unhidden).to(places.dtype)
 
 
@@ -305,33 +333,24 @@ def vertex_velocity(edited: Tensor) -> Tensor:
 
 
 def skin_field(
-    view: MeshView,
-    before: MeshView,
-    source: Tensor,
-    edited: Tensor,
-    rate: float,
-    unit: float,
-    settings: MovedSettings,
+    view: MeshView, before: SourceView, source: Tensor, edited: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Shift of the skin layer, 0 far from the face, and how far each place belongs to the face.
 
     Args:
-        view: the edited mesh on the grid.
-        before: the source mesh on the same grid.
+        view: the edited mesh, on the grid of the source's.
+        before: the source mesh.
         source: (B, U, 3) vertices, window pixels.
         edited: (B, U, 3) likewise; may carry a gradient.
-        rate: samples of the grid per window pixel.
-        unit: window pixels per head unit.
-        settings: of the renderer.
 
     Returns:
         shift: (B, 2, H, W) window pixels.
         fade: (B, 1, H, W), 1 on the face, falling to 0 beside it.
     """
+    rate, unit, settings = before.rate, before.unit, before.settings
     attributes = view.interpolate(shift_attributes(source, edited))
     here = pixel_centres(view.layer.shape[1:], attributes) / rate
-    places = here + attributes[:, :2]
-    known = visible_skin(view, places, attributes[:, 2:], before, rate, unit, settings)
+    known = visible_skin(view, here + attributes[:, :2], attributes[:, 2:], before)
     shift = fill_smoothly(attributes[:, :2], known)
     length = shift.norm(dim=1, keepdim=True)
     reach = settings.reach_per_shift * length + settings.least_reach * unit

@@ -15,6 +15,7 @@ from spfem.renderer.warp import (
     DISTANCE_CELLS,
     SMALLEST,
     MeshView,
+    SourceView,
     distance_outside,
     fill_smoothly,
     look_up,
@@ -34,15 +35,8 @@ SETTINGS = MovedSettings()
 
 
 def _field(edited, source=SHEET.vertices):
-    return skin_field(
-        SHEET.view(edited, SIDE, SIDE),
-        SHEET.view(source, SIDE, SIDE),
-        source,
-        edited,
-        1.0,
-        UNIT,
-        SETTINGS,
-    )
+    before = SourceView(SHEET.view(source, SIDE, SIDE), 1.0, UNIT, SETTINGS)
+    return skin_field(SHEET.view(edited, SIDE, SIDE), before, source, edited)
 
 
 def _shifted(x, y):
