@@ -77,32 +77,6 @@ def test_round_trip(tmp_path, small, space):
     assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
 
 
-def test_missing_damaged_and_foreign_files(tmp_path, small, space):
-    from safetensors.torch import load_file, save_file
-
-    path = tmp_path / "m.safetensors"
-    with pytest.raises(CheckpointError, match="does not exist"):
-        load_manipulator(path)
-    save_manipulator(path, Manipulator(small, space))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_manipulator(path)
-    save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(CheckpointError, match="wanted 'manipulator'"):
-        load_manipulator(path)
-    path.write_bytes(whole)
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    tensors = load_file(path)
-    del tensors["generator.seq1.0.bias"]
-    save_file(tensors, path, metadata=metadata)
-    with pytest.raises(CheckpointError, match=r"lacks 1 entries \(generator.seq1.0.bias\)"):
-        load_manipulator(path)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -133,11 +107,4 @@ def test_other_checkpoints_are_refused_in_words(tmp_path, small, space):
         load_manipulator(path)
     torch.save({"generator": Manipulator(small, space).generator.state_dict()}, path)
     with pytest.raises(CheckpointError, match="python -m spfem import-checkpoint"):
-        load_manipulator(path)
-    path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
-        load_manipulator(path)
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(CheckpointError, match="does not exist"):
         load_manipulator(path)

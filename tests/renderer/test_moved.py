@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
@@ -146,76 +144,55 @@ UNITS = {
 """How far gradients may be off, as a share: visibility is held fixed, so that some is left out."""
 
 
-@dataclass(frozen=True)
 class Scene:
-    """A drawn head and its renderer, float64.
+    """A drawn head that says something and looks a little aside, and its renderer.
 
-    Attributes:
-        renderer: of the mesh.
-        pictures: (T, 3, H, W).
-        source: (T, U, 3) vertices of the frames.
-        moves: (T, E, U, 3) what each face unit does to them.
-        wish: (T, E) change of face units about which is differentiated.
-        unit: pixels per head unit.
+    `draw` gives the picture (T, 3, H, W) after a change (T, E) of face units.
     """
 
-    renderer: MovedRenderer
-    pictures: torch.Tensor
-    source: torch.Tensor
-    moves: torch.Tensor
-    wish: torch.Tensor
-    unit: float
-
-    def vertices(self, change):
-        return self.source + torch.einsum("te,teuc->tuc", change.to(self.source), self.moves)
-
-    def boxes(self, rims):
-        places = self.vertices(self.wish).detach()
-        found = []
-        for layer, rim in rims.items():
+    def __init__(self, frames: int, dtype: torch.dtype) -> None:
+        mesh = AnchoredMesh(load_head_model(), MovedSettings())
+        jaw = np.linspace(0.05, 0.3, frames)
+        clip = draw_clip(units(frames, jawOpen=jaw), turn=(0.05, 0.2, 0.02), size=FRAME_SIDE)
+        track, arrays = clip.track, mesh.mesh
+        self.unit = float(track.scale[0])
+        self.pictures = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).to(dtype)
+        self.source = mesh.vertices(track, track.expression, mesh.corrections(track)).to(dtype)
+        turn = rotation_matrix(torch.from_numpy(track.rotation)).to(dtype)
+        turn = turn * torch.from_numpy(track.scale).to(dtype)[:, None, None]
+        basis = torch.from_numpy(arrays.expression_basis).to(dtype)
+        self.moves = torch.einsum("euc,tdc->teud", basis, turn)
+        wish = units(
+            frames, mouthSmile=0.4, browInnerUp=0.3, jawOpen=0.15, eyeWide=0.2, mouthPucker=0.1
+        )
+        self.wish = torch.from_numpy(wish).to(dtype)
+        self.renderer = MovedRenderer(
+            torch.from_numpy(arrays.triangles),
+            torch.from_numpy(mesh.layers),
+            torch.from_numpy(arrays.region),
+            torch.from_numpy(mesh.upper),
+            rasterise,
+            mesh.settings,
+        ).to(dtype)
+        places, self.boxes = self.vertices(self.wish), []
+        for layer, rim in mesh.rims.items():
             low = np.floor(places[:, rim, :2].numpy().min(1) - 4).astype(int)
             high = places[:, rim, :2].numpy().max(1) + 4
             width, height = (int(side) for side in np.ceil((high - low).max(0)))
             corners = tuple((int(x), int(y)) for x, y in low)
-            found.append(OpeningBox(layer, corners, height, width))
-        return found
+            self.boxes.append(OpeningBox(layer, corners, height, width))
 
+    def vertices(self, change):
+        return self.source + torch.einsum("te,teuc->tuc", change.to(self.source), self.moves)
 
-def make_scene(frames: int, dtype: torch.dtype) -> tuple[Scene, list[OpeningBox]]:
-    """A head that says something, looking a little aside."""
-    mesh = AnchoredMesh(load_head_model(), MovedSettings())
-    jaw = np.linspace(0.05, 0.3, frames)
-    clip = draw_clip(units(frames, jawOpen=jaw), turn=(0.05, 0.2, 0.02), size=FRAME_SIDE)
-    track = clip.track
-    source = mesh.vertices(track, track.expression, mesh.corrections(track)).to(dtype)
-    turn = rotation_matrix(torch.from_numpy(track.rotation)).to(dtype)
-    turn = turn * torch.from_numpy(track.scale).to(dtype)[:, None, None]
-    basis = torch.from_numpy(mesh.mesh.expression_basis).to(dtype)
-    wish = units(
-        frames, mouthSmile=0.4, browInnerUp=0.3, jawOpen=0.15, eyeWide=0.2, mouthPucker=0.1
-    )
-    renderer = MovedRenderer(
-        torch.from_numpy(mesh.mesh.triangles),
-        torch.from_numpy(mesh.layers),
-        torch.from_numpy(mesh.mesh.region),
-        torch.from_numpy(mesh.upper),
-        rasterise,
-        mesh.settings,
-    ).to(dtype)
-    scene = Scene(
-        renderer,
-        torch.from_numpy(clip.frames).permute(0, 3, 1, 2).to(dtype),
-        source,
-        torch.einsum("euc,tdc->teud", basis, turn),
-        torch.from_numpy(wish).to(dtype),
-        float(track.scale[0]),
-    )
-    return scene, scene.boxes(mesh.rims)
+    def draw(self, change, pictures=None):
+        pictures = self.pictures if pictures is None else pictures
+        return self.renderer(pictures, self.source, self.vertices(change), self.unit, self.boxes)
 
 
 @pytest.fixture(scope="module")
 def scene():
-    return make_scene(1, torch.float64)
+    return Scene(1, torch.float64)
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +206,8 @@ def weights():
 @pytest.fixture(scope="module")
 def slopes(scene, weights):
     """Derivatives (K, E) of the looks, by one pass back each."""
-    moving, boxes = scene
-    change = moving.wish.clone().requires_grad_()
-    made = moving.renderer(
-        moving.pictures, moving.source, moving.vertices(change), moving.unit, boxes
-    )
-    looks = (made * weights).sum((1, 2, 3, 4))
+    change = scene.wish.clone().requires_grad_()
+    looks = (scene.draw(change) * weights).sum((1, 2, 3, 4))
     rows = [torch.autograd.grad(look, change, retain_graph=True)[0].sum(0) for look in looks]
     return torch.stack(rows)
 
@@ -242,47 +215,30 @@ def slopes(scene, weights):
 @pytest.mark.parametrize(("name", "tolerance"), UNITS.items())
 def test_gradient_is_the_finite_difference(scene, weights, slopes, name, tolerance):
     """Units that only move the skin, and such that hide or reveal the inside."""
-    moving, boxes = scene
     index = load_head_model().expression_names.index(name)
-    step = torch.zeros_like(moving.wish)
+    step = torch.zeros_like(scene.wish)
     step[:, index] = STEP
     with torch.no_grad():
-        after, before = (
-            moving.renderer(
-                moving.pictures,
-                moving.source,
-                moving.vertices(moving.wish + sign * step),
-                moving.unit,
-                boxes,
-            )
-            for sign in (1, -1)
-        )
+        after, before = (scene.draw(scene.wish + sign * step) for sign in (1, -1))
     wanted = ((after - before) * weights).sum((1, 2, 3, 4)) / (2 * STEP)
-    miss = float((slopes[:, index] - wanted).norm() / wanted.norm())
-
-    assert miss < tolerance
+    assert (slopes[:, index] - wanted).norm() / wanted.norm() < tolerance
 
 
 def test_pictures_have_their_gradient_too(scene):
-    moving, boxes = scene
-    pictures = moving.pictures.clone().requires_grad_()
-    with torch.no_grad():
-        places = moving.vertices(moving.wish)
-    made = moving.renderer(pictures, moving.source, places, moving.unit, boxes)
+    pictures = scene.pictures.clone().requires_grad_()
+    made = scene.draw(scene.wish, pictures)
     direction = torch.rand_like(pictures)
     (slope,) = torch.autograd.grad((made * direction).sum(), pictures)
     with torch.no_grad():  # linear in the pictures, since no donor adds its own
-        doubled = moving.renderer(2 * pictures, moving.source, places, moving.unit, boxes)
+        doubled = scene.draw(scene.wish, 2 * pictures)
     torch.testing.assert_close(doubled, 2 * made.detach())
     torch.testing.assert_close((slope * pictures).sum(), (made * direction).sum())
 
 
 def test_sixteen_frames_go_forward_and_backward_at_once():
-    moving, boxes = make_scene(16, torch.float32)
-    change = moving.wish.clone().requires_grad_()
-    made = moving.renderer(
-        moving.pictures, moving.source, moving.vertices(change), moving.unit, boxes
-    )
+    scene = Scene(16, torch.float32)
+    change = scene.wish.clone().requires_grad_()
+    made = scene.draw(change)
     made.square().mean().backward()
     assert made.shape == (16, 3, FRAME_SIDE, FRAME_SIDE)
     assert change.grad.isfinite().all()

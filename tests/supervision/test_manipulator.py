@@ -198,6 +198,16 @@ def located(windows, number):
     return KEYS[int(clip)], int(frame)
 
 
+def candidates(found, row, place_of):
+    """(window, distance, by way of, first distance) of a row of retrieved or tabulated windows."""
+    columns = (found.window, found.distance, found.by_way_of, found.first_distance)
+    return [
+        (place_of(window), float(distance), place_of(between) if between >= 0 else None, float(d))
+        for window, distance, between, d in zip(*(c[row] for c in columns), strict=True)
+        if window >= 0
+    ]
+
+
 def test_candidates_are_those_of_the_banks_window_by_window(banks):
     windows = make_windows()
     table = RetrievedWindows(banks, KEYS, windows, seed=0)
@@ -208,40 +218,13 @@ def test_candidates_are_those_of_the_banks_window_by_window(banks):
     }
     paired = 0
     for number in range(len(windows)):
-        key, first = located(windows, number)
-        known = bank_numbers.get((key, first))
+        bank, row = bank_numbers.get(located(windows, number), (None, None))
         for label, emotion in enumerate(EMOTIONS):
-            mine = [
-                (
-                    located(windows, int(target)),
-                    float(distance),
-                    located(windows, int(between)) if between >= 0 else None,
-                    float(before),
-                )
-                for target, distance, between, before in zip(
-                    table.window[number, label],
-                    table.distance[number, label],
-                    table.by_way_of[number, label],
-                    table.first_distance[number, label],
-                    strict=True,
-                )
-                if target >= 0
-            ]
             wanted = []
-            if known is not None and (known[0].emotion == label).any():
-                found = retrieve_all(known[0], emotion, np.array([known[1]]))
-                wanted = [
-                    (
-                        place(known[0], window),
-                        float(found.distance[0, column]),
-                        place(known[0], found.by_way_of[0, column])
-                        if found.by_way_of[0, column] >= 0
-                        else None,
-                        float(found.first_distance[0, column]),
-                    )
-                    for column, window in enumerate(found.window[0])
-                    if window >= 0
-                ]
+            if bank is not None and (bank.emotion == label).any():
+                found = retrieve_all(bank, emotion, np.array([row]))
+                wanted = candidates(found, 0, lambda window, bank=bank: place(bank, window))
+            mine = candidates(table, (number, label), lambda n: located(windows, int(n)))
             assert mine == wanted
             paired += len(wanted)
     assert paired > 50

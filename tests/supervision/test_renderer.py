@@ -15,7 +15,6 @@ from spfem.correlation.retrieval import AudioBank, nearest_below
 from spfem.edit.chain import mouth_centres
 from spfem.face.track import FaceTrack
 from spfem.methods import METHODS
-from spfem.renderer.learn import RendererSupervision, train_renderer
 from spfem.scales import load_scale
 from spfem.settings import RendererSettings, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision import renderer as renderer_distances
@@ -29,7 +28,6 @@ from spfem.supervision.renderer import (
     window_term,
 )
 from tests.correlation.crossmodal.planted import SMALL
-from tests.renderer.planted import SETTINGS, planted_clip
 from tests.renderer.test_losses import planted_pairs
 
 SPATIAL = SpatialSettings(image_size=32, widths=(16, 16), blocks=(1, 1), centres=(8, 4))
@@ -90,25 +88,6 @@ def test_a_window_term_is_the_metric_with_the_sources_held_steps(name):
     value.backward()
     assert generated.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in metric.parameters())
-
-
-def test_training_leaves_metrics_untouched_and_names_every_column():
-    metrics = {"spatial": spatial_metric(), "temporal_vd": window_metric("temporal_vd")}
-    before = {
-        name: {key: value.clone() for key, value in metric.state_dict().items()}
-        for name, metric in metrics.items()
-    }
-    terms = (
-        spatial_term(metrics["spatial"], 1.0, 2),
-        window_term("temporal_vd", metrics["temporal_vd"], 1.0),
-    )
-    clips = [planted_clip(seed, 8, smile=1.0) for seed in range(2)]
-    made = train_renderer(clips, SETTINGS, seed=0, steps=2, supervision=RendererSupervision(terms))
-    assert {"spatial", "temporal_vd"} <= set(made.curve[0])
-    for name, metric in metrics.items():
-        assert not metric.training
-        for key, value in metric.state_dict().items():
-            assert torch.equal(value, before[name][key]), key
 
 
 @pytest.fixture
