@@ -35,7 +35,7 @@ class Generator(nn.Module):
 
     Args:
         expression_size: E, coefficients of a frame (Anny 52, FLAME/DECA 51).
-        style_size: S, length of a style vector.
+        style_size: S.
         width: of the LSTM; 512 in the paper.
         residual: predict the change of the expression instead of the new one (departs from NED;
             the weights have the same names and shapes).

@@ -37,18 +37,11 @@ from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit
 from spfem.settings import EMOTIONS, SupervisionSettings
 from spfem.training import step_generator
 
-Places = tuple[tuple[int, int], ...]
-"""(window of the batch, frame of the window) of each head that is drawn."""
-
 PLACES = 1  # which random numbers
 
 
 def middle_frames(window_frames: int, count: int) -> range:
-    """`count` consecutive frames around the middle of a window, which counts most in the blend.
-
-    Raises:
-        SettingsError: if the window is shorter.
-    """
+    """`count` consecutive frames around the middle of a window, which counts most in the blend."""
     if count > window_frames:
         raise SettingsError(
             f"a metric looks at {count} frames in a row, the manipulator's window has "
@@ -64,7 +57,7 @@ class HeadLosses:
     Source and generated expressions are drawn frontally on the clip's own identity; the metrics
     compare the pictures, with the gradient through the generated ones. Batches come in random
     order, so their first windows are taken; the places that a metric looks at are drawn by
-    (seed, step). Heads are as large as the largest metric wants.
+    (seed, step).
 
     Args:
         spatial: metric of single pictures, on the middle frame of `frames` windows; or None.
@@ -87,14 +80,25 @@ class HeadLosses:
         windows: int,
         seed: int,
     ) -> None:
-        self.spatial, self.temporal, self.renderer = spatial, dict(temporal), renderer
-        self.identities, self.frames, self.windows = identities, frames, windows
-        self.seed = seed
+        self.parts: dict[str, tuple[SpatialCoherence | TemporalCoherence, int, int]] = {
+            name: (metric, windows, metric.settings.window_frames)
+            for name, metric in temporal.items()
+        }
+        if spatial is not None:
+            self.parts = {"spatial": (spatial, frames, 1)} | self.parts
+        self.renderer, self.identities, self.seed = renderer, identities, seed
 
     def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
         """Scalars by the name of the metric: `spatial` and those of `temporal`."""
         batch, length = edit.edited.shape[:2]
-        wanted = self._places(batch, length)
+        wanted = {  # (window of the batch, frame of the window) of each head
+            name: [
+                (row, frame)
+                for row in range(min(count, batch))
+                for frame in middle_frames(length, frames)
+            ]
+            for name, (_, count, frames) in self.parts.items()
+        }
         places = list(dict.fromkeys(place for those in wanted.values() for place in those))
         position = {place: number for number, place in enumerate(places)}
         rows, columns = torch.tensor(places, device=edit.edited.device).unbind(1)
@@ -104,30 +108,13 @@ class HeadLosses:
         drawn = self.renderer(identity, edit.restore(edit.edited[rows, columns]))
         random = step_generator(self.seed, PLACES, edit.step)
         losses = {}
-        for name, those in wanted.items():
-            chosen = torch.tensor([position[place] for place in those], device=drawn.device)
-            losses[name] = self._compare(name, drawn[chosen], real[chosen], random)
+        for name, (metric, _, frames) in self.parts.items():
+            chosen = torch.tensor([position[place] for place in wanted[name]], device=drawn.device)
+            compared = drawn[chosen], real[chosen]
+            if frames > 1:
+                compared = tuple(pictures.unflatten(0, (-1, frames)) for pictures in compared)
+            losses[name] = metric.total(metric.compare(*compared, generator=random))
         return losses
-
-    def _places(self, batch: int, length: int) -> dict[str, Places]:
-        places: dict[str, Places] = {}
-        if self.spatial is not None:
-            middle = middle_frames(length, 1)[0]
-            places["spatial"] = tuple((row, middle) for row in range(min(self.frames, batch)))
-        for name, metric in self.temporal.items():
-            frames = middle_frames(length, metric.settings.window_frames)
-            rows = range(min(self.windows, batch))
-            places[name] = tuple((row, frame) for row in rows for frame in frames)
-        return places
-
-    def _compare(self, name: str, drawn: Tensor, real: Tensor, random: torch.Generator) -> Tensor:
-        if name == "spatial" and self.spatial is not None:
-            return self.spatial.total(self.spatial.compare(drawn, real, generator=random))
-        metric = self.temporal[name]
-        shape = (-1, metric.settings.window_frames)
-        return metric.total(
-            metric.compare(drawn.unflatten(0, shape), real.unflatten(0, shape), generator=random)
-        )
 
 
 EMBEDDED_AT_ONCE = 1024  # windows
