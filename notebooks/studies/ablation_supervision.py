@@ -21,9 +21,13 @@ from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
-from spfem.run.learned import Supervision, make_base_manipulator, make_supervision
+from spfem.run.models import (
+    ANCHORED,
+    Supervision,
+    make_base_manipulator,
+    make_supervision,
+)
 from spfem.run.persons import PersonStore
-from spfem.run.renderers import ANCHORED
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from studies.ablation_metrics import Material, Recipe, ablation_folder
 from studies.ablation_variants import (

@@ -113,7 +113,6 @@ def make_renderer(
     load_supervision: Callable[[], RendererSupervision] | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = iter,
-    force: bool = False,
 ) -> MadeRenderer:
     """Train a renderer into a stage folder, or reuse or resume the one that is there.
 
@@ -128,7 +127,6 @@ def make_renderer(
         load_supervision: gives what supervises; called only if there is something to train.
         device: to train on.
         progress: wraps the steps.
-        force: train anew.
 
     Raises:
         CheckpointError: if `settings.perceptual_file` is missing or no VGG19.
@@ -150,7 +148,6 @@ def make_renderer(
         settings=settings,
         inputs={**inputs, **own},
         code=(make_renderer, load_clips, *([load_supervision] if load_supervision else [])),
-        force=force,
     )
     path = folder / FILE_NAME
     if not stage.complete:

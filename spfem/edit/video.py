@@ -38,7 +38,7 @@ from spfem.media.video import stream_frames, write_video
 from spfem.methods import find_method
 from spfem.pretrained import PRETRAINED
 from spfem.renderer.networks import load_renderer
-from spfem.run.learned import STAGE_CHECKPOINT_NAME as MANIPULATOR_NAME
+from spfem.run.artifacts import MANIPULATOR_NAME
 from spfem.run.workspace import choose_device
 from spfem.settings import EMOTIONS, FaceSettings
 

@@ -31,9 +31,14 @@ from spfem.correlation.learn import PairStore
 from spfem.correlation.learn_sound import embed_runs, untrained_joint
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances
-from spfem.correlation.sound import MODALITIES, FrameTable, slice_audio
+from spfem.correlation.sound import (
+    MODALITIES,
+    FrameTable,
+    Signals,
+    frames_of_roles,
+    slice_audio,
+)
 from spfem.pairing.pairs import Pair
-from spfem.run.learned import Signals, frames_of_roles
 from spfem.settings import CrossModalSettings, Scale
 
 SCORED_PAIRS = 24  # of each split, spread evenly over its actors and emotions

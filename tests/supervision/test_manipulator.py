@@ -16,7 +16,7 @@ from spfem.manipulator import ExpressionSpace
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.methods import find_method
-from spfem.run import learned
+from spfem.run import models
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import RetrievedWindows, Supervisors, supervise_manipulator
 from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
@@ -112,13 +112,12 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
 
     for name, metric in metrics.items():
         metric.save(saved(None, name, 0))
-    monkeypatch.setattr(learned, "make_spatial_metric", lambda w, seed: saved(w, "spatial", seed))
-    monkeypatch.setattr(learned, "make_temporal_metric", saved)
-    monkeypatch.setattr(learned, "make_cross_modal_metric", saved)
-    monkeypatch.setattr(learned, "make_audio_banks", lambda *asked: banks)
+    monkeypatch.setattr(models, "make_metric", saved)
+    monkeypatch.setattr(models, "make_cross_modal_metric", saved)
+    monkeypatch.setattr(models, "make_audio_banks", lambda *asked: banks)
 
     def made(settings=SETTINGS):
-        return learned.make_supervision(None, find_method("ned+all"), settings)
+        return models.make_supervision(None, find_method("ned+all"), settings)
 
     whole = made()
     assert list(whole.settings["weights"]) == TERMS

@@ -7,7 +7,7 @@ import pytest
 
 from spfem.corpus.protocol import Edit
 from spfem.media.video import read_video, write_video
-from spfem.run import results as edits
+from spfem.run import edits
 from spfem.scales import load_scale
 
 EDITS = tuple(

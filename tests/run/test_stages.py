@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from spfem.__main__ import main
-from spfem.run.learned import METRICS
-from spfem.run.registry import STAGES
+from spfem.run import stages
+from spfem.run.metrics import METRICS
+from spfem.run.stages import STAGES
 from spfem.settings import FaceSettings
 
 
@@ -31,8 +34,10 @@ def calls(monkeypatch):
     asked = []
     for name in ("make_faces", "make_actor_faces", "make_pairs", "make_metric", "make_manipulator"):
         monkeypatch.setattr(
-            f"spfem.stages.{name}",
-            lambda workspace, *values, name=name: asked.append((name, workspace, values)),
+            stages,
+            name,
+            raising=False,
+            value=lambda workspace, *values, name=name: asked.append((name, workspace, values)),
         )
     return asked
 
@@ -61,6 +66,13 @@ def test_the_command_calls_what_the_notebooks_call(calls, words, wanted, tmp_pat
 def test_processes_reach_the_face_stage(calls, tmp_path):
     main(["stage", "faces", "--scale", "smoke", "--data", str(tmp_path), "--processes", "7"])
     assert calls[0][1].scale.face.processes == 7
+
+
+def test_every_stage_names_the_function_that_makes_it():
+    for kind in STAGES.values():
+        made = inspect.signature(getattr(stages, kind.make))
+        given = [None, *kind.given, *kind.needs, *([0] if "seed" in kind.takes else [])]
+        made.bind(*given)
 
 
 def test_every_metric_is_a_stage_and_only_metrics_of_pictures_are_shared():

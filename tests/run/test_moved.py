@@ -13,9 +13,7 @@ from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
 from spfem.face.track import EditTrack
 from spfem.head import load_head_model
 from spfem.media.video import read_video, write_video
-from spfem.run import moved as moved_codes
-from spfem.run import moved as moved_edits
-from spfem.run import results as counterparts
+from spfem.run import edits, moved
 from spfem.scales import load_scale
 
 NAMES = load_head_model().expression_names
@@ -80,7 +78,7 @@ def world(tmp_path, monkeypatch):
     class Persons(dict):
         digest = "persons"
 
-    edits = tuple(Edit("intra", source.key, f"A/{e}/level_3/005", e, "A") for e in WISHES)
+    wanted = tuple(Edit("intra", source.key, f"A/{e}/level_3/005", e, "A") for e in WISHES)
     workspace = SimpleNamespace(
         corpus="made",
         scale=load_scale("smoke"),
@@ -98,7 +96,7 @@ def world(tmp_path, monkeypatch):
 
     digests = {"manipulator": "m", "renderer": "r"}
     for name, replacement in {
-        "edit_protocol": lambda *_, **__: edits,
+        "edit_protocol": lambda *_, **__: wanted,
         "learning_clips": lambda *_: tuple(habits),
         "clips_by_key": lambda _: {clip.key: clip for clip in corpus.clips},
         "make_corpus": lambda _: corpus,
@@ -113,12 +111,12 @@ def world(tmp_path, monkeypatch):
         "move_clip": move,
         "track_clip": WholeTrack,
     }.items():
-        for module in (moved_edits, moved_codes, counterparts):
+        for module in (moved, edits):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, replacement)
-    monkeypatch.setattr(moved_edits.FaceTrack, "load", staticmethod(lambda path: path))
+    monkeypatch.setattr(edits.FaceTrack, "load", staticmethod(lambda path: path))
     return SimpleNamespace(
-        workspace=workspace, made=made, edits=edits, corpus=corpus, digests=digests, root=root
+        workspace=workspace, made=made, edits=wanted, corpus=corpus, digests=digests, root=root
     )
 
 
@@ -127,7 +125,7 @@ def codes(made, row, edit):
 
 
 def test_every_row_shows_its_own_codes(world):
-    made = moved_edits.make_moved_edits(world.workspace)
+    made = moved.make_moved_edits(world.workspace)
     assert made.edits == world.edits
     angry, disgusted = made.edits
     wanted = {
@@ -148,16 +146,16 @@ def test_every_row_shows_its_own_codes(world):
 
 
 def test_tracks_are_those_of_the_written_files(world):
-    made = moved_edits.make_moved_edits(world.workspace)
+    made = moved.make_moved_edits(world.workspace)
     _, disgusted = made.edits
     for row, level in {"copy": 10, "truth": 200, "ned": 255 * (OWN + 0.05)}.items():
         track = EditTrack.load(made.rows[row].track_file(disgusted))
         assert track.expression.mean() * 255 == pytest.approx(level, abs=4), row
-    assert made.true_tracks.joinpath(f"{disgusted.name}.npz").exists()
+    assert made.truths.track_file(disgusted.source, "disgusted").exists()
 
 
 def test_what_shows_the_same_for_every_wish_is_made_once(world):
-    made = moved_edits.make_moved_edits(world.workspace)
+    made = moved.make_moved_edits(world.workspace)
     angry, disgusted = made.edits
     for row in ROWS:
         same = made.rows[row].video(angry) == made.rows[row].video(disgusted)
@@ -167,15 +165,15 @@ def test_what_shows_the_same_for_every_wish_is_made_once(world):
 
 
 def test_a_second_run_makes_nothing_and_a_killed_one_goes_on(world):
-    made = moved_edits.make_moved_edits(world.workspace)
+    made = moved.make_moved_edits(world.workspace)
     done, before = len(world.made), made.rows["ned"].digest
-    again = moved_edits.make_moved_edits(world.workspace)
+    again = moved.make_moved_edits(world.workspace)
     assert (len(world.made), again.rows["ned"].digest) == (done, before)
     made.rows["ned"].track_file(made.edits[0]).unlink()  # the video is there, only the track lacks
-    moved_edits.make_moved_edits(world.workspace)
+    moved.make_moved_edits(world.workspace)
     assert len(world.made) == done
     made.rows["habit"].track_file(made.edits[0]).unlink()
     made.rows["habit"].video(made.edits[0]).unlink()
-    moved_edits.make_moved_edits(world.workspace)
+    moved.make_moved_edits(world.workspace)
     assert len(world.made) == done + 1
     assert made.rows["habit"].track_file(made.edits[0]).exists()
