@@ -22,7 +22,7 @@ from spfem.files import show_frames
 from spfem.media.video import stream_frames
 from spfem.precision import autocast
 from spfem.renderer.data import to_network, to_pictures
-from spfem.renderer.networks import Generator, cast_once
+from spfem.renderer.networks import FaceGenerator, cast_once
 from spfem.renderer.render import CHUNK_FRAMES, generate_chunk, render_clips
 
 SAMPLE_FRAMES = 300  # to learn from; about 0.8 MB each at 192 pixels with their conditions
@@ -117,7 +117,7 @@ class ClipRenderer:
         device: to render on.
     """
 
-    def __init__(self, generator: Generator, device: str):
+    def __init__(self, generator: FaceGenerator, device: str):
         self.settings, self.device = generator.settings, device
         with torch.inference_mode(), autocast(device, self.settings.precision):
             self.generator = cast_once(generator, self.settings.width)
@@ -159,7 +159,7 @@ class EditPlan:
     expression: np.ndarray
     painter: ConditionPainter
     texture: np.ndarray | None
-    generator: Generator
+    generator: FaceGenerator
     device: str
 
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from spfem.errors import InputError
-from spfem.manipulator import Supervision, load_manipulator
+from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
 from spfem.methods import METHODS
 from spfem.run import models
-from spfem.run.models import EXPRESSION_SPACE, make_renderer_metrics
+from spfem.run.models import EXPRESSION_SPACE, Supervision, make_renderer_metrics
 from spfem.scales import load_scale
 from tests.manipulator.conftest import SMALL, planted_speech
-from tests.supervision.test_renderer_faces import spatial_metric, window_metric
+from tests.supervision.test_renderer import spatial_metric, window_metric
 
 WANTED = {
     "ned": [],
@@ -117,7 +117,7 @@ def test_supervision_gets_keys_and_windows_in_training_order(speech):
     workspace, tracks = speech
     seen = []
 
-    def bind(keys, windows):
+    def load(keys, windows):
         for number in (0, 25, len(windows) - 1):
             window = windows.take(torch.tensor([number]))
             start = int(window.start)
@@ -137,7 +137,7 @@ def test_supervision_gets_keys_and_windows_in_training_order(speech):
 
         return Guide({"first": 1.0, "second": 0.1}, losses)
 
-    path = models._make_manipulator(workspace, "ned", 0, supervision=Supervision({}, {}, bind))
+    path = models._make_manipulator(workspace, "ned", 0, supervision=Supervision({}, {}, load))
     assert seen == list(range(SMALL.steps))
     assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
 

@@ -90,7 +90,7 @@ def donor_path(openings: Openings, switch: float, largest_stretch: float) -> np.
 
 
 def stretches(openings: Openings, index: np.ndarray, largest: float, least: float) -> np.ndarray:
-    """How far (T, 1 + J) the frame itself and its donors (T, J) are stretched; see `Choice`.
+    """How far (T, 1 + J) the frame itself and its donors (T, J) are stretched; see `DonorChoice`.
 
     Stretching by a height ratio S is held to `largest`: slack = (1 - 1 / largest) / (1 - 1 / S).
 

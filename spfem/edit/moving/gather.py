@@ -12,8 +12,8 @@ import torch
 from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.raster import rasterise
-from spfem.renderer.moved.donors import Donors
-from spfem.renderer.moved.resample import spline_coefficients
+from spfem.renderer.openings import Donors
+from spfem.renderer.warp import spline_coefficients
 
 
 def cut_window(frame: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:

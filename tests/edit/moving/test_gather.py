@@ -12,8 +12,7 @@ from spfem.edit.moving.gather import OpeningGatherer, cut_window
 from spfem.edit.moving.skin import SkinGatherer
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN
-from spfem.renderer.moved.resample import look_up_spline
-from spfem.renderer.moved.view import pixel_centres
+from spfem.renderer.warp import look_up_spline, pixel_centres
 from spfem.settings import LEFT_EYE, MOUTH, MovedSettings
 from tests.edit.moving.drawn import draw_clip, units
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spfem.head.raster import rasterise
-from spfem.renderer.moved.view import MeshView
+from spfem.renderer.warp import MeshView
 from spfem.settings import SKIN_LAYER
 
 

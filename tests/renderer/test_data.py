@@ -1,3 +1,5 @@
+"""Conditions, sequences and crops."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
 from spfem.renderer.data import (
+    crop_around,
     draw_sequences,
     jitter_conditions,
     stack_conditions,
@@ -66,3 +69,22 @@ def test_jitter_moves_images_a_little_and_never_the_mask():
     frames = (moved - conditions).abs().mean(dim=(0, 3, 4))
     assert not torch.equal(frames[0], frames[1])
     assert jitter_conditions(conditions, 0.0, torch.Generator()) is conditions
+
+
+@given(st.integers(-50, 80), st.integers(-50, 80), st.sampled_from([2, 8, 20]))
+def test_crop_equals_a_clamped_slice(x, y, size):
+    image = torch.arange(2 * 20 * 30.0).reshape(1, 2, 20, 30)
+    half = size // 2
+    column = min(max(x, half), 30 - half) - half
+    row = min(max(y, half), 20 - half) - half
+    crop = crop_around(image, torch.tensor([[x, y]]), size)
+    assert torch.equal(crop, image[:, :, row : row + size, column : column + size])
+
+
+def test_refuses_crops_that_do_not_fit():
+    image = torch.zeros(1, 1, 8, 8)
+    for size in (10, 3):
+        with pytest.raises(ShapeError, match="even and fit"):
+            crop_around(image, torch.zeros(1, 2), size)
+    with pytest.raises(ShapeError, match="centres"):
+        crop_around(image, torch.zeros(2, 2), 4)

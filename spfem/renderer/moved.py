@@ -1,4 +1,8 @@
-"""A batch of faces drawn with the source's own pixels."""
+"""A renderer that moves the source's own pixels (backward warping along the fitted mesh).
+
+Every visible place of the edited mesh knows where it lies in the source frame, and takes its
+colour from there: `warp` finds the displacement, `openings` the inside of mouth and eyes.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,29 @@ from torch import Tensor
 from torch.nn import Module, functional
 
 from spfem.errors import ShapeError
-from spfem.renderer.moved.donors import Choice, Donors, donor_colours, painted_colours
-from spfem.renderer.moved.field import skin_field
-from spfem.renderer.moved.inside import BoxView, Opening, SourceView, draw_opening
-from spfem.renderer.moved.resample import fill_smoothly, look_up_spline, spline_coefficients
-from spfem.renderer.moved.view import MeshView, OpeningBox, Rasterise, pixel_centres
+from spfem.renderer.openings import (
+    BoxView,
+    DonorChoice,
+    Donors,
+    Opening,
+    donor_colours,
+    draw_opening,
+)
+from spfem.renderer.warp import (
+    MeshView,
+    OpeningBox,
+    Rasterise,
+    SourceView,
+    fill_smoothly,
+    look_up_spline,
+    mean_inside,
+    pixel_centres,
+    skin_field,
+    spline_coefficients,
+)
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
+
+__all__ = ["DonorChoice", "Donors", "MovedRenderer", "OpeningBox", "Surface"]
 
 FEATHER_PIXELS = 4  # at the border of a box, where its finer displacement takes over
 
@@ -38,7 +59,7 @@ class MovedRenderer(Module):
 
     Not in the papers, whose renderer makes every pixel anew. Equal vertices give the frame itself,
     exactly. Differentiable in the edited vertices: which triangle a sample shows is held fixed, its
-    place and the edges of mouth and eyes move (see `field.transported`, `inside`).
+    place and the edges of mouth and eyes move (see `warp.transported`, `openings`).
 
     Args:
         triangles: (G, 3) int32 vertex indices.
@@ -67,11 +88,15 @@ class MovedRenderer(Module):
         super().__init__()
         self.rasterise = rasterise
         self.settings = settings or MovedSettings()
-        self.register_buffer("triangles", triangles.int(), persistent=False)
-        self.register_buffer("corners", triangles.long(), persistent=False)
-        self.register_buffer("layers", layers.long(), persistent=False)
-        self.register_buffer("regions", regions.long(), persistent=False)
-        self.register_buffer("upper", upper.float(), persistent=False)
+        buffers = {
+            "triangles": triangles.int(),
+            "corners": triangles.long(),
+            "layers": layers.long(),
+            "regions": regions.long(),
+            "upper": upper.float(),
+        }
+        for name, values in buffers.items():
+            self.register_buffer(name, values, persistent=False)
 
     def forward(
         self,
@@ -80,7 +105,7 @@ class MovedRenderer(Module):
         edited: Tensor,
         unit: float,
         boxes: Sequence[OpeningBox] = (),
-        donors: Mapping[int, tuple[Donors, Choice]] | None = None,
+        donors: Mapping[int, tuple[Donors, DonorChoice]] | None = None,
         surface: Surface | None = None,
     ) -> Tensor:
         """Pictures (B, 3, H, W) with the edited faces, in the range of the given ones.
@@ -102,8 +127,8 @@ class MovedRenderer(Module):
         rate = min(1.0, self.settings.field_size / max(height, width))
         grid = (round(height * rate), round(width * rate))
         view = self._view(edited * rate, *grid)
-        before = self._view(source * rate, *grid)
-        field, fade = skin_field(view, before, source, edited, rate, unit, self.settings)
+        before = SourceView(self._view(source * rate, *grid), rate, unit, self.settings)
+        field, fade = skin_field(view, before, source, edited)
         light = held = None
         if surface is not None:
             light, held = _over_the_skin(view, surface)
@@ -113,7 +138,6 @@ class MovedRenderer(Module):
         shift = _enlarged(field, size)
         spline = spline_coefficients(pictures)
         result = look_up_spline(spline, pixel_centres(size, pictures) + shift)
-        seen = SourceView(before, rate, unit)
         for box in boxes:
             samples = self.settings.opening_samples
             origins = box.origins(edited)
@@ -124,7 +148,7 @@ class MovedRenderer(Module):
             slack = None
             if choice is not None and not choice.whole:
                 slack = choice.slack[:, 0].view(-1, 1, 1, 1)
-            opening = draw_opening(spline, part, seen, edited, slack, self.settings)
+            opening = draw_opening(spline, part, before, edited, slack)
             colours = opening.own
             if kept is not None and choice is not None:
                 colours = self._with_donors(part, opening, kept, choice)
@@ -142,7 +166,7 @@ class MovedRenderer(Module):
             return MeshView.of(raster, self.corners, self.layers, points.dtype)
 
     def _with_donors(
-        self, part: BoxView, opening: Opening, donors: Donors, choice: Choice
+        self, part: BoxView, opening: Opening, donors: Donors, choice: DonorChoice
     ) -> Tensor:
         """Colours (B, 3, h, w) of an opening: the frame's own, donors', and paint below them.
 
@@ -156,14 +180,12 @@ class MovedRenderer(Module):
         else:
             own, others = opening.shown, 1 - opening.shown
         with torch.no_grad():
-            paint = painted_colours(
-                donors.palette, self.regions, part.view, part.inside, part.samples
-            )
+            regions = donors.palette[self.regions[part.view.face]].permute(0, 3, 1, 2)
+            paint = mean_inside(regions, part.inside, part.samples)
             rest = torch.zeros_like(paint)
             covered = own.detach().clone()
             total = weight[:, 1:].sum(1).clamp(min=1e-6)
-            found = donor_colours(donors, choice, part.view, part.skin, part.upper, part.samples)
-            for column, colours, shown in found:
+            for column, colours, shown in donor_colours(donors, choice, part):
                 trust = shown * others * weight[:, column + 1] / total
                 rest, covered = rest + trust * colours, covered + trust
         return own * opening.own + rest + (1 - covered) * paint
