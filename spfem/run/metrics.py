@@ -264,7 +264,7 @@ def make_cross_modal_encoder(
         progress=show_progress(f"{modality} alone{_noted(settings)}"),
     )
     write_json(stage.folder / CURVE_NAME, learned.curve)
-    save_encoder(learned.encoder, settings, path, provenance={"seed": seed, "digest": stage.digest})
+    save_encoder(learned.model, settings, path, provenance={"seed": seed, "digest": stage.digest})
     stage.finish(
         steps=settings.single_steps, threads=torch.get_num_threads(), device=workspace.device
     )
