@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
-from spfem.edit.moving.move import move_clip
+from spfem.edit.move import move_clip
 from spfem.errors import CorpusError, InputError
 from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
 from spfem.face.track import EditTrack, FaceTrack, track_clip

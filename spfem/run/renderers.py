@@ -15,7 +15,6 @@ import numpy as np
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
 from spfem.correlation.retrieval import AudioBank
-from spfem.edit.adapt import MadeRenderer, make_renderer
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
@@ -27,6 +26,7 @@ from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
 from spfem.run.data import make_corpus, make_persons
+from spfem.run.edit_models import MadeRenderer, make_renderer
 from spfem.run.learned import (
     load_cross_modal_metric,
     load_spatial_metric,

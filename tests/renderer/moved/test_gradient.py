@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spfem.edit.moving.anchoring import AnchoredMesh
+from spfem.edit.anchoring import AnchoredMesh
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
 from spfem.head.raster import rasterise
 from spfem.renderer.moved import MovedRenderer, OpeningBox
 from spfem.settings import MovedSettings
-from tests.edit.moving.drawn import draw_clip, units
+from tests.edit.drawn import draw_clip, units
 
 SIDE, STEP, LOOKS = 128, 0.03, 6
 UNITS = {

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from spfem.edit.moving.anchoring import AnchoredMesh, TrackedCodes, take_codes
-from spfem.edit.moving.gather import place_of
+from spfem.edit.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.openings import place_of
 from spfem.head.model import SKIN
 
 ROUNDS = 5  # of reweighting

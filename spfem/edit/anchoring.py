@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ from spfem.settings import MOUTH as MOUTH_LAYER
 from spfem.settings import RIGHT_EYE as RIGHT_LAYER
 from spfem.settings import SKIN_LAYER, MovedSettings
 
+if TYPE_CHECKING:
+    from spfem.face.clip_track import ClipTrack
+    from spfem.face.track import FaceTrack
+
 RIM_WIDTH = 0.025  # head units around the edge of an opening, whose vertices bound its box
 LEAST_EVIDENCE = 0.3  # landmarks' weight below which a vertex keeps its fitted place
 EDGES = {MOUTH_LAYER: INNER_LIPS, RIGHT_LAYER: RIGHT_EYE, LEFT_LAYER: LEFT_EYE}
@@ -40,48 +44,19 @@ MARKS = {
 """Landmarks that tell what an opening looks like."""
 
 
-class TrackedCodes(Protocol):
-    """Codes and landmarks of T frames, such as a `FaceTrack` or a `ClipTrack`."""
-
-    @property
-    def identity(self) -> np.ndarray:
-        """(I,)."""
-        ...
-
-    @property
-    def expression(self) -> np.ndarray:
-        """(T, E)."""
-        ...
-
-    @property
-    def rotation(self) -> np.ndarray:
-        """(T, 3) axis-angle, radians."""
-        ...
-
-    @property
-    def scale(self) -> np.ndarray:
-        """(T,) frame pixels per head unit."""
-        ...
-
-    @property
-    def translation(self) -> np.ndarray:
-        """(T, 2) frame pixels."""
-        ...
-
-    @property
-    def landmarks(self) -> np.ndarray:
-        """(T, 478, 3) frame pixels."""
-        ...
-
-    @property
-    def found(self) -> np.ndarray:
-        """(T,) bool."""
-        ...
-
-
 @dataclass(frozen=True)
 class AnchoredCodes:
-    """What `TrackedCodes` asks for, of some frames of a track."""
+    """Codes and landmarks of T frames.
+
+    Attributes:
+        identity: (I,).
+        expression: (T, E).
+        rotation: (T, 3) axis-angle, radians.
+        scale: (T,) frame pixels per head unit.
+        translation: (T, 2) frame pixels.
+        landmarks: (T, 478, 3) frame pixels.
+        found: (T,) bool.
+    """
 
     identity: np.ndarray
     expression: np.ndarray
@@ -90,6 +65,9 @@ class AnchoredCodes:
     translation: np.ndarray
     landmarks: np.ndarray
     found: np.ndarray
+
+
+TrackedCodes: TypeAlias = "AnchoredCodes | ClipTrack | FaceTrack"
 
 
 def take_codes(track: TrackedCodes, frames: np.ndarray) -> AnchoredCodes:
@@ -121,10 +99,10 @@ class AnchoredMesh:
         self.layers = np.where(mesh.region == SKIN, SKIN_LAYER, inner).astype(np.int64)
         parted = head.mean + CHART_JAW * head.expression_basis[0]
         marks, places = head.landmarks(parted), parted[mesh.vertices]
-        is_skin = np.zeros(len(places), bool)
-        is_skin[mesh.triangles[mesh.region == SKIN]] = True
-        is_eye = np.zeros(len(places), bool)
-        is_eye[mesh.triangles[mesh.region == EYE]] = True
+        everything = np.arange(len(places))
+        is_skin, is_eye = (
+            np.isin(everything, mesh.triangles[mesh.region == part]) for part in (SKIN, EYE)
+        )
         self.weights = csr_array(self._pull(marks, places, is_skin, is_eye & ~is_skin))
         corners = marks[[RIGHT_MOUTH_CORNER, LEFT_MOUTH_CORNER], 1]
         self.upper = places[:, 1] < corners.mean()

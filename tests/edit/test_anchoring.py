@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.edit.moving.anchoring import EDGES, AnchoredMesh
+from spfem.edit.anchoring import EDGES, AnchoredMesh
 from spfem.face.landmarks import INNER_LIPS, OUTER_LIPS
 from spfem.face.mesh import CHART_JAW
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN
 from spfem.settings import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN_LAYER, MovedSettings
-from tests.edit.moving.drawn import draw_clip, units
+from tests.edit.drawn import draw_clip, units
 
 
 @pytest.fixture(scope="module")
