@@ -117,7 +117,7 @@ class FlameModels:
         """
         masks_of = _mask_source(clip, track, seen.places, self.segmenter)
 
-        def conditions(frames: np.ndarray) -> np.ndarray:
+        def conditions(frames: slice) -> np.ndarray:
             return flame_conditions(self.deca, seen, frames, expression[frames], masks_of(frames))
 
         faces = drawn_faces(self.generator, conditions, track.shown, self.device)
@@ -189,14 +189,14 @@ def _load_generator(path: Path) -> Generator:
 
 
 def flame_conditions(
-    deca: Deca, seen: SeenFace, frames: np.ndarray, expression: np.ndarray, masks: np.ndarray
+    deca: Deca, seen: SeenFace, frames: slice, expression: np.ndarray, masks: np.ndarray
 ) -> np.ndarray:
     """What a released renderer is told about some frames with another expression.
 
     Args:
         deca: the user's files.
         seen: of the clip.
-        frames: (n,) their indices in the clip.
+        frames: n frames.
         expression: (n, 51) to show.
         masks: (n, 256, 256) uint8 of the face in the crops, 0 or 255.
 
@@ -219,7 +219,7 @@ def flame_conditions(
 
 def _mask_source(
     clip: Path, track: ClipTrack, places: CropPlaces, segmenter: FaceSegmenter | None
-) -> Callable[[np.ndarray], np.ndarray]:
+) -> Callable[[slice], np.ndarray]:
     """Gives the masks (n, 256, 256) of frames in the crops: NED's, or the tracker's."""
     if segmenter is not None:
         frames = show_frames(stream_frames(clip), "cutting out the face", len(track))
@@ -232,8 +232,8 @@ def _mask_source(
     own = track.at_face_size(NED_SIZE)
     painter = ConditionPainter(load_head_model(), NED_SIZE)
 
-    def tracked(frames: np.ndarray) -> np.ndarray:
-        part = own.part(painter, frames)
+    def tracked(frames: slice) -> np.ndarray:
+        part = own.part(painter, np.arange(len(own))[frames])
         return masks_in_crops(part.masks, part.align, places.to_crop[frames])
 
     return tracked

@@ -79,9 +79,10 @@ class NeuralRenderer:
             ),
         )
         shift = sample_shift(sample, expression, draw, generator, device)
+        every = np.arange(len(track))
         faces = drawn_faces(
             generator,
-            lambda frames: draw(track.part(painter, frames), expression[frames]),
+            lambda frames: draw(track.part(painter, every[frames]), expression[frames]),
             track.shown,
             device,
         )
@@ -181,7 +182,7 @@ def sample_shift(
 
 def drawn_faces(
     generator: Generator,
-    conditions: Callable[[np.ndarray], np.ndarray],
+    conditions: Callable[[slice], np.ndarray],
     shown: np.ndarray,
     device: str,
 ) -> Iterator[DrawnFace | None]:
@@ -192,7 +193,7 @@ def drawn_faces(
 
     Args:
         generator: trained, on `device`.
-        conditions: gives those of frames (n,): (n, S, S, C) uint8, the mask last.
+        conditions: gives those of n frames, (n, S, S, C) uint8, the mask last.
         shown: (T,) bool, frames with the face.
         device: to render on.
     """
@@ -202,10 +203,10 @@ def drawn_faces(
     previous: torch.Tensor | None = None
     before: np.ndarray | None = None
     for start in range(0, len(shown), CHUNK_FRAMES):
-        frames = np.arange(start, min(start + CHUNK_FRAMES, len(shown)))
+        frames = slice(start, min(start + CHUNK_FRAMES, len(shown)))
         if not shown[frames].any():
             previous = before = None
-            yield from [None] * len(frames)
+            yield from [None] * (frames.stop - start)
             continue
         drawn = conditions(frames)
         before = np.repeat(drawn[:1], lead, axis=0) if before is None else before

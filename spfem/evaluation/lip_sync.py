@@ -1,12 +1,7 @@
-"""What a lip-sync network sees: small grey squares around the mouth, cut from tracked landmarks.
+"""LSE-D and LSE-C: distances of lips and sound, shifted against each other, by a small network.
 
-LSE-D and LSE-C of one clip: distances of lips and sound, shifted against each other.
-
-Windows of lips and of sound as SyncNet takes them: 5 frames at 25 fps, 20 rows of cepstra.
-
-The small lip-sync network that is learned here: two encoders into one space.
-
-Files of the learned lip-sync network.
+Windows are SyncNet's: 5 frames at 25 fps and 20 rows of cepstra. The network is learned in
+`lip_sync_meter`; the released SyncNet, which published values rest on, is in `syncnet`.
 """
 
 from __future__ import annotations
@@ -17,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -24,14 +20,22 @@ from torch.nn import functional
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import ShapeError
-from spfem.evaluation.identity import similarity_transform
 from spfem.evaluation.mouth import MOUTH, STABLE
-from spfem.face.align import index_convention, template_landmarks
+from spfem.face.align import template_landmarks
+from spfem.face.descriptor import cut_aligned
 from spfem.face.landmarks import interocular_distance
 from spfem.head.model import load_head_model
 from spfem.settings import LipSyncSettings
 
 SPAN = 1.4  # side of the square in distances of the eyes: nose to chin of an open mouth
+FPS = 25
+SAMPLE_RATE = 16000  # hertz
+FRAMES = 5  # of a window
+ROWS = 20  # of cepstra of a window; 100 a second, so 4 a frame
+CEPSTRA = 13
+ROWS_PER_FRAME = 4
+_INT16 = 32768.0  # SyncNet reads samples as 16-bit integers
+CHECKPOINT_KIND = "lip sync"
 
 
 @cache
@@ -43,7 +47,7 @@ def _template() -> np.ndarray:
 
 
 def lip_crops(frames: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
-    """Cut the mouths out, upright and of one size, wherever the head is.
+    """Mouths (T, S, S) uint8 grey, upright and of one size, wherever the head is.
 
     The similarity of each frame comes from landmarks that speech hardly moves, so that an opening
     jaw moves in the crop and does not move the crop.
@@ -52,121 +56,11 @@ def lip_crops(frames: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarra
         frames: (T, H, W, 3) uint8 RGB.
         landmarks: (T, 478, 2 or 3) frame pixels.
         size: S, side in pixels.
-
-    Returns:
-        (T, S, S) uint8 grey.
-
-    Raises:
-        ShapeError: if the shapes do not fit.
     """
-    import cv2
-
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-        raise ShapeError(f"frames must be (T, H, W, 3) uint8; got {frames.shape} {frames.dtype}")
-    if landmarks.ndim != 3 or landmarks.shape[:2] != (len(frames), 478):
-        raise ShapeError(f"landmarks must be ({len(frames)}, 478, 2 or 3); got {landmarks.shape}")
     wanted = size * _template()[list(STABLE)]
-    matrices = similarity_transform(landmarks[:, STABLE, :2], wanted)
-    crops = np.empty((len(frames), size, size), np.uint8)
-    for index, (frame, matrix) in enumerate(zip(frames, matrices, strict=True)):
-        scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-        if scale < 0.5:  # bilinear sampling alone would alias
-            frame = cv2.GaussianBlur(frame, (0, 0), 0.4 / scale)
-        cut = cv2.warpAffine(
-            frame,
-            index_convention(matrix),
-            (size, size),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        crops[index] = cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY)
-    return crops
-
-
-class LipSyncScore(NamedTuple):
-    """What the search found.
-
-    Attributes:
-        lse_d: mean distance at the best shift; lower is better.
-        lse_c: median over shifts less `lse_d`; higher is better.
-        offset: frames by which the sound comes later than the lips.
-        search: largest shift that was tried, frames.
-    """
-
-    lse_d: float
-    lse_c: float
-    offset: int
-    search: int
-
-
-def distances_by_shift(
-    lips: np.ndarray, sound: np.ndarray, search: int, *, zeros_beyond: bool = False
-) -> np.ndarray:
-    """Mean distance of lips (W, C) to sound (W, C) at each shift of the sound.
-
-    Args:
-        lips: embeddings of windows, one a frame.
-        sound: likewise.
-        search: S, the largest shift in frames.
-        zeros_beyond: compare lips that have no sound at a shift with zeros, as SyncNet does; else
-            they do not count, which suits short clips.
-
-    Returns:
-        (2 S + 1,) for shifts -S to S: at shift k the lips of window i meet the sound of window
-        i + k.
-
-    Raises:
-        ShapeError: if the shapes differ or the largest shift leaves no window.
-
-    Example:
-        >>> lips = np.array([[0.0], [1.0], [2.0], [3.0]])
-        >>> distances_by_shift(lips, np.roll(lips, 1, axis=0), 1).tolist()
-        [2.0, 1.5, 0.0]
-    """
-    if lips.shape != sound.shape or lips.ndim != 2:
-        raise ShapeError(f"lips and sound must be (W, C); got {lips.shape} and {sound.shape}")
-    if search >= len(lips):
-        raise ShapeError(f"{len(lips)} windows cannot be searched over {search} frames")
-    if zeros_beyond:
-        padded = np.pad(sound, ((search, search), (0, 0)))
-        return np.asarray(
-            [
-                np.linalg.norm(lips - padded[k : k + len(lips)], axis=1).mean()
-                for k in range(2 * search + 1)
-            ]
-        )
-    means = []
-    for shift in range(-search, search + 1):
-        first, last = max(0, -shift), min(len(lips), len(lips) - shift)
-        gap = lips[first:last] - sound[first + shift : last + shift]
-        means.append(np.linalg.norm(gap, axis=1).mean())
-    return np.asarray(means)
-
-
-def search_of(windows: int, search_frames: int, shared_windows: int) -> int:
-    """Largest shift that still shares enough windows; 0 if the clip is too short to search."""
-    return int(np.clip(windows - shared_windows, 0, search_frames))
-
-
-def score_distances(distances: np.ndarray) -> LipSyncScore:
-    """LSE-D, LSE-C and offset from `distances_by_shift` (2 S + 1,).
-
-    Example:
-        >>> score_distances(np.array([1.0, 1.5, 0.0]))
-        LipSyncScore(lse_d=0.0, lse_c=1.0, offset=1, search=1)
-    """
-    best, search = int(distances.argmin()), len(distances) // 2
-    least = float(distances[best])
-    return LipSyncScore(least, float(np.median(distances)) - least, best - search, search)
-
-
-FPS = 25
-SAMPLE_RATE = 16000  # hertz
-FRAMES = 5  # of a window
-ROWS = 20  # of cepstra of a window; 100 a second, so 4 a frame
-CEPSTRA = 13
-ROWS_PER_FRAME = 4
-_INT16 = 32768.0  # SyncNet reads samples as 16-bit integers
+    squares = cut_aligned(frames, landmarks, STABLE, wanted, size, between_pixels=True)
+    grey = [cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY) for cut in squares]
+    return np.array(grey, np.uint8).reshape(-1, size, size)
 
 
 def frames_at_25(count: int, fps: Fraction | float) -> np.ndarray:
@@ -212,6 +106,79 @@ def sound_windows(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
     return rows[ROWS_PER_FRAME * index[:, None] + np.arange(ROWS)].swapaxes(1, 2)
 
 
+class LipSyncScore(NamedTuple):
+    """What the search found.
+
+    Attributes:
+        lse_d: mean distance at the best shift; lower is better.
+        lse_c: median over shifts less `lse_d`; higher is better.
+        offset: frames by which the sound comes later than the lips.
+        search: largest shift that was tried, frames.
+    """
+
+    lse_d: float
+    lse_c: float
+    offset: int
+    search: int
+
+
+NOT_MEASURED = LipSyncScore(float("nan"), float("nan"), 0, 0)
+
+
+def distances_by_shift(
+    lips: np.ndarray, sound: np.ndarray, search: int, *, zeros_beyond: bool = False
+) -> np.ndarray:
+    """Mean distance of lips (W, C) to sound (W, C) at each shift of the sound.
+
+    Args:
+        lips: embeddings of windows, one a frame.
+        sound: likewise.
+        search: S, the largest shift in frames.
+        zeros_beyond: compare lips that have no sound at a shift with zeros, as SyncNet does; else
+            they do not count, which suits short clips.
+
+    Returns:
+        (2 S + 1,) for shifts -S to S: at shift k the lips of window i meet the sound of window
+        i + k.
+
+    Raises:
+        ShapeError: if the shapes differ or the largest shift leaves no window.
+
+    Example:
+        >>> lips = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> distances_by_shift(lips, np.roll(lips, 1, axis=0), 1).tolist()
+        [2.0, 1.5, 0.0]
+    """
+    if lips.shape != sound.shape or lips.ndim != 2:
+        raise ShapeError(f"lips and sound must be (W, C); got {lips.shape} and {sound.shape}")
+    if search >= len(lips):
+        raise ShapeError(f"{len(lips)} windows cannot be searched over {search} frames")
+    padded, means = np.pad(sound, ((search, search), (0, 0))), []
+    for shift in range(-search, search + 1):
+        first, last = max(0, -shift), min(len(lips), len(lips) - shift)
+        compared = slice(None) if zeros_beyond else slice(first, last)
+        gap = lips - padded[search + shift : search + shift + len(lips)]
+        means.append(np.linalg.norm(gap[compared], axis=1).mean())
+    return np.asarray(means)
+
+
+def score_distances(distances: np.ndarray) -> LipSyncScore:
+    """LSE-D, LSE-C and offset from `distances_by_shift` (2 S + 1,).
+
+    Example:
+        >>> score_distances(np.array([1.0, 1.5, 0.0]))
+        LipSyncScore(lse_d=0.0, lse_c=1.0, offset=1, search=1)
+    """
+    best, search = int(distances.argmin()), len(distances) // 2
+    least = float(distances[best])
+    return LipSyncScore(least, float(np.median(distances)) - least, best - search, search)
+
+
+def network_block(kind: Any, norm: Any, *sizes: Any, **options: Any) -> list[nn.Module]:
+    """A convolution or linear layer of given sizes, its norm, and a rectifier."""
+    return [kind(*sizes, **options), norm(sizes[1]), nn.ReLU()]
+
+
 class LipSyncNetwork(nn.Module):
     """Embeds windows of lips and of sound; what belongs together lies together.
 
@@ -225,26 +192,17 @@ class LipSyncNetwork(nn.Module):
         super().__init__()
         self.settings = settings
         width, side = settings.width, settings.crop_size // 8
+        flat, line = (nn.Conv2d, nn.BatchNorm2d), (nn.Conv1d, nn.BatchNorm1d)
         self.lips = nn.Sequential(
-            nn.Conv2d(FRAMES, width, 3, stride=2, padding=1),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
-            nn.BatchNorm2d(2 * width),
-            nn.ReLU(),
-            nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1),
-            nn.BatchNorm2d(2 * width),
-            nn.ReLU(),
+            *network_block(*flat, FRAMES, width, 3, stride=2, padding=1),
+            *network_block(*flat, width, 2 * width, 3, stride=2, padding=1),
+            *network_block(*flat, 2 * width, 2 * width, 3, stride=2, padding=1),
             nn.Flatten(),
             nn.Linear(2 * width * side * side, settings.embedding),
         )
         self.sound = nn.Sequential(
-            nn.Conv1d(CEPSTRA, 2 * width, 3, padding=1),
-            nn.BatchNorm1d(2 * width),
-            nn.ReLU(),
-            nn.Conv1d(2 * width, 2 * width, 3, stride=2, padding=1),
-            nn.BatchNorm1d(2 * width),
-            nn.ReLU(),
+            *network_block(*line, CEPSTRA, 2 * width, 3, padding=1),
+            *network_block(*line, 2 * width, 2 * width, 3, stride=2, padding=1),
             nn.Flatten(),
             nn.Linear(2 * width * 10, settings.embedding),
         )
@@ -272,9 +230,6 @@ def centred_crops(crops: Tensor) -> Tensor:
 def centred_rows(rows: Tensor) -> Tensor:
     """Cepstra (R, 13) less their mean over the clip."""
     return rows - rows.mean(0)
-
-
-CHECKPOINT_KIND = "lip sync"
 
 
 def save_lip_sync(path: Path, network: LipSyncNetwork) -> None:

@@ -76,7 +76,7 @@ class DecaCodes:
         joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
         return cls(**joined, image_size=parts[0].image_size)
 
-    def frames(self, chosen: slice | np.ndarray) -> DecaCodes:
+    def frames(self, chosen: slice) -> DecaCodes:
         """The codes of some frames."""
         per_frame = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
         return DecaCodes(**(per_frame | {"image_size": self.image_size}))

@@ -69,9 +69,9 @@ from spfem.evaluation.lip_sync_meter import (
     SpokenClip,
     check_lip_sync,
     learn_network,
-    load_released_lip_sync,
     spoken_clip,
 )
+from spfem.evaluation.syncnet import load_released_lip_sync
 from spfem.files import file_digest, write_json, writing
 from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES

@@ -92,7 +92,7 @@ def faces(track, painter, moved, generator, draw):
 
     def drawn(shown):
         def conditions(frames):
-            return draw(track.part(painter, frames), moved[frames])
+            return draw(track.part(painter, np.arange(FRAMES)[frames]), moved[frames])
 
         return list(drawn_faces(generator, conditions, shown, "cpu"))
 
