@@ -10,7 +10,7 @@ import pytest
 from spfem.errors import ArtifactError
 from spfem.run import deciding_code as artifact_code
 from spfem.run.deciding_code import code_digest, digest_of, names_of, package_digest, reached
-from spfem.run.definitions import PLUMBING, CodeBase, Name
+from spfem.run.definitions import PACKAGE_FOLDER, PLUMBING, STUDIES_FOLDER, CodeBase, Name
 
 OPENERS = ("open_stage", "open_score_stage", "Recipe")
 CODE_PLACE = {"open_score_stage": 4, "Recipe": 4}  # of what is given by place
@@ -24,7 +24,7 @@ DECIDING = {
     "build_synthetic_corpus": "ENCODER",
     "measure_banks": "BatchNorm1d",
     "learn_joint": "pair_loss",
-    "learn_single": "schedule_of",
+    "learn_single": "compare_single",
     "learn_spatial": "BatchNorm2d",
     "learn_temporal": "BatchNorm2d",
     "make_track": "stream_pictures",
@@ -66,43 +66,50 @@ FOREIGN = {
 class Edited(CodeBase):
     """The package with other sources of some modules, for as long as it is asked."""
 
-    def __init__(self, **sources):
-        super().__init__()
-        self.sources = {self.path_of(name): text for name, text in sources.items()}
-
-    def path_of(self, name):
-        path = self.folder.joinpath(*name.split("."))
-        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    def __init__(self, sources):
+        super().__init__(PACKAGE_FOLDER, STUDIES_FOLDER)
+        self.sources = {_path(name): text for name, text in sources.items()}
 
     def read(self, path):
         return self.sources[path].encode() if path in self.sources else super().read(path)
 
 
-CODE = CodeBase()
+CODE = CodeBase(PACKAGE_FOLDER, STUDIES_FOLDER)
+
+
+def _paths():
+    return [path for folder in CODE.folders.values() for path in sorted(folder.rglob("*.py"))]
+
+
+def _path(module):
+    package, *parts = module.split(".")
+    path = CODE.folders[package].joinpath(*parts)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _module(path):
+    folder = next(each for each in CODE.folders.values() if path.is_relative_to(each))
+    parts = path.relative_to(folder.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
 def _place(name):
-    """The module, without `spfem`, that defines a name of the package."""
+    """The module that defines a name of the package or of the studies."""
     places = []
-    for path in sorted(CODE.folder.rglob("*.py")):
+    for path in _paths():
         module = _module(path)
-        if name.encode() in path.read_bytes() and name in CODE.module(f"spfem.{module}").statements:
+        if name.encode() in path.read_bytes() and name in CODE.module(module).statements:
             places.append(module)
     assert len(places) == 1, f"{name} is defined in {places or 'no module'}"
     return places[0]
-
-
-def _module(path):
-    parts = path.relative_to(CODE.folder).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
 def _sites():
     """The roots of each stage by the function that opens it, as written in the package."""
     found = {}
-    for path in sorted(CODE.folder.rglob("*.py")):
+    for path in _paths():
         module, source = _module(path), path.read_bytes()
         if not any(f"{opener}(".encode() in source for opener in OPENERS):
             continue
@@ -116,7 +123,7 @@ def _sites():
                 if code is None and len(node.args) > (place := CODE_PLACE.get(node.func.id, 99)):
                     code = node.args[place]
                 names = {n.id for n in ast.walk(code) if isinstance(n, ast.Name)} if code else set()
-                known = CODE.module(f"spfem.{module}")
+                known = CODE.module(module)
                 at = getattr(top, "name", "")
                 roots = {Name(known.name, n) for n in names if n in known.statements}
                 roots |= {CODE.resolve(known.imports[n]) for n in names if n in known.imports}
@@ -130,8 +137,8 @@ def _plain(stage):
     return digest_of(CODE, _sites()[stage])
 
 
-def _source(name):
-    return Edited().path_of(name).read_text("utf-8")
+def _source(module):
+    return _path(module).read_text("utf-8")
 
 
 def _definition(tree, name):
@@ -152,7 +159,7 @@ def _changed(name):
         node.value = ast.Tuple([node.value, ast.Constant(1)], ast.Load())
     else:
         node.body.append(ast.parse("edited = 1").body[0])
-    return Edited(**{_place(name): ast.unparse(ast.fix_missing_locations(tree))})
+    return Edited({_place(name): ast.unparse(ast.fix_missing_locations(tree))})
 
 
 def test_every_stage_is_looked_at():
@@ -196,7 +203,7 @@ def test_comments_docstrings_and_annotations_do_not_count():
             if ast.get_docstring(node):
                 node.body.pop(0)
             node.body.insert(0, ast.Expr(ast.Constant("Other words.")))
-    edited = Edited(**{place: "# more\n" + ast.unparse(ast.fix_missing_locations(tree))})
+    edited = Edited({place: "# more\n" + ast.unparse(ast.fix_missing_locations(tree))})
     assert digest_of(edited, _sites()["learn_spatial"]) == _plain("learn_spatial")
 
 
@@ -210,19 +217,19 @@ def test_comments_docstrings_and_annotations_do_not_count():
 def test_merging_two_files_remakes_nothing(name, stages):
     """A module is written at the end of one that imports it, and all importers follow."""
     gone = _place(name)
-    line = re.compile(rf"^from spfem\.{re.escape(gone)} import (\([^)]*\)|.*)\n", re.M)
-    texts = {_module(path): path.read_text("utf-8") for path in CODE.folder.rglob("*.py")}
+    line = re.compile(rf"^from {re.escape(gone)} import (\([^)]*\)|.*)\n", re.M)
+    texts = {_module(path): path.read_text("utf-8") for path in _paths()}
     kept = next(module for module, text in texts.items() if line.search(text))
     sources = {
-        module: text.replace(f"spfem.{gone} import", f"spfem.{kept} import")
+        module: text.replace(f"{gone} import", f"{kept} import")
         for module, text in texts.items()
-        if f"spfem.{gone} import" in text
+        if f"{gone} import" in text
     }
     own = texts[gone].replace("from __future__ import annotations\n", "")
     sources |= {kept: line.sub("", texts[kept]) + own, gone: "raise RuntimeError"}
     for stage in stages:
         assert name in {one.name for one in reached(CODE, _sites()[stage])}
-        assert digest_of(Edited(**sources), _sites()[stage]) == _plain(stage)
+        assert digest_of(Edited(sources), _sites()[stage]) == _plain(stage)
 
 
 def test_moving_a_function_remakes_nothing():
@@ -231,19 +238,19 @@ def test_moving_a_function_remakes_nothing():
     tree, other = ast.parse(_source(old)), ast.parse(_source(new))
     moved = _definition(tree, name)
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)][1:]
-    left = sorted(set(CODE.module(f"spfem.{old}").statements) - {name})
+    left = sorted(set(CODE.module(old).statements) - {name})
     tree.body.remove(moved)
-    tree.body.append(ast.parse(f"from spfem.{new} import {name}").body[0])
-    back = ast.parse(f"from spfem.{old} import {', '.join(left)}").body
+    tree.body.append(ast.parse(f"from {new} import {name}").body[0])
+    back = ast.parse(f"from {old} import {', '.join(left)}").body
     other.body += [*imports, *back, moved]
     sources = {old: ast.unparse(tree), new: ast.unparse(other)}
-    assert digest_of(Edited(**sources), _sites()[stage]) == _plain(stage)
+    assert digest_of(Edited(sources), _sites()[stage]) == _plain(stage)
 
 
 def test_all_stages_are_asked_for_quickly():
     import time
 
-    code, begun = CodeBase(), time.process_time()
+    code, begun = CodeBase(PACKAGE_FOLDER, STUDIES_FOLDER), time.process_time()
     for roots in _sites().values():
         digest_of(code, roots)
     assert time.process_time() - begun < 4  # about 1 s; four times that on a busy machine
@@ -410,7 +417,7 @@ def test_a_file_beside_the_module_counts(tmp_path):
 
 def test_another_stage_counts_by_the_type_that_it_returns(tmp_path):
     stages = """
-        from own.artifacts import open_stage
+        from own.run.artifacts import open_stage
         from own.b import g, h
         class Store:
             def read(self): return h()
@@ -422,7 +429,7 @@ def test_another_stage_counts_by_the_type_that_it_returns(tmp_path):
         def f():
             return make().read()
     """
-    code = _package(tmp_path, a=stages, b=OTHERS, artifacts="def open_stage(): pass")
+    code = _package(tmp_path, a=stages, b=OTHERS, run__in__artifacts="def open_stage(): pass")
     assert _names(code) == {"f", "Store", "h"}
     assert _names(code, "a:learn") == {"learn", "g"}
 

@@ -52,20 +52,30 @@ from spfem.correlation.similarity import (
     list_comparisons,
     score_similarity,
 )
-from spfem.correlation.sound import FrameSamples, FrameTable, tabulate_frames
+from spfem.correlation.sound import FrameSamples, FrameTable, frames_of_roles, tabulate_frames
 from spfem.correlation.window_similarity import (
     WindowChoice,
     list_window_comparisons,
     score_window_similarity,
 )
 from spfem.errors import CorpusError
+from spfem.evaluation.retrieval import (
+    NEAR_FRAMES,
+    ClipEmbeddings,
+    direct_distances,
+    exact_moments,
+    over_windows,
+    relational_distances,
+    score_retrieval,
+    spoken_frames,
+)
 from spfem.files import digest, file_digest
 from spfem.pairing.pairs import PairIndex
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.data import make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy, code_digest
 from spfem.run.faces import FaceStore
-from spfem.run.learned import clip_signals, frames_of_roles, make_cross_modal_metric
+from spfem.run.metrics import clip_signals, make_cross_modal_metric
 from spfem.run.workspace import Workspace
 from spfem.settings import (
     EMOTIONS,
@@ -93,16 +103,6 @@ from studies.ablation_variants import (
     save_measured,
 )
 from studies.probes import MOUTH, gradient_maps, mouth_region
-from studies.retrieval import (
-    NEAR_FRAMES,
-    ClipEmbeddings,
-    direct_distances,
-    exact_moments,
-    over_windows,
-    relational_distances,
-    score_retrieval,
-    spoken_frames,
-)
 
 UNSEEN_ROLES = ("held_out", "target")
 
@@ -351,7 +351,7 @@ def learn_variant(
     seed: int,
     folder: Path | None = None,
 ) -> CrossModalCoherence:
-    """Stages A and B, as `learn_single` and `learn_joint` go; frozen."""
+    """Stages A and B, as their stages go; frozen."""
     model = initial_joint(settings, variant.visual, seed)
     encoders = {"audio": model.audio_encoder, variant.visual: model.visual_encoder}
 

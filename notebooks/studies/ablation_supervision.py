@@ -21,16 +21,14 @@ from spfem.head.model import load_head_model
 from spfem.manipulator.learn import Supervision, train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
-from spfem.run.learned import (
-    EXPRESSION_SPACE,
+from spfem.run.metrics import (
     make_audio_banks,
-    make_base_manipulator,
     make_cross_modal_metric,
     make_spatial_metric,
     make_temporal_metric,
 )
+from spfem.run.models import ANCHORED, EXPRESSION_SPACE, make_base_manipulator
 from spfem.run.persons import PersonStore
-from spfem.run.renderers import ANCHORED
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from studies.ablation_metrics import Material, Recipe, ablation_folder

@@ -38,7 +38,7 @@ from spfem.correlation.scmcl import Visual
 from spfem.errors import ArtifactError, SettingsError, ShapeError
 from spfem.files import writing
 from spfem.methods import METHODS, Method
-from spfem.run.learned import DIRECT_WEIGHT
+from spfem.run.metrics import DIRECT_WEIGHT
 from spfem.settings import SpatialSettings
 
 

@@ -27,7 +27,7 @@ from spfem.correlation.learn import train_temporal
 from spfem.errors import ShapeError
 from spfem.evaluation.tables import markdown_table
 from spfem.processes import run_jobs
-from spfem.run import results as edits
+from spfem.run import edits
 from spfem.run.workspace import Workspace
 from spfem.settings import EvaluationSettings
 from spfem.statistics import area_under_curve, holm, redraw_counts

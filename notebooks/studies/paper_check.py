@@ -37,7 +37,7 @@ from spfem import statistics as multiplicity
 from spfem.evaluation.differences import method_differences
 from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, main_results, paper_layout
 from spfem.methods import METHODS
-from spfem.run.learned import make_similarity, make_temporal_metric
+from spfem.run.metrics import make_similarity, make_temporal_metric
 from spfem.run.results import calibrating_methods, real_samples, score_method
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS

@@ -1,6 +1,4 @@
-"""The stage that learns the spatial metric from a paired corpus.
-
-How alike descriptors are, apart from the loss: one definition before and after learning.
+"""How alike descriptors are, apart from the loss: one definition before and after learning.
 
 The metric before learning, against which learning is judged.
 
@@ -36,18 +34,13 @@ from spfem.correlation.frames import (
 from spfem.correlation.images import images_from_frames, prepare_images
 from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence, WindowComparison
 from spfem.distributed import (
-    first_alone,
-    is_first,
     mean_of_all,
     own_share,
     refuse_sharing,
     share_norms,
-    wait_for_all,
 )
 from spfem.errors import CorpusError, SettingsError
-from spfem.files import file_digest, write_json
 from spfem.media.container import upload
-from spfem.run.artifacts import open_stage
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Progress, Row, descend, falling_rate, step_random, torch_generator, train
 
@@ -407,7 +400,6 @@ def learn_from_frames(
     )
 
 
-CHECKPOINT_NAME = "spatial.safetensors"
 CURVE_NAME = "curve.json"
 
 
@@ -443,67 +435,6 @@ def frame_pairs_of_role(
     if not actors:
         raise CorpusError(f"no actor has the role {role!r}; found {sorted(set(roles.values()))}")
     return collect_frame_pairs(faces, pairs.pairs, actors)
-
-
-def learn_spatial(
-    faces: FaceStore,
-    pairs: PairStore,
-    roles: Mapping[str, str],
-    folder: Path,
-    settings: SpatialSettings,
-    *,
-    seed: int,
-    device: torch.device | str = "cpu",
-    first: Path | None = None,
-    force: bool = False,
-    progress: Progress = iter,
-) -> Path:
-    """Learn the metric on the `train` actors, unless `folder` holds it already.
-
-    Args:
-        faces: tracks by clip key.
-        pairs: aligned clips.
-        roles: actor to role; the curve shows the `held_out` actors.
-        folder: stage folder; receives the checkpoint and `curve.json`.
-        settings: of the metric and its learning.
-        seed: of weights and draws.
-        device: where to compute.
-        first: checkpoint of a learned metric of the same sizes to start from.
-        force: learn again even if nothing changed.
-        progress: wrapper of the step loop.
-
-    Returns:
-        Path of the checkpoint, for `SpatialCoherence.load`.
-    """
-    with first_alone():
-        stage = open_stage(
-            folder,
-            "spatial",
-            settings={"spatial": settings, "seed": seed, "roles": dict(roles)},
-            inputs={"faces": faces.digest, "pairs": pairs.digest}
-            | ({} if first is None else {"first": file_digest(first)}),
-            code=(learn_spatial, type(faces), type(pairs)),
-            force=force,
-        )
-    checkpoint = folder / CHECKPOINT_NAME
-    if stage.complete and checkpoint.exists():
-        return checkpoint
-    learned = train_spatial(
-        frame_pairs_of_role(faces, pairs, roles, "train"),
-        frame_pairs_of_role(faces, pairs, roles, "held_out"),
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        first=None if first is None else SpatialCoherence.load(first, supervise=False),
-        progress=progress,
-    )
-    if is_first():
-        write_json(folder / CURVE_NAME, learned.curve)
-        learned.model.save(checkpoint, provenance={"seed": seed, "digest": stage.digest})
-        stage.finish(steps=settings.steps, threads=torch.get_num_threads(), device=str(device))
-    wait_for_all()
-    return checkpoint
 
 
 TEMPORAL_METRICS: dict[str, tuple[type[TemporalCoherence], str]] = {

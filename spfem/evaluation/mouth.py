@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.evaluation.identity import similarity_transform
+from spfem.face.descriptor import similarity_transform
 from spfem.face.landmarks import (
     EYE_CORNERS,
     INNER_LIPS,

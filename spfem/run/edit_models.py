@@ -31,12 +31,11 @@ from spfem.renderer.losses import load_perceptual_loss
 from spfem.renderer.networks import Generator, TrainedRenderer, load_renderer, save_renderer
 from spfem.run.artifacts import open_stage
 from spfem.run.deciding_code import code_digest
-from spfem.run.learned import STAGE_CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.run.workspace import choose_device
 from spfem.settings import FaceSettings, RendererSettings
 from spfem.training import Progress
 
-RENDERER_NAME = "renderer.safetensors"
+MANIPULATOR_NAME, RENDERER_NAME = "manipulator.safetensors", "renderer.safetensors"
 
 
 @dataclass(frozen=True)

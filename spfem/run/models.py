@@ -1,7 +1,4 @@
-"""Renderers of a workspace: the base, and one for each target actor and method.
-
-What supervises the renderer of a method: its metrics, its retrieved pairs, and their digests.
-"""
+"""Expression manipulators and renderers of a workspace: the bases, and those of each method."""
 
 from __future__ import annotations
 
@@ -11,34 +8,45 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import torch
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
 from spfem.correlation.retrieval import AudioBank
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
+from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
 from spfem.face.track import FaceTrack
-from spfem.files import digest, file_digest
+from spfem.files import digest, file_digest, writing
 from spfem.head.model import load_head_model
-from spfem.manipulator.networks import Manipulator, load_manipulator
+from spfem.head.names import FACE_UNIT_NAMES
+from spfem.manipulator.learn import Supervision, train_manipulator
+from spfem.manipulator.networks import (
+    ExpressionSpace,
+    Manipulator,
+    load_manipulator,
+    save_manipulator,
+)
 from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
-from spfem.run.data import make_corpus, make_persons
-from spfem.run.edit_models import MadeRenderer, make_renderer
-from spfem.run.learned import (
+from spfem.run.artifacts import open_stage
+from spfem.run.data import make_corpus, make_persons, manipulator_clips
+from spfem.run.edit_models import MANIPULATOR_NAME, MadeRenderer, make_renderer
+from spfem.run.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,
     load_temporal_metric,
     make_audio_banks,
     make_cross_modal_metric,
-    make_manipulator,
     make_metric,
 )
 from spfem.run.persons import PersonStore
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
+from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from spfem.supervision.renderer import (
     collect_pairs,
     draw_pairs,
@@ -48,7 +56,110 @@ from spfem.supervision.renderer import (
 )
 from spfem.training import show_progress
 
+EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
+
+
+def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
+    """Checkpoint of the manipulator that all methods start from: NED without supervision."""
+    return _make_manipulator(workspace, "base", seed)
+
+
+def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
+    """Checkpoint of the expression manipulator of a method.
+
+    Every method, plain NED too, goes on from the base for equally many steps. Source: the
+    released SCMCL manipulator, which fine-tunes NED's.
+    """
+    base = make_base_manipulator(workspace, seed)
+    supervision = supervise_manipulator(
+        make_supervisors(workspace, method, seed),
+        workspace.scale.supervision,
+        load_head_model(),
+        make_persons(workspace),
+        seed=seed,
+        device=workspace.device,
+    )
+    return _make_manipulator(workspace, method, seed, initial=base, supervision=supervision)
+
+
+def make_supervisors(workspace: Workspace, method: str, seed: int = 0) -> Supervisors:
+    """The learned metrics, and the retrieved windows, that supervise a method's manipulator."""
+    wanted = find_method(method)
+    return Supervisors(
+        make_metric(workspace, "spatial", seed) if wanted.spatial else None,
+        {name: make_metric(workspace, name, seed) for name in wanted.temporal},
+        make_cross_modal_metric(workspace, "expression", seed) if wanted.paired else None,
+        make_audio_banks(workspace, "expression", seed) if wanted.paired else {},
+    )
+
+
+def _make_manipulator(
+    workspace: Workspace,
+    name: str,
+    seed: int,
+    *,
+    initial: Path | None = None,
+    supervision: Supervision | None = None,
+) -> Path:
+    """Checkpoint and `curve.csv`, learned on the clips that have the frames of a window.
+
+    Raises:
+        InputError: if no clip is long enough.
+    """
+    tracks, settings = make_persons(workspace), workspace.scale.manipulator
+    labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+    stage = open_stage(
+        workspace.stage_folder("manipulator", name, f"seed{seed}"),
+        "manipulator",
+        settings={
+            "manipulator": settings,
+            "seed": seed,
+            "labels": labels,
+            "names": EXPRESSION_SPACE.names,
+            "value_range": EXPRESSION_SPACE.value_range,
+            "supervision": supervision.settings if supervision else {},
+        },
+        inputs={
+            "faces": tracks.digest,
+            **(supervision.inputs if supervision else {}),
+            "initial": "" if initial is None else file_digest(initial),
+        },
+        code=(train_manipulator, load_manipulator, save_manipulator, type(tracks)),
+    )
+    path = stage.folder / MANIPULATOR_NAME
+    if stage.complete and path.exists():
+        return path
+    codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
+    codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
+    if not codes:
+        raise InputError(
+            f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
+            "manipulator's window; give longer clips"
+        )
+    try:
+        trained = train_manipulator(
+            [torch.from_numpy(code) for code in codes.values()],
+            [labels[key] for key in codes],
+            settings,
+            space=EXPRESSION_SPACE,
+            seed=seed,
+            device=workspace.device,
+            guide=partial(supervision.bind, tuple(codes)) if supervision else None,
+            initial=None if initial is None else load_manipulator(initial, device=workspace.device),
+            progress=show_progress(f"manipulator {name}"),
+            folder=stage.folder,
+        )
+    except KeyboardInterrupt:
+        stage.pause()
+        raise
+    save_manipulator(path, trained.manipulator)
+    with writing(stage.folder / "curve.csv") as aside:
+        pd.DataFrame(trained.rows).to_csv(
+            aside, index=False, float_format="%.6g", lineterminator="\n"
+        )
+    stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=trained.rows[-1])
+    return path
 
 
 ShowTrack = Callable[[FaceTrack], ConditionSource]
