@@ -76,7 +76,7 @@ def method_differences(
 
 
 Pairs = Sequence[tuple[ClipScore, ClipScore]]  # an edit by the method and by the baseline
-Measured = tuple[dict[str, Mean], float]  # differences by emotion, value of the baseline
+Differences = tuple[dict[str, Mean], float]  # by emotion, and the value of the baseline
 
 
 def _metric_rows(
@@ -99,22 +99,17 @@ def _metric_rows(
             name = backbone if metric == "fad" else metric
             means, value = measure(pairs, real, name, settings, seed)
             single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
-            row: dict[str, Any] = {
-                "metric": metric,
-                "backbone": backbone,
-                "baseline": value,
-                "seeds": len(single),
-            }
+            row = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
             # Redrawing alone raises Fréchet distances, so their draws are centred.
-            row |= _described(means, single, value, settings, centred=metric == "fad")
-            gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
-            rows.append(row | {"better": bool(gain > 0)})
+            told = _described(means, single, value, settings, centred=metric == "fad")
+            gain = told["difference"] if HIGHER_IS_BETTER[metric] else -told["difference"]
+            rows.append(row | told | {"better": bool(gain > 0)})
     return rows
 
 
 def _clip_differences(
     pairs: Pairs, _: Sequence[FaceSample], metric: str, settings: EvaluationSettings, seed: int
-) -> Measured:
+) -> Differences:
     table = pd.DataFrame(
         {
             "actor": other.edit.actor,
@@ -142,20 +137,16 @@ def _frechet_differences(
     backbone: str,
     settings: EvaluationSettings,
     seed: int,
-) -> Measured:
+) -> Differences:
     ours, other = (
         frechet_means(side, real, backbone, settings, seed) for side in zip(*pairs, strict=True)
     )
-    shared = [emotion for emotion in ours if emotion in other]
+    known = {emotion: mean for emotion, mean in other.items() if emotion in ours}
     means = {
-        emotion: Mean(
-            ours[emotion].value - other[emotion].value,
-            ours[emotion].draws - other[emotion].draws,
-            ours[emotion].clips,
-        )
-        for emotion in shared
+        emotion: Mean(mine.value - mean.value, mine.draws - mean.draws, mine.clips)
+        for emotion, mean in known.items()
+        for mine in [ours[emotion]]
     }
-    known = {emotion: other[emotion] for emotion in shared}
     return means, average_of(known).value if known else float("nan")
 
 

@@ -13,7 +13,7 @@ from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.identity import DlibIdentity, IdentityNetwork, load_arcface
-from spfem.evaluation.lip_sync import load_lip_sync, save_lip_sync
+from spfem.evaluation.lip_sync import load_lip_sync, load_released_lip_sync, save_lip_sync
 from spfem.evaluation.lip_sync_meter import (
     LearnedLipSync,
     LipSyncMeter,
@@ -39,7 +39,6 @@ from spfem.evaluation.scores import (
     save_score,
     score_clip,
 )
-from spfem.evaluation.syncnet import load_released_lip_sync
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.evaluation.identity import (
-    CHIP_LANDMARKS,
-    CHIP_POINTS,
-    cosine_identity,
-    face_chips,
-    identity_distance,
-    identity_embeddings,
-)
+from spfem.evaluation.identity import DlibIdentity, cosine_identity, identity_distance
+from spfem.face.descriptor import CHIP_LANDMARKS, CHIP_POINTS, face_chips
 from tests.evaluation.made_up import make_landmarks
 
 
@@ -49,8 +43,8 @@ def test_descriptor_does_not_depend_on_where_the_face_is():
     larger = frame.repeat(2, 0).repeat(2, 1)
     larger = np.pad(larger, ((10, 0), (20, 0), (0, 0)), mode="edge")
     moved = landmarks * 2 + np.float32([20, 10, 0])
-    first = identity_embeddings(frame[None], landmarks)
-    second = identity_embeddings(larger[None], moved)
+    first = DlibIdentity().embed(frame[None], landmarks)
+    second = DlibIdentity().embed(larger[None], moved)
     assert first.shape == (1, 128)
     assert cosine_identity(first, first) == pytest.approx(1.0)
     assert cosine_identity(first, second) > 0.98

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from studies.retrieval import (
+
+from spfem.errors import ShapeError
+from spfem.evaluation.retrieval import (
     ClipEmbeddings,
     RetrievalScores,
     direct_distances,
@@ -11,8 +13,6 @@ from studies.retrieval import (
     retrieval_row,
     score_retrieval,
 )
-
-from spfem.errors import ShapeError
 from spfem.statistics import cluster_bootstrap
 from tests.correlation.crossmodal.planted import PlantedPair
 

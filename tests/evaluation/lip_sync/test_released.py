@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spfem.errors import CheckpointError
-from spfem.evaluation.lip_sync_meter import SyncNet, face_squares, load_released_lip_sync
+from spfem.evaluation.lip_sync import SyncNet, face_squares, load_released_lip_sync
 
 
 @pytest.fixture(scope="module")
