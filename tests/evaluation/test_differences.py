@@ -1,5 +1,7 @@
 """Differences of methods to NED: planted values, what cancels in pairs, what is refused."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
