@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from spfem.edit.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.appearance import SkinGatherer
 from spfem.edit.openings import (
     OpeningGatherer,
     Openings,
@@ -21,7 +22,6 @@ from spfem.edit.openings import (
     donor_path,
     stretches,
 )
-from spfem.edit.skin import SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise

@@ -31,7 +31,7 @@ from spfem.correlation.sound import (
 )
 from spfem.errors import CorpusError, ShapeError
 from spfem.pairing.pairs import Pair
-from spfem.settings import CrossModalSettings, Scale
+from spfem.settings import CrossModalSettings, EvaluationSettings, Scale
 from spfem.statistics import cluster_bootstrap
 
 NEAR_FRAMES = 1.0  # a retrieved frame this far from the exact moment is right
@@ -115,12 +115,7 @@ def over_windows(distances: np.ndarray, context: int) -> np.ndarray:
 
 
 def exact_moments(clock_source: np.ndarray, clock_target: np.ndarray) -> np.ndarray:
-    """Fractional frame (T,) of the other clip at which the same is being said.
-
-    Args:
-        clock_source: (T,) phoneme clock of the clip that is asked about.
-        clock_target: (U,) of the other clip.
-    """
+    """Fractional frame (T,) of the other clip that says the same, by phoneme clocks (T,), (U,)."""
     return np.interp(clock_source, clock_target, np.arange(len(clock_target)))
 
 
@@ -165,25 +160,14 @@ def score_retrieval(
 
 
 def retrieval_row(
-    scores: Sequence[RetrievalScores],
-    *,
-    query: str,
-    target: str,
-    state: str,
-    split: str,
-    resamples: int,
-    confidence: float,
+    scores: Sequence[RetrievalScores], settings: EvaluationSettings, **labels: str
 ) -> dict[str, Any]:
     """One row of `retrieval.csv`: means over queries and seeds, with the interval of recall at 1.
 
     Args:
         scores: of the same queries, one entry a seed of learning.
-        query: modality, as `target`.
-        target: modality.
-        state: of learning, for the table.
-        split: `train` or `held_out`.
-        resamples: of the bootstrap, clustered by actor and clip pair.
-        confidence: of the interval.
+        settings: of the bootstrap, clustered by actor and clip pair.
+        labels: what the row is of, which comes first in it.
 
     Raises:
         ShapeError: if the seeds were scored on different queries.
@@ -199,15 +183,12 @@ def retrieval_row(
         sums,
         names,
         statistic=lambda pairs: float(pairs[:, 0].sum() / pairs[:, 1].sum()),
-        resamples=resamples,
-        confidence=confidence,
+        resamples=settings.resamples,
+        confidence=settings.confidence,
         seed=0,
     )
     return {
-        "query": query,
-        "target": target,
-        "state": state,
-        "split": split,
+        **labels,
         "recall_at_1": interval.value,
         "recall_at_5": float(np.mean([each.hits[:, 1].mean() for each in scores])),
         "chance_at_1": float(scores[0].chance.mean()),
@@ -215,10 +196,6 @@ def retrieval_row(
         "ci_high": interval.high,
         "seeds": len(scores),
     }
-
-
-Metrics = Mapping[str, CrossModalCoherence]
-"""A metric for each visual modality, `expression` and `image`."""
 
 
 def measure_retrieval(
@@ -271,17 +248,8 @@ def measure_retrieval(
         offered = ("audio", *sorted(metrics[0]))
         for query, target in product(offered, offered):
             scores = [_score(each, query, target, scored, clocks, scale) for each in embedded]
-            rows.append(
-                retrieval_row(
-                    scores,
-                    query=query,
-                    target=target,
-                    state=state,
-                    split=split,
-                    resamples=scale.evaluation.resamples,
-                    confidence=scale.evaluation.confidence,
-                )
-            )
+            labels = {"query": query, "target": target, "state": state, "split": split}
+            rows.append(retrieval_row(scores, scale.evaluation, **labels))
     return pd.DataFrame(rows)
 
 
@@ -312,7 +280,9 @@ Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]
 
 
 @torch.no_grad()
-def _embed(metrics: Metrics, table: FrameTable, pairs: Sequence[AlignedClips]) -> Embedded:
+def _embed(
+    metrics: Mapping[str, CrossModalCoherence], table: FrameTable, pairs: Sequence[AlignedClips]
+) -> Embedded:
     embedded: Embedded = {}
     for visual, metric in metrics.items():
         scale = float(metric.scale_layer.w), float(metric.scale_layer.b)

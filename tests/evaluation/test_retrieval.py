@@ -22,6 +22,7 @@ from spfem.evaluation.retrieval import (
     retrieval_row,
     score_retrieval,
 )
+from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap
 from tests.correlation.crossmodal.planted import SMALL, PlantedPair, planted_clips
 from tests.explore.made_up import CROSS_MODAL, made_clip
@@ -70,14 +71,14 @@ def test_a_row_is_the_mean_over_seeds_with_an_interval():
         RetrievalScores(np.array([[a, True]] * 3 + [[b, False]] * 3), np.full(6, 0.1), clusters)
         for a, b in ((True, True), (True, False))
     ]
+    settings = EvaluationSettings(resamples=50, confidence=0.9)
     row = retrieval_row(
         seeds,
+        settings,
         query="audio",
         target="image",
         state="after",
         split="held_out",
-        resamples=50,
-        confidence=0.9,
     )
     assert list(row) == [
         "query",
@@ -103,13 +104,7 @@ def test_a_row_is_the_mean_over_seeds_with_an_interval():
     assert row["ci_low"] < row["ci_high"]
     with pytest.raises(ShapeError, match="same queries"):
         retrieval_row(
-            [seeds[0], RetrievalScores(seeds[0].hits, seeds[0].chance, clusters[::-1])],
-            query="audio",
-            target="image",
-            state="after",
-            split="held_out",
-            resamples=5,
-            confidence=0.9,
+            [seeds[0], RetrievalScores(seeds[0].hits, seeds[0].chance, clusters[::-1])], settings
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spfem.edit.anchoring import AnchoredMesh
-from spfem.edit.skin import (
+from spfem.edit.appearance import (
     NEIGHBOURHOOD,
     RATIOS,
     NormalFinder,

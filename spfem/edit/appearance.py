@@ -1,9 +1,4 @@
-"""What the clip tells about the skin: the light on it, and how it looks where nothing hides it.
-
-The light on the face: how much brighter or darker the skin gets when its surface turns.
-
-Things before the face: where the skin does not look as it does in the rest of the clip.
-"""
+"""What the clip tells about the skin: the light on it, and how it looks where nothing hides it."""
 
 from __future__ import annotations
 
@@ -20,6 +15,12 @@ ROUNDS = 5  # of reweighting
 LEAST_BRIGHTNESS = 20.0  # grey levels, which keep ratios meaningful in deep shade
 RATIOS = (0.75, 1.3)  # beyond which the mesh is trusted no more
 FACING = -0.3  # z of a normal that looks towards the camera enough
+NEIGHBOURHOOD = 0.06  # head units; what hides the face is at least this large
+LEAST_DEVIATION = 35.0  # grey levels that skin may differ by
+DEVIATIONS = 5.0  # of a place's own spread in the clip
+FIRST, WHOLLY = 0.12, 0.35  # share of a neighbourhood that differs, from which it stays
+FRAMES = 24  # looked at, evenly spread
+INNER = 0.02  # head units inside the face's outline, where skin is skin
 
 
 class NormalFinder:
@@ -87,12 +88,6 @@ def shading_ratio(light: np.ndarray, before: np.ndarray, after: np.ndarray) -> n
     return np.clip(ratio, *RATIOS).astype(np.float32)
 
 
-NEIGHBOURHOOD = 0.06  # head units; what hides the face is at least this large
-LEAST_DEVIATION = 35.0  # grey levels that skin may differ by
-DEVIATIONS = 5.0  # of a place's own spread in the clip
-FIRST, WHOLLY = 0.12, 0.35  # share of a neighbourhood that differs, from which it stays
-
-
 def neighbourhoods(places: np.ndarray) -> csr_array:
     """Weights (U, U) that average over the vertices (U, 3) near each one."""
     pairs = KDTree(places).query_pairs(NEIGHBOURHOOD, output_type="ndarray")
@@ -114,7 +109,7 @@ class SkinAppearance:
     def __init__(self, colours: np.ndarray, near: csr_array):
         self.near = near
         self.usual = np.median(colours, axis=0)
-        even = colours * _gains(colours, self.usual)[:, None, None]
+        even = self._even(colours)
         self.usual = np.median(even, axis=0)
         spread = np.median(np.abs(even - self.usual).max(-1), axis=0)
         self.allowed = LEAST_DEVIATION + DEVIATIONS * spread
@@ -127,21 +122,15 @@ class SkinAppearance:
         Args:
             colours: (B, U, 3) of the skin's vertices.
         """
-        even = colours * _gains(colours, self.usual)[:, None, None]
-        differs = np.abs(even - self.usual).max(-1) > self.allowed
+        differs = np.abs(self._even(colours) - self.usual).max(-1) > self.allowed
         share = (self.near @ differs.T.astype(np.float32)).T
         step = np.clip((share - FIRST) / (WHOLLY - FIRST), 0, 1)
         return (step * step * (3 - 2 * step)).astype(np.float32)
 
-
-def _gains(colours: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Factors (B,) that make frames as bright as usual: light and exposure hide nothing."""
-    ratio = usual.sum(-1) / np.maximum(colours.sum(-1), 1)
-    return np.clip(np.median(ratio, axis=1), 0.5, 2)
-
-
-FRAMES = 24  # looked at, evenly spread
-INNER = 0.02  # head units inside the face's outline, where skin is skin
+    def _even(self, colours: np.ndarray) -> np.ndarray:
+        """Colours as bright as usual, frame by frame: light and exposure hide nothing."""
+        ratio = self.usual.sum(-1) / np.maximum(colours.sum(-1), 1)
+        return colours * np.clip(np.median(ratio, axis=1), 0.5, 2)[:, None, None]
 
 
 class SkinGatherer:
@@ -193,18 +182,14 @@ class SkinGatherer:
             source: (B, U, 3) vertices in frame pixels.
             edited: (B, U, 3) likewise.
         """
-        before = self.normals(source)
-        after = self.normals(edited)
         shading = np.ones(source.shape[:2], np.float32)
         held = np.zeros(source.shape[:2], np.float32)
         chosen = self.vertices
-        shading[:, chosen] = shading_ratio(self.light, before[:, chosen], after[:, chosen])
+        before, after = (self.normals(points)[:, chosen] for points in (source, edited))
+        shading[:, chosen] = shading_ratio(self.light, before, after)
         if self.appearance is not None:
-            colours = [
-                colours_at(frame, points)
-                for frame, points in zip(frames, source[:, chosen], strict=True)
-            ]
-            held[:, chosen] = self.appearance.hidden(np.stack(colours))
+            seen = map(colours_at, frames, source[:, chosen])
+            held[:, chosen] = self.appearance.hidden(np.stack(list(seen)))
         return shading, held
 
 
