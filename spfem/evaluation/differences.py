@@ -153,29 +153,3 @@ def _described(
         "clips": average.clips,
         "clear": interval.low > 0 or interval.high < 0,
     }
-
-
-def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None = None) -> list[str]:
-    """One sentence a setting: which method moved a metric most in its good direction, how surely.
-
-    Args:
-        differences: from `method_differences`.
-        metric: for example `mouth_error`.
-        backbone: needed where a metric has several.
-    """
-    part = differences[(differences.metric == metric) & differences.difference.notna()]
-    if backbone is not None:
-        part = part[part.backbone == backbone]
-    sentences = []
-    for setting, rows in part.groupby("setting", sort=False):
-        gains = rows.difference if HIGHER_IS_BETTER[metric] else -rows.difference
-        row = rows[gains == gains.max()].iloc[0]
-        sure = "clear of zero" if row.clear else "which holds zero"
-        verdict = "better than NED" if row.better else "no better than NED, like all others"
-        sentences.append(
-            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3g} "
-            f"({row.relative_difference:+.1%} of {row.baseline:.3g}), interval "
-            f"[{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}; single seeds from "
-            f"{row.seed_low:+.3g} to {row.seed_high:+.3g}."
-        )
-    return sentences

@@ -7,9 +7,10 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from studies.result_notes import real_floor
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_distance, frechet_draws, frechet_means, real_floor
+from spfem.evaluation.frechet import frechet_distance, frechet_draws, frechet_means
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_real, make_sample, make_scores
 
