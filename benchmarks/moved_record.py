@@ -24,8 +24,7 @@ from benchmarks.moved_scene import (
     MovedScene,
 )
 from spfem.errors import InputError
-from spfem.renderer.moved.resample import look_up_spline
-from spfem.renderer.moved.view import pixel_centres
+from spfem.renderer.warp import look_up_spline, pixel_centres
 
 FRAMES = (10, 12)  # of the clip, drawn together
 MOST_BYTES = 10_000_000

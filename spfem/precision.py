@@ -1,7 +1,4 @@
-"""Which floating-point format the networks compute in.
-
-Work of many small operations, recorded once as a CUDA graph and replayed whole.
-"""
+"""How networks compute: in which floating-point format, and on a GPU as one recorded launch."""
 
 from __future__ import annotations
 

@@ -400,9 +400,6 @@ def learn_from_frames(
     )
 
 
-CURVE_NAME = "curve.json"
-
-
 class FaceStore(TrackLookup, Protocol):
     """Face tracks by clip key, with a digest of them all."""
 

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
 from spfem.edit.anchoring import AnchoredMesh, TrackedCodes, take_codes
-from spfem.edit.openings import place_of
+from spfem.edit.donors import place_of
 from spfem.head.model import SKIN
 
 ROUNDS = 5  # of reweighting

@@ -41,7 +41,7 @@ from spfem.released.networks import SCMCL, UNTRAINED_MAPPING
 from spfem.released.segment import FaceSegmenter, load_segmenter, segment_faces
 from spfem.renderer.data import stack_conditions
 from spfem.renderer.networks import CHECKPOINT_KIND as RENDERER_KIND
-from spfem.renderer.networks import Generator, load_renderer
+from spfem.renderer.networks import FaceGenerator, load_renderer
 from spfem.renderer.render import CHUNK_FRAMES
 
 RENDERER_KINDS = ("ned-renderer", "scmcl-renderer")
@@ -80,7 +80,7 @@ class FlameModels:
     """
 
     manipulator: Manipulator
-    generator: Generator
+    generator: FaceGenerator
     deca: Deca
     segmenter: FaceSegmenter | None
     device: str
@@ -177,7 +177,7 @@ def imported_kind(path: Path, kind: str, argument: str, example: str) -> Any:
     return provenance.get("kind") if isinstance(provenance, dict) else None
 
 
-def _load_generator(path: Path) -> Generator:
+def _load_generator(path: Path) -> FaceGenerator:
     kind = imported_kind(path, RENDERER_KIND, "--renderer-file", RENDERER_KINDS[0])
     if kind not in RENDERER_KINDS:
         raise SettingsError(

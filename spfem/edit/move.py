@@ -13,7 +13,7 @@ import torch
 
 from spfem.edit.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
 from spfem.edit.appearance import SkinGatherer
-from spfem.edit.openings import (
+from spfem.edit.donors import (
     OpeningGatherer,
     Openings,
     choose_candidates,
@@ -25,9 +25,9 @@ from spfem.edit.openings import (
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise
-from spfem.renderer.moved.donors import Choice, Donors
-from spfem.renderer.moved.picture import MovedRenderer, Surface
-from spfem.renderer.moved.view import OpeningBox
+from spfem.renderer.moved import MovedRenderer, Surface
+from spfem.renderer.openings import DonorChoice, Donors
+from spfem.renderer.warp import OpeningBox
 from spfem.settings import MovedSettings
 
 BATCH_FRAMES = 8  # drawn at once
@@ -249,7 +249,7 @@ class ClipMover:
             if (box := self._box(layer, edited[:, rim, :2], unit, width, height))
         ]
         donors = {
-            layer: (kept, Choice.of(*(a[index] for a in self.choices[layer])).to(self.device))
+            layer: (kept, DonorChoice.of(*(a[index] for a in self.choices[layer])).to(self.device))
             for layer, kept in self.donors.items()
         }
         with torch.inference_mode():

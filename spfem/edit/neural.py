@@ -21,7 +21,7 @@ from spfem.head.model import load_head_model
 from spfem.media.video import stream_frames
 from spfem.precision import autocast
 from spfem.renderer.data import RendererClip, to_network, to_pictures
-from spfem.renderer.networks import Generator, cast_once
+from spfem.renderer.networks import FaceGenerator, cast_once
 from spfem.renderer.render import CHUNK_FRAMES, generate_chunk, render_clips
 from spfem.settings import RendererSettings
 
@@ -48,7 +48,7 @@ class NeuralRenderer:
     """
 
     settings: RendererSettings
-    adapt: Callable[[Callable[[], Sequence[RendererClip]], RendererSettings], Generator]
+    adapt: Callable[[Callable[[], Sequence[RendererClip]], RendererSettings], FaceGenerator]
     device: str
 
     def draw_frames(
@@ -168,7 +168,7 @@ def sample_faces(path: Path, track: ClipTrack, painter: ConditionPainter) -> Cli
 
 
 def sample_shift(
-    sample: ClipSample, expression: np.ndarray, draw: Draw, generator: Generator, device: str
+    sample: ClipSample, expression: np.ndarray, draw: Draw, generator: FaceGenerator, device: str
 ) -> np.ndarray:
     """Colour shift (3,) from pictures of face units (T, E) to the clip's faces, of the sample."""
     pictures, masks = [], []
@@ -181,7 +181,7 @@ def sample_shift(
 
 
 def drawn_faces(
-    generator: Generator,
+    generator: FaceGenerator,
     conditions: Callable[[slice], np.ndarray],
     shown: np.ndarray,
     device: str,

@@ -28,14 +28,14 @@ from spfem.pretrained import PRETRAINED
 from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import RendererSupervision, train_renderer
 from spfem.renderer.losses import load_perceptual_loss
-from spfem.renderer.networks import Generator, TrainedRenderer, load_renderer, save_renderer
-from spfem.run.artifacts import open_stage
+from spfem.renderer.networks import FaceGenerator, TrainedRenderer, load_renderer, save_renderer
+from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.deciding_code import code_digest
 from spfem.run.workspace import choose_device
 from spfem.settings import FaceSettings, RendererSettings
 from spfem.training import Progress
 
-MANIPULATOR_NAME, RENDERER_NAME = "manipulator.safetensors", "renderer.safetensors"
+RENDERER_NAME = "renderer.safetensors"
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def open_edit_models(request: EditRequest) -> EditModels:
 
     def adapt(
         load_clips: Callable[[], Sequence[RendererClip]], settings: RendererSettings
-    ) -> Generator:
+    ) -> FaceGenerator:
         made = make_renderer(
             _clip_folder(keep, request.clip, request.face) / f"renderer-seed{request.seed}",
             load_clips,

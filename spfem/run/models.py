@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,8 @@ from spfem.face.track import FaceTrack
 from spfem.files import digest, file_digest, writing
 from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.manipulator.learn import Supervision, train_manipulator
+from spfem.manipulator.data import ExpressionWindows
+from spfem.manipulator.learn import Guide, train_manipulator
 from spfem.manipulator.networks import (
     ExpressionSpace,
     Manipulator,
@@ -31,10 +33,12 @@ from spfem.manipulator.networks import (
 )
 from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
-from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
-from spfem.run.artifacts import open_stage
+from spfem.renderer.learn import FaceTerm, RendererSupervision
+from spfem.renderer.losses import PairSupervision
+from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import make_corpus, make_persons, manipulator_clips
-from spfem.run.edit_models import MANIPULATOR_NAME, MadeRenderer, make_renderer
+from spfem.run.deciding_code import code_digest
+from spfem.run.edit_models import MadeRenderer, make_renderer
 from spfem.run.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,
@@ -45,8 +49,15 @@ from spfem.run.metrics import (
 )
 from spfem.run.persons import PersonStore
 from spfem.run.workspace import Workspace
-from spfem.settings import EMOTIONS
-from spfem.supervision.manipulator import Supervisors, supervise_manipulator
+from spfem.settings import EMOTIONS, SupervisionSettings
+from spfem.supervision.manipulator import (
+    Supervisors,
+    draw_heads,
+    join_losses,
+    manipulator_weights,
+    retrieve_pairs,
+    supervise_manipulator,
+)
 from spfem.supervision.renderer import (
     collect_pairs,
     draw_pairs,
@@ -72,26 +83,69 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     released SCMCL manipulator, which fine-tunes NED's.
     """
     base = make_base_manipulator(workspace, seed)
-    supervision = supervise_manipulator(
-        make_supervisors(workspace, method, seed),
-        workspace.scale.supervision,
-        load_head_model(),
-        make_persons(workspace),
-        seed=seed,
-        device=workspace.device,
-    )
+    settings = workspace.scale.supervision
+    supervision = make_supervision(workspace, find_method(method), settings, seed)
     return _make_manipulator(workspace, method, seed, initial=base, supervision=supervision)
 
 
-def make_supervisors(workspace: Workspace, method: str, seed: int = 0) -> Supervisors:
-    """The learned metrics, and the retrieved windows, that supervise a method's manipulator."""
-    wanted = find_method(method)
-    return Supervisors(
-        make_metric(workspace, "spatial", seed) if wanted.spatial else None,
-        {name: make_metric(workspace, name, seed) for name in wanted.temporal},
-        make_cross_modal_metric(workspace, "expression", seed) if wanted.paired else None,
-        make_audio_banks(workspace, "expression", seed) if wanted.paired else {},
+@dataclass(frozen=True)
+class Supervision:
+    """What supervises a manipulator, made but not loaded.
+
+    Attributes:
+        settings: plain values that decide the losses, such as their weights.
+        inputs: digests of checkpoints, banks and code that decide the losses.
+        load: gets the clip keys in training order and all training windows, in coefficients.
+    """
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    load: Callable[[Sequence[str], ExpressionWindows], Guide]
+
+
+def make_supervision(
+    workspace: Workspace, method: Method, settings: SupervisionSettings, seed: int = 0
+) -> Supervision | None:
+    """Make the metrics, and the retrieved windows, that supervise a method's manipulator.
+
+    None for a method without supervision.
+    """
+    heads = method.spatial or bool(method.temporal)
+    if not (heads or method.paired):
+        return None
+    weights = manipulator_weights(
+        settings, spatial=method.spatial, temporal=method.temporal, paired=method.paired
     )
+    facts: dict[str, Any] = {"weights": weights}
+    inputs, banks = {}, {}
+    if heads:
+        frames, windows = settings.manipulator_frames, settings.manipulator_windows
+        facts["heads"] = {"frames": frames, "windows": windows}
+        names = (("spatial",) if method.spatial else ()) + method.temporal
+        inputs = {name: file_digest(make_metric(workspace, name, seed)) for name in names}
+        inputs["code of heads"] = code_digest(draw_heads, join_losses)
+    if method.paired:
+        facts["paired_form"] = settings.manipulator_paired_form
+        banks = make_audio_banks(workspace, "expression", seed)
+        metric = make_cross_modal_metric(workspace, "expression", seed)
+        inputs["cross_modal"] = file_digest(metric)
+        inputs["banks"] = digest({actor: bank.digest for actor, bank in banks.items()})
+        inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
+
+    def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
+        persons = make_persons(workspace)
+        supervisors = Supervisors(
+            load_spatial_metric(workspace, seed) if method.spatial else None,
+            {name: load_temporal_metric(workspace, name, seed) for name in method.temporal},
+            load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
+            banks,
+        )
+        identities = torch.from_numpy(np.stack([persons[key].identity for key in keys]))
+        return supervise_manipulator(
+            supervisors, settings, load_head_model(), identities, keys, windows
+        )
+
+    return Supervision(facts, inputs, load)
 
 
 def _make_manipulator(
@@ -137,28 +191,29 @@ def _make_manipulator(
             f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
             "manipulator's window; give longer clips"
         )
+    windows = ExpressionWindows(
+        [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
+        [labels[key] for key in codes],
+        window_frames=settings.window_frames,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
     try:
-        trained = train_manipulator(
-            [torch.from_numpy(code) for code in codes.values()],
-            [labels[key] for key in codes],
+        manipulator, curve = train_manipulator(
+            windows,
             settings,
-            space=EXPRESSION_SPACE,
-            seed=seed,
-            device=workspace.device,
-            guide=partial(supervision.bind, tuple(codes)) if supervision else None,
-            initial=None if initial is None else load_manipulator(initial, device=workspace.device),
+            load_manipulator(initial, device=workspace.device) if initial else EXPRESSION_SPACE,
+            supervision.load([*codes], windows) if supervision else None,
             progress=show_progress(f"manipulator {name}"),
             folder=stage.folder,
         )
     except KeyboardInterrupt:
         stage.pause()
         raise
-    save_manipulator(path, trained.manipulator)
+    save_manipulator(path, manipulator)
     with writing(stage.folder / "curve.csv") as aside:
-        pd.DataFrame(trained.rows).to_csv(
-            aside, index=False, float_format="%.6g", lineterminator="\n"
-        )
-    stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=trained.rows[-1])
+        pd.DataFrame(curve).to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=curve[-1])
     return path
 
 
@@ -166,33 +221,13 @@ ShowTrack = Callable[[FaceTrack], ConditionSource]
 """What draws the conditions of a track with the actor's own texture."""
 
 
-@dataclass(frozen=True)
-class RendererMetrics:
-    """The metrics that supervise an actor's renderer, made but not loaded.
-
-    Attributes:
-        inputs: digests of metrics, manipulator, audio bank and weights; empty for NED alone.
-        load: gives the supervision.
-    """
-
-    inputs: dict[str, str]
-    load: Callable[[ShowTrack], RendererSupervision]
-
-
 def make_renderer_metrics(
     workspace: Workspace, method: Method, actor: str, manipulator: Path, seed: int = 0
-) -> RendererMetrics:
-    """Make the metrics of a supervised method, and the audio bank of the actor where it is needed.
+) -> tuple[dict[str, str], Callable[[ShowTrack], RendererSupervision]]:
+    """Make what supervises the renderer of an actor: its digests, and what loads it.
 
     The pictures of retrieved pairs are held to the distances of the metric of sound and images,
     so the pairs come from its own audio bank: each metric has its own scale of distances.
-
-    Args:
-        workspace: where.
-        method: which metrics.
-        actor: target actor of the renderer.
-        manipulator: checkpoint of the method's manipulator.
-        seed: of the metrics and of the pairs.
     """
     settings = workspace.scale.supervision
     names = (("spatial",) if method.spatial else ()) + method.temporal
@@ -214,24 +249,18 @@ def make_renderer_metrics(
     inputs["supervision"] = digest(weights)
 
     def load(show: ShowTrack) -> RendererSupervision:
+        faces: list[FaceTerm] = []
+        if method.spatial:
+            metric = load_spatial_metric(workspace, seed)
+            frames = workspace.scale.renderer.chunk_frames
+            faces.append(spatial_term(metric, settings.renderer_spatial, frames))
+        for name in method.temporal:
+            windows = load_temporal_metric(workspace, name, seed)
+            faces.append(window_term(name, windows, settings.renderer_temporal))
         pairs = None if bank is None else _load_pairs(workspace, bank, manipulator, show, seed)
-        return RendererSupervision(
-            _load_faces(workspace, method, seed), pairs, settings.renderer_every
-        )
+        return RendererSupervision(tuple(faces), pairs, settings.renderer_every)
 
-    return RendererMetrics(inputs, load)
-
-
-def _load_faces(workspace: Workspace, method: Method, seed: int) -> tuple[FaceTerm, ...]:
-    settings, terms = workspace.scale.supervision, []
-    if method.spatial:
-        frames = workspace.scale.renderer.chunk_frames
-        metric = load_spatial_metric(workspace, seed)
-        terms.append(spatial_term(metric, settings.renderer_spatial, frames))
-    for name in method.temporal:
-        windows = load_temporal_metric(workspace, name, seed)
-        terms.append(window_term(name, windows, settings.renderer_temporal))
-    return tuple(terms)
+    return inputs, load
 
 
 def _load_pairs(
@@ -349,24 +378,23 @@ def make_actor_renderer(
     """
     base, wanted = make_base_renderer(workspace, seed), find_method(method)
     inputs = {"faces": make_persons(workspace).digest, "actor": actor}
-    manipulator = metrics = None
+    manipulator = load = None
     if wanted.supervised:
         path = make_manipulator(workspace, method, seed)
-        metrics = make_renderer_metrics(workspace, wanted, actor, path, seed)
-        inputs |= metrics.inputs
+        supervised_by, load = make_renderer_metrics(workspace, wanted, actor, path, seed)
+        inputs |= supervised_by
         # Pairs have conditions of their own.
         manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
     show = partial(_open_show(workspace), actor)
     clips = learning_clips(make_corpus(workspace), actor)
-    move = None if manipulator is None else partial(_moved_codes, manipulator, seed)
     return make_renderer(
         workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        partial(_actor_clips, clips, make_persons(workspace), show, move),
+        partial(_actor_clips, clips, make_persons(workspace), show, manipulator, seed),
         workspace.scale.renderer,
         inputs=inputs,
         seed=seed,
         base=base,
-        load_supervision=None if metrics is None else partial(metrics.load, show),
+        load_supervision=None if load is None else partial(load, show),
         device=workspace.device,
         progress=show_progress(f"renderer {method} {actor}"),
     )
@@ -376,21 +404,18 @@ def _actor_clips(
     clips: Sequence[Clip],
     faces: PersonStore,
     show: Callable[[FaceTrack], ConditionSource],
-    move: Callable[[Clip, FaceTrack, int], np.ndarray] | None,
+    manipulator: Manipulator | None,
+    seed: int,
 ) -> Sequence[RendererClip]:
-    """Clips of one actor, where wanted beside conditions of moved expressions."""
+    """Clips of one actor; with a manipulator beside conditions of codes moved to other emotions."""
 
     def make(index: int) -> RendererClip:
         clip, track = clips[index], faces[clips[index].key]
-        return show(track).clip(None if move is None else move(clip, track, index))
+        if manipulator is None:
+            return show(track).clip()
+        other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
+        wish = Wish(EMOTIONS[other])
+        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
+        return show(track).clip(moved)
 
     return _Conditions(make, len(clips))
-
-
-def _moved_codes(
-    manipulator: Manipulator, seed: int, clip: Clip, track: FaceTrack, index: int
-) -> np.ndarray:
-    """Codes (T, E) of a clip, moved to another emotion."""
-    other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
-    wish = Wish(EMOTIONS[other])
-    return edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)

@@ -211,7 +211,7 @@ def _content_of(takes: list[Take]) -> str:
     return digest(rows)
 
 
-def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool = False) -> Corpus:
+def build_synthetic_corpus(root: Path, settings: CorpusSettings) -> Corpus:
     """Make the embedded corpus in `root`, or open it if it is there with the same settings.
 
     A killed run continues at the next clip. Two builds with one seed have the same frames, sound
@@ -221,7 +221,6 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
     Args:
         root: the corpus folder.
         settings: size and seed; `processes` does not change the result.
-        force: build anew.
 
     Raises:
         ArtifactError: if `root` holds files that no stage made.
@@ -233,7 +232,6 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings, *, force: bool 
         settings=replace(settings, processes=1),
         inputs={"landmarks": file_digest(EMBEDDING_PATH)},
         code=(build_synthetic_corpus,),
-        force=force,
     )
     if stage.complete:
         return open_corpus(root)

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.frames import FrameWindows
-from spfem.correlation.learn import CURVE_NAME, TEMPORAL_METRICS, train_temporal
-from spfem.run.learned import learn_temporal
+from spfem.correlation.learn import TEMPORAL_METRICS, train_temporal
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
-from tests.correlation.test_learn import ROLES, corpus  # noqa: F401
 
 SPATIAL = replace(SMALL, image_size=24)
 SETTINGS = TemporalSettings(
@@ -54,23 +51,3 @@ def test_learning_separates_places_on_an_unseen_actor(windows, name):
     assert seen[-1]["loss"] < seen[0]["loss"] - 0.1
     assert unseen[-1]["loss"] < unseen[0]["loss"]
     assert unseen[-1]["matched"] - unseen[-1]["mismatched_place"] > 0.1
-
-
-def test_stage_leaves_a_usable_checkpoint_and_is_reused(corpus, tmp_path):  # noqa: F811
-    folder, steps = tmp_path / "stage", []
-
-    def counted(each):
-        return (steps.append(step) or step for step in each)
-
-    settings = replace(SETTINGS, steps=2, formulation="cm")
-    arguments = ("spatial_temporal_cm", *corpus, ROLES, folder, settings)
-    path = learn_temporal(*arguments, seed=0, progress=counted)
-    assert SpatialTemporalCoherence.load(path).settings == settings
-    assert {row["split"] for row in json.loads((folder / CURVE_NAME).read_text())} == {
-        "train",
-        "held_out",
-    }
-    assert learn_temporal(*arguments, seed=0, progress=counted) == path
-    assert steps == [0, 1]
-    learn_temporal(*arguments, seed=1, progress=counted)
-    assert steps == [0, 1] * 2

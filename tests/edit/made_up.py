@@ -14,7 +14,8 @@ from spfem.manipulator import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import save_manipulator
 from spfem.media.video import write_video
 from spfem.renderer.networks import new_renderer, save_renderer
-from spfem.run.edit_models import MANIPULATOR_NAME, RENDERER_NAME
+from spfem.run.artifacts import MANIPULATOR_NAME
+from spfem.run.edit_models import RENDERER_NAME
 from spfem.settings import ManipulatorSettings
 from spfem.studio.cast import Appearance
 from spfem.studio.render import portrait
