@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from spfem.edit.anchoring import AnchoredMesh, TrackedCodes, take_codes
+from spfem.edit.surface import AnchoredMesh, TrackedCodes, place_of, take_codes
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.raster import rasterise
 from spfem.renderer.openings import Donors
@@ -226,12 +226,6 @@ class OpeningGatherer:
             torch.from_numpy(shown)[:, None],
             torch.from_numpy(_palette(self.pictures, regions, layers, cores)),
         )
-
-
-def place_of(index: int, frames: np.ndarray) -> int | None:
-    """Where frame `index` stands among sorted frames (K,); None where it is not one of them."""
-    place = int(np.searchsorted(frames, index))
-    return place if place < len(frames) and frames[place] == index else None
 
 
 def _palette(

@@ -11,8 +11,6 @@ from itertools import islice
 import numpy as np
 import torch
 
-from spfem.edit.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
-from spfem.edit.appearance import SkinGatherer
 from spfem.edit.donors import (
     OpeningGatherer,
     Openings,
@@ -22,6 +20,7 @@ from spfem.edit.donors import (
     donor_path,
     stretches,
 )
+from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, SkinGatherer, TrackedCodes, take_codes
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise

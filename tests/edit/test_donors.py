@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfem.edit.anchoring import AnchoredMesh
 from spfem.edit.donors import (
     OpeningGatherer,
     Openings,
@@ -21,6 +20,7 @@ from spfem.edit.donors import (
     opening_heights,
     stretches,
 )
+from spfem.edit.surface import AnchoredMesh
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN
 from spfem.renderer.warp import look_up_spline, pixel_centres

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spfem.edit.anchoring import AnchoredMesh
+from spfem.edit.surface import AnchoredMesh
 from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
