@@ -43,13 +43,7 @@ def opening_heights(shapes: np.ndarray, edge_count: int) -> np.ndarray:
 def choose_candidates(shapes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
     """At most `count` frames whose openings differ most: farthest points first, from the widest.
 
-    Args:
-        shapes: (T, N, 2) of every frame, head units.
-        usable: (U,) indices of frames that may be taken.
-        count: at most.
-
-    Returns:
-        Sorted indices.
+    Sorted indices among `usable` (U,), by shapes (T, N, 2) of every frame in head units.
     """
     if len(usable) <= count:
         return usable
@@ -137,15 +131,12 @@ def cheapest_path(cost: np.ndarray, switch: float) -> np.ndarray:
 
 
 def cross_fade(path: np.ndarray, own: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two donors a frame, and the weights of the frame itself and of them.
+    """Two donors a frame (T, 2), and weights (T, 3) of the frame itself and of them, of sum 1.
 
     Args:
         path: (T,) donor of each frame, or `own` for the frame itself.
         own: the value that means the frame itself.
         frames: how many a change takes.
-
-    Returns:
-        (T, 2) donors, and (T, 3) weights that sum to 1.
     """
     frames_of = np.eye(own + 1, dtype=np.float32)[path]
     width = 2 * (max(frames, 1) // 2) + 1

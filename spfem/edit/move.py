@@ -66,11 +66,7 @@ def hold_at_edges(
     A shift away from an edge begins with nothing on it and grows to the whole within twice the
     largest one, so that nothing folds and no border pixel is drawn out.
 
-    Args:
-        source: (B, U, 3) vertices as fitted, frame pixels.
-        edited: (B, U, 3) likewise.
-        height: of the frame, pixels.
-        width: of the frame, pixels.
+    Vertices (B, U, 3), sizes in frame pixels; `source` are those as fitted.
     """
     shift = (edited - source)[..., :2]
     size = source.new_tensor([width, height])

@@ -80,14 +80,7 @@ def lip_crops(frames: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarra
 
 
 def frames_at_25(count: int, fps: Fraction | float) -> np.ndarray:
-    """Which frames stand for a video resampled to 25 fps: the nearest in time.
-
-    Args:
-        count: frames of the video.
-        fps: its frames per second.
-
-    Returns:
-        (T,) indices; all frames in their order at 25 fps.
+    """Frames (T,) that stand for a video of `count` frames at 25 fps: the nearest in time.
 
     Raises:
         ShapeError: without frames or with a rate that is not above 0.

@@ -59,10 +59,7 @@ class SpokenClip:
 def contrast(lips: Tensor, sound: Tensor, temperature: float) -> Tensor:
     """Cross-entropy of finding a window's partner among all of the batch, both ways.
 
-    Args:
-        lips: (N, C) embeddings of length 1.
-        sound: (N, C), row i belongs to row i.
-        temperature: of the cosines.
+    Row i of embeddings (N, C) of length 1 belongs to row i; cosines are divided by `temperature`.
     """
     scores = lips @ sound.T / temperature
     own = torch.arange(len(scores), device=scores.device)

@@ -108,7 +108,7 @@ def mouth_error(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Args:
         result: (T, 478, 2 or 3) landmarks of the result, pixels.
-        truth: (T, 478, 2 or 3) landmarks of the true counterpart, pixels, same frames.
+        truth: (T, 478, 2 or 3) of the true counterpart, same frames.
 
     Returns:
         (T,) percent of the truth's distance between the eyes.

@@ -98,12 +98,7 @@ def test_planted_values_come_out(table):
 
 def test_interval_of_the_average_redraws_actors():
     scores = make_scores(methods=("ned",), seeds=(0,))
-    shifted = [
-        type(s)(
-            s.edit, s.method, s.seed, {**s.scores, "csim": float(s.edit.actor[1:])}, "", s.sample
-        )
-        for s in scores
-    ]
+    shifted = [replace(s, scores={**s.scores, "csim": float(s.edit.actor[1:])}) for s in scores]
     row = pick(main_results(shifted, make_real(), SETTINGS), metric="csim", emotion="average")
     assert row.value.iloc[0] == pytest.approx(2.0)
     assert row.ci_low.iloc[0] < 1.7
@@ -112,13 +107,10 @@ def test_interval_of_the_average_redraws_actors():
 
 def test_lost_faces_leave_gaps_that_say_so():
     scores = make_scores(methods=("ned",), seeds=(0,))
+    values = {True: np.nan, False: 1.0}
     lost = [
-        type(s)(
-            s.edit, s.method, s.seed,
-            {**s.scores, "csim": np.nan if s.edit.emotion == "sad" else 1.0}, "", s.sample,
-        )
-        for s in scores
-    ]  # fmt: skip
+        replace(s, scores={**s.scores, "csim": values[s.edit.emotion == "sad"]}) for s in scores
+    ]
     row = pick(main_results(lost, make_real(), SETTINGS), metric="csim", setting="intra")
     sad = pick(row, emotion="sad")
     assert np.isnan(sad.value.item())
