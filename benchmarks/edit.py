@@ -17,7 +17,7 @@ import torch
 from benchmarks.networks import made_up_manipulator
 from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
 from spfem.edit.chain import ConditionSource, put_back
-from spfem.edit.moving.move import ClipMover
+from spfem.edit.move import ClipMover
 from spfem.errors import SpfemError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture

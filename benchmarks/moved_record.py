@@ -37,7 +37,7 @@ def record_scene(run: Path) -> MovedScene:
         InputError: if the run has none.
     """
     from spfem.corpus.clips import read_list
-    from spfem.edit.moving.move import ClipMover
+    from spfem.edit.move import ClipMover
     from spfem.face.track import FaceTrack
     from spfem.media.video import read_video
     from spfem.run.faces import track_path

@@ -32,7 +32,7 @@ from spfem.settings import TemporalSettings
 from spfem.training import descend, falling_rate, one_cycle, step_generator, step_random, train
 from tests.correlation import planted_sound as sound
 from tests.correlation.planted import SMALL, planted_pairs
-from tests.evaluation.lip_sync import test_training as lip_sync
+from tests.evaluation import test_lip_sync as lip_sync
 from tests.manipulator.conftest import SMALL as SMALL_MANIPULATOR
 from tests.manipulator.conftest import planted_speech
 from tests.manipulator.test_learn import pair_every_other, want_unit_5, windows_of

@@ -59,6 +59,16 @@ from spfem.correlation.window_similarity import (
     score_window_similarity,
 )
 from spfem.errors import CorpusError
+from spfem.evaluation.retrieval import (
+    NEAR_FRAMES,
+    ClipEmbeddings,
+    direct_distances,
+    exact_moments,
+    over_windows,
+    relational_distances,
+    score_retrieval,
+    spoken_frames,
+)
 from spfem.files import digest, file_digest
 from spfem.pairing.pairs import PairIndex
 from spfem.run.artifacts import RECORD_NAME, open_stage
@@ -93,16 +103,6 @@ from studies.ablation_variants import (
     save_measured,
 )
 from studies.probes import MOUTH, gradient_maps, mouth_region
-from studies.retrieval import (
-    NEAR_FRAMES,
-    ClipEmbeddings,
-    direct_distances,
-    exact_moments,
-    over_windows,
-    relational_distances,
-    score_retrieval,
-    spoken_frames,
-)
 
 UNSEEN_ROLES = ("held_out", "target")
 

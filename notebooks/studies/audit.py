@@ -60,13 +60,13 @@ from spfem.corpus.layouts import find_delimiter, read_text
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError, SpfemError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features
 from spfem.evaluation.identity import (
+    DlibIdentity,
     cosine_identity,
     evenly_spaced,
     identity_distance,
-    identity_embeddings,
-    similarity_transform,
 )
 from spfem.evaluation.mouth import MOUTH, STABLE, mouth_opening
+from spfem.face.descriptor import similarity_transform
 from spfem.face.landmarks import interocular_distance
 from spfem.face.track import FaceTrack, track_clip
 from spfem.face.tracker import BLENDSHAPE_NAMES
@@ -601,7 +601,7 @@ class Panel:
 
     def embeddings(self, frames: np.ndarray) -> np.ndarray:
         """Identity descriptors (N, 128) of frames (N,)."""
-        return identity_embeddings(self.frames[frames], self.track.landmarks[frames])
+        return DlibIdentity().embed(self.frames[frames], self.track.landmarks[frames])
 
 
 def open_panel(path: Path, face_size: int) -> Panel:

@@ -15,7 +15,6 @@ import torch
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
 from spfem.correlation.retrieval import AudioBank
-from spfem.edit.adapt import MadeRenderer, make_renderer
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
 from spfem.errors import InputError
 from spfem.face.conditions import ConditionPainter
@@ -39,6 +38,7 @@ from spfem.renderer.losses import PairSupervision
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import make_corpus, make_persons, manipulator_clips
 from spfem.run.deciding_code import code_digest
+from spfem.run.edit_models import MadeRenderer, make_renderer
 from spfem.run.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,

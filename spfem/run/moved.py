@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
-from spfem.edit.moving.move import move_clip
+from spfem.edit.move import move_clip
 from spfem.errors import CorpusError, InputError
 from spfem.evaluation.emotion import EmotionClassifier
 from spfem.evaluation.mouth import REGIONS, detail_ratio

@@ -13,14 +13,13 @@ from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import Edit
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.identity import DlibIdentity, IdentityNetwork, load_arcface
-from spfem.evaluation.lip_sync import load_lip_sync, save_lip_sync
+from spfem.evaluation.lip_sync import load_lip_sync, load_released_lip_sync, save_lip_sync
 from spfem.evaluation.lip_sync_meter import (
     LearnedLipSync,
     LipSyncMeter,
     SpokenClip,
     check_lip_sync,
     learn_network,
-    load_released_lip_sync,
     spoken_clip,
 )
 from spfem.evaluation.scores import (

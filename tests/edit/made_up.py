@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spfem.edit.adapt import FILE_NAME
 from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
@@ -16,6 +15,7 @@ from spfem.manipulator.networks import save_manipulator
 from spfem.media.video import write_video
 from spfem.renderer.networks import new_renderer, save_renderer
 from spfem.run.artifacts import MANIPULATOR_NAME
+from spfem.run.edit_models import RENDERER_NAME
 from spfem.settings import ManipulatorSettings
 from spfem.studio.cast import Appearance
 from spfem.studio.render import portrait
@@ -30,7 +30,7 @@ def save_models(folder: Path, *, names=FACE_UNIT_NAMES, method: str = "ned") -> 
     torch.manual_seed(0)
     manipulator = Manipulator(MANIPULATOR, ExpressionSpace(names, (0.0, 1.0))).eval()
     save_manipulator(folder / "manipulator" / method / "seed0" / MANIPULATOR_NAME, manipulator)
-    save_renderer(new_renderer(RENDERER, 0), folder / "renderer" / "base" / "seed0" / FILE_NAME)
+    save_renderer(new_renderer(RENDERER, 0), folder / "renderer" / "base" / "seed0" / RENDERER_NAME)
     return folder
 
 

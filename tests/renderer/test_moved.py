@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spfem.edit.moving.anchoring import AnchoredMesh
+from spfem.edit.surface import AnchoredMesh
 from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
@@ -15,7 +15,7 @@ from spfem.head.raster import rasterise
 from spfem.renderer.moved import DonorChoice, Donors, MovedRenderer, OpeningBox, Surface
 from spfem.renderer.warp import spline_coefficients
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
-from tests.edit.moving.drawn import draw_clip, units
+from tests.edit.drawn import draw_clip, units
 from tests.renderer.sheets import flat_sheet
 
 SIDE, UNIT = 96, 60.0

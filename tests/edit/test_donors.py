@@ -1,4 +1,4 @@
-"""Which frames show the inside of an opening, against brute force."""
+"""Which frames show the inside of an opening, against brute force, and what they show."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spfem.edit.moving.choose import (
+from spfem.edit.donors import (
+    OpeningGatherer,
     Openings,
     cheapest_path,
     choose_candidates,
     cross_fade,
+    cut_window,
     donor_path,
     opening_heights,
     stretches,
 )
+from spfem.edit.surface import AnchoredMesh
+from spfem.head import load_head_model
+from spfem.head.model import EYE, SKIN
+from spfem.renderer.warp import look_up_spline, pixel_centres
+from spfem.settings import LEFT_EYE, MOUTH, MovedSettings
+from tests.edit.drawn import draw_clip, units
 
 
 def _ellipse(width, height, points=16):
@@ -119,3 +127,67 @@ def test_weights_sum_to_one_and_do_not_jump(path, frames, own):
         far = [t for t in rows if all(abs(t - c - 0.5) > width / 2 for c in changes)]
         assert np.array_equal(dense[far].argmax(1), path[far])
         np.testing.assert_allclose(dense[far].max(1), 1, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    return AnchoredMesh(load_head_model(), MovedSettings())
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return draw_clip(units(4, jawOpen=[0.0, 0.2, 0.4, 0.6], eyeBlink=[0.0, 0.0, 0.0, 1.0]))
+
+
+def _gather(mesh, clip, layer, frames):
+    gatherer = OpeningGatherer(mesh, clip.track, layer, np.array(frames))
+    for index, frame in enumerate(clip.frames):
+        gatherer.offer(index, frame)
+    return gatherer, gatherer.finish()
+
+
+@given(st.integers(-9, 12), st.integers(-9, 12), st.integers(1, 9), st.integers(1, 9))
+def test_a_window_is_cut_with_the_border_repeated(x, y, width, height):
+    frame = np.arange(6 * 7 * 3, dtype=np.uint8).reshape(6, 7, 3)
+    wide = np.pad(frame, ((20, 25), (20, 25), (0, 0)), mode="edge")
+    wanted = wide[20 + y : 20 + y + height, 20 + x : 20 + x + width]
+    assert np.array_equal(cut_window(frame, x, y, width, height), wanted)
+
+
+def test_donors_are_crops_of_their_frames_with_the_mesh_in_place(mesh, clip):
+    gatherer, donors = _gather(mesh, clip, MOUTH, [1, 3])
+    size = (gatherer.height, gatherer.width)
+    places = pixel_centres(size, donors.splines).expand(2, -1, -1, -1)
+    pictures = look_up_spline(donors.splines, places).round().numpy()
+    for place, frame in enumerate([1, 3]):
+        x, y = gatherer.low[place]
+        rows, columns = slice(y, y + gatherer.height), slice(x, x + gatherer.width)
+        wanted = clip.frames[frame, rows, columns].transpose(2, 0, 1)
+        assert np.array_equal(pictures[place], wanted)
+    track = clip.track
+    points = mesh.vertices(track, track.expression, mesh.corrections(track)).numpy()
+    moved = donors.vertices.numpy() + np.pad(gatherer.low, ((0, 0), (0, 1)))[:, None]
+    np.testing.assert_allclose(moved, points[[1, 3]], atol=1e-3)
+    rim = donors.vertices[:, mesh.rims[MOUTH], :2].numpy()
+    assert rim.min() >= 0
+    assert (rim.max((0, 1)) <= [gatherer.width, gatherer.height]).all()
+
+
+def test_an_open_mouth_is_shown_and_a_closed_one_is_not(mesh, clip):
+    shown = _gather(mesh, clip, MOUTH, [0, 2, 3])[1].shown
+    assert not shown[0].any()
+    assert shown[1].max() == shown[2].max() == 1
+    assert shown[2].sum() > 1.2 * shown[1].sum()
+    eyes = _gather(mesh, clip, LEFT_EYE, [0, 3])[1].shown
+    assert eyes[0].max() == 1
+    assert not eyes[1].any()
+
+
+def test_colours_are_those_that_the_clip_shows(mesh, clip):
+    palette = _gather(mesh, clip, LEFT_EYE, [0, 1])[1].palette.numpy()
+    assert palette.shape == (7, 3)
+    assert (palette >= 0).all()
+    assert (palette <= 255).all()
+    skin = palette[SKIN]
+    assert skin[0] > skin[1] > skin[2] > 60  # the drawn skin
+    assert palette[EYE].mean() > 0.5 * skin.mean()

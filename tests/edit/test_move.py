@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from spfem.edit.moving.move import BATCH_FRAMES, ClipMover, move_clip
+from spfem.edit.move import BATCH_FRAMES, ClipMover, move_clip
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.landmarks import LEFT_EYE, OUTER_LIPS
 from spfem.settings import MovedSettings
-from tests.edit.moving.drawn import SIZE, draw_clip, lose, speaking, units
+from tests.edit.drawn import SIZE, draw_clip, lose, speaking, units
 
 SMILE = {"mouthSmile": 0.7, "browInnerUp": 0.5, "cheekSquint": 0.3}
 SETTINGS = MovedSettings()

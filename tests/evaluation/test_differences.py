@@ -1,12 +1,15 @@
 """Differences of methods to NED: planted values, what cancels in pairs, what is refused."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from studies.result_notes import best_in_words
 
 from spfem.errors import ShapeError
-from spfem.evaluation.differences import COLUMNS, best_in_words, method_differences
+from spfem.evaluation.differences import COLUMNS, method_differences
 from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.settings import EMOTIONS, EvaluationSettings
 from spfem.statistics import cluster_bootstrap

@@ -1,19 +1,33 @@
-"""Which frames of a clip show the inside of mouth and eyes for the others."""
+"""Openings of the face: which frames show the inside of mouth and eyes for others, and what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+import torch
+
+from spfem.edit.surface import AnchoredMesh, TrackedCodes, place_of, take_codes
+from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
+from spfem.head.raster import rasterise
+from spfem.renderer.openings import Donors
+from spfem.renderer.warp import spline_coefficients
 
 LESS_OPEN = 4.0  # cost of a donor that is less open, per head unit
 OWN_FIRST = 1e-4  # advantage of the frame itself over a donor that is as good, head units
 TURNED = 0.1  # cost of a donor whose head is turned otherwise, per radian
-
-
-def opening_shapes(marks: np.ndarray, edge: tuple[int, ...]) -> np.ndarray:
-    """Places (T, N, 2) of an opening's landmarks on a frontal head, from marks (T, 478, 3)."""
-    return marks[:, list(edge), :2]
+PADDING = 0.03  # head units around the opening's rim
+LEAST_PIXELS = 30  # of a region, from which its colour is believed
+SKIN_BRIGHTNESS = 170.0  # of the face that the colours below belong to
+UNSEEN = {
+    EYE: (205, 195, 190),
+    MOUTH_CAVITY: (52, 22, 22),
+    TONGUE: (150, 78, 76),
+    UPPER_TEETH: (196, 186, 172),
+    LOWER_TEETH: (196, 186, 172),
+}
+"""Colour of each region where a clip never shows it."""
 
 
 def opening_heights(shapes: np.ndarray, edge_count: int) -> np.ndarray:
@@ -29,13 +43,7 @@ def opening_heights(shapes: np.ndarray, edge_count: int) -> np.ndarray:
 def choose_candidates(shapes: np.ndarray, usable: np.ndarray, count: int) -> np.ndarray:
     """At most `count` frames whose openings differ most: farthest points first, from the widest.
 
-    Args:
-        shapes: (T, N, 2) of every frame, head units.
-        usable: (U,) indices of frames that may be taken.
-        count: at most.
-
-    Returns:
-        Sorted indices.
+    Sorted indices among `usable` (U,), by shapes (T, N, 2) of every frame in head units.
     """
     if len(usable) <= count:
         return usable
@@ -123,18 +131,14 @@ def cheapest_path(cost: np.ndarray, switch: float) -> np.ndarray:
 
 
 def cross_fade(path: np.ndarray, own: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two donors a frame, and the weights of the frame itself and of them.
+    """Two donors a frame (T, 2), and weights (T, 3) of the frame itself and of them, of sum 1.
 
     Args:
         path: (T,) donor of each frame, or `own` for the frame itself.
         own: the value that means the frame itself.
         frames: how many a change takes.
-
-    Returns:
-        (T, 2) donors, and (T, 3) weights that sum to 1.
     """
-    frames_of = np.zeros((len(path), own + 1), np.float32)
-    frames_of[np.arange(len(path)), path] = 1
+    frames_of = np.eye(own + 1, dtype=np.float32)[path]
     width = 2 * (max(frames, 1) // 2) + 1
     reach = width // 2
     padded = np.pad(frames_of, ((reach, reach), (0, 0)), mode="edge")
@@ -147,3 +151,91 @@ def cross_fade(path: np.ndarray, own: int, frames: int) -> tuple[np.ndarray, np.
     chosen = np.concatenate([itself, np.take_along_axis(others, index, 1)], 1)
     chosen /= chosen.sum(1, keepdims=True)
     return np.minimum(index, own - 1), chosen.astype(np.float32)
+
+
+def cut_window(frame: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:
+    """The window (height, width, 3) of a frame (H, W, 3) at x, y; its border is repeated beyond."""
+    high, wide = frame.shape[:2]
+    if x >= 0 and y >= 0 and x + width <= wide and y + height <= high:
+        return frame[y : y + height, x : x + width]
+    rows = np.clip(np.arange(y, y + height), 0, high - 1)
+    columns = np.clip(np.arange(x, x + width), 0, wide - 1)
+    return frame[rows[:, None], columns]
+
+
+class OpeningGatherer:
+    """Collects the donors of one opening while the clip's frames pass by.
+
+    Args:
+        mesh: of the face.
+        track: of the clip.
+        layer: of the opening.
+        frames: (K,) sorted indices of the donors.
+    """
+
+    def __init__(self, mesh: AnchoredMesh, track: TrackedCodes, layer: int, frames: np.ndarray):
+        self.mesh, self.layer, self.frames = mesh, layer, frames
+        part = take_codes(track, frames)
+        points = mesh.vertices(part, part.expression, mesh.corrections(part)).numpy()
+        pad = PADDING * float(np.max(part.scale))
+        rim = points[:, mesh.rims[layer], :2]
+        self.low = np.floor(rim.min(1) - pad).astype(int)
+        size = np.ceil((rim.max(1) + pad - self.low).max(0)).astype(int)
+        self.width, self.height = (int(side) for side in size)
+        points[..., :2] -= self.low[:, None]
+        self.points, self.units = points, part.scale
+        self.pictures = np.zeros((len(frames), self.height, self.width, 3), np.uint8)
+
+    def offer(self, index: int, frame: np.ndarray) -> None:
+        """Take what is needed of frame `index` (H, W, 3)."""
+        place = place_of(index, self.frames)
+        if place is not None:
+            x, y = self.low[place]
+            self.pictures[place] = cut_window(frame, x, y, self.width, self.height)
+
+    def finish(self) -> Donors:
+        """Work out where each donor shows the opening."""
+        triangles = torch.from_numpy(self.mesh.mesh.triangles)
+        points = torch.from_numpy(self.points.astype(np.float32)).contiguous()
+        raster = rasterise(points, triangles, self.height, self.width)
+        face = raster.face.numpy()
+        layers = np.where(face >= 0, self.mesh.layers[face], -2)
+        regions = np.where(face >= 0, self.mesh.mesh.region[face], -1)
+        shown = np.zeros(layers.shape, np.float32)
+        cores = np.zeros(layers.shape, bool)
+        settings = self.mesh.settings
+        for place, (layer, unit) in enumerate(zip(layers, self.units, strict=True)):
+            inside = (layer == self.layer).astype(np.uint8)
+            cores[place] = cv2.distanceTransform(inside, cv2.DIST_L2, 3) > settings.rim * unit
+            if cores[place].any():
+                outside = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
+                margin = max(settings.unseen_margin * unit, 1.0)
+                shown[place] = np.clip(2 - outside / margin, 0, 1)
+        return Donors(
+            spline_coefficients(torch.from_numpy(self.pictures).permute(0, 3, 1, 2).float()),
+            points,
+            torch.from_numpy(shown)[:, None],
+            torch.from_numpy(_palette(self.pictures, regions, layers, cores)),
+        )
+
+
+def _palette(
+    pictures: np.ndarray, regions: np.ndarray, layers: np.ndarray, cores: np.ndarray
+) -> np.ndarray:
+    """Colours (7, 3) of the mesh's regions: as the donors show them, else fixed ones.
+
+    A fixed colour is as bright as the face. Of what is seen the brighter half counts, without the
+    brightest, since the edges lie in shadow and wet places shine.
+    """
+    skin = pictures[layers == -1]
+    bright = float(skin.mean()) if len(skin) else SKIN_BRIGHTNESS
+    palette = np.zeros((7, 3), np.float32)
+    palette[SKIN] = skin.mean(0) if len(skin) else 0
+    for region, colour in UNSEEN.items():
+        palette[region] = np.array(colour) * bright / SKIN_BRIGHTNESS
+        seen = pictures[cores & (regions == region)].astype(np.float32)
+        if len(seen) >= LEAST_PIXELS:
+            order = np.argsort(seen.sum(1))
+            part = order[int(0.55 * len(order)) : int(0.85 * len(order)) + 1]
+            palette[region] = seen[part].mean(0)
+    return np.clip(palette, 0, 255)

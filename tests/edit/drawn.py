@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from spfem.edit.moving.anchoring import AnchoredCodes
+from spfem.edit.surface import AnchoredCodes
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
 from spfem.studio.cast import Appearance

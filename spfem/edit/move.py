@@ -11,17 +11,16 @@ from itertools import islice
 import numpy as np
 import torch
 
-from spfem.edit.moving.anchoring import EDGES, MARKS, AnchoredMesh, TrackedCodes, take_codes
-from spfem.edit.moving.choose import (
+from spfem.edit.donors import (
+    OpeningGatherer,
     Openings,
     choose_candidates,
     cross_fade,
+    cut_window,
     donor_path,
-    opening_shapes,
     stretches,
 )
-from spfem.edit.moving.gather import OpeningGatherer, cut_window, hold_at_edges, laid_back
-from spfem.edit.moving.skin import SkinGatherer
+from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, SkinGatherer, TrackedCodes, take_codes
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise
@@ -44,6 +43,38 @@ def one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def laid_back(frame: np.ndarray, window: np.ndarray, x: int, y: int) -> np.ndarray:
+    """The frame (H, W, 3) with a window (h, w, 3) at x, y, which may lie partly outside."""
+    high, wide = frame.shape[:2]
+    height, width = window.shape[:2]
+    top, left = max(y, 0), max(x, 0)
+    bottom, right = min(y + height, high), min(x + width, wide)
+    if bottom <= top or right <= left:
+        return frame
+    made = frame.copy()
+    made[top:bottom, left:right] = window[top - y : bottom - y, left - x : right - x]
+    return made
+
+
+def hold_at_edges(
+    source: torch.Tensor, edited: torch.Tensor, height: int, width: int
+) -> torch.Tensor:
+    """Edited vertices (B, U, 3) that bring nothing into the frame that lies beyond its edges.
+
+    A shift away from an edge begins with nothing on it and grows to the whole within twice the
+    largest one, so that nothing folds and no border pixel is drawn out.
+
+    Vertices (B, U, 3), sizes in frame pixels; `source` are those as fitted.
+    """
+    shift = (edited - source)[..., :2]
+    size = source.new_tensor([width, height])
+    inward = torch.where(shift > 0, source[..., :2], size - source[..., :2])
+    largest = shift.abs().amax(1, keepdim=True)
+    share = (inward / (2 * largest).clamp(min=1e-6)).clamp(0, 1)
+    held = torch.where(share < 1, source[..., :2] + shift * share, edited[..., :2])
+    return torch.cat([held, edited[..., 2:]], -1)
 
 
 def keep_blinks(expression: np.ndarray, source: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -114,14 +145,16 @@ class ClipMover:
 
     def _choose(self, fade_frames: int) -> None:
         usable = np.flatnonzero(self.track.found)
-        own = self.mesh.marks(self.track.identity, self.track.expression)
-        wanted = self.mesh.marks(self.track.identity, self.expression)
+        own, wanted = (
+            self.mesh.marks(self.track.identity, codes)[..., :2]
+            for codes in (self.track.expression, self.expression)
+        )
         settings = self.settings
         for layer, marks in MARKS.items():
-            shapes = opening_shapes(own, marks)
+            shapes = own[:, list(marks)]
             openings = Openings(
                 shapes,
-                opening_shapes(wanted, marks),
+                wanted[:, list(marks)],
                 self.track.rotation,
                 choose_candidates(shapes, usable, settings.donors),
                 len(EDGES[layer]),
