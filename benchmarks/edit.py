@@ -17,7 +17,7 @@ import torch
 from benchmarks.networks import made_up_manipulator
 from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
 from spfem.edit.chain import ConditionSource, put_back
-from spfem.edit.moving.move import ClipMover
+from spfem.edit.move import ClipMover
 from spfem.errors import SpfemError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.texture import face_texture
@@ -25,7 +25,7 @@ from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
 from spfem.manipulator.manipulate import manipulate
 from spfem.media.video import read_video, stream_frames, write_video
-from spfem.renderer.networks import Generator, new_renderer
+from spfem.renderer.networks import FaceGenerator, new_renderer
 from spfem.renderer.render import render_clips
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS, FaceSettings, ManipulatorSettings, RendererSettings
@@ -100,7 +100,7 @@ def edit_stages(
     return EditStages(len(pictures), ours, released)
 
 
-def _plain_generator(generator: Generator, settings: RendererSettings) -> torch.nn.Module:
+def _plain_generator(generator: FaceGenerator, settings: RendererSettings) -> torch.nn.Module:
     """The literal network; ours, frame by frame, where the settings leave the published one."""
     published = not (settings.skips or settings.use_texture) and settings.fold == 1
     if published and settings.kernel == 7:

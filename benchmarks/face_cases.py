@@ -94,7 +94,7 @@ def released_lip_sync_case() -> Case:
     Raises:
         ModuleNotFoundError: on a machine with the light install, which has no OpenCV.
     """
-    from spfem.evaluation.lip_sync_meter import SyncNet
+    from spfem.evaluation.lip_sync import SyncNet
 
     windows = {"lips": normal(2, 3, 5, 224, 224), "sound": normal(2, 1, 13, 20, seed=1)}
     network = _seeded(SyncNet).train()

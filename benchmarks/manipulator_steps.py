@@ -17,7 +17,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.manipulator.data import WindowBatch, Windows
+from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, Trainer
 from spfem.settings import SupervisionSettings
 from spfem.supervision.manipulator import HeadLosses, PairLosses, embed_windows
@@ -68,7 +68,7 @@ def _iterate(
     manipulator: nn.Module,
     sizes: Sizes,
     device: str,
-    guide_of: Callable[[Windows], Guide] | None,
+    guide_of: Callable[[ExpressionWindows], Guide] | None,
 ) -> Step:
     windows = _windows(sizes, device)
     guide = None if guide_of is None else guide_of(windows)
@@ -82,10 +82,10 @@ def _iterate(
     return iterate
 
 
-def _windows(sizes: Sizes, device: str) -> Windows:
+def _windows(sizes: Sizes, device: str) -> ExpressionWindows:
     """Windows of made-up clips, two of each emotion."""
     clips = [made_up_expression(sizes.clip_frames // 2).roll(n, 0).to(device) for n in range(CLIPS)]
-    return Windows(
+    return ExpressionWindows(
         clips,
         [n % 7 for n in range(CLIPS)],
         window_frames=sizes.manipulator.window_frames,
@@ -110,11 +110,11 @@ class _Heads(nn.Module):
         return smooth.expand(-1, 3, -1, -1)
 
 
-def _supervisions(sizes: Sizes, device: str) -> dict[str, Callable[[Windows], Guide]]:
+def _supervisions(sizes: Sizes, device: str) -> dict[str, Callable[[ExpressionWindows], Guide]]:
     """Guides by name: ASCCL and STCCL on heads, SCMCL on retrieved windows."""
     counts = SupervisionSettings()
 
-    def heads(windows: Windows, names: tuple[str, ...]) -> Guide:
+    def heads(windows: ExpressionWindows, names: tuple[str, ...]) -> Guide:
         spatial = temporal = None
         if "spatial" in names:
             spatial = SpatialCoherence(sizes.spatial).to(device).supervise()
@@ -131,7 +131,7 @@ def _supervisions(sizes: Sizes, device: str) -> dict[str, Callable[[Windows], Gu
         )
         return Guide(dict.fromkeys(names, 0.1), losses)
 
-    def pairs(windows: Windows) -> Guide:
+    def pairs(windows: ExpressionWindows) -> Guide:
         metric = made_up_metric(sizes.cross_modal).to(device).supervise()
         part = PairLosses(metric, embed_windows(metric, windows))
         return Guide({"paired": 1.0, "consistency": 1.0}, part, _retrieve)

@@ -24,8 +24,7 @@ from benchmarks.moved_scene import (
     MovedScene,
 )
 from spfem.errors import InputError
-from spfem.renderer.moved.resample import look_up_spline
-from spfem.renderer.moved.view import pixel_centres
+from spfem.renderer.warp import look_up_spline, pixel_centres
 
 FRAMES = (10, 12)  # of the clip, drawn together
 MOST_BYTES = 10_000_000
@@ -38,7 +37,7 @@ def record_scene(run: Path) -> MovedScene:
         InputError: if the run has none.
     """
     from spfem.corpus.clips import read_list
-    from spfem.edit.moving.move import ClipMover
+    from spfem.edit.move import ClipMover
     from spfem.face.track import FaceTrack
     from spfem.media.video import read_video
     from spfem.run.faces import track_path

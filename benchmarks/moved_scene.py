@@ -36,7 +36,7 @@ class ReplayedRaster:
 def _donors(given: Mapping[str, Tensor], layer: int) -> Any:
     """Donors of an opening, from crops as pictures."""
     from spfem.renderer.moved import Donors
-    from spfem.renderer.moved.resample import spline_coefficients
+    from spfem.renderer.warp import spline_coefficients
 
     crops, *others = (given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)
     return Donors(spline_coefficients(crops), *others)
@@ -104,7 +104,7 @@ class MovedScene:
             given: tensors with this scene's names, on any device.
             replay: of the rasters; default those of `given`, from the first on.
         """
-        from spfem.renderer.moved import Choice, MovedRenderer, OpeningBox, Surface
+        from spfem.renderer.moved import DonorChoice, MovedRenderer, OpeningBox, Surface
 
         rasters = replay or rasters_of(given, self.raster_count)
         triangles, layers, regions, upper = (given[name] for name in MESH_PARTS)
@@ -114,7 +114,7 @@ class MovedScene:
         donors = {
             layer: (
                 _donors(given, layer),
-                Choice.of(
+                DonorChoice.of(
                     *(given[f"choice_{layer}_{part}"].cpu().numpy() for part in CHOICE_PARTS)
                 ).to(given["pictures"].device),
             )

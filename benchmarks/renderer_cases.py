@@ -15,7 +15,7 @@ from benchmarks.networks import sequence_tensors
 from benchmarks.sizes import Sizes
 from spfem.renderer.data import cover_outside, crop_around, jitter_conditions
 from spfem.renderer.losses import renderer_losses
-from spfem.renderer.networks import Generator, TrainedRenderer, new_renderer
+from spfem.renderer.networks import FaceGenerator, TrainedRenderer, new_renderer
 from spfem.renderer.render import generate_chunk
 from spfem.settings import RendererSettings
 
@@ -76,7 +76,7 @@ def renderer_cases(sizes: Sizes) -> Iterator[Case]:
 def _chunk(module: nn.Module, given: Mapping[str, Tensor]) -> list[Tensor]:
     """From the start of a clip, and from pictures that were made before."""
     generator = module.networks["generator"]  # type: ignore[index]
-    assert isinstance(generator, Generator)
+    assert isinstance(generator, FaceGenerator)
     conditions = given["conditions"][None]
     first, following = generate_chunk(generator, conditions, None)
     later, _ = generate_chunk(generator, conditions, given["previous"][None])

@@ -25,6 +25,7 @@ from benchmarks.sizes import Sizes
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.learn import train_spatial
 from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import load_manipulator, save_manipulator
 from spfem.renderer.learn import train_renderer
@@ -39,7 +40,13 @@ def two_runs(record: Record, device: str, sizes: Sizes) -> None:
     """Weights after a few steps, learned twice: as usual, and with deterministic operations."""
     spatial = replace(sizes.checked_spatial, steps=STEPS)
     manipulator = replace(sizes.manipulator, steps=STEPS)
-    sequences = [made_up_expression(30).roll(n, 0) for n in range(7)]
+    windows = ExpressionWindows(
+        [made_up_expression(30).roll(n, 0).to(device) for n in range(7)],
+        list(range(7)),
+        window_frames=manipulator.window_frames,
+        batch_size=manipulator.batch_size,
+        seed=0,
+    )
     space = made_up_manipulator(manipulator).space
     clip = made_up_face_clip(max(sizes.checked_renderer.sequence_frames), sizes.checked_renderer)
     learned: dict[str, Callable[[], nn.Module]] = {
@@ -48,11 +55,7 @@ def two_runs(record: Record, device: str, sizes: Sizes) -> None:
                 made_up_pairs(spatial.image_size), None, spatial, seed=0, device=device
             ).model
         ),
-        "manipulator": lambda: (
-            train_manipulator(
-                sequences, list(range(7)), manipulator, space=space, device=device
-            ).manipulator
-        ),
+        "manipulator": lambda: train_manipulator(windows, manipulator, space)[0],
         "NED renderer": lambda: (
             train_renderer(
                 [clip], sizes.checked_renderer, seed=0, steps=STEPS, device=device

@@ -12,7 +12,7 @@ from typing import Any
 from spfem.methods import METHODS
 from spfem.processes import run_command
 from spfem.released.kinds import RELEASED_KINDS
-from spfem.run.registry import STAGES
+from spfem.run.stages import STAGES
 from spfem.run.workspace import DEVICES
 from spfem.scales import SCALES
 from spfem.settings import EMOTIONS
@@ -293,9 +293,9 @@ def _add_stage(commands: Any) -> None:
 
 
 def _stage(given: dict[str, Any]) -> None:
-    from spfem.run.registry import StageRequest, make_stage
+    from spfem.run.stages import make_stage
 
-    make_stage(StageRequest(**given))
+    make_stage(**given)
 
 
 def _add_import(commands: Any) -> None:

@@ -32,11 +32,6 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def was_started_by_torchrun() -> bool:
-    """Whether `torchrun` started this program, with one process or several."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
 @contextmanager
 def joined_processes(device: str) -> Iterator[str]:
     """Join the processes that `torchrun` started; gives the device of this one.
@@ -44,7 +39,7 @@ def joined_processes(device: str) -> Iterator[str]:
     Args:
         device: `cpu` (over gloo) or `cuda` (over NCCL, one GPU a process).
     """
-    if not was_started_by_torchrun():
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # not started by `torchrun`
         yield device
         return
     if device != "cpu":
@@ -60,11 +55,11 @@ def joined_processes(device: str) -> Iterator[str]:
 @contextmanager
 def first_alone() -> Iterator[None]:
     """Let the first process through the block before the others, so that they find its files."""
-    if dist.is_initialized() and not is_first():
-        dist.barrier()
+    if not is_first():
+        wait_for_all()
     yield
-    if dist.is_initialized() and is_first():
-        dist.barrier()
+    if is_first():
+        wait_for_all()
 
 
 def wait_for_all() -> None:
@@ -95,17 +90,11 @@ def mean_of_all(value: Tensor) -> Tensor:
     """Mean of a tensor of any shape over all processes, without gradient."""
     if process_count() == 1:
         return value
-    total = value.detach().clone()
-    dist.all_reduce(total)
-    return total / process_count()
+    return _summed(value.detach().clone()) / process_count()
 
 
 def refuse_sharing(what: str) -> None:
-    """Stop what cannot be shared by processes.
-
-    Raises:
-        SettingsError: if several processes learn together.
-    """
+    """Stop what cannot be shared: raise `SettingsError` if several processes learn together."""
     if process_count() > 1:
         raise SettingsError(f"{what} learns in one process; start it without torchrun")
 
@@ -136,15 +125,17 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, value: Tensor) -> Tensor:
-        total = value.clone()
-        dist.all_reduce(total)
-        return total
+        return _summed(value.clone())
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        total = gradient.contiguous().clone()
-        dist.all_reduce(total)
-        return total
+        return _summed(gradient.contiguous().clone())
+
+
+def _summed(value: Tensor) -> Tensor:
+    """The sum over all processes, in place."""
+    dist.all_reduce(value)
+    return value
 
 
 def _shared_norm(norm: nn.modules.batchnorm._BatchNorm) -> Callable[[Tensor], Tensor]:

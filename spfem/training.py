@@ -6,8 +6,6 @@ returns its losses. Two rules make a killed run end as an uninterrupted one:
 * the random numbers of a step are decided by the seed and the number of the step alone;
 * what a step hands on to the next lies in weights and buffers of the modules, or in moments of the
   optimisers.
-
-Progress bars of learning.
 """
 
 from __future__ import annotations
@@ -53,10 +51,7 @@ def step_random(seed: int, index: int) -> np.random.Generator:
 def step_generator(seed: int, which: int, index: int) -> torch.Generator:
     """A torch generator of step `index`, on the CPU, so that devices draw alike.
 
-    Args:
-        seed: of the learning.
-        which: tells apart what is drawn in one step.
-        index: of the step.
+    `which` tells apart what is drawn in one step.
     """
     # Mixed, since on the CPU `manual_seed` reads the lower 32 bits of a seed only.
     mixed = np.random.SeedSequence((seed, which, index)).generate_state(1)[0]
@@ -77,6 +72,30 @@ def falling_rate(steps: int, share: float) -> Callable[[int], float]:
     """
     falling = share * steps
     return lambda step: 1.0 if falling <= 0 else min(1.0, (steps - step) / falling)
+
+
+def one_cycle(
+    index: int, steps: int, learning_rate: float, rising: float = 0.1
+) -> tuple[float, float]:
+    """Learning rate and momentum of step `index`, those of PyTorch's `OneCycleLR`.
+
+    The rate climbs from a 25th of `learning_rate` to all of it in the first share `rising` of the
+    steps, then falls to a 250 000th; the momentum goes from 0.95 to 0.85 and back. Both follow
+    half cosines. Where the rise has one step only, which PyTorch refuses, it begins at the top.
+
+    Source: Smith and Topin (2018), "Super-convergence".
+    """
+    lowest = learning_rate / 25
+    top = rising * steps - 1  # the step of the highest rate
+    if index <= top:
+        way = index / top if top else 1.0
+        ends = (lowest, learning_rate), (0.95, 0.85)
+    else:
+        way = (index - top) / (steps - 1 - top)
+        ends = (learning_rate, lowest / 1e4), (0.85, 0.95)
+    cosine = math.cos(math.pi * way) + 1
+    rate, momentum = (last + (first - last) / 2 * cosine for first, last in ends)
+    return rate, momentum
 
 
 def descend(loss: Tensor, optimiser: Optimizer) -> None:
@@ -112,7 +131,7 @@ def train(
         optimisers: by name, with their full learning rates.
         step: see `Step`; it sets gradients to zero and steps the optimisers itself.
         name: of the learner, for errors.
-        steps: number of steps in all, also of a run that goes on.
+        steps: in all, also of a run that goes on.
         seed: of the draws.
         settings: plain values or a dataclass that decide what is learned.
         rate: by number of the step, the share of every learning rate.

@@ -1,10 +1,19 @@
+"""Intervals, redraws and means against loops."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
-from spfem.statistics import area_under_curve, cluster_bootstrap
+from spfem.statistics import (
+    area_under_curve,
+    average_of,
+    cluster_bootstrap,
+    emotion_means,
+    interval_of,
+    redraw_counts,
+)
 
 
 def test_interval_of_independent_rows_matches_the_normal_one():
@@ -50,3 +59,40 @@ def test_area_under_curve_counts_pairs():
     assert area_under_curve(np.array([2, 3]), np.array([0, 1])) == 1
     with pytest.raises(ShapeError):
         area_under_curve(positive, np.array([]))
+
+
+def test_means_and_draws_against_loops():
+    random = np.random.default_rng(0)
+    values, emotions = random.normal(size=9), np.array(["sad", "happy", "angry"] * 3)
+    values[3] = np.nan
+    counts = random.integers(0, 3, (40, 9))
+    means = emotion_means(values, emotions, counts)
+    assert list(means) == ["angry", "happy", "sad"]
+    assert [mean.clips for mean in means.values()] == [3, 3, 2]
+    for emotion, mean in means.items():
+        rows = [i for i in range(9) if emotions[i] == emotion and np.isfinite(values[i])]
+        assert mean.value == pytest.approx(np.mean([values[i] for i in rows]))
+        for draw, count in zip(mean.draws, counts, strict=True):
+            drawn = [values[i] for i in rows for _ in range(count[i])]
+            assert draw == pytest.approx(np.mean(drawn) if drawn else np.nan, nan_ok=True)
+
+
+def test_average_counts_emotions_alike():
+    values = np.array([1.0, 1, 1, 5])
+    emotions = np.array(["sad", "sad", "sad", "happy"])
+    average = average_of(emotion_means(values, emotions, np.ones((2, 4), int)))
+    assert average.value == 3
+    assert average.draws.tolist() == [3, 3]
+    assert average.clips == 4
+
+
+def test_counts_give_the_interval_of_the_bootstrap():
+    random = np.random.default_rng(0)
+    values = random.normal(size=24)
+    clusters = np.array([(f"A{n // 8}", f"c{n // 2}") for n in range(24)])
+    counts = redraw_counts(clusters, resamples=200, seed=3)
+    draws = counts @ values / counts.sum(axis=1)
+    ours = interval_of(float(values.mean()), draws, 0.9)
+    theirs = cluster_bootstrap(values, clusters, resamples=200, confidence=0.9, seed=3)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    assert (counts[:, ::2] == counts[:, 1::2]).all()  # rows of a clip stay together

@@ -22,23 +22,23 @@ from spfem.errors import SpfemError, TrainingStateError
 from spfem.evaluation.lip_sync_meter import learn_network
 from spfem.files import STATE_NAME
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, train_manipulator
-from spfem.manipulator.learn import Guide
+from spfem.manipulator import ExpressionSpace
+from spfem.manipulator.learn import Guide, train_manipulator
 from spfem.reading.learn import learn_reader
 from spfem.renderer.learn import FaceTerm, RendererSupervision, train_renderer
 from spfem.run.artifacts import open_stage
 from spfem.settings import TemporalSettings
-from spfem.training import descend, falling_rate, step_generator, step_random, train
+from spfem.training import descend, falling_rate, one_cycle, step_generator, step_random, train
 from tests.correlation import planted_sound as sound
 from tests.correlation.planted import SMALL, planted_pairs
-from tests.evaluation.lip_sync import test_training as lip_sync
+from tests.evaluation import test_lip_sync as lip_sync
 from tests.manipulator.conftest import SMALL as SMALL_MANIPULATOR
 from tests.manipulator.conftest import planted_speech
-from tests.manipulator.test_training import pair_every_other, want_unit_5
+from tests.manipulator.test_learn import pair_every_other, want_unit_5, windows_of
 from tests.reading import planted as reading
 from tests.renderer.planted import SETTINGS as SMALL_RENDERER
 from tests.renderer.planted import planted_clip
-from tests.renderer.test_supervision import difference
+from tests.renderer.test_learn import difference
 
 STEPS, KILLED_AFTER = 7, 4
 Learned = tuple[dict[str, torch.Tensor], object]
@@ -119,12 +119,13 @@ def learn_sound(modality, compat="paper", **run) -> Learned:
     return learned.model.state_dict(), learned.curve
 
 
-def learn_manipulator(changes=None, guide=None, **run) -> Learned:
+def learn_manipulator(changes=None, guide=None, *, seed, **run) -> Learned:
     sequences, labels, _ = planted_speech(14, frames=20)
     space = ExpressionSpace(tuple(f"unit{n}" for n in range(12)), (0.0, 1.0))
     settings = replace(SMALL_MANIPULATOR, steps=STEPS, **(changes or {}))
-    learned = train_manipulator(sequences, labels, settings, space=space, guide=guide, **run)
-    return learned.manipulator.state_dict(), learned.rows
+    windows = windows_of(sequences, labels, settings, seed)
+    learned, rows = train_manipulator(windows, settings, space, guide and guide(windows), **run)
+    return learned.state_dict(), rows
 
 
 def supervise(windows):
@@ -271,6 +272,36 @@ def test_each_learning_rate_falls_by_the_same_share():
     assert falling == pytest.approx([1.0] * 7 + [0.75, 0.5, 0.25, 0.0])
 
 
+@pytest.mark.parametrize("steps", [1, 7, 11, 95, 2600])
+def test_one_cycle_is_that_of_torch_at_every_step(steps):
+    optimiser = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], 2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps, pct_start=0.1)
+    for index in range(steps):
+        group = optimiser.param_groups[0]
+        assert one_cycle(index, steps, 2e-3) == (group["lr"], group["betas"][0])
+        optimiser.step()
+        schedule.step()
+
+
+def test_a_rise_of_one_step_begins_at_the_top():
+    """There torch divides by zero."""
+    assert one_cycle(0, 10, 2e-3) == (2e-3, 0.85)
+    assert one_cycle(9, 10, 2e-3) == (pytest.approx(2e-3 / 25e4), 0.95)
+
+
+def test_the_reader_learns_at_these_rates(monkeypatch):
+    seen, stepped = [], torch.optim.AdamW.step
+
+    def step(optimiser, *arguments):
+        seen.extend((group["lr"], *group["betas"]) for group in optimiser.param_groups)
+        return stepped(optimiser, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    learn_reading(seed=0)
+    rate = reading.SETTINGS.learning_rate
+    assert seen == [(*one_cycle(index, STEPS, rate), 0.999) for index in range(STEPS)]
+
+
 def test_rows_are_what_the_learner_makes_of_them():
     curve, _, _ = line_problem(
         row_steps=5, describe=lambda row: [row, {"step": row["step"], "unseen": True}]
@@ -286,7 +317,7 @@ def test_a_loss_that_is_not_finite_stops_learning():
 
 
 def test_a_finished_run_is_taken_as_it_is_until_its_stage_is_finished(tmp_path):
-    stage = open_stage(tmp_path / "line", "line", settings=1, inputs={}, sources=())
+    stage = open_stage(tmp_path / "line", "line", settings=1, inputs={}, code=())
     curve, line, _ = line_problem(folder=stage.folder)
     again, other, rates = line_problem(folder=stage.folder)
     assert again == curve

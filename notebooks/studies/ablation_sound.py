@@ -17,14 +17,8 @@ from spfem.correlation.frames import AlignedClips
 from spfem.correlation.learn_sound import embed_runs, initial_joint, train_joint, train_single
 from spfem.correlation.retrieval import AudioBank, make_bank
 from spfem.correlation.scmcl import CrossModalCoherence
-from spfem.correlation.sound import FrameSamples, FrameTable, tabulate_frames
-from spfem.files import file_digest
-from spfem.run.learned import clip_signals, frames_of_roles, make_cross_modal_metric
-from spfem.settings import EMOTIONS, CrossModalSettings
-from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
-from studies.ablation_variants import CrossModalVariant, RetrievalVariant
-from studies.probes import MOUTH
-from studies.retrieval import (
+from spfem.correlation.sound import FrameSamples, FrameTable, frames_of_roles, tabulate_frames
+from spfem.evaluation.retrieval import (
     NEAR_FRAMES,
     ClipEmbeddings,
     direct_distances,
@@ -34,6 +28,12 @@ from studies.retrieval import (
     score_retrieval,
     spoken_frames,
 )
+from spfem.files import file_digest
+from spfem.run.metrics import clip_signals, make_cross_modal_metric
+from spfem.settings import EMOTIONS, CrossModalSettings
+from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
+from studies.ablation_variants import CrossModalVariant, RetrievalVariant
+from studies.probes import MOUTH
 
 
 def variant_settings(material: Material, variant: CrossModalVariant) -> CrossModalSettings:

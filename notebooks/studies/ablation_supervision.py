@@ -7,7 +7,7 @@ far more.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +17,18 @@ from spfem.corpus.protocol import edit_protocol
 from spfem.edit.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.files import file_digest
-from spfem.head.model import load_head_model
-from spfem.manipulator.learn import Supervision, train_manipulator
+from spfem.manipulator.data import ExpressionWindows
+from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
-from spfem.run.learned import (
-    EXPRESSION_SPACE,
-    make_audio_banks,
+from spfem.run.models import (
+    ANCHORED,
+    Supervision,
     make_base_manipulator,
-    make_cross_modal_metric,
-    make_spatial_metric,
-    make_temporal_metric,
+    make_supervision,
 )
 from spfem.run.persons import PersonStore
-from spfem.run.renderers import ANCHORED
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
-from spfem.supervision.manipulator import Supervisors, supervise_manipulator
 from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import SUPERVISION_VARIANTS, SupervisionVariant
 from studies.probes import MOUTH
@@ -50,19 +46,6 @@ def tuning_settings(material: Material) -> ManipulatorSettings:
 
 
 @lru_cache
-def _learned(material: Material, seed: int) -> Supervisors:
-    """All that any variant is supervised by, from the learned metrics of the workspace."""
-    workspace = material.workspace
-    names = {name for variant in SUPERVISION_VARIANTS for name in variant.method.temporal}
-    return Supervisors(
-        make_spatial_metric(workspace, seed),
-        {name: make_temporal_metric(workspace, name, seed) for name in sorted(names)},
-        make_cross_modal_metric(workspace, "expression", seed),
-        make_audio_banks(workspace, "expression", seed),
-    )
-
-
-@lru_cache
 def _base(material: Material, seed: int) -> Path:
     return make_base_manipulator(material.workspace, seed)
 
@@ -76,20 +59,7 @@ def supervision_of(
     material: Material, variant: SupervisionVariant, seed: int
 ) -> Supervision | None:
     """What supervises a variant."""
-    learned, method = _learned(material, seed), variant.method
-    return supervise_manipulator(
-        Supervisors(
-            learned.spatial if method.spatial else None,
-            {name: learned.temporal[name] for name in method.temporal},
-            learned.cross_modal if method.paired else None,
-            learned.banks if method.paired else {},
-        ),
-        _weights(material, variant),
-        load_head_model(),
-        _persons(material),
-        seed=seed,
-        device=material.device,
-    )
+    return make_supervision(material.workspace, variant.method, _weights(material, variant), seed)
 
 
 def supervision_recipe(material: Material, variant: SupervisionVariant, seed: int) -> Recipe:
@@ -140,17 +110,16 @@ def tune_variant(
     labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
     codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
     keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
-    return train_manipulator(
-        [torch.from_numpy(codes[key]) for key in keys],
+    windows = ExpressionWindows(
+        [torch.from_numpy(codes[key]).to(material.device) for key in keys],
         [labels[key] for key in keys],
-        settings,
-        space=EXPRESSION_SPACE,
+        window_frames=settings.window_frames,
+        batch_size=settings.batch_size,
         seed=seed,
-        device=material.device,
-        guide=partial(supervision.bind, keys) if supervision else None,
-        initial=load_manipulator(base, device=material.device),
-        folder=folder,
-    ).manipulator.cpu()
+    )
+    start = load_manipulator(base, device=material.device)
+    guide = supervision.load(keys, windows) if supervision else None
+    return train_manipulator(windows, settings, start, guide, folder=folder)[0].cpu()
 
 
 def _classifier(material: Material) -> EmotionClassifier:
@@ -199,4 +168,5 @@ def prepare_supervision(material: Material, seeds: tuple[int, ...]) -> None:
     """Base manipulators and metrics of each seed."""
     for seed in seeds:
         _base(material, seed)
-        _learned(material, seed)
+        for variant in SUPERVISION_VARIANTS:
+            supervision_of(material, variant, seed)

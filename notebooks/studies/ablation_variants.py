@@ -10,7 +10,7 @@ from spfem.correlation.asccl import NEIGHBOUR_OFFSETS, NEIGHBOURS
 from spfem.correlation.scmcl import Visual
 from spfem.errors import SettingsError
 from spfem.methods import METHODS, Method
-from spfem.run.learned import DIRECT_WEIGHT
+from spfem.run.metrics import DIRECT_WEIGHT
 
 DEFAULT = "default"
 

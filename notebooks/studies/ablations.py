@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from spfem.evaluation.tables import markdown_table
 from spfem.processes import run_jobs
-from spfem.run import results as edits
+from spfem.run import edits
 from spfem.run.workspace import Workspace
 from studies.ablation_pictures import (
     measure_spatial,

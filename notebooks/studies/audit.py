@@ -30,7 +30,11 @@ import pandas as pd
 from spfem.corpus.layouts import find_delimiter, read_text
 from spfem.errors import AssetError, InputError, SpfemError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features
-from spfem.evaluation.identity import cosine_identity, evenly_spaced, identity_distance
+from spfem.evaluation.identity import (
+    cosine_identity,
+    evenly_spaced,
+    identity_distance,
+)
 from spfem.face.tracker import BLENDSHAPE_NAMES
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EMOTIONS

@@ -23,8 +23,9 @@ import cv2
 import numpy as np
 
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.evaluation.identity import identity_embeddings, similarity_transform
+from spfem.evaluation.identity import identity_embeddings
 from spfem.evaluation.mouth import MOUTH, STABLE, mouth_opening
+from spfem.face.descriptor import similarity_transform
 from spfem.face.landmarks import interocular_distance
 from spfem.face.track import FaceTrack, track_clip
 from spfem.media.video import read_video

@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 from spfem.errors import InputError
 from spfem.evaluation.emotion import EmotionClassifier
-from spfem.evaluation.identity import SAME_PERSON_DISTANCE
 from spfem.evaluation.tables import save_table
+from spfem.face.descriptor import SAME_PERSON_DISTANCE
 from spfem.plots import LOOKS, look_of, title_of
 from spfem.processes import run_jobs
 from spfem.run.results import clips_by_key, make_edits, protocol

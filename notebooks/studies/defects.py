@@ -19,7 +19,7 @@ from torch import Tensor
 from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, normalise_channels
 from spfem.correlation.frames import FramePairs
 from spfem.correlation.images import images_from_frames, prepare_images
-from spfem.correlation.learn import formulated, frame_pairs_of_role
+from spfem.correlation.learn import frame_pairs_of_role
 from spfem.correlation.measure import load_metric, similarity_scorer
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.similarity import (
@@ -31,22 +31,20 @@ from spfem.correlation.similarity import (
     released_similarity,
     statistic_of,
 )
+from spfem.correlation.sound import frames_of_roles
 from spfem.errors import ShapeError
 from spfem.evaluation.retrieval import score_sound_to_expression, scored_pairs
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
-from spfem.run.learned import (
+from spfem.run.metrics import (
     clip_signals,
     cross_modal_settings,
-    frames_of_roles,
-    learn_cross_modal_encoder,
-    learn_cross_modal_pair,
-    learn_spatial,
-    learn_temporal,
+    make_cross_modal_metric,
+    make_spatial_metric,
+    make_temporal_metric,
 )
 from spfem.run.workspace import Workspace
-from spfem.settings import CrossModalSettings, EvaluationSettings
+from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap, mean_of_rows
-from spfem.training import show_progress
 
 BATCH = 4  # frames of a released supervision step
 BATCHES = 12
@@ -368,16 +366,13 @@ def _compare_similarity(
 
 
 def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
-    steps = workspace.scale.evaluation.defect_steps
-    material = (make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles)
-    folder = workspace.stage_folder("defects", metric, compat, f"seed{seed}")
-    bar = show_progress(f"{metric.replace('_', ' ')}, {compat.replace('_', ' ')}")
-    how: dict[str, Any] = {"seed": seed, "device": workspace.device, "progress": bar}
+    scale, place = workspace.scale, ("defects", metric, compat)
+    steps = scale.evaluation.defect_steps
     if metric == "spatial":
-        spatial = replace(workspace.scale.spatial, compat=compat, steps=steps)
-        return learn_spatial(*material, folder, spatial, **how)
-    temporal = replace(formulated(metric, workspace.scale.temporal), compat=compat, steps=steps)
-    return learn_temporal(metric, *material, folder, temporal, **how)
+        spatial = replace(scale.spatial, compat=compat, steps=steps)
+        return make_spatial_metric(workspace, seed, settings=spatial, place=place)
+    temporal = replace(scale.temporal, compat=compat, steps=steps)
+    return make_temporal_metric(workspace, metric, seed, settings=temporal, place=place)
 
 
 def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...]) -> pd.DataFrame:
@@ -398,7 +393,13 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
     def recalls(compat: str) -> tuple[np.ndarray, np.ndarray]:
         scores = []
         for seed in workspace.scale.seeds:
-            path = _learn_cross_modal(workspace, replace(settings, compat=compat), seed)
+            path = make_cross_modal_metric(
+                workspace,
+                "expression",
+                seed,
+                settings=replace(settings, compat=compat),
+                place=("defects", "cross_modal", compat),
+            )
             metric = CrossModalCoherence.load(path)
             scores.append(score_sound_to_expression(metric, table, asked, clocks, workspace.scale))
         return np.stack([each.hits[:, 0] for each in scores], axis=1), scores[0].clusters
@@ -410,18 +411,3 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
         for defect in defects
     ]
     return pd.concat(rows, ignore_index=True)
-
-
-def _learn_cross_modal(workspace: Workspace, settings: CrossModalSettings, seed: int) -> Path:
-    def folder(name: str) -> Path:
-        return workspace.stage_folder(
-            "defects", "cross_modal", settings.compat, name, f"seed{seed}"
-        )
-
-    encoders = {
-        name: learn_cross_modal_encoder(workspace, name, settings, folder(name), seed)
-        for name in ("audio", "expression")
-    }
-    return learn_cross_modal_pair(
-        workspace, "expression", encoders, settings, folder("joint"), seed
-    )

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from spfem.corpus.protocol import Edit
 from spfem.errors import CorpusError
@@ -42,19 +41,14 @@ from spfem.evaluation.tables import HIGHER_IS_BETTER
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
-from spfem.processes import run_jobs
 from spfem.run.data import make_corpus, make_faces
-from spfem.run.learned import lip_sync_file
+from spfem.run.edits import clips_by_key, make_counterparts, protocol, read_truth, work_off
 from spfem.run.results import (
-    clips_by_key,
+    lip_sync_file,
     load_identity,
     load_instruments,
-    make_counterparts,
     open_score_stage,
-    processes,
-    protocol,
     read_clip,
-    read_truth,
     real_samples,
 )
 from spfem.run.workspace import Workspace
@@ -262,9 +256,7 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
             _ActorJob(workspace, tuple(e for e in edits if e.actor == actor), stage.folder)
             for actor in actors
         ]
-        done = run_jobs(_degrade_actor, jobs, processes(workspace))
-        for _ in tqdm(done, total=len(jobs), desc="degradations"):
-            pass
+        work_off(workspace, _degrade_actor, jobs, "degradations")
         scores = [
             {file.stem: load_score(file) for file in sorted((stage.folder / edit.name).iterdir())}
             for edit in edits

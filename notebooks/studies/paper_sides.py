@@ -13,7 +13,7 @@ from scipy.stats import t
 
 from spfem.evaluation.differences import method_differences
 from spfem.evaluation.tables import AVERAGE, main_results
-from spfem.run.learned import make_similarity, make_temporal_metric
+from spfem.run.metrics import make_similarity, make_temporal_metric
 from spfem.run.results import calibrating_methods, real_samples, score_method
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS

@@ -24,8 +24,8 @@ from spfem.panels import rows_of_panels, side_by_side
 from spfem.picture_plots import draw_grid
 from spfem.plots import METRIC_LABELS, new_figure, title_of
 from spfem.run.data import make_corpus, make_faces
+from spfem.run.edits import clips_by_key, read_truth, result_video
 from spfem.run.moved import make_moved_edits
-from spfem.run.results import clips_by_key, read_truth, result_video
 from spfem.run.workspace import Workspace
 from studies.drawing import draw_bars
 

@@ -7,8 +7,9 @@ modality, and frames without a face or without sound are left out of the pairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -207,6 +208,45 @@ def collect_samples(
     return FrameSamples(
         np.concatenate(sources), np.concatenate(targets), np.concatenate(groups), tuple(names)
     )
+
+
+Signals = Callable[[str, tuple[str, ...]], ClipSignals]
+"""Gives the named modalities of one clip by its key; called once for each clip."""
+
+
+class ClipPairs(Protocol):
+    """Aligned clips of a corpus."""
+
+    @property
+    def pairs(self) -> Iterable[AlignedClips]:
+        """Every pair."""
+
+
+def frames_of_roles(
+    signals: Signals,
+    modalities: tuple[str, ...],
+    pairs: ClipPairs,
+    roles: Mapping[str, str],
+    settings: CrossModalSettings,
+) -> tuple[FrameTable, FrameSamples, FrameSamples | None]:
+    """All frames of the paired clips, samples of the `train` and, if any, `held_out` actors.
+
+    Raises:
+        CorpusError: if no actor is to be learned from.
+    """
+    wanted = [
+        pair
+        for pair in pairs.pairs
+        if pair.usable and roles.get(pair.source.split("/")[0]) in ("train", "held_out")
+    ]
+    keys = dict.fromkeys(key for pair in wanted for key in (pair.source, pair.target))
+    if not keys:
+        raise CorpusError("no usable clip pair of an actor to learn from; check roles and pairs")
+    table = tabulate_frames({key: signals(key, modalities) for key in keys}, settings)
+    held_out = None
+    if any(roles[pair.source.split("/")[0]] == "held_out" for pair in wanted):
+        held_out = collect_samples(table, wanted, roles, "held_out")
+    return table, collect_samples(table, wanted, roles, "train"), held_out
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""The links between the stages of an edit: codes to conditions, pictures back into frames.
+"""The links of an edit: codes to other codes, to conditions, and pictures back into frames.
 
-`edit` (one video) and the edits of the results share them.
+Edits of own videos and those of the result tables share them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,9 +114,13 @@ class ConditionSource:
     def clip(self, expression: np.ndarray | None = None) -> RendererClip:
         """What a renderer learns from; with `expression` (T, E) also its edited conditions."""
         edited = None if expression is None else self.conditions(expression)
-        track = self.track
+        track, eyes = self.track, (*RIGHT_EYE, *LEFT_EYE)
         return RendererClip(
-            self.conditions(), track.faces, mouth_centres(track), edited, eye_centres(track)
+            self.conditions(),
+            track.faces,
+            mouth_centres(track),
+            edited,
+            _aligned_centres(track, eyes),
         )
 
 
@@ -125,54 +129,61 @@ def mouth_centres(track: FaceTrack) -> np.ndarray:
     return _aligned_centres(track, OUTER_LIPS)
 
 
-def eye_centres(track: FaceTrack) -> np.ndarray:
-    """Point between the eyes (T, 2) in aligned pixels."""
-    return _aligned_centres(track, (*RIGHT_EYE, *LEFT_EYE))
-
-
 def _aligned_centres(track: FaceTrack, points: tuple[int, ...]) -> np.ndarray:
     centres = track.landmarks[:, list(points), :2].mean(1)
     linear, shift = track.align[:, :, :2], track.align[:, :, 2]
     return (np.einsum("tab,tb->ta", linear, centres) + shift).astype(np.float32)
 
 
-def match_colour(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Pictures (T, S, S, 3) shifted so that the clip's mean skin colour is that of its faces.
+def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Mean colour (3,) of faces less that of pictures, both (T, S, S, 3), where masks are set.
 
-    One shift a channel for the whole clip, so that nothing flickers. Not in the papers: a renderer
+    One shift a channel for a whole clip, so that nothing flickers. Not in the papers: a renderer
     adapted for a minute keeps a slight cast of the faces it knew before.
     """
-    return shift_colour(pictures, colour_shift(pictures, faces, masks))
-
-
-def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Mean colour (3,) of faces less that of pictures, both (T, S, S, 3), where masks are set."""
     inside = masks > 0
     if not inside.any():
         return np.zeros(3)
     return faces[inside].mean(0) - pictures[inside].mean(0)
 
 
-def shift_colour(pictures: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Pictures (..., 3) uint8 with a shift (3,) added."""
-    return np.clip(np.rint(pictures + shift), 0, 255).astype(np.uint8)
+DrawnFace = tuple[np.ndarray, np.ndarray]
+"""Aligned picture (S, S, 3) uint8 and mask (S, S) uint8, not 0 on the face."""
+
+
+def blended_frames(
+    frames: Iterable[np.ndarray],
+    align: np.ndarray,
+    faces: Iterable[DrawnFace | None],
+    shift: np.ndarray | float = 0.0,
+) -> Iterator[np.ndarray]:
+    """The frames (H, W, 3) of a clip with drawn faces blended in, one after the other.
+
+    Frames without a face stay as they are, and so does every byte outside the masks.
+
+    Args:
+        frames: T frames.
+        align: (T, 2, 3) frame pixels to aligned pixels.
+        faces: of each frame, None where it stays.
+        shift: (3,) of `colour_shift`.
+    """
+    for frame, matrix, face in zip(frames, align, faces, strict=True):
+        if face is None:
+            yield frame
+        else:
+            picture, mask = face
+            shifted = np.clip(np.rint(picture + shift), 0, 255).astype(np.uint8)
+            yield blend_aligned(frame, shifted, mask, matrix)
 
 
 def put_back(
     frames: Iterable[np.ndarray], track: FaceTrack, pictures: np.ndarray, masks: np.ndarray
 ) -> np.ndarray:
-    """Frames (T, H, W, 3) with the aligned pictures (T, S, S, 3) blended in where masks are set.
-
-    Frames in which no face was found stay as they are, and so does every byte outside the masks.
-    """
-    pictures = match_colour(pictures, track.faces, masks)
-    edited = [
-        blend_aligned(frame, picture, mask, matrix) if found else frame
-        for frame, matrix, picture, mask, found in zip(
-            frames, track.align, pictures, masks, track.found, strict=True
-        )
-    ]
-    return np.stack(edited)
+    """Frames (T, H, W, 3) with pictures (T, S, S, 3) of the face's own colour where masks are."""
+    drawn = zip(pictures, masks, strict=True)
+    faces = (face if found else None for face, found in zip(drawn, track.found, strict=True))
+    shift = colour_shift(pictures, track.faces, masks)
+    return np.stack(list(blended_frames(frames, track.align, faces, shift)))
 
 
 def blend_aligned(

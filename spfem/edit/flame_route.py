@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from spfem.checkpoints import load_checkpoint
-from spfem.edit.chain import blend_aligned
-from spfem.edit.sample import ClipRenderer
+from spfem.edit.chain import blended_frames
+from spfem.edit.neural import drawn_faces
 from spfem.errors import CheckpointError, SettingsError
 from spfem.face.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
@@ -41,7 +41,7 @@ from spfem.released.networks import SCMCL, UNTRAINED_MAPPING
 from spfem.released.segment import FaceSegmenter, load_segmenter, segment_faces
 from spfem.renderer.data import stack_conditions
 from spfem.renderer.networks import CHECKPOINT_KIND as RENDERER_KIND
-from spfem.renderer.networks import Generator, load_renderer
+from spfem.renderer.networks import FaceGenerator, load_renderer
 from spfem.renderer.render import CHUNK_FRAMES
 
 RENDERER_KINDS = ("ned-renderer", "scmcl-renderer")
@@ -80,7 +80,7 @@ class FlameModels:
     """
 
     manipulator: Manipulator
-    generator: Generator
+    generator: FaceGenerator
     deca: Deca
     segmenter: FaceSegmenter | None
     device: str
@@ -90,8 +90,9 @@ class FlameModels:
         places = place_crops(track.landmarks, track.found, track.frame_size)
         codes, eyes = [], []
         frames = show_frames(stream_frames(clip), "reading FLAME codes", len(track))
-        for chunk, pictures in _chunks(frames, len(track)):
-            crops = cut_boxes(pictures, places.boxes[chunk])
+        for start in range(0, len(track), CHUNK_FRAMES):
+            chunk = slice(start, start + CHUNK_FRAMES)
+            crops = cut_boxes(np.stack(list(islice(frames, CHUNK_FRAMES))), places.boxes[chunk])
             codes.append(encode_faces(self.deca.networks, crops, places.points[chunk]))
             eyes.append(seen_eyes(crops, places.points[chunk]))
         return SeenFace(places, DecaCodes.join(codes), np.concatenate(eyes))
@@ -115,21 +116,12 @@ class FlameModels:
             FaceNotFoundError: if the segmenter sees no face in any frame.
         """
         masks_of = _mask_source(clip, track, seen.places, self.segmenter)
-        renderer, align = ClipRenderer(self.generator, self.device), seen.places.align
-        for chunk, pictures in _chunks(stream_frames(clip), len(track)):
-            shown = track.shown[chunk]
-            if not shown.any():
-                renderer.restart()
-                yield from pictures
-                continue
-            conditions = flame_conditions(
-                self.deca, seen, chunk, expression[chunk], masks_of(chunk)
-            )
-            faces = renderer.render(conditions)
-            for frame, face, mask, matrix, visible in zip(
-                pictures, faces, conditions[..., -1], align[chunk], shown, strict=True
-            ):
-                yield blend_aligned(frame, face, mask, matrix) if visible else frame
+
+        def conditions(frames: slice) -> np.ndarray:
+            return flame_conditions(self.deca, seen, frames, expression[frames], masks_of(frames))
+
+        faces = drawn_faces(self.generator, conditions, track.shown, self.device)
+        return blended_frames(stream_frames(clip), seen.places.align, faces)
 
 
 def load_flame_models(
@@ -185,7 +177,7 @@ def imported_kind(path: Path, kind: str, argument: str, example: str) -> Any:
     return provenance.get("kind") if isinstance(provenance, dict) else None
 
 
-def _load_generator(path: Path) -> Generator:
+def _load_generator(path: Path) -> FaceGenerator:
     kind = imported_kind(path, RENDERER_KIND, "--renderer-file", RENDERER_KINDS[0])
     if kind not in RENDERER_KINDS:
         raise SettingsError(
@@ -197,14 +189,14 @@ def _load_generator(path: Path) -> Generator:
 
 
 def flame_conditions(
-    deca: Deca, seen: SeenFace, chunk: slice, expression: np.ndarray, masks: np.ndarray
+    deca: Deca, seen: SeenFace, frames: slice, expression: np.ndarray, masks: np.ndarray
 ) -> np.ndarray:
     """What a released renderer is told about some frames with another expression.
 
     Args:
         deca: the user's files.
         seen: of the clip.
-        chunk: of n frames.
+        frames: n frames.
         expression: (n, 51) to show.
         masks: (n, 256, 256) uint8 of the face in the crops, 0 or 255.
 
@@ -213,9 +205,9 @@ def flame_conditions(
 
     Source: spec `manipulator_and_renderer.md` D1, D2; `face_pipeline.md` 1.5.
     """
-    codes, transforms = seen.codes.frames(chunk), seen.places.transforms[chunk]
+    codes, transforms = seen.codes.frames(frames), seen.places.transforms[frames]
     drawn = draw_conditions(deca, codes, expression)
-    eyes = edited_eyes(seen.eyes[chunk], face_points(deca, codes, expression))
+    eyes = edited_eyes(seen.eyes[frames], face_points(deca, codes, expression))
     nmfc, shape = (
         np.stack([warp_indices(p, m) for p, m in zip(pictures, transforms, strict=True)])
         for pictures in (drawn.nmfc, drawn.shape)
@@ -240,15 +232,8 @@ def _mask_source(
     own = track.at_face_size(NED_SIZE)
     painter = ConditionPainter(load_head_model(), NED_SIZE)
 
-    def tracked(chunk: slice) -> np.ndarray:
-        part = own.part(painter, np.arange(len(own))[chunk])
-        return masks_in_crops(part.masks, part.align, places.to_crop[chunk])
+    def tracked(frames: slice) -> np.ndarray:
+        part = own.part(painter, np.arange(len(own))[frames])
+        return masks_in_crops(part.masks, part.align, places.to_crop[frames])
 
     return tracked
-
-
-def _chunks(frames: Iterator[np.ndarray], total: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """A clip's frames a few at a time, (n, H, W, 3), each with its place in the clip."""
-    for start in range(0, total, CHUNK_FRAMES):
-        chunk = slice(start, min(start + CHUNK_FRAMES, total))
-        yield chunk, np.stack(list(islice(frames, chunk.stop - chunk.start)))

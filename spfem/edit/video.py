@@ -1,136 +1,37 @@
-"""The whole chain on one video: track, fit, manipulate, draw, keep the sound.
-
-The trained models that an edit starts from.
-
-What a user asks of an edit, and what comes back.
-"""
+"""The edit of one video: follow the face, move its codes, draw the frames, keep the sound."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spfem import __version__
-from spfem.edit.adapt import FILE_NAME as RENDERER_NAME
-from spfem.edit.adapt import MadeRenderer, neural_frames, write_comparison
 from spfem.edit.chain import Wish, edit_expression
-from spfem.edit.moving.move import ClipMover
-from spfem.errors import CheckpointError, InputError, SettingsError
-from spfem.face.clip_track import ClipTrack, MadeTrack, make_track
-from spfem.files import file_digest, project_folder, show_frames
-from spfem.head.model import load_head_model
+from spfem.edit.move import ClipMover
+from spfem.errors import InputError
+from spfem.face.clip_track import ClipTrack
+from spfem.files import show_frames
 from spfem.manipulator.manipulate import LARGEST_INTENSITY
-from spfem.manipulator.networks import CHECKPOINT_KIND as MANIPULATOR_KIND
 from spfem.manipulator.networks import (
-    FLAME_SPACE,
     Manipulator,
-    load_manipulator,
-    pretrained_manipulator,
 )
-from spfem.media.probe import probe_video
+from spfem.media.probe import VideoFacts, probe_video
 from spfem.media.video import check_result, stream_frames, write_video
-from spfem.methods import find_method
-from spfem.pretrained import PRETRAINED
-from spfem.renderer.networks import load_renderer
-from spfem.run.learned import STAGE_CHECKPOINT_NAME as MANIPULATOR_NAME
-from spfem.run.workspace import choose_device
-from spfem.settings import EMOTIONS, FaceSettings
+from spfem.panels import side_by_side
+from spfem.settings import EMOTIONS
 
 if TYPE_CHECKING:
     from spfem.edit.flame_route import FlameModels
-
-
-def load_base_renderer(models: Path | None, seed: int, device: str) -> MadeRenderer:
-    """NED's renderer that knows faces in general, of a finished run; none comes with the package.
-
-    Args:
-        models: stages of the run; None for the run at demo scale.
-        seed: of the run's learning.
-        device: to put it on.
-
-    Raises:
-        CheckpointError: if the folder lacks it.
-    """
-    folder = models or _demo_folder()
-    path = folder / "renderer" / "base" / f"seed{seed}" / RENDERER_NAME
-    if not path.exists():
-        raise CheckpointError(
-            f"{path} is missing; train the models once with: bash run_all.sh (or name the folder "
-            "of a finished run with --models, or edit with --renderer moved, which needs no run)"
-        )
-    return MadeRenderer(load_renderer(path, device), file_digest(path), 0.0)
-
-
-def load_edit_manipulator(
-    models: Path | None, method: str, seed: int, file: Path | None = None
-) -> Manipulator:
-    """The manipulator of a method, in the face units that own videos are tracked in.
-
-    Args:
-        models: stages of a finished run; None for the manipulator that comes with the package,
-            or, of a method with which none comes, for the run at demo scale.
-        method: one of `spfem.methods.METHODS`.
-        seed: of the run's learning; what comes with the package has one only.
-        file: checkpoint in place of all these; None for them.
-
-    Raises:
-        SettingsError: if the method is unknown, or the file is for FLAME codes.
-        CheckpointError: if the folder lacks it (the error lists what is there), the file is
-            damaged, or it is of another expression space.
-    """
-    if file is not None:
-        return _in_face_units(load_manipulator(file), file)
-    method = find_method(method).name
-    if models is None and method in PRETRAINED[MANIPULATOR_KIND]:
-        return pretrained_manipulator(method)
-    folder = models or _demo_folder()
-    path = folder / "manipulator" / method / f"seed{seed}" / MANIPULATOR_NAME
-    if not path.exists():
-        raise CheckpointError(
-            f"{path} is missing; {_list_methods(folder)}; train the models once with: "
-            "bash run_all.sh (or name the folder of a finished run with --models; without it "
-            f"{', '.join(PRETRAINED[MANIPULATOR_KIND])} needs no run)"
-        )
-    return _in_face_units(load_manipulator(path), path)
-
-
-def _in_face_units(manipulator: Manipulator, path: Path) -> Manipulator:
-    """The manipulator, if it edits the face units of own videos."""
-    if manipulator.space == FLAME_SPACE:
-        raise SettingsError(
-            f"{path} edits FLAME codes, which the renderers of the package cannot draw; add "
-            "--renderer-file FILE, imported from NED or SCMCL, and --flame DIR with your files of "
-            "FLAME and DECA"
-        )
-    wanted = load_head_model().expression_names
-    if tuple(manipulator.space.names) != tuple(wanted):
-        raise CheckpointError(
-            f"{path} edits another expression space ({len(manipulator.space.names)} "
-            f"coefficients, first {manipulator.space.names[0]!r}); own videos are tracked in "
-            f"{len(wanted)} face units, first {wanted[0]!r}: train or import such a manipulator"
-        )
-    return manipulator
-
-
-def _demo_folder() -> Path:
-    return project_folder() / "data" / "synthetic-demo"
-
-
-def _list_methods(folder: Path) -> str:
-    found = sorted((folder / "manipulator").glob(f"*/seed*/{MANIPULATOR_NAME}"))
-    if not found:
-        return f"{folder} holds no manipulator"
-    names = ", ".join(f"{path.parent.parent.name} ({path.parent.name})" for path in found)
-    return f"{folder} holds {names}"
-
+    from spfem.edit.neural import NeuralRenderer
 
 RENDERERS = ("moved", "ned")
-DEFAULT_METHOD = "ned"
+LARGEST_HEIGHT = 480  # pixels of a panel of the comparison
 
 
 @dataclass(frozen=True)
@@ -177,7 +78,7 @@ class EditRequest:
     renderer_file: Path | None = None
     flame: Path | None = None
     models: Path | None = None
-    method: str = DEFAULT_METHOD
+    method: str = "ned"
     face: int | None = None
     compare: bool = False
     keep: Path | None = None
@@ -227,12 +128,11 @@ class EditRequest:
             raise InputError(
                 f"{self.out}: results are mp4 files; give another name, to end in .mp4"
             )
-        for source in (self.clip, self.reference):
-            if source is not None and source.is_dir():
-                raise InputError(f"{source} is a folder; give one video file")
         written = [self.out, self.comparison] if self.compare else [self.out]
-        for source in (self.clip, self.reference):
-            if source is not None and source.resolve() in [path.resolve() for path in written]:
+        for source in filter(None, (self.clip, self.reference)):
+            if source.is_dir():
+                raise InputError(f"{source} is a folder; give one video file")
+            if source.resolve() in [path.resolve() for path in written]:
                 raise InputError(f"{source} would be overwritten; give another name for the result")
 
     def describe(self, losses: Sequence[str] = ()) -> str:
@@ -253,6 +153,25 @@ class EditRequest:
 
 
 @dataclass(frozen=True)
+class EditModels:
+    """The opened models of an edit.
+
+    Attributes:
+        manipulator: of the face units that `follow` gives, or of FLAME codes with `flame`.
+        follow: gives the track of a video, of the face of that number (None for the largest).
+        device: `cpu` or `cuda`.
+        neural: NED's renderer, for `renderer="ned"`; else None.
+        flame: released networks, for `renderer_file`; else None.
+    """
+
+    manipulator: Manipulator
+    follow: Callable[[Path, int | None], ClipTrack]
+    device: str
+    neural: NeuralRenderer | None = None
+    flame: FlameModels | None = None
+
+
+@dataclass(frozen=True)
 class EditResult:
     """What an edit made; pictures are in the files.
 
@@ -269,10 +188,9 @@ class EditResult:
     comparison: Path | None
 
 
-OWN_FOLDER = "own"
-
-
-def edit_video(request: EditRequest) -> EditResult:
+def edit_video(
+    request: EditRequest, open_models: Callable[[EditRequest], EditModels] | None = None
+) -> EditResult:
     """Edit one video of any length; the result appears whole, or not at all.
 
     The frame rate is the clip's own, its sound tracks are copied packet by packet, and the file
@@ -281,59 +199,46 @@ def edit_video(request: EditRequest) -> EditResult:
     (with NED's renderer, the adapted renderer too), so that a second edit of the clip only draws,
     and a killed one continues.
 
+    Args:
+        request: what to edit and how.
+        open_models: gives the models, called once the request is known to make sense; None for
+            those that the request names.
+
     Raises:
         InputError: for a video that cannot be read, is too short or shows no face, or a request
             that makes no sense.
         CheckpointError: if models are asked for that are not there.
     """
-    request.check()
-    facts = probe_video(request.clip)
-    losses = check_result(request.clip, facts, request.out)
+    facts, losses = _check_files(request)
     for loss in losses:
         print(f"the result will lack: {loss}", file=sys.stderr)
-    device = choose_device(request.device)
-    flame, base = _load_flame_models(request, device), None
-    manipulator = (
-        load_edit_manipulator(request.models, request.method, request.seed, request.manipulator)
-        if flame is None
-        else flame.manipulator
-    )
-    if request.renderer == "ned":
-        base = load_base_renderer(request.models, request.seed, device)
-    settings = FaceSettings()
-    window = manipulator.settings.window_frames
-    if not facts.has_audio and not request.without_sound:
-        raise InputError(
-            f"{request.clip} has no sound, so there is no speech to preserve; give the original "
-            "recording, or add --without-sound to edit the pictures alone"
-        )
-    keep = request.keep or own_folder(request.models)
-    wish = Wish(request.emotion, intensity=request.intensity)
+    if open_models is None:
+        from spfem.run import edit_models  # the one import upwards: runs keep models and tracks
+
+        open_models = edit_models.open_edit_models
+    models = open_models(request)
+    flame, wish = models.flame, Wish(request.emotion, intensity=request.intensity)
     if request.reference is not None:
-        shown = _track(keep, request.reference, settings, None, window).track
+        shown = _follow(models, request.reference, None)
         codes = shown if flame is None else flame.see_face(request.reference, shown)
         wish = Wish(references=(codes.expression,), intensity=request.intensity)
-    made = _track(keep, request.clip, settings, request.face, window)
-    track = made.track
+    track = _follow(models, request.clip, request.face)
     seen = None if flame is None else flame.see_face(request.clip, track)
-    moved = edit_expression(
-        manipulator,
+    expression = edit_expression(
+        models.manipulator,
         track.expression if seen is None else seen.expression,
         wish,
         anchored=request.anchored and seen is None,
         seed=request.seed,
     )
     if flame is not None and seen is not None:
-        frames = flame.draw_frames(request.clip, track, seen, moved)
-    elif base is None:
-        mover = ClipMover(track, moved, fps=float(facts.fps), device=device)
+        frames = flame.draw_frames(request.clip, track, seen, expression)
+    elif models.neural is not None:
+        frames = models.neural.draw_frames(request.clip, track, expression)
+    else:
+        mover = ClipMover(track, expression, fps=float(facts.fps), device=models.device)
         mover.gather(stream_frames(request.clip))
         frames = mover.move(stream_frames(request.clip))
-    else:
-        folder = _clip_folder(keep, request.clip, request.face) / f"renderer-seed{request.seed}"
-        frames = neural_frames(
-            request.clip, made, moved, base, folder, seed=request.seed, device=device
-        )
     write_video(
         request.out,
         show_frames(frames, "drawing", len(track)),
@@ -343,50 +248,81 @@ def edit_video(request: EditRequest) -> EditResult:
         colour=facts.colour.as_written(),
         lossless=request.lossless,
     )
-    comparison = request.comparison if request.compare else None
-    if comparison is not None:
+    if request.compare:
         write_comparison(
-            comparison,
+            request.comparison,
             request.clip,
             request.out,
             reference=request.reference,
             comment=request.describe(),
         )
-    return EditResult(track, moved, request.out, comparison)
+    comparison = request.comparison if request.compare else None
+    return EditResult(track, expression, request.out, comparison)
 
 
-def _load_flame_models(request: EditRequest, device: str) -> FlameModels | None:
-    """Released networks and the user's files that they need; None where none are asked for."""
-    if request.renderer_file is None:
-        return None
-    from spfem.edit.flame_route import load_flame_models
+def _check_files(request: EditRequest) -> tuple[VideoFacts, tuple[str, ...]]:
+    """Facts of the clip, and what its result will lack; raises what can be told before the work."""
+    request.check()
+    facts = probe_video(request.clip)
+    losses = check_result(request.clip, facts, request.out)
+    if not facts.has_audio and not request.without_sound:
+        raise InputError(
+            f"{request.clip} has no sound, so there is no speech to preserve; give the original "
+            "recording, or add --without-sound to edit the pictures alone"
+        )
+    if request.reference is not None:
+        probe_video(request.reference)
+    return facts, losses
 
-    return load_flame_models(
-        request.manipulator,
-        request.renderer_file,
-        request.flame or project_folder() / "data" / "optional",
-        device,
-        by_label=request.emotion is not None,
+
+def _follow(models: EditModels, path: Path, face: int | None) -> ClipTrack:
+    track, shortest = models.follow(path, face), models.manipulator.settings.window_frames
+    if len(track) < shortest:
+        raise InputError(
+            f"{path} has {len(track)} frames; the manipulator needs at least {shortest}: give a "
+            "longer clip"
+        )
+    return track
+
+
+def write_comparison(
+    path: Path, source: Path, result: Path, *, reference: Path | None = None, comment: str = ""
+) -> None:
+    """Write source, reference (if there is one) and result side by side, labelled, in sync.
+
+    Frame t shows frame t of source and result; the reference runs at its own speed from its start
+    and is held when it ends. The sound is the result's, packet by packet.
+
+    Raises:
+        InputError: if a video cannot be read.
+        ArtifactError: if the file cannot be written.
+    """
+    facts = probe_video(result)
+    videos: dict[str, Iterable[np.ndarray]] = {"source": stream_frames(source)}
+    if reference is not None:
+        rate = probe_video(reference).fps
+        videos["reference"] = _in_step(stream_frames(reference), rate, facts.fps)
+    videos["result"] = stream_frames(result)
+    height = min(facts.height, LARGEST_HEIGHT)
+    together = zip(*videos.values(), strict=False)  # the reference has no end
+    joined = (side_by_side(panels, list(videos), height=height) for panels in together)
+    write_video(
+        path,
+        show_frames(joined, "writing the comparison", facts.frames),
+        facts.fps,
+        audio_from=result if facts.has_audio else None,
+        comment=comment,
     )
 
 
-def own_folder(models: Path | None) -> Path:
-    """Where tracks and adapted renderers of own clips are kept, beside the models."""
-    return (models or project_folder() / "data" / "cache") / OWN_FOLDER
-
-
-def _clip_folder(keep: Path, clip: Path, face: int | None) -> Path:
-    return keep / (file_digest(clip) + ("" if face is None else f"-face{face}"))
-
-
-def _track(
-    keep: Path, path: Path, settings: FaceSettings, face: int | None, window_frames: int
-) -> MadeTrack:
-    probe_video(path)  # names what is wrong with a file before a folder is made for it
-    made = make_track(_clip_folder(keep, path, face) / "track", path, settings, face=face)
-    if len(made.track) < window_frames:
-        raise InputError(
-            f"{path} has {len(made.track)} frames; the manipulator needs at least "
-            f"{window_frames}: give a longer clip"
-        )
-    return made
+def _in_step(frames: Iterable[np.ndarray], rate: Fraction, fps: Fraction) -> Iterator[np.ndarray]:
+    """Frames (H, W, 3) of a video of `rate`, as seen at `fps`; the last one is held for ever."""
+    shown = 0
+    last: np.ndarray | None = None
+    for index, frame in enumerate(frames):
+        while last is not None and Fraction(shown) / fps < Fraction(index) / rate:
+            yield last
+            shown += 1
+        last = frame
+    while last is not None:
+        yield last

@@ -12,11 +12,11 @@ import pandas as pd
 from spfem.corpus.protocol import SETTINGS
 from spfem.errors import ShapeError
 from spfem.evaluation.frechet import frechet_backbones, frechet_means
-from spfem.evaluation.scores import ClipScore, FaceSample, backbone_of
-from spfem.evaluation.tables import HIGHER_IS_BETTER
+from spfem.evaluation.scores import CLIP_METRICS, ClipScore, FaceSample, backbone_of
+from spfem.evaluation.tables import HIGHER_IS_BETTER, clip_means
 from spfem.methods import METHODS
 from spfem.settings import EvaluationSettings
-from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
+from spfem.statistics import Mean, average_of, interval_of
 
 COLUMNS = (
     "setting", "method", "metric", "backbone", "baseline", "difference", "relative_difference",
@@ -76,7 +76,7 @@ def method_differences(
 
 
 Pairs = Sequence[tuple[ClipScore, ClipScore]]  # an edit by the method and by the baseline
-Measured = tuple[dict[str, Mean], float]  # differences by emotion, value of the baseline
+Differences = tuple[dict[str, Mean], float]  # by emotion, and the value of the baseline
 
 
 def _metric_rows(
@@ -84,79 +84,49 @@ def _metric_rows(
 ) -> list[dict[str, Any]]:
     no_draws = replace(settings, resamples=1, frechet_resamples=1)
     by_seed = [
-        [pair for pair in pairs if pair[0].seed == one]
+        _differences([pair for pair in pairs if pair[0].seed == one], real, no_draws, seed)
         for one in sorted({score.seed for score, _ in pairs})
     ]
     rows = []
-    for metric in HIGHER_IS_BETTER:
-        backbones = (
-            frechet_backbones(real)
-            if metric == "fad"
-            else (backbone_of([score for pair in pairs for score in pair], metric),)
-        )
-        for backbone in backbones:
-            measure = _frechet_differences if metric == "fad" else _clip_differences
-            name = backbone if metric == "fad" else metric
-            means, value = measure(pairs, real, name, settings, seed)
-            single = [measure(part, real, name, no_draws, seed)[0] for part in by_seed]
-            row: dict[str, Any] = {
-                "metric": metric,
-                "backbone": backbone,
-                "baseline": value,
-                "seeds": len(single),
-            }
-            # Redrawing alone raises Fréchet distances, so their draws are centred.
-            row |= _described(means, single, value, settings, centred=metric == "fad")
-            gain = row["difference"] if HIGHER_IS_BETTER[metric] else -row["difference"]
-            rows.append(row | {"better": bool(gain > 0)})
+    for (metric, backbone), (means, value) in _differences(pairs, real, settings, seed).items():
+        single = [found[metric, backbone][0] for found in by_seed]
+        row = {"metric": metric, "backbone": backbone, "baseline": value, "seeds": len(single)}
+        # Redrawing alone raises Fréchet distances, so their draws are centred.
+        told = _described(means, single, value, settings, centred=metric == "fad")
+        gain = told["difference"] if HIGHER_IS_BETTER[metric] else -told["difference"]
+        rows.append(row | told | {"better": bool(gain > 0)})
     return rows
 
 
-def _clip_differences(
-    pairs: Pairs, _: Sequence[FaceSample], metric: str, settings: EvaluationSettings, seed: int
-) -> Measured:
-    table = pd.DataFrame(
-        {
-            "actor": other.edit.actor,
-            "source": other.edit.source,
-            "emotion": other.edit.emotion,
-            "difference": ours.scores[metric] - other.scores[metric],
-            "baseline": other.scores[metric],
-        }
-        for ours, other in pairs
-    )
-    table.loc[table.difference.isna(), "baseline"] = np.nan
-    clips = table.groupby(["actor", "source", "emotion"], as_index=False).mean()
-    counts = redraw_counts(
-        clips[["actor", "source"]].to_numpy(str), resamples=settings.resamples, seed=seed
-    )
-    emotions = clips.emotion.to_numpy(str)
-    means = emotion_means(clips.difference.to_numpy(float), emotions, counts)
-    baseline = emotion_means(clips.baseline.to_numpy(float), emotions, counts)
-    return means, average_of(baseline).value if baseline else float("nan")
-
-
-def _frechet_differences(
-    pairs: Pairs,
-    real: Sequence[FaceSample],
-    backbone: str,
-    settings: EvaluationSettings,
-    seed: int,
-) -> Measured:
-    ours, other = (
-        frechet_means(side, real, backbone, settings, seed) for side in zip(*pairs, strict=True)
-    )
-    shared = [emotion for emotion in ours if emotion in other]
-    means = {
-        emotion: Mean(
-            ours[emotion].value - other[emotion].value,
-            ours[emotion].draws - other[emotion].draws,
-            ours[emotion].clips,
+def _differences(
+    pairs: Pairs, real: Sequence[FaceSample], settings: EvaluationSettings, seed: int
+) -> dict[tuple[str, str], Differences]:
+    """By metric and backbone, in the order of `HIGHER_IS_BETTER`."""
+    found: dict[tuple[str, str], Differences] = {}
+    for backbone in frechet_backbones(real):
+        ours, other = (
+            frechet_means(side, real, backbone, settings, seed) for side in zip(*pairs, strict=True)
         )
-        for emotion in shared
-    }
-    known = {emotion: other[emotion] for emotion in shared}
-    return means, average_of(known).value if known else float("nan")
+        known = {emotion: mean for emotion, mean in other.items() if emotion in ours}
+        means = {}
+        for emotion, mean in known.items():
+            own = ours[emotion]
+            means[emotion] = Mean(own.value - mean.value, own.draws - mean.draws, own.clips)
+        found["fad", backbone] = means, average_of(known).value if known else np.nan
+    gaps: list[ClipScore] = []
+    bases: list[ClipScore] = []
+    for mine, theirs in pairs:
+        gap = {metric: mine.scores[metric] - theirs.scores[metric] for metric in CLIP_METRICS}
+        base = {m: np.nan if np.isnan(gap[m]) else theirs.scores[m] for m in CLIP_METRICS}
+        gaps.append(replace(mine, scores=gap))
+        bases.append(replace(theirs, scores=base))
+    values = {metric: mean for (metric, _), mean in clip_means(bases, settings, seed).items()}
+    for (metric, _), means in clip_means(gaps, settings, seed).items():
+        backbone = backbone_of([*gaps, *bases], metric)
+        value = average_of(values[metric]).value if values[metric] else np.nan
+        found[metric, backbone] = means, value
+    order = list(HIGHER_IS_BETTER)
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
 
 
 def _described(
@@ -169,13 +139,13 @@ def _described(
 ) -> dict[str, Any]:
     """What the row says of a difference; NaN and not clear where nothing was measured."""
     if not means:
-        return {"difference": float("nan"), "clips": 0, "clear": False}
+        return {"difference": np.nan, "clips": 0, "clear": False}
     average = average_of(means)
     interval = interval_of(average.value, average.draws, settings.confidence, centred=centred)
     seeds = [average_of(part).value for part in single if part]
     return {
         "difference": average.value,
-        "relative_difference": average.value / baseline if baseline else float("nan"),
+        "relative_difference": average.value / baseline if baseline else np.nan,
         "ci_low": interval.low,
         "ci_high": interval.high,
         "seed_low": min(seeds),
@@ -183,29 +153,3 @@ def _described(
         "clips": average.clips,
         "clear": interval.low > 0 or interval.high < 0,
     }
-
-
-def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None = None) -> list[str]:
-    """One sentence a setting: which method moved a metric most in its good direction, how surely.
-
-    Args:
-        differences: from `method_differences`.
-        metric: for example `mouth_error`.
-        backbone: needed where a metric has several.
-    """
-    part = differences[(differences.metric == metric) & differences.difference.notna()]
-    if backbone is not None:
-        part = part[part.backbone == backbone]
-    sentences = []
-    for setting, rows in part.groupby("setting", sort=False):
-        gains = rows.difference if HIGHER_IS_BETTER[metric] else -rows.difference
-        row = rows[gains == gains.max()].iloc[0]
-        sure = "clear of zero" if row.clear else "which holds zero"
-        verdict = "better than NED" if row.better else "no better than NED, like all others"
-        sentences.append(
-            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3g} "
-            f"({row.relative_difference:+.1%} of {row.baseline:.3g}), interval "
-            f"[{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}; single seeds from "
-            f"{row.seed_low:+.3g} to {row.seed_high:+.3g}."
-        )
-    return sentences

@@ -14,17 +14,15 @@ from spfem.settings import EMOTIONS
 
 BACKBONE = "tracked-codes"
 PERCENTILES = (10.0, 50.0, 90.0)
+STRENGTH = 30.0  # inverse of the regularisation
 
 
 def clip_features(expression: np.ndarray, found: np.ndarray | None = None) -> np.ndarray:
-    """Mean, deviation and percentiles of each code over a clip.
+    """Mean, deviation and percentiles (5 E,) float64 of each code over a clip.
 
     Args:
         expression: (T, E) codes.
         found: (T,) bool, frames that show a face; default all.
-
-    Returns:
-        (5 E,) float64.
 
     Raises:
         ShapeError: if no frame is left.
@@ -55,18 +53,11 @@ class EmotionClassifier:
         return [EMOTIONS[index] for index in self.probabilities(features).argmax(axis=1)]
 
 
-def fit_emotions(
-    features: np.ndarray, emotions: Sequence[str], *, strength: float = 30.0
-) -> EmotionClassifier:
-    """Learn to name emotions.
+def fit_emotions(features: np.ndarray, emotions: Sequence[str]) -> EmotionClassifier:
+    """Learn to name emotions from features (N, 5 E) and N names of `EMOTIONS`.
 
     Codes share one range, so features are not standardised: that would blow up the noise of
     units that no emotion uses.
-
-    Args:
-        features: (N, 5 E) from `clip_features`.
-        emotions: N names of `EMOTIONS`.
-        strength: inverse of the regularisation.
 
     Raises:
         ShapeError: if rows and names differ in number or fewer than two emotions occur.
@@ -77,26 +68,21 @@ def fit_emotions(
             f"{len(features)} rows and {len(emotions)} names of {len(set(emotions))} emotions"
         )
     labels = [EMOTIONS.index(emotion) for emotion in emotions]
-    model = LogisticRegression(C=strength, max_iter=2000)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000)
     return EmotionClassifier(model.fit(np.asarray(features), labels))
 
 
 def name_unseen_actors(
     features: np.ndarray, emotions: Sequence[str], actors: Sequence[str]
 ) -> list[str]:
-    """Emotion of each clip as named by a classifier that never saw its actor.
-
-    Args:
-        features: (N, 5 E) from `clip_features`.
-        emotions: N true names.
-        actors: N actor names; each actor is left out once.
+    """Emotion of each of N clips as named by a classifier that never saw its actor.
 
     Raises:
         ShapeError: if there are fewer than two actors.
     """
-    emotion_array, actor_array = np.asarray(emotions), np.asarray(actors)
     if len(set(actors)) < 2:
         raise ShapeError("naming emotions of unseen actors needs at least two actors")
+    emotion_array, actor_array = np.asarray(emotions), np.asarray(actors)
     named = np.empty(len(emotion_array), dtype=object)
     for actor in sorted(set(actors)):
         left_out = actor_array == actor

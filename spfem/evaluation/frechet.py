@@ -3,9 +3,7 @@
 FAD here is the Fréchet *face-appearance* distance (not the audio distance of the same
 abbreviation). The published one uses ArcFace; ours names its backbone, `dlib-128` or
 `blendshapes-51`, and is not comparable with published values. It is biased upward for few frames,
-so only distances of equal counts may be compared (`frechet_of_edits.frame_counts`).
-
-Fréchet distances of a method's edits to real clips, by emotion, with their redraws.
+so only distances of equal counts may be compared.
 """
 
 from __future__ import annotations
@@ -14,13 +12,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from spfem.errors import ShapeError
 from spfem.evaluation.identity import unit_length
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.settings import EMOTIONS, EvaluationSettings
 from spfem.statistics import Mean, redraw_counts
+
+BLENDSHAPES = "blendshapes-51"
 
 
 class _Gaussian(NamedTuple):
@@ -95,22 +94,11 @@ def frechet_draws(
     Returns:
         (R,) distances.
     """
-    target = _describe("real", real)
-    return np.asarray(
-        [
-            _distance(_describe("generated", _repeat(generated, row)), target)
-            for row in np.asarray(counts)
-        ]
-    )
-
-
-def _repeat(clips: Sequence[np.ndarray], counts: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [clip for clip, count in zip(clips, counts, strict=True) for _ in range(count)]
-    )
-
-
-BLENDSHAPES = "blendshapes-51"
+    target, distances = _describe("real", real), []
+    for row in np.asarray(counts):
+        drawn = [clip for clip, count in zip(generated, row, strict=True) for _ in range(count)]
+        distances.append(_distance(_describe("generated", np.concatenate(drawn)), target))
+    return np.asarray(distances)
 
 
 def frechet_backbones(real: Sequence[FaceSample]) -> tuple[str, ...]:
@@ -139,6 +127,8 @@ def frechet_means(
     backbone: str,
     settings: EvaluationSettings,
     seed: int,
+    *,
+    redraw_actors: bool = True,
 ) -> dict[str, Mean]:
     """Distance of one method's edits of each emotion to the real clips of that emotion.
 
@@ -150,14 +140,16 @@ def frechet_means(
         backbone: one of `frechet_backbones`.
         settings: resamples.
         seed: of the redraws.
+        redraw_actors: redraw actors, then their sources; else sources alone.
 
     Returns:
         By emotion, where faces were found; `clips` counts sources.
     """
     # Seeds show the same clips, so a unit that is redrawn holds all seeds of a source.
     units = sorted({(s.edit.actor, s.edit.source) for s in scores})
+    clusters = np.asarray(units) if redraw_actors else np.asarray([source for _, source in units])
     resamples = min(settings.resamples, settings.frechet_resamples)
-    counts = redraw_counts(np.asarray(units), resamples=resamples, seed=seed)
+    counts = redraw_counts(clusters, resamples=resamples, seed=seed)
     means = {}
     for emotion in EMOTIONS:
         part = [s for s in scores if s.edit.emotion == emotion]
@@ -177,74 +169,3 @@ def frechet_means(
             value = frechet_distance(np.concatenate(generated), pooled)
             means[emotion] = Mean(value, frechet_draws(generated, pooled, counts), len(units))
     return means
-
-
-def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.DataFrame:
-    """Frames behind each Fréchet distance: compare only distances of equal counts.
-
-    Returns:
-        Columns setting, method, backbone, emotion, generated_frames, real_frames.
-    """
-    rows = [
-        {
-            "setting": s.edit.setting,
-            "method": s.method,
-            "backbone": backbone,
-            "emotion": s.edit.emotion,
-            "generated_frames": len(frechet_features(s.sample, backbone)),
-        }
-        for s in scores
-        for backbone in frechet_backbones(real)
-    ]
-    key = ["setting", "method", "backbone", "emotion"]
-    table = pd.DataFrame(rows).groupby(key, as_index=False, sort=False).sum()
-    table["real_frames"] = [
-        sum(len(frechet_features(s, backbone)) for s in real if s.emotion == emotion)
-        for backbone, emotion in zip(table.backbone, table.emotion, strict=True)
-    ]
-    return table
-
-
-def real_floor(real: Sequence[FaceSample]) -> pd.DataFrame:
-    """Fréchet distance of real clips to other real clips of the same actors and emotion.
-
-    One clip of each actor stands for a method's edits, all other clips of that emotion for the
-    real set; the mean over which clip that is. So the left side has as many clips as a method's
-    edits of one source an actor, the right side one clip an actor less than in the results.
-
-    Returns:
-        Columns backbone, emotion, value, low, high (range over the choice of clips),
-        generated_frames, real_frames (means); the last row of a backbone is the average.
-    """
-    rows = []
-    for backbone in frechet_backbones(real):
-        for emotion in EMOTIONS:
-            by_actor: dict[str, list[np.ndarray]] = {}
-            for sample in real:
-                if sample.emotion == emotion:
-                    features = frechet_features(sample, backbone)
-                    by_actor.setdefault(sample.actor, []).append(features)
-            choices = min(map(len, by_actor.values()), default=0)
-            if choices < 2:
-                continue
-            found = []
-            for left_out in range(choices):
-                shown = np.concatenate([clips[left_out] for clips in by_actor.values()])
-                others = np.concatenate(
-                    [
-                        clip
-                        for clips in by_actor.values()
-                        for index, clip in enumerate(clips)
-                        if index != left_out
-                    ]
-                )
-                found.append((frechet_distance(shown, others), len(shown), len(others)))
-            values, left, right = (np.asarray(column, float) for column in zip(*found, strict=True))
-            rows.append(
-                (backbone, emotion, values.mean(), values.min(), values.max(), left.mean(),
-                 right.mean())
-            )  # fmt: skip
-    names = ["backbone", "emotion", "value", "low", "high", "generated_frames", "real_frames"]
-    table = pd.DataFrame(rows, columns=names)
-    average = table.groupby("backbone", as_index=False, sort=False)[names[2:]].mean()
-    return pd.concat([table, average.assign(emotion="average")], ignore_index=True)[names]

@@ -1,14 +1,4 @@
-"""Learning which lips belong to which sound.
-
-From frames, landmarks and sound of one clip to its LSE-D and LSE-C.
-
-Does a lip-sync network know lips of an actor it never saw: planted shifts, found or not.
-
-The released SyncNet (`syncnet_v2.model`), with which published LSE-D and LSE-C are measured.
-
-Layout and entry names are public knowledge of that file and are checked entry by entry on loading;
-the file itself is not shipped, and no published value was reproduced with it here.
-"""
+"""The learned measure of lip sync: learning it, measuring with it, trying it on unseen actors."""
 
 from __future__ import annotations
 
@@ -17,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from spfem.checkpoints import load_weights, read_released
 from spfem.errors import ShapeError
 from spfem.evaluation.lip_sync import (
+    NOT_MEASURED,
     LipSyncNetwork,
     LipSyncScore,
     centred_crops,
@@ -37,14 +27,15 @@ from spfem.evaluation.lip_sync import (
     lip_crops,
     lip_windows,
     score_distances,
-    search_of,
     sound_rows,
     sound_windows,
     window_count,
 )
-from spfem.face.align import index_convention
 from spfem.settings import LipSyncSettings
 from spfem.training import Progress, Row, descend, train
+
+COLUMNS = ("actors", "clips", "auc", "offset_found", "offset_near", "lse_d", "lse_c")
+WRONG_FRAMES = (3, 15)  # nearest and furthest shift of windows that do not belong together
 
 
 @dataclass(frozen=True)
@@ -68,10 +59,7 @@ class SpokenClip:
 def contrast(lips: Tensor, sound: Tensor, temperature: float) -> Tensor:
     """Cross-entropy of finding a window's partner among all of the batch, both ways.
 
-    Args:
-        lips: (N, C) embeddings of length 1.
-        sound: (N, C), row i belongs to row i.
-        temperature: of the cosines.
+    Row i of embeddings (N, C) of length 1 belongs to row i; cosines are divided by `temperature`.
     """
     scores = lips @ sound.T / temperature
     own = torch.arange(len(scores), device=scores.device)
@@ -164,9 +152,6 @@ def _revoiced(windows: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return windows * factors
 
 
-NOT_MEASURED = LipSyncScore(float("nan"), float("nan"), 0, 0)
-
-
 class LipSyncMeter(Protocol):
     """Measures LSE-D and LSE-C; learned here, or of the released SyncNet."""
 
@@ -237,16 +222,18 @@ class LearnedLipSync:
 
     def score(self, clip: SpokenClip) -> LipSyncScore:
         """Score a clip that is already cut out; `NOT_MEASURED` if it is too short."""
-        settings = self.settings
-        search = search_of(clip.windows, settings.search_frames, settings.shared_windows)
-        if search < 1:
+        if not self.search_of(clip.windows):
             return NOT_MEASURED
-        lips, sound = embed_clip(self.network, clip)
-        return score_distances(distances_by_shift(lips, sound, search))
+        return self.compare(*embed_clip(self.network, clip))
 
+    def search_of(self, windows: int) -> int:
+        """Largest shift that still shares enough windows; 0 for a clip too short to search."""
+        settings = self.settings
+        return int(np.clip(windows - settings.shared_windows, 0, settings.search_frames))
 
-COLUMNS = ("actors", "clips", "auc", "offset_found", "offset_near", "lse_d", "lse_c")
-WRONG_FRAMES = (3, 15)  # nearest and furthest shift of windows that do not belong together
+    def compare(self, lips: np.ndarray, sound: np.ndarray) -> LipSyncScore:
+        """Score embeddings (W, C) of lips and of sound."""
+        return score_distances(distances_by_shift(lips, sound, self.search_of(len(lips))))
 
 
 def check_lip_sync(
@@ -271,13 +258,15 @@ def check_lip_sync(
     for name, group in clips.items():
         correct, found, scores = [], [], []
         for clip in group:
-            lips, sound = embed_clip(meter.network, clip)
-            settings = meter.settings
-            if not search_of(len(lips), settings.search_frames, settings.shared_windows):
+            if not meter.search_of(clip.windows):
                 continue
+            lips, sound = embed_clip(meter.network, clip)
             correct.append(_nearer_to_own(lips, sound))
-            scores.append(meter.score(clip))
-            found += [_found_offset(meter, lips, sound, shift) - shift for shift in shifts]
+            scores.append(meter.compare(lips, sound))
+            for shift in shifts:  # embeddings are moved as the sound would be
+                early, late = max(shift, 0), max(-shift, 0)
+                moved = lips[early : len(lips) - late], sound[late : len(sound) - early]
+                found.append(meter.compare(*moved).offset - shift)
         if not scores:
             raise ShapeError(f"no clip of {name} is long enough to check lip sync on")
         errors = np.abs(np.asarray(found))
@@ -302,144 +291,3 @@ def _nearer_to_own(lips: np.ndarray, sound: np.ndarray) -> float:
     wrong = (apart >= WRONG_FRAMES[0]) & (apart <= WRONG_FRAMES[1])
     own = np.broadcast_to(gaps.diagonal()[:, None], gaps.shape)
     return float((own < gaps)[wrong].mean())
-
-
-def _found_offset(meter: LearnedLipSync, lips: np.ndarray, sound: np.ndarray, shift: int) -> int:
-    """Offset that is found when the sound comes `shift` frames late (embeddings moved alike)."""
-    if shift > 0:
-        lips, sound = lips[shift:], sound[:-shift]
-    elif shift < 0:
-        lips, sound = lips[:shift], sound[-shift:]
-    settings = meter.settings
-    search = search_of(len(lips), settings.search_frames, settings.shared_windows)
-    return score_distances(distances_by_shift(lips, sound, search)).offset
-
-
-SIDE = 224  # pixels of the crops
-ROOM = 0.4  # by which the face box is padded, as in SyncNet's own pipeline
-SEARCH_FRAMES = 15
-SHORTEST = 2 * SEARCH_FRAMES  # windows; below it most shifts compare with zeros
-EMBEDDING = 1024
-BATCH = 8  # windows; one needs about 60 MB
-
-
-def _block(kind: Any, norm: Any, *sizes: Any, **options: int | tuple[int, ...]) -> list[nn.Module]:
-    return [kind(*sizes, **options), norm(sizes[1]), nn.ReLU()]
-
-
-class SyncNet(nn.Module):
-    """SyncNet as released: lips (N, 3, 5, 224, 224) and cepstra (N, 1, 13, 20) to (N, 1024)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.netcnnaud = nn.Sequential(
-            *_block(nn.Conv2d, nn.BatchNorm2d, 1, 64, 3, padding=1),
-            nn.MaxPool2d(1, 1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 64, 192, 3, padding=1),
-            nn.MaxPool2d(3, (1, 2)),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 192, 384, 3, padding=1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 384, 256, 3, padding=1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 256, 3, padding=1),
-            nn.MaxPool2d(3, 2),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 512, (5, 4)),
-        )
-        self.netfcaud, self.netfclip = (
-            nn.Sequential(*_block(nn.Linear, nn.BatchNorm1d, 512, 512), nn.Linear(512, EMBEDDING))
-            for _ in range(2)
-        )
-        flat: dict[str, tuple[int, ...]] = {"padding": (0, 1, 1)}
-        half: dict[str, tuple[int, ...]] = {"stride": (1, 2, 2)}
-        self.netcnnlip = nn.Sequential(
-            *_block(nn.Conv3d, nn.BatchNorm3d, 3, 96, (5, 7, 7), **half),
-            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 96, 256, (1, 5, 5), **half, **flat),
-            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
-            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 512, (1, 6, 6)),
-        )
-
-    def embed_lips(self, windows: Tensor) -> Tensor:
-        """Embeddings (N, 1024) of windows (N, 3, 5, 224, 224), BGR, 0 to 255."""
-        return self.netfclip(self.netcnnlip(windows).flatten(1))
-
-    def embed_sound(self, windows: Tensor) -> Tensor:
-        """Embeddings (N, 1024) of cepstra (N, 1, 13, 20) of 16-bit samples."""
-        return self.netfcaud(self.netcnnaud(windows).flatten(1))
-
-
-def face_squares(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Square face crops (T, 224, 224, 3) uint8 RGB.
-
-    SyncNet's own pipeline cuts a detector's box, padded by 0.4 and smoothed over 13 frames by a
-    median; here the box of the tracked landmarks stands for the detector's, which is the largest
-    difference to published values.
-
-    Args:
-        frames: (T, H, W, 3) uint8 RGB.
-        landmarks: (T, 478, 2 or 3) frame pixels.
-    """
-    import cv2
-    from scipy.ndimage import median_filter
-
-    low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
-    half = median_filter((high - low).max(1) / 2, 13, mode="nearest")
-    centre = median_filter((low + high) / 2, (13, 1), mode="nearest")
-    squares = np.empty((len(frames), SIDE, SIDE, 3), np.uint8)
-    for index, frame in enumerate(frames):
-        # From the box's top to 2 x 0.4 boxes below its foot, 0.4 to each side.
-        left = centre[index, 0] - half[index] * (1 + ROOM)
-        top = centre[index, 1] - half[index]
-        scale = SIDE / (2 * half[index] * (1 + ROOM))
-        matrix = np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
-        squares[index] = cv2.warpAffine(
-            frame, index_convention(matrix), (SIDE, SIDE), borderValue=(110, 110, 110)
-        )
-    return squares
-
-
-@dataclass(frozen=True)
-class ReleasedLipSync:
-    """SyncNet's measure: windows of 5 frames at 25 fps, 15 frames of search, zeros beyond ends."""
-
-    network: SyncNet
-    backbone: str = "syncnet-v2"
-
-    def measure(
-        self, frames: np.ndarray, landmarks: np.ndarray, audio: np.ndarray, fps: Fraction | float
-    ) -> LipSyncScore:
-        """Score a clip; arguments as in `measure.spoken_clip`; too short below 30 windows."""
-        index = frames_at_25(len(frames), fps)
-        rows = sound_rows(audio)
-        windows = np.arange(window_count(len(index), len(rows)))
-        if len(windows) < SHORTEST:
-            return NOT_MEASURED
-        squares = face_squares(frames[index], landmarks[index])[..., ::-1]
-        lips, sound = [], []
-        with torch.inference_mode():
-            for start in range(0, len(windows), BATCH):
-                part = windows[start : start + BATCH]
-                faces = lip_windows(squares, part).transpose(0, 4, 1, 2, 3).astype(np.float32)
-                lips.append(self.network.embed_lips(torch.from_numpy(faces)).numpy())
-                cepstra = np.ascontiguousarray(sound_windows(rows, part)[:, None])
-                sound.append(self.network.embed_sound(torch.from_numpy(cepstra)).numpy())
-        distances = distances_by_shift(
-            np.concatenate(lips), np.concatenate(sound), SEARCH_FRAMES, zeros_beyond=True
-        )
-        return score_distances(distances)
-
-
-def load_released_lip_sync(path: Path | str) -> ReleasedLipSync:
-    """Read `syncnet_v2.model`.
-
-    Raises:
-        CheckpointError: if the file is missing, damaged or not laid out like SyncNet.
-    """
-    network = SyncNet()
-    tensors = read_released(Path(path)).tensors
-    # Files written before PyTorch 0.4 lack the counters of batch normalisation.
-    counters = {name: value for name, value in network.state_dict().items() if "tracked" in name}
-    load_weights(network, {**counters, **tensors}, path, advice="it is no syncnet_v2.model")
-    return ReleasedLipSync(network.eval().requires_grad_(False))

@@ -1,9 +1,4 @@
-"""Is the speech kept: lips of a result against the true counterpart, both seen by one tracker.
-
-How much fine detail mouth and eyes of a result have, by that of the true frames.
-
-Measures of pictures: how much is in them, and how far they are from the true ones.
-"""
+"""A result against the true counterpart, seen by one tracker: lips, codes, detail and pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import cv2
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.evaluation.identity import similarity_transform
+from spfem.face.descriptor import similarity_transform
 from spfem.face.landmarks import (
     EYE_CORNERS,
     INNER_LIPS,
@@ -29,6 +24,9 @@ REGIONS = {"mouth": tuple(OUTER_LIPS), "eyes": (*RIGHT_EYE, *LEFT_EYE)}
 """Landmarks whose box is looked at."""
 
 ROOM = 0.15  # around the landmarks, by the longer side of their box
+MOUTH = INNER_LIPS + OUTER_LIPS + LIP_RINGS
+STABLE = (*EYE_CORNERS, 168, 6, 197, 195, 5, 4, 1, 10, 109, 338, 67, 297, 127, 356, 234, 454)
+"""Landmarks that emotion and speech hardly move: eye corners, bridge of the nose, outline."""
 
 
 def detail_ratio(
@@ -59,11 +57,7 @@ def detail_ratio(
     """
     if region not in REGIONS:
         raise ShapeError(f"region {region!r} is unknown; choose one of {', '.join(REGIONS)}")
-    if frames.shape != truth.shape or len(frames) != len(landmarks):
-        raise ShapeError(
-            f"result {frames.shape}, truth {truth.shape} and landmarks {landmarks.shape} must "
-            "show the same moments"
-        )
+    _check_pictures(frames, truth, landmarks)
     ratios = []
     for result, wanted, places in zip(frames, truth, landmarks, strict=True):
         box = _box(places[list(REGIONS[region]), :2])
@@ -71,6 +65,14 @@ def detail_ratio(
         if of_truth > 0:
             ratios.append(of_result / of_truth)
     return float(np.median(ratios)) if ratios else float("nan")
+
+
+def _check_pictures(frames: np.ndarray, truth: np.ndarray, landmarks: np.ndarray) -> None:
+    if frames.shape != truth.shape or len(frames) != len(landmarks):
+        raise ShapeError(
+            f"result {frames.shape}, truth {truth.shape} and landmarks {landmarks.shape} must "
+            "show the same moments"
+        )
 
 
 def _box(places: np.ndarray) -> tuple[slice, slice]:
@@ -86,11 +88,6 @@ def _detail(picture: np.ndarray) -> float:
         return 0.0
     grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_64F).var())
-
-
-MOUTH = INNER_LIPS + OUTER_LIPS + LIP_RINGS
-STABLE = (*EYE_CORNERS, 168, 6, 197, 195, 5, 4, 1, 10, 109, 338, 67, 297, 127, 356, 234, 454)
-"""Landmarks that emotion and speech hardly move: eye corners, bridge of the nose, outline."""
 
 
 def _check(result: np.ndarray, truth: np.ndarray) -> None:
@@ -111,7 +108,7 @@ def mouth_error(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Args:
         result: (T, 478, 2 or 3) landmarks of the result, pixels.
-        truth: (T, 478, 2 or 3) landmarks of the true counterpart, pixels, same frames.
+        truth: (T, 478, 2 or 3) of the true counterpart, same frames.
 
     Returns:
         (T,) percent of the truth's distance between the eyes.
@@ -125,7 +122,9 @@ def mouth_error(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
         [0.0]
     """
     _check(result, truth)
-    moved = _move_onto(result, truth)
+    matrices = similarity_transform(result[:, STABLE, :2], truth[:, STABLE, :2])
+    lips = result[:, MOUTH, :2].astype(np.float64)
+    moved = lips @ matrices[:, :, :2].swapaxes(-1, -2) + matrices[:, None, :, 2]
     distance = np.linalg.norm(moved - truth[:, MOUTH, :2], axis=-1).mean(axis=-1)
     return 100.0 * distance / interocular_distance(truth)
 
@@ -161,12 +160,6 @@ def mesh_mouth_error(
     moves = head.landmarks(head.expression_basis)
     shown, true = (rest + np.tensordot(e, moves, axes=1) for e in (expression, true_expression))
     return mouth_error(shown, true)
-
-
-def _move_onto(result: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    matrices = similarity_transform(result[:, STABLE, :2], truth[:, STABLE, :2])
-    lips = result[:, MOUTH, :2].astype(np.float64)
-    return lips @ matrices[:, :, :2].swapaxes(-1, -2) + matrices[:, None, :, 2]
 
 
 def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
@@ -206,9 +199,6 @@ def expression_error(result: np.ndarray, truth: np.ndarray) -> float:
     return float(np.abs(result.astype(np.float64) - truth).mean())
 
 
-LEVELS = 256
-
-
 def image_entropy(pictures: np.ndarray) -> float:
     """Mean Shannon entropy in bits (0 to 8) of the grey levels of pictures.
 
@@ -229,7 +219,7 @@ def image_entropy(pictures: np.ndarray) -> float:
     grey = np.round(pictures @ np.array([0.299, 0.587, 0.114])).astype(np.int64)
     values = []
     for picture in grey:
-        share = np.bincount(picture.ravel(), minlength=LEVELS) / picture.size
+        share = np.bincount(picture.ravel(), minlength=256) / picture.size
         share = share[share > 0]
         values.append(-(share * np.log2(share)).sum())
     return float(np.mean(values))
@@ -241,24 +231,16 @@ def picture_error(frames: np.ndarray, truth: np.ndarray, landmarks: np.ndarray) 
     PSNR in decibels is 20 log10(255 / error); the error itself is shown because the truth has one
     (0) and the mean over clips makes sense.
 
-    Args:
-        frames: (T, H, W, 3) uint8 RGB of the result.
-        truth: (T, H, W, 3) uint8 RGB, the same moments.
-        landmarks: (T, 478, 2 or 3) of the truth, frame pixels.
-
-    Raises:
-        ShapeError: if the shapes differ or there is no frame.
+    Arguments and errors are those of `detail_ratio`.
 
     Example:
         >>> black = np.zeros((1, 4, 4, 3), np.uint8)
         >>> picture_error(black + np.uint8(10), black, np.zeros((1, 478, 2)))
         10.0
     """
-    if frames.shape != truth.shape or len(frames) != len(landmarks) or not len(frames):
-        raise ShapeError(
-            f"result {frames.shape}, truth {truth.shape} and landmarks {landmarks.shape} must "
-            "show the same moments"
-        )
+    _check_pictures(frames, truth, landmarks)
+    if not len(frames):
+        raise ShapeError("there is no frame to compare with the true one")
     squares, count = 0.0, 0
     for result, wanted, places in zip(frames, truth, landmarks, strict=True):
         low = np.floor(places[:, :2].min(0)).clip(0).astype(int)

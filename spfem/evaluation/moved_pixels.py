@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import BLENDSHAPES, frechet_distance, frechet_draws, frechet_features
+from spfem.evaluation.frechet import BLENDSHAPES, frechet_means
 from spfem.evaluation.scores import ClipScore, FaceSample
-from spfem.settings import EMOTIONS, EvaluationSettings
-from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
+from spfem.evaluation.tables import describe_mean
+from spfem.settings import EvaluationSettings
+from spfem.statistics import Mean, average_of, emotion_means, redraw_counts
 
 ROWS: Mapping[str, str] = {
     "copy": "source as it is",
@@ -101,52 +102,21 @@ def _measured(
     seed: int,
 ) -> dict[str, Any]:
     frechet = metric == "fad"
-    means: dict[str, Mean] = {}
-    if frechet and row not in OWN_ROWS:
-        means = _frechet_means(scores, real, settings, seed)
-    elif row not in OWN_ROWS or metric not in OF_A_WISH:
-        means = _clip_means(metric, scores, settings, seed)
-    if not means:
-        nothing = float("nan")
-        return {"value": nothing, "ci_low": nothing, "ci_high": nothing, "edits": 0}
-    mean = average_of(means)
-    interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
-    low = max(interval.low, 0.0) if frechet else interval.low
-    return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "edits": mean.clips}
-
-
-def _clip_means(
-    metric: str, scores: Sequence[ClipScore], settings: EvaluationSettings, seed: int
-) -> dict[str, Mean]:
-    sources = np.array([score.edit.source for score in scores])
-    counts = redraw_counts(sources, resamples=settings.resamples, seed=seed)
-    values = np.array([score.scores[metric] for score in scores], float)
-    return emotion_means(values, np.array([score.edit.emotion for score in scores]), counts)
-
-
-def _frechet_means(
-    scores: Sequence[ClipScore],
-    real: Sequence[FaceSample],
-    settings: EvaluationSettings,
-    seed: int,
-) -> dict[str, Mean]:
-    """By emotion, where every source shows a face in two frames or more."""
-    sources = sorted({score.edit.source for score in scores})
-    resamples = min(settings.resamples, settings.frechet_resamples)
-    counts = redraw_counts(np.array(sources), resamples=resamples, seed=seed)
-    means = {}
-    for emotion in EMOTIONS:
-        shown = {
-            score.edit.source: frechet_features(score.sample, BLENDSHAPES)
-            for score in scores
-            if score.edit.emotion == emotion
-        }
-        target = [frechet_features(one, BLENDSHAPES) for one in real if one.emotion == emotion]
-        if target and set(shown) == set(sources) and min(map(len, shown.values())) >= 2:
-            generated, pooled = [shown[source] for source in sources], np.concatenate(target)
-            value = frechet_distance(np.concatenate(generated), pooled)
-            means[emotion] = Mean(value, frechet_draws(generated, pooled, counts), len(sources))
-    return means
+    means: dict[str, Mean]
+    if row in OWN_ROWS and metric in OF_A_WISH:
+        means = {}  # nothing was wished
+    elif frechet:
+        means = frechet_means(scores, real, BLENDSHAPES, settings, seed, redraw_actors=False)
+    else:
+        sources, emotions = (
+            np.array([getattr(score.edit, name) for score in scores])
+            for name in ("source", "emotion")
+        )
+        counts = redraw_counts(sources, resamples=settings.resamples, seed=seed)
+        values = np.array([score.scores[metric] for score in scores], float)
+        means = emotion_means(values, emotions, counts)
+    cell = describe_mean(average_of(means) if means else None, settings, frechet=frechet)
+    return cell | {"edits": cell["clips"]}
 
 
 def moved_pixels_layout(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,44 +1,200 @@
-"""The table of retrieval: the same moment of speech found again in another emotion.
+"""The same moment of speech found again in another emotion: distances, recall, what a bank holds.
 
-What sound finds, for pictures and a first look: distance matrices, contents of a bank.
-
-Distances of sound and of expression between all moments of two clips: SCMCL.
+A query is a window around a spoken neutral frame, candidates are the windows of all frames of the
+same sentence in another emotion; one within a frame of the exact moment is right (SCMCL). Queries
+in silence are left out: there no moment can be told from another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-from studies.retrieval import (
-    ClipEmbeddings,
-    RetrievalScores,
-    direct_distances,
-    exact_moments,
-    over_windows,
-    relational_distances,
-    retrieval_row,
-    score_retrieval,
-)
 
 from spfem.correlation.frames import AlignedClips, PairStore
 from spfem.correlation.learn_sound import embed_runs, untrained_joint
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances
-from spfem.correlation.sound import MODALITIES, FrameTable, slice_audio
+from spfem.correlation.sound import (
+    MODALITIES,
+    FrameTable,
+    Signals,
+    frames_of_roles,
+    slice_audio,
+)
+from spfem.errors import CorpusError, ShapeError
 from spfem.pairing.pairs import Pair
-from spfem.run.learned import Signals, frames_of_roles
-from spfem.settings import CrossModalSettings, Scale
+from spfem.settings import CrossModalSettings, EvaluationSettings, Scale
+from spfem.statistics import cluster_bootstrap
 
+NEAR_FRAMES = 1.0  # a retrieved frame this far from the exact moment is right
+RANKS = (1, 5)
 SCORED_PAIRS = 24  # of each split, spread evenly over its actors and emotions
 
-Metrics = Mapping[str, CrossModalCoherence]
-"""A metric for each visual modality, `expression` and `image`."""
+
+@dataclass(frozen=True)
+class RetrievalScores:
+    """One row a query frame; M queries.
+
+    Attributes:
+        hits: (M, 2) bool, whether a right frame is the first, is among the first five.
+        chance: (M,) share of the candidates that are right, the recall at 1 of a blind guess.
+        clusters: (M, 2) actor and clip pair of each query.
+    """
+
+    hits: np.ndarray
+    chance: np.ndarray
+    clusters: np.ndarray
+
+
+@dataclass(frozen=True)
+class ClipEmbeddings:
+    """A clip pair in one modality: every frame embedded, with its calibration.
+
+    Attributes:
+        source: (T, D) neutral frames.
+        target: (U, D) frames in the other emotion.
+        scale: factor from distances to those of audio; 1 for audio.
+        shift: added after it; 0 for audio.
+    """
+
+    source: torch.Tensor
+    target: torch.Tensor
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+def direct_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.ndarray:
+    """Distances (T, U) between embeddings themselves: for one space, or one learned jointly."""
+    return torch.cdist(query.source, target.target).numpy()
+
+
+def relational_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.ndarray:
+    """Distances (T, U) between frames of two spaces, by how they relate to the neutral clip.
+
+    Matching distance matrices says nothing about coordinates, so a frame is described by its
+    calibrated distances to all frames of the neutral clip in its own modality; two descriptions
+    are compared by their mean absolute difference.
+
+    Args:
+        query: T neutral frames, the first set and the anchors.
+        target: of the other modality; U frames and the same T anchors.
+
+    Raises:
+        ShapeError: if the neutral clips differ in length.
+    """
+    if len(query.source) != len(target.source):
+        raise ShapeError(
+            f"both modalities must hold the same neutral frames, found {len(query.source)} and "
+            f"{len(target.source)}"
+        )
+    asked = query.scale * torch.cdist(query.source, query.source) + query.shift
+    offered = target.scale * torch.cdist(target.target, target.source) + target.shift
+    return torch.cdist(asked, offered, p=1).numpy() / len(query.source)
+
+
+def over_windows(distances: np.ndarray, context: int) -> np.ndarray:
+    """Distances (T, U) between windows: the mean over `context` frames on each side and the frame.
+
+    Both windows advance frame by frame and are clamped at the ends of their clips.
+    """
+    rows, columns = (np.arange(size) for size in distances.shape)
+    steps = range(-context, context + 1)
+    shifted = [
+        distances[np.clip(rows + n, 0, rows[-1])][:, np.clip(columns + n, 0, columns[-1])]
+        for n in steps
+    ]
+    return np.mean(shifted, axis=0)
+
+
+def exact_moments(clock_source: np.ndarray, clock_target: np.ndarray) -> np.ndarray:
+    """Fractional frame (T,) of the other clip that says the same, by phoneme clocks (T,), (U,)."""
+    return np.interp(clock_source, clock_target, np.arange(len(clock_target)))
+
+
+def spoken_frames(clock: np.ndarray) -> np.ndarray:
+    """(T,) bool: frames within a phoneme; in silence all moments sound and look alike."""
+    moves = np.gradient(clock) > 0 if len(clock) > 1 else np.ones(len(clock), bool)
+    return (clock >= 0) & (clock < np.floor(clock[-1])) & moves
+
+
+def score_retrieval(
+    pairs: Iterable[AlignedClips],
+    distances: Callable[[AlignedClips], np.ndarray],
+    clocks: Mapping[str, np.ndarray],
+) -> RetrievalScores:
+    """Ask with every spoken neutral frame for the same moment in the other emotion's clip.
+
+    Args:
+        pairs: clip pairs of the same sentence.
+        distances: (T, U) from the neutral frames of a pair to all frames of the other clip,
+            silence included; ties count for the earlier frame.
+        clocks: phoneme clock of each clip by key, at least as long as the distances.
+
+    Raises:
+        CorpusError: if there is no query.
+    """
+    hits, chance, clusters = [], [], []
+    for pair in pairs:
+        table = distances(pair)
+        source, target = clocks[pair.source][: table.shape[0]], clocks[pair.target]
+        exact = exact_moments(source, target)
+        right = np.abs(np.arange(table.shape[1]) - exact[:, None]) <= NEAR_FRAMES
+        asked = spoken_frames(clocks[pair.source])[: len(source)] & right.any(axis=1)
+        order = np.argsort(table, axis=1, kind="stable")
+        ranked = np.take_along_axis(right, order, axis=1)[asked]
+        hits.append(np.stack([ranked[:, :rank].any(axis=1) for rank in RANKS], axis=1))
+        chance.append(right[asked].mean(axis=1))
+        actor = pair.source.split("/")[0]
+        clusters += [(actor, f"{pair.source} {pair.target}")] * int(asked.sum())
+    if not clusters:
+        raise CorpusError("no spoken frame to ask with; check roles, pairs and the truth")
+    return RetrievalScores(np.concatenate(hits), np.concatenate(chance), np.array(clusters))
+
+
+def retrieval_row(
+    scores: Sequence[RetrievalScores], settings: EvaluationSettings, **labels: str
+) -> dict[str, Any]:
+    """One row of `retrieval.csv`: means over queries and seeds, with the interval of recall at 1.
+
+    Args:
+        scores: of the same queries, one entry a seed of learning.
+        settings: of the bootstrap, clustered by actor and clip pair.
+        labels: what the row is of, which comes first in it.
+
+    Raises:
+        ShapeError: if the seeds were scored on different queries.
+    """
+    clusters = scores[0].clusters
+    if any(not np.array_equal(other.clusters, clusters) for other in scores):
+        raise ShapeError("all seeds must be scored on the same queries")
+    first = np.mean([each.hits[:, 0] for each in scores], axis=0)
+    # A clip pair is redrawn as a whole, so its sum and count say all; rows would cost far more.
+    names, numbers = np.unique(clusters, axis=0, return_inverse=True)
+    sums = np.stack([np.bincount(numbers.reshape(-1), first), np.bincount(numbers.reshape(-1))], 1)
+    interval = cluster_bootstrap(
+        sums,
+        names,
+        statistic=lambda pairs: float(pairs[:, 0].sum() / pairs[:, 1].sum()),
+        resamples=settings.resamples,
+        confidence=settings.confidence,
+        seed=0,
+    )
+    return {
+        **labels,
+        "recall_at_1": interval.value,
+        "recall_at_5": float(np.mean([each.hits[:, 1].mean() for each in scores])),
+        "chance_at_1": float(scores[0].chance.mean()),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "seeds": len(scores),
+    }
 
 
 def measure_retrieval(
@@ -49,16 +205,12 @@ def measure_retrieval(
     checkpoints: Mapping[str, Mapping[str, Mapping[int, Path]]],
     settings: CrossModalSettings,
     scale: Scale,
-    *,
-    spoken_only: bool = True,
 ) -> pd.DataFrame:
     """Recall of the exact moment, before and after learning, on seen and on held-out actors.
 
-    The query is a window around a spoken neutral frame, the candidates are the windows of all
-    frames of the same sentence in another emotion; one within a frame of the exact moment is
-    right. Windows have `scale.evaluation.retrieval_context` frames on each side. Within a
-    modality embeddings are compared; across modalities, whose coordinates the published
-    objective leaves free, calibrated distances to the neutral clip are (`relational_distances`).
+    Windows have `scale.evaluation.retrieval_context` frames on each side. Within a modality
+    embeddings are compared; across modalities, whose coordinates the published objective leaves
+    free, calibrated distances to the neutral clip are (`relational_distances`).
 
     Args:
         signals: of each clip.
@@ -69,7 +221,6 @@ def measure_retrieval(
             that lacks a visual modality is measured without it.
         settings: of the metric, with the frame rate of the corpus.
         scale: seeds and settings of the intervals.
-        spoken_only: leave out queries in silence, where no moment can be told from another.
 
     Returns:
         The rows of `retrieval.csv`.
@@ -95,20 +246,9 @@ def measure_retrieval(
         embedded = [_embed(each, table, scored) for each in metrics]
         offered = ("audio", *sorted(metrics[0]))
         for query, target in product(offered, offered):
-            scores = [
-                _score(each, query, target, scored, clocks, scale, spoken_only) for each in embedded
-            ]
-            rows.append(
-                retrieval_row(
-                    scores,
-                    query=query,
-                    target=target,
-                    state=state,
-                    split=split,
-                    resamples=scale.evaluation.resamples,
-                    confidence=scale.evaluation.confidence,
-                )
-            )
+            scores = [_score(each, query, target, scored, clocks, scale) for each in embedded]
+            labels = {"query": query, "target": target, "state": state, "split": split}
+            rows.append(retrieval_row(scores, scale.evaluation, **labels))
     return pd.DataFrame(rows)
 
 
@@ -131,7 +271,7 @@ def score_sound_to_expression(
 ) -> RetrievalScores:
     """Retrieval of expressions by sound with one metric, as in `measure_retrieval`."""
     embedded = _embed({"expression": metric}, table, pairs)
-    return _score(embedded, "audio", "expression", pairs, clocks, scale, spoken_only=True)
+    return _score(embedded, "audio", "expression", pairs, clocks, scale)
 
 
 Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]
@@ -139,7 +279,9 @@ Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]
 
 
 @torch.no_grad()
-def _embed(metrics: Metrics, table: FrameTable, pairs: Sequence[AlignedClips]) -> Embedded:
+def _embed(
+    metrics: Mapping[str, CrossModalCoherence], table: FrameTable, pairs: Sequence[AlignedClips]
+) -> Embedded:
     embedded: Embedded = {}
     for visual, metric in metrics.items():
         scale = float(metric.scale_layer.w), float(metric.scale_layer.b)
@@ -158,7 +300,6 @@ def _score(
     pairs: Sequence[AlignedClips],
     clocks: Mapping[str, np.ndarray],
     scale: Scale,
-    spoken_only: bool,
 ) -> RetrievalScores:
     def side(pair: AlignedClips, modality: str, other: str) -> ClipEmbeddings:
         known = {metric for _, metric, _ in embedded}
@@ -171,7 +312,7 @@ def _score(
         plain = compare(side(pair, query, target), side(pair, target, query))
         return over_windows(plain, scale.evaluation.retrieval_context)
 
-    return score_retrieval(pairs, distances, clocks, spoken_only=spoken_only)
+    return score_retrieval(pairs, distances, clocks)
 
 
 @torch.no_grad()
@@ -228,7 +369,7 @@ def describe_bank(bank: AudioBank, actor: str, emotions: Sequence[str]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-class SpokenClip(Protocol):
+class HeardClip(Protocol):
     """A clip of T frames, `fps` a second: sound (A,) in [-1, 1], and face units (T, E)."""
 
     waveform: np.ndarray
@@ -238,7 +379,7 @@ class SpokenClip(Protocol):
 
 
 def moment_distances(
-    metric: CrossModalCoherence, first: SpokenClip, second: SpokenClip, path: np.ndarray
+    metric: CrossModalCoherence, first: HeardClip, second: HeardClip, path: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances (T, U) of sound and of expression; NaN where a clip's sound has ended.
 
@@ -263,7 +404,7 @@ def moment_distances(
     return sound, expression
 
 
-def _signals(clip: SpokenClip, settings: CrossModalSettings) -> tuple[np.ndarray, np.ndarray]:
+def _signals(clip: HeardClip, settings: CrossModalSettings) -> tuple[np.ndarray, np.ndarray]:
     """Slices of sound (n, A) and face units (n, E) of the n frames that have both."""
     if round(clip.fps) == settings.fps:
         slices = slice_audio(clip.waveform, settings)

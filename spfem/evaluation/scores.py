@@ -1,24 +1,15 @@
-"""One edited clip: its scores, and the descriptors that set metrics need.
-
-The row of random pairs: a real clip that has nothing to do with the edit stands for its result.
-
-Its sound stays that of the source, so it shows what each metric gives to lips that belong to other
-words, a face that may be another person's, and an emotion by chance.
-
-What is shown and heard of a clip that is scored.
-
-Files of scores and samples, written whole or not at all.
-"""
+"""One edited clip: its scores, the descriptors that set metrics need, and the files of both."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +23,6 @@ from spfem.evaluation.identity import (
     IdentityNetwork,
     cosine_identity,
     evenly_spaced,
-    face_chips,
     identity_distance,
 )
 from spfem.evaluation.lip_sync_meter import LearnedLipSync, LipSyncMeter
@@ -44,12 +34,39 @@ from spfem.evaluation.mouth import (
     mouth_error,
     picture_error,
 )
+from spfem.face.descriptor import face_chips
 from spfem.files import writing
 from spfem.methods import METHODS as TRAINED
+
+if TYPE_CHECKING:
+    from spfem.face.track import EditTrack, FaceTrack
+
+LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
+METHODS = ("copy", "random", *TRAINED, "truth")
+
+CLIP_METRICS: Mapping[str, str] = {
+    "lse_d": LearnedLipSync.backbone,
+    "csim": BACKBONE,
+    "lse_c": LearnedLipSync.backbone,
+    "lse_offset": LearnedLipSync.backbone,
+    "identity_distance": BACKBONE,
+    "mouth_error": "mediapipe-478",
+    "mesh_mouth_error": "head-mesh",
+    "mouth_correlation": "mediapipe-478",
+    "expression_error": emotions.BACKBONE,
+    "picture_error": "pixels",
+    "emotion_accuracy": emotions.BACKBONE,
+    "image_entropy": "pixels",
+    "face_found": "mediapipe-478",
+}
+"""Metrics of single clips -> what they are measured with by default (see `ClipScore.backbones`)."""
 
 
 def random_clip(corpus: Corpus, edit: Edit) -> Clip:
     """A clip of a target actor with other words than the source's; the same for the same edit.
+
+    It stands for an edit that has nothing to do with the source, whose sound it gets: so it shows
+    what each metric gives to lips of other words, another face, and an emotion by chance.
 
     Raises:
         CorpusError: if all clips say the same.
@@ -71,26 +88,6 @@ def frames_to_length(count: int, wanted: int) -> np.ndarray:
     return np.resize(there_and_back, wanted)
 
 
-class TrackedFace(Protocol):
-    """The part of `spfem.face.track.FaceTrack` that is scored."""
-
-    @property
-    def found(self) -> np.ndarray:
-        """(T,) bool."""
-
-    @property
-    def landmarks(self) -> np.ndarray:
-        """(T, 478, 3) pixels."""
-
-    @property
-    def blendshapes(self) -> np.ndarray:
-        """(T, 51) tracker scores."""
-
-    @property
-    def expression(self) -> np.ndarray:
-        """(T, E) face units."""
-
-
 @dataclass(frozen=True)
 class ShownClip:
     """Frames (T, H, W, 3) uint8 RGB and their track.
@@ -100,7 +97,7 @@ class ShownClip:
     """
 
     frames: np.ndarray
-    track: TrackedFace
+    track: EditTrack | FaceTrack
 
     def __post_init__(self) -> None:
         """Refuse a track of other frames."""
@@ -131,27 +128,6 @@ class Sound:
 
     samples: np.ndarray
     fps: Fraction | float
-
-
-LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
-METHODS = ("copy", "random", *TRAINED, "truth")
-
-CLIP_METRICS: Mapping[str, str] = {
-    "lse_d": LearnedLipSync.backbone,
-    "csim": BACKBONE,
-    "lse_c": LearnedLipSync.backbone,
-    "lse_offset": LearnedLipSync.backbone,
-    "identity_distance": BACKBONE,
-    "mouth_error": "mediapipe-478",
-    "mesh_mouth_error": "head-mesh",
-    "mouth_correlation": "mediapipe-478",
-    "expression_error": emotions.BACKBONE,
-    "picture_error": "pixels",
-    "emotion_accuracy": emotions.BACKBONE,
-    "image_entropy": "pixels",
-    "face_found": "mediapipe-478",
-}
-"""Metrics of single clips -> what they are measured with by default (see `ClipScore.backbones`)."""
 
 
 @dataclass(frozen=True)
@@ -231,21 +207,12 @@ def sample_face(
 
 
 def _sample_at(
-    shown: ShownClip,
-    chosen: np.ndarray,
-    actor: str,
-    emotion: str,
-    network: IdentityNetwork,
+    shown: ShownClip, chosen: np.ndarray, actor: str, emotion: str, network: IdentityNetwork
 ) -> FaceSample:
     track = shown.track
-    return FaceSample(
-        actor,
-        emotion,
-        chosen,
-        network.embed(shown.frames[chosen], track.landmarks[chosen]),
-        np.asarray(track.blendshapes[track.found], np.float32),
-        network.backbone,
-    )
+    embeddings = network.embed(shown.frames[chosen], track.landmarks[chosen])
+    blendshapes = np.asarray(track.blendshapes[track.found], np.float32)
+    return FaceSample(actor, emotion, chosen, embeddings, blendshapes, network.backbone)
 
 
 def score_clip(
@@ -296,18 +263,18 @@ def score_clip(
         scores["identity_distance"] = identity_distance(sample.embeddings, before)
         chips = face_chips(shown.frames[sample.frames], track.landmarks[sample.frames])
         scores["image_entropy"] = image_entropy(chips)
-    if track.found.any() and sound is not None and instruments.lip_sync is not None:
-        scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
+    named = ""
+    if track.found.any():
+        if sound is not None and instruments.lip_sync is not None:
+            scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
+        features = emotions.clip_features(track.expression, track.found)
+        named = instruments.classifier.name(features[None])[0]
+    scores["emotion_accuracy"] = float(named == edit.emotion)
     if truth is not None:
         scores |= _errors(shown, truth)
     if codes is not None:
         on_mesh = mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
         scores["mesh_mouth_error"] = float(on_mesh.mean())
-    named = ""
-    if track.found.any():
-        features = emotions.clip_features(track.expression, track.found)
-        named = instruments.classifier.name(features[None])[0]
-    scores["emotion_accuracy"] = float(named == edit.emotion)
     return ClipScore(edit, method, seed, scores, named, sample, instruments.backbones)
 
 
@@ -324,12 +291,11 @@ def _errors(shown: ShownClip, truth: ShownClip) -> dict[str, float]:
     if not both.any():
         return {}
     places, true_places = shown.track.landmarks[both], truth.track.landmarks[both]
+    codes, true_codes = shown.track.expression[both], truth.track.expression[both]
     return {
         "mouth_error": float(mouth_error(places, true_places).mean()),
         "mouth_correlation": mouth_correlation(places, true_places),
-        "expression_error": expression_error(
-            shown.track.expression[both], truth.track.expression[both]
-        ),
+        "expression_error": expression_error(codes, true_codes),
         "picture_error": picture_error(shown.frames[both], truth.frames[both], true_places),
     }
 
@@ -349,15 +315,7 @@ def backbone_of(scores: Sequence[ClipScore], metric: str) -> str:
 def save_sample(path: Path, sample: FaceSample) -> None:
     """Write a sample as npz, whole or not at all."""
     with writing(path) as aside:
-        np.savez(
-            aside,
-            actor=np.asarray(sample.actor),
-            emotion=np.asarray(sample.emotion),
-            frames=sample.frames,
-            embeddings=sample.embeddings,
-            blendshapes=sample.blendshapes,
-            backbone=np.asarray(sample.backbone),
-        )
+        np.savez(aside, **vars(sample))
 
 
 def load_sample(path: Path) -> FaceSample:
@@ -366,43 +324,25 @@ def load_sample(path: Path) -> FaceSample:
     Raises:
         InputError: if the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return FaceSample(
-                str(stored["actor"]),
-                str(stored["emotion"]),
-                stored["frames"],
-                stored["embeddings"],
-                stored["blendshapes"],
-                str(stored["backbone"]),
-            )
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(
-            f"{path} is no sample file ({type(error).__name__}: {error}); delete it and run again"
-        ) from None
+    with _stored(path, "no sample file") as arrays:
+        named: Any = {name: str(arrays.pop(name)) for name in ("actor", "emotion", "backbone")}
+        return FaceSample(**named, **arrays)
 
 
 def save_score(path: Path, score: ClipScore) -> None:
     """Write a score as npz, whole or not at all."""
+    sample = dict(vars(score.sample))
     facts = {
         "edit": asdict(score.edit),
         "method": score.method,
         "seed": score.seed,
         "scores": dict(score.scores),
         "named_emotion": score.named_emotion,
-        "actor": score.sample.actor,
-        "emotion": score.sample.emotion,
-        "backbone": score.sample.backbone,
+        **{name: sample.pop(name) for name in ("actor", "emotion", "backbone")},
         "backbones": dict(score.backbones),
     }
     with writing(path) as aside:
-        np.savez(
-            aside,
-            facts=np.asarray(json.dumps(facts)),
-            frames=score.sample.frames,
-            embeddings=score.sample.embeddings,
-            blendshapes=score.sample.blendshapes,
-        )
+        np.savez(aside, facts=np.asarray(json.dumps(facts)), **sample)
 
 
 def load_score(path: Path) -> ClipScore:
@@ -411,27 +351,20 @@ def load_score(path: Path) -> ClipScore:
     Raises:
         InputError: if the file is missing or damaged.
     """
+    with _stored(path, "not a score file") as arrays:
+        facts = json.loads(str(arrays.pop("facts")))
+        named = {name: facts.pop(name) for name in ("actor", "emotion", "backbone")}
+        edit = Edit(**facts.pop("edit"))
+        return ClipScore(edit, sample=FaceSample(**named, **arrays), **facts)
+
+
+@contextmanager
+def _stored(path: Path, problem: str) -> Iterator[dict[str, Any]]:
+    """The arrays of a file; whatever is wrong with it is named."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            sample = FaceSample(
-                facts["actor"],
-                facts["emotion"],
-                stored["frames"],
-                stored["embeddings"],
-                stored["blendshapes"],
-                facts["backbone"],
-            )
-        return ClipScore(
-            Edit(**facts["edit"]),
-            facts["method"],
-            facts["seed"],
-            facts["scores"],
-            facts["named_emotion"],
-            sample,
-            facts["backbones"],
-        )
+            yield dict(stored)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise InputError(
-            f"{path} is not a score file ({type(error).__name__}: {error}); delete it and run again"
+            f"{path} is {problem} ({type(error).__name__}: {error}); delete it and run again"
         ) from None

@@ -1,13 +1,9 @@
-"""One DataFrame as CSV (full precision), TeX (booktabs) and Markdown, in the papers' layout.
-
-What `main_results.csv` promises to whoever reads it.
-
-The main results table: methods by metrics by emotions, with intervals clustered by actor.
-"""
+"""The main results, with intervals clustered by actor, and tables as CSV, TeX and Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +18,11 @@ from spfem.files import writing
 from spfem.settings import EMOTIONS, EvaluationSettings
 from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
 
-COLUMNS = (
-    "setting", "method", "metric", "backbone", "emotion", "value", "ci_low", "ci_high", "seeds",
-    "clips",
-)  # fmt: skip
+KEY = ("setting", "method", "metric", "backbone", "emotion")
+COLUMNS = (*KEY, "value", "ci_low", "ci_high", "seeds", "clips")
 AVERAGE = "average"
+CALIBRATION = ("copy", "random", "truth")
+DIGITS = 3
 
 HIGHER_IS_BETTER: Mapping[str, bool] = {
     "fad": False,
@@ -52,7 +48,6 @@ def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ShapeError: naming the first broken one.
     """
-    key = ["setting", "method", "metric", "backbone", "emotion"]
     measured = table.value.notna()
     inside = table.ci_low.le(table.value + 1e-9) & table.ci_high.ge(table.value - 1e-9)
     promises = {
@@ -62,7 +57,7 @@ def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
         f"methods are of {METHODS}": table.method.isin(METHODS).all(),
         "metrics are known": table.metric.isin(list(HIGHER_IS_BETTER)).all(),
         "emotions are known": table.emotion.isin([*EMOTIONS, AVERAGE]).all(),
-        "rows are unique": not table.duplicated(key).any(),
+        "rows are unique": not table.duplicated(list(KEY)).any(),
         "intervals hold their value": inside[measured].all(),
         "a value rests on clips, a missing one on none": (measured == (table.clips > 0)).all(),
         "there is a seed": (table.seeds > 0).all(),
@@ -80,7 +75,7 @@ def main_results(
     *,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Assemble the table.
+    """The main results: setting by method by metric by emotion.
 
     A clip's value is its mean over seeds; `average` is the mean over the emotions. Intervals
     redraw actors, then their source clips (all emotions of a source together). The Fréchet
@@ -102,97 +97,55 @@ def main_results(
         ShapeError: if the rows break the table's promises (`check_main_results`).
     """
     rows: list[dict[str, Any]] = []
-    for setting in SETTINGS:
-        for method in METHODS:
-            chosen = [s for s in scores if s.edit.setting == setting and s.method == method]
-            if chosen:
-                rows += _clip_rows(setting, method, chosen, settings, seed)
-                rows += _frechet_rows(setting, method, chosen, real, settings, seed)
+    for setting, method in product(SETTINGS, METHODS):
+        chosen = [s for s in scores if s.edit.setting == setting and s.method == method]
+        if not chosen:
+            continue
+        cells = clip_means(chosen, settings, seed)
+        for backbone in frechet_backbones(real):
+            cells["fad", backbone] = frechet_means(chosen, real, backbone, settings, seed)
+        wanted = {score.edit.emotion for score in chosen}
+        seeds = len({score.seed for score in chosen})
+        for (metric, backbone), means in cells.items():
+            shown = {emotion: means.get(emotion) for emotion in EMOTIONS if emotion in wanted}
+            shown[AVERAGE] = average_of(means) if means else None
+            for emotion, mean in shown.items():
+                cell = describe_mean(mean, settings, frechet=metric == "fad")
+                named = (setting, method, metric, backbone, emotion)
+                row = dict(zip(KEY, named, strict=True)) | {"seeds": seeds}
+                rows.append(row | cell)
     return check_main_results(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def _clip_rows(
-    setting: str,
-    method: str,
-    scores: Sequence[ClipScore],
-    settings: EvaluationSettings,
-    seed: int,
-) -> list[dict[str, Any]]:
+def clip_means(
+    scores: Sequence[ClipScore], settings: EvaluationSettings, seed: int
+) -> dict[tuple[str, str], dict[str, Mean]]:
+    """Means over the clips of each emotion, by metric of single clips and its backbone."""
     table = pd.DataFrame(
         {"actor": s.edit.actor, "source": s.edit.source, "emotion": s.edit.emotion, **s.scores}
         for s in scores
     )
     clips = table.groupby(["actor", "source", "emotion"], as_index=False).mean()
-    counts = redraw_counts(
-        clips[["actor", "source"]].to_numpy(str), resamples=settings.resamples, seed=seed
-    )
-    rows = []
-    for metric in CLIP_METRICS:
-        backbone = backbone_of(scores, metric)
-        means = emotion_means(clips[metric].to_numpy(float), clips.emotion.to_numpy(str), counts)
-        rows += _rows(_row(setting, method, metric, backbone, scores), means, scores, settings)
-    return rows
-
-
-def _frechet_rows(
-    setting: str,
-    method: str,
-    scores: Sequence[ClipScore],
-    real: Sequence[FaceSample],
-    settings: EvaluationSettings,
-    seed: int,
-) -> list[dict[str, Any]]:
-    rows = []
-    for backbone in frechet_backbones(real):
-        means = frechet_means(scores, real, backbone, settings, seed)
-        rows += _rows(_row(setting, method, "fad", backbone, scores), means, scores, settings)
-    return rows
-
-
-def _rows(
-    row: dict[str, Any],
-    means: dict[str, Mean],
-    scores: Sequence[ClipScore],
-    settings: EvaluationSettings,
-) -> list[dict[str, Any]]:
-    """A row an emotion that was wanted, measured or not, and the row of the average."""
-    wanted = {score.edit.emotion for score in scores}
-    shown = {emotion: means.get(emotion) for emotion in EMOTIONS if emotion in wanted}
-    shown[AVERAGE] = average_of(means) if means else None
-    frechet = row["metric"] == "fad"
-    return [
-        {**row, "emotion": emotion, **(_measured(mean, settings, frechet=frechet) if mean else {})}
-        for emotion, mean in shown.items()
-    ]
-
-
-def _measured(mean: Mean, settings: EvaluationSettings, *, frechet: bool) -> dict[str, Any]:
-    interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
-    low = max(interval.low, 0.0) if frechet else interval.low
-    return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "clips": mean.clips}
-
-
-def _row(
-    setting: str, method: str, metric: str, backbone: str, scores: Sequence[ClipScore]
-) -> dict[str, Any]:
-    """A row of a cell that could not be measured."""
-    nothing = float("nan")
+    clusters, emotions = clips[["actor", "source"]].to_numpy(str), clips.emotion.to_numpy(str)
+    counts = redraw_counts(clusters, resamples=settings.resamples, seed=seed)
     return {
-        "setting": setting,
-        "method": method,
-        "metric": metric,
-        "backbone": backbone,
-        "emotion": "",
-        "value": nothing,
-        "ci_low": nothing,
-        "ci_high": nothing,
-        "seeds": len({score.seed for score in scores}),
-        "clips": 0,
+        (metric, backbone_of(scores, metric)): emotion_means(
+            clips[metric].to_numpy(float), emotions, counts
+        )
+        for metric in CLIP_METRICS
     }
 
 
-CALIBRATION = ("copy", "random", "truth")
-DIGITS = 3
+def describe_mean(
+    mean: Mean | None, settings: EvaluationSettings, *, frechet: bool
+) -> dict[str, Any]:
+    """Value, interval and clips of a cell; NaN of no clips where nothing was measured."""
+    if mean is None:
+        return {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "clips": 0}
+    # Redrawing alone raises Fréchet distances, so their draws are centred.
+    interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
+    low = max(interval.low, 0.0) if frechet else interval.low
+    return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "clips": mean.clips}
 
 
 def _text(value: object) -> str:
@@ -252,8 +205,8 @@ def clear_best(part: pd.DataFrame, *, higher_is_better: bool) -> str | None:
     """Method that is better than every other edit with intervals that do not meet.
 
     Args:
-        part: one cell's rows, with method, value, ci_low and ci_high; `CALIBRATION` rows
-            and do not compete.
+        part: one cell's rows, with method, value, ci_low and ci_high; those of `CALIBRATION`
+            do not compete.
         higher_is_better: direction of the metric.
 
     Returns:
@@ -282,41 +235,32 @@ def paper_layout(results: pd.DataFrame, metrics: Sequence[str] | None = None) ->
         results: from `main_results`.
         metrics: which ones, in this order; default all.
     """
-    wanted = list(HIGHER_IS_BETTER) if metrics is None else list(metrics)
     rows = []
-    for setting in results.setting.unique():
-        for metric in wanted:
-            of_metric = results[(results.setting == setting) & (results.metric == metric)]
-            for backbone in of_metric.backbone.unique():
-                part = of_metric[of_metric.backbone == backbone]
-                rows += _layout_rows(setting, metric, backbone, part)
+    for setting, metric in product(results.setting.unique(), metrics or HIGHER_IS_BETTER):
+        of_metric = results[(results.setting == setting) & (results.metric == metric)]
+        higher = HIGHER_IS_BETTER[metric]
+        for backbone, part in of_metric.groupby("backbone", sort=False):
+            cells = {emotion: part[part.emotion == emotion] for emotion in (*EMOTIONS, AVERAGE)}
+            best = {name: clear_best(c, higher_is_better=higher) for name, c in cells.items()}
+            for method in METHODS:
+                if not (part.method == method).any():
+                    continue
+                row = {
+                    "setting": setting,
+                    "metric": f"{metric} {'↑' if higher else '↓'}",
+                    "measured with": backbone,
+                    "method": method,
+                }
+                for emotion, cell in cells.items():
+                    text = _cell_text(cell[cell.method == method], interval=emotion == AVERAGE)
+                    row[emotion] = f"**{text}**" if method == best[emotion] else text
+                rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _layout_rows(
-    setting: str, metric: str, backbone: str, part: pd.DataFrame
-) -> list[dict[str, str]]:
-    higher = HIGHER_IS_BETTER[metric]
-    rows = [
-        {
-            "setting": setting,
-            "metric": f"{metric} {'↑' if higher else '↓'}",
-            "measured with": backbone,
-            "method": method,
-        }
-        for method in METHODS
-        if (part.method == method).any()
-    ]
-    for emotion in (*EMOTIONS, AVERAGE):
-        cell = part[part.emotion == emotion]
-        best = clear_best(cell, higher_is_better=higher)
-        for row in rows:
-            values = cell[cell.method == row["method"]]
-            text = "n/a"
-            if len(values) and not np.isnan(values.value.iloc[0]):
-                text = f"{values.value.iloc[0]:.{DIGITS}f}"
-                if emotion == AVERAGE:
-                    low, high = values.ci_low.iloc[0], values.ci_high.iloc[0]
-                    text += f" [{low:.{DIGITS}f}, {high:.{DIGITS}f}]"
-            row[emotion] = f"**{text}**" if row["method"] == best else text
-    return rows
+def _cell_text(values: pd.DataFrame, *, interval: bool) -> str:
+    if not len(values) or np.isnan(values.value.iloc[0]):
+        return "n/a"
+    value, low, high = values[["value", "ci_low", "ci_high"]].iloc[0]
+    within = f" [{low:.{DIGITS}f}, {high:.{DIGITS}f}]" if interval else ""
+    return f"{value:.{DIGITS}f}{within}"

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.images import CoherenceMetric
+from spfem.correlation.learn import frame_pairs_of_role, untrained_metric
+from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import SettingsError
 from spfem.evaluation.retrieval import moment_distances
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, corpus_clips, own_clips
 from spfem.explore.packets import Packet, clip_packet, pair_packet, places_packet
 from spfem.files import project_folder
 from spfem.run import stages
-from spfem.run.learned import METRIC_TITLES, MetricLoader, metric_loaders, shipped_loaders
+from spfem.run.artifacts import RECORD_NAME
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
+
+METRIC_TITLES: dict[str, str] = {
+    "raw": "raw features",
+    "spatial_before": "ASCCL before learning",
+    "spatial": "ASCCL",
+    "spatial_speech": "ASCCL with speech negatives (ours)",
+    "temporal_vd": "STCCL, visual disparity",
+    "temporal_cm": "STCCL, correlation matrices",
+    "audio_visual": "SCMCL, sound and expression",
+}
+"""Metrics in the order in which they are offered, with the names that readers see."""
+
+MetricLoader = Callable[[], CoherenceMetric]
 
 RAW, WITHOUT_PLACES = "raw", "audio_visual"
 OWN_CLIPS = "own clips"
@@ -163,6 +180,55 @@ class CorrelationExplorer:
 
 
 OWN_FOLDER = "own"  # of tracks, which edits of own clips use as well
+
+
+def metric_loaders(workspace: Workspace) -> dict[str, MetricLoader]:
+    """Loaders of metrics in evaluation mode, by keys of `METRIC_TITLES`.
+
+    The spatial metric is learned where it is missing, when it is first loaded; others are left out
+    then. `raw` is the spatial metric as well, for its network's features; `spatial_before` is as
+    its learning starts.
+    """
+    spatial = partial(stages.load_spatial_metric, workspace)
+    loaders: dict[str, MetricLoader] = {
+        "raw": spatial,
+        "spatial_before": partial(_load_untrained, workspace),
+        "spatial": spatial,
+    }
+    learned: dict[str, tuple[tuple[str, ...], MetricLoader]] = {
+        "spatial_speech": (("spatial_speech",), partial(spatial, speech=True)),
+        "audio_visual": (
+            ("cross_modal", "expression", "joint"),
+            partial(stages.load_cross_modal_metric, workspace, "expression"),
+        ),
+    }
+    for name in ("temporal_vd", "temporal_cm"):
+        learned[name] = ((name,), partial(stages.load_temporal_metric, workspace, name))
+    for name, (folders, load) in learned.items():
+        folder = workspace.stage_folder(*folders, "seed0")
+        if any(folder.glob("*.safetensors")) and (folder / RECORD_NAME).exists():
+            loaders[name] = load
+    return loaders
+
+
+def shipped_loaders() -> dict[str, MetricLoader]:
+    """Loaders of the metrics that come with the package, by keys of `METRIC_TITLES`; no run."""
+    return {
+        "raw": SpatialCoherence.pretrained,
+        "spatial": SpatialCoherence.pretrained,
+        "spatial_speech": partial(SpatialCoherence.pretrained, "speech"),
+        "audio_visual": CrossModalCoherence.pretrained,
+    }
+
+
+def _load_untrained(workspace: Workspace) -> SpatialCoherence:
+    """With statistics of the frames that the metric learns from."""
+    roles = stages.make_corpus(workspace).roles
+    frames = frame_pairs_of_role(
+        stages.make_faces(workspace), stages.make_pairs(workspace), roles, "train"
+    )
+    settings = workspace.scale.spatial
+    return untrained_metric(frames, settings, seed=0, device=workspace.device).supervise()
 
 
 def explore_corpus(

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from spfem.errors import InputError
-from spfem.evaluation.identity import CHIP_SIZE, SAME_PERSON_DISTANCE, embed_chips, face_chips
+from spfem.face.descriptor import CHIP_SIZE, SAME_PERSON_DISTANCE, embed_chips, face_chips
 from spfem.face.tracker import landmarker_file
 from spfem.media.probe import VideoFacts
 from spfem.media.video import stream_frames

@@ -3,7 +3,6 @@
 Importing it loads torch and numpy only.
 """
 
-from spfem.manipulator.learn import Supervision
 from spfem.manipulator.manipulate import (
     label_style,
     manipulate,
@@ -22,7 +21,6 @@ from spfem.manipulator.networks import (
 __all__ = [
     "ExpressionSpace",
     "Manipulator",
-    "Supervision",
     "label_style",
     "load_manipulator",
     "manipulate",

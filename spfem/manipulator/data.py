@@ -1,7 +1,4 @@
-"""Training windows: all starts of all clips, drawn in an order that the seed decides.
-
-Sliding windows over an expression sequence, and their blend back into one sequence.
-"""
+"""Windows of expression sequences: those to learn from, and those of a clip, blended again."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ class WindowBatch:
         label: emotions (B,) int64.
         clip: (B,) int64, position of each window's clip in the list of sequences.
         start: (B,) int64, first frame of each window in its clip.
-        number: (B,) int64, position of each window among all `Windows`.
+        number: (B,) int64, position of each window among all `ExpressionWindows`.
     """
 
     expression: Tensor
@@ -35,7 +32,7 @@ class WindowBatch:
     number: Tensor
 
 
-class Windows:
+class ExpressionWindows:
     """All windows of hop 1 over the clips, as batches that depend on (seed, role, step) only.
 
     Source: NED draws source and reference windows with two shuffled loaders over the same data.
@@ -44,11 +41,11 @@ class Windows:
     incomplete batch of an epoch is dropped, and a batch is never larger than the data.
 
     Args:
-        sequences: one (T, E) tensor a clip.
+        sequences: one (T, E) float32 tensor a clip, on the device to learn on.
         labels: emotion of each clip.
         window_frames: W.
         batch_size: B.
-        seed: of the order.
+        seed: of the order, and of what is learned from it.
 
     Raises:
         InputError: if there is no clip, or a clip has no label.
@@ -100,18 +97,15 @@ class Windows:
     def __len__(self) -> int:
         return len(self.clip)
 
-    def _order(self, role: int, epoch: int) -> Tensor:
+    def batch(self, step: int, role: int) -> WindowBatch:
+        """Return the batch of `step` (0-based) of the loader `role` (any small integer)."""
+        epoch, position = divmod(step, len(self) // self.batch_size)
         known = self._orders.get(role)
         if known is None or known[0] != epoch:
             order = np.random.default_rng((self.seed, role, epoch)).permutation(len(self))
             known = self._orders[role] = (epoch, upload(order, self.clip.device))
-        return known[1]
-
-    def batch(self, step: int, role: int) -> WindowBatch:
-        """Return the batch of `step` (0-based) of the loader `role` (any small integer)."""
-        epoch, position = divmod(step, len(self) // self.batch_size)
         start = position * self.batch_size
-        return self.take(self._order(role, epoch)[start : start + self.batch_size])
+        return self.take(known[1][start : start + self.batch_size])
 
     def take(self, numbers: Tensor) -> WindowBatch:
         """Return the windows of given numbers (B,); clip by clip, they count by their start."""
@@ -138,15 +132,8 @@ def gaussian_weights(size: int, *, dtype: torch.dtype = torch.float64) -> Tensor
     0.3 ((size - 1) / 2 - 1) + 0.8. Two special cases are reproduced: odd sizes up to 9 are fixed
     tables, and in even sizes the two centre taps are exp(0), not a sample half a step away.
 
-    Args:
-        size: W, frames of a window.
-        dtype: of the result.
-
     Returns:
         Weights (W,), symmetric, of sum 1.
-
-    Raises:
-        ShapeError: if `size` is below 1.
 
     Example:
         >>> gaussian_weights(3).tolist()
@@ -165,9 +152,6 @@ def gaussian_weights(size: int, *, dtype: torch.dtype = torch.float64) -> Tensor
 
 def slide_windows(expression: Tensor, window_frames: int) -> Tensor:
     """Return all windows (N, W, E) of `expression` (T, E), one per start frame, N = T - W + 1.
-
-    Raises:
-        ShapeError: if the sequence is no (T, E) or shorter than the window.
 
     Example:
         >>> slide_windows(torch.arange(4.0)[:, None], 3)[..., 0].tolist()

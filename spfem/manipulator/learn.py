@@ -1,25 +1,25 @@
-"""What a training needs of the correlation metrics that supervise it, whatever they are.
-
-One step of the training: discriminator and generator, by label and by reference.
-
-Training of the expression manipulator (NED), optionally supervised by correlation metrics.
-"""
+"""Training of the expression manipulator (NED), optionally supervised by correlation metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
 from spfem.errors import ShapeError
-from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.losses import PairedWindows, discriminator_loss, generator_terms
+from spfem.manipulator.data import ExpressionWindows, WindowBatch
+from spfem.manipulator.losses import (
+    GeneratorTerms,
+    PairedWindows,
+    discriminator_loss,
+    generator_terms,
+)
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.precision import upload
 from spfem.settings import ManipulatorSettings
@@ -51,7 +51,7 @@ class Retrieved:
 
 
 @dataclass(frozen=True)
-class Edit:
+class SupervisedEdit:
     """The reference-driven edits of one step, as supervision sees them.
 
     Attributes:
@@ -75,7 +75,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Guide:
-    """Supervision of one training.
+    """What supervises the edits of one training, beside NED's own losses.
 
     All randomness must depend on the step alone, so that a killed training can resume.
 
@@ -87,29 +87,15 @@ class Guide:
     """
 
     weights: Mapping[str, float]
-    losses: Callable[[Edit], dict[str, Tensor]]
+    losses: Callable[[SupervisedEdit], dict[str, Tensor]]
     retrieve: Callable[[WindowBatch, Tensor, int], Retrieved] | None = None
-
-
-@dataclass(frozen=True)
-class Supervision:
-    """What supervises a manipulator, what identifies it, and how it begins.
-
-    Attributes:
-        settings: plain values that decide the losses, such as their weights.
-        inputs: digests of checkpoints, banks and code that decide the losses.
-        bind: gets the clip keys in training order and all training windows, in coefficients
-            (not yet standardised).
-    """
-
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    bind: Callable[[tuple[str, ...], Windows], Guide]
 
 
 SECOND_BETA = 0.99  # of Adam
 SOURCE, REFERENCE = 0, 1  # roles of the two loaders
 LATENTS = 0  # which random numbers
+TERMS = ("adversarial", "style", "cycle", "mouth")
+NETWORKS = ("generator", "style_encoder", "mapping_network", "discriminator")
 
 
 class Trainer:
@@ -124,32 +110,27 @@ class Trainer:
     Args:
         manipulator: networks, changed in place.
         settings: weights and rates.
-        windows: to learn from, standardised.
+        windows: to learn from, standardised; their seed is that of latents and noise, too.
         guide: what supervises, or None.
-        seed: of latents and noise.
     """
 
     def __init__(
         self,
         manipulator: Manipulator,
         settings: ManipulatorSettings,
-        windows: Windows,
+        windows: ExpressionWindows,
         guide: Guide | None = None,
-        *,
-        seed: int = 0,
     ) -> None:
-        self.manipulator, self.settings, self.windows = manipulator, settings, windows
-        self.guide, self.seed = guide, seed
-        networks: dict[str, nn.Module] = {
-            "generator": manipulator.generator,
-            "style_encoder": manipulator.style_encoder,
-            "mapping_network": manipulator.mapping_network,
-            "discriminator": manipulator.discriminator,
-        }
-        betas = (settings.first_beta, SECOND_BETA)
+        self.manipulator, self.settings = manipulator, settings
+        self.windows, self.guide = windows, guide
         self.optimisers = {
-            name: Adam(network.parameters(), lr=settings.learning_rate, betas=betas, fused=True)
-            for name, network in networks.items()
+            name: Adam(
+                manipulator.get_submodule(name).parameters(),
+                lr=settings.learning_rate,
+                betas=(settings.first_beta, SECOND_BETA),
+                fused=True,
+            )
+            for name in NETWORKS
         }
         self.optimisers["discriminator"].param_groups[0]["lr"] *= settings.discriminator_rate
 
@@ -158,8 +139,8 @@ class Trainer:
 
         The windows of a step have their place in the order of an epoch, so `random` is not used.
         """
-        self.random = step_generator(self.seed, LATENTS, number)
-        networks = self.manipulator
+        self.random = step_generator(self.windows.seed, LATENTS, number)
+        networks, guide = self.manipulator, self.guide
         source = self.windows.batch(number, SOURCE)
         reference = self.windows.batch(number, REFERENCE)
         label = reference.label
@@ -168,26 +149,28 @@ class Trainer:
         with torch.no_grad():
             latent_style = networks.mapping_network(latent, label)
             reference_style = networks.style_encoder(reference.expression)
-        by_latent = self._discriminate(source, latent_style, label)
-        by_reference = self._discriminate(source, reference_style, label, pairs)
-        latent_style = networks.mapping_network(latent, label)
-        everything = ("generator", "mapping_network", "style_encoder")
-        first, _ = self._generate(source, latent_style, label, everything)
+        judged = self._discriminate(source, latent_style, label)
+        judged = judged + self._discriminate(source, reference_style, label, pairs)
+
+        first = self._terms(source, networks.mapping_network(latent, label), label)
+        self._update(self._total(first), "generator", "mapping_network", "style_encoder")
+
         encode = self.settings.encode_reference or retrieved is not None
         with torch.set_grad_enabled(encode):
             reference_style = networks.style_encoder(reference.expression)
-        second, guided = self._generate(
-            source,
-            reference_style,
-            label,
-            ("generator", "style_encoder") if encode else ("generator",),
-            guide=self.guide,
-            step=number,
-            retrieved=retrieved,
-            pairs=pairs,
-        )
-        shared = {name: (value + second[name]) / 2 for name, value in first.items()}
-        return {"discriminator": (by_latent + by_reference) / 2, **shared, **guided}
+        second = self._terms(source, reference_style, label, pairs)
+        loss, guided = self._total(second), {}
+        if guide is not None:
+            edit = SupervisedEdit(
+                source, second.edited, label, networks.restore, number, retrieved, pairs
+            )
+            guided = guide.losses(edit)
+            for name, value in guided.items():
+                loss = loss + guide.weights[name] * value
+        self._update(loss, "generator", *(("style_encoder",) if encode else ()))
+        shared = {name: (getattr(first, name) + getattr(second, name)) / 2 for name in TERMS}
+        losses = {"discriminator": judged / 2, **shared, **guided}
+        return {name: value.detach() for name, value in losses.items()}
 
     def _draw(self, *shape: int) -> Tensor:
         """Normal random numbers, drawn on the CPU so that devices agree."""
@@ -217,6 +200,7 @@ class Trainer:
         label: Tensor,
         pairs: PairedWindows | None = None,
     ) -> Tensor:
+        """Update the discriminator; return its loss."""
         networks = self.manipulator
         before, styles, labels = [source.expression], [style], [label]
         if pairs is not None:
@@ -225,6 +209,7 @@ class Trainer:
             labels.append(label[pairs.rows])
         with torch.no_grad():
             fake = networks.generator(torch.cat(before), torch.cat(styles))
+        networks.discriminator.requires_grad_(True)
         real_loss, fake_loss = discriminator_loss(
             networks.discriminator,
             self._blur(source.expression),
@@ -237,54 +222,32 @@ class Trainer:
         self._update(real_loss + fake_loss, "discriminator")
         return (real_loss + fake_loss).detach()
 
-    def _generate(
+    def _terms(
         self,
         source: WindowBatch,
         style: Tensor,
         label: Tensor,
-        names: Sequence[str],
-        *,
-        guide: Guide | None = None,
-        step: int = 0,
-        retrieved: Retrieved | None = None,
         pairs: PairedWindows | None = None,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Update the named networks; return NED's losses and those of the guide."""
-        networks, settings = self.manipulator, self.settings
+    ) -> GeneratorTerms:
+        networks = self.manipulator
         networks.discriminator.requires_grad_(False)
-        terms = generator_terms(
+        return generator_terms(
             networks.generator,
             networks.style_encoder,
             networks.discriminator,
             source.expression,
             style,
             label,
-            fixed_style_target=settings.fixed_style_target,
+            fixed_style_target=self.settings.fixed_style_target,
             blur=self._blur,
             pairs=pairs,
         )
-        loss = terms.total(
-            style_weight=settings.style_weight,
-            cycle_weight=settings.cycle_weight,
-            mouth_weight=settings.mouth_weight,
-        )
-        guided: dict[str, Tensor] = {}
-        if guide is not None:
-            edit = Edit(source, terms.edited, label, networks.restore, step, retrieved, pairs)
-            guided = guide.losses(edit)
-            for name, value in guided.items():
-                loss = loss + guide.weights[name] * value
-        self._update(loss, *names)
-        networks.discriminator.requires_grad_(True)
-        values = {
-            "adversarial": terms.adversarial,
-            "style": terms.style,
-            "cycle": terms.cycle,
-            "mouth": terms.mouth,
-        }
-        return (
-            {name: value.detach() for name, value in values.items()},
-            {name: value.detach() for name, value in guided.items()},
+
+    def _total(self, terms: GeneratorTerms) -> Tensor:
+        return terms.total(
+            style_weight=self.settings.style_weight,
+            cycle_weight=self.settings.cycle_weight,
+            mouth_weight=self.settings.mouth_weight,
         )
 
     def _update(self, loss: Tensor, *names: str) -> None:
@@ -294,32 +257,15 @@ class Trainer:
             self.optimisers[name].step()
 
 
-@dataclass(frozen=True)
-class TrainedManipulator:
-    """A manipulator in evaluation mode and its learning curve.
-
-    Attributes:
-        manipulator: the trained networks, without gradients.
-        rows: the curve: `step` and the mean of each loss since the row before.
-    """
-
-    manipulator: Manipulator
-    rows: list[Row]
-
-
 def train_manipulator(
-    sequences: Sequence[Tensor],
-    labels: Sequence[int],
+    windows: ExpressionWindows,
     settings: ManipulatorSettings,
+    start: ExpressionSpace | Manipulator,
+    guide: Guide | None = None,
     *,
-    space: ExpressionSpace,
-    seed: int = 0,
-    device: str = "cpu",
-    guide: Callable[[Windows], Guide] | None = None,
-    initial: Manipulator | None = None,
-    progress: Progress = iter,
     folder: Path | None = None,
-) -> TrainedManipulator:
+    progress: Progress = iter,
+) -> tuple[Manipulator, list[Row]]:
     """Learn to move expression sequences from any emotion to any other, without pairs.
 
     Source: NED. An iteration draws source and reference windows and updates, in this order, the
@@ -329,58 +275,47 @@ def train_manipulator(
     epoch).
 
     Args:
-        sequences: expression coefficients (T, E) of each clip, jaw opening first.
-        labels: emotion of each clip.
-        settings: sizes, steps, weights; with `initial` `tune_steps` and `tune_learning_rate`.
-        space: names and range of the E coefficients.
-        seed: of weights, order and latents.
-        device: where to train.
-        guide: gets all windows, in coefficients, and returns what supervises the
-            reference-driven edits beside NED's own losses.
-        initial: manipulator to go on from, left unchanged, with its scale of the expression
-            space; optimisers start anew.
-        progress: wraps the iterable of steps, for example `tqdm`.
+        windows: of all clips, in coefficients, on the device to train on; their seed is that of
+            weights, order and latents.
+        settings: sizes, steps, weights.
+        start: the space of the coefficients for a new manipulator; or one to go on from for
+            `tune_steps` at `tune_learning_rate`, left unchanged, whose scale of the space stays.
+        guide: what supervises the reference-driven edits beside NED's own losses.
         folder: of the state from which a killed training continues.
+        progress: wraps the iterable of steps, for example `tqdm`.
+
+    Returns:
+        The manipulator, in evaluation mode and without gradients, and the curve: `step` and the
+        mean of each loss since the row before.
 
     Raises:
-        InputError: if there are no clips, or labels that are no emotions.
-        ShapeError: if a sequence does not fit the window or the space.
+        ShapeError: if labels are no emotions, or the windows of another expression space.
         TrainingStateError: if the state in the folder is damaged or of another training.
     """
-    manipulator = Manipulator(settings, space, seed=seed).to(device)
-    if initial is not None:
-        manipulator.load_state_dict(initial.state_dict())
+    space = start if isinstance(start, ExpressionSpace) else start.space
+    manipulator = Manipulator(settings, space, seed=windows.seed).to(windows.frames.device)
+    unknown = sorted(set(windows.labels.tolist()) - set(range(manipulator.emotions)))
+    if unknown:
+        raise ShapeError(f"labels {unknown} are no emotions; use 0 to {manipulator.emotions - 1}")
+    if isinstance(start, Manipulator):
+        manipulator.load_state_dict(start.state_dict())
         rate, steps = settings.tune_learning_rate, settings.tune_steps
         settings = replace(settings, learning_rate=rate, steps=steps)
-    _check_labels(labels, manipulator.emotions)
-    windows = Windows(
-        [torch.as_tensor(sequence, dtype=torch.float32).to(device) for sequence in sequences],
-        labels,
-        window_frames=settings.window_frames,
-        batch_size=settings.batch_size,
-        seed=seed,
-    )
-    bound = guide(windows) if guide else None
-    if initial is None:
+    else:
         manipulator.measure_scale(windows.frames)
-    windows.frames = manipulator.standardise(windows.frames)
-    trainer = Trainer(manipulator, settings, windows, bound, seed=seed)
+    standardised = copy.copy(windows)
+    standardised.frames = manipulator.standardise(windows.frames)
+    trainer = Trainer(manipulator, settings, standardised, guide)
     rows = train(
         {"manipulator": manipulator},
         trainer.optimisers,
         trainer.step,
         name="the manipulator",
         steps=settings.steps,
-        seed=seed,
+        seed=windows.seed,
         settings=settings,
         rate=falling_rate(settings.steps, settings.decay_share),
         folder=folder,
         progress=progress,
     )
-    return TrainedManipulator(manipulator.eval().requires_grad_(False), rows)
-
-
-def _check_labels(labels: Sequence[int], emotions: int) -> None:
-    unknown = sorted({int(label) for label in labels} - set(range(emotions)))
-    if unknown:
-        raise ShapeError(f"labels {unknown} are no emotions; use 0 to {emotions - 1}")
+    return manipulator.eval().requires_grad_(False), rows

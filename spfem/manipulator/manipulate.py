@@ -1,10 +1,6 @@
-"""Edit an expression sequence: windows through the generator, blended back.
+"""Edit an expression sequence: its style, windows through the generator, and how much of it.
 
-How much of an edit: a dial between the source and the full emotion, and between two emotions.
-
-Neither is in the papers.
-
-Style vectors: of an emotion label, and of a reference sequence.
+The dial between source and edit, and between two emotions, is not in the papers.
 """
 
 from __future__ import annotations
@@ -44,8 +40,7 @@ def set_intensity(source: Tensor, edited: Tensor, intensity: float) -> Tensor:
         >>> set_intensity(torch.zeros(1, 2), torch.tensor([[1.0, 0.5]]), 0.5)
         tensor([[0.5000, 0.2500]])
     """
-    _check_share("intensity", intensity, LARGEST_INTENSITY)
-    return _between(source, edited.to(source), intensity)
+    return _between("intensity", source, edited.to(source), intensity, LARGEST_INTENSITY)
 
 
 def mix_styles(first: Tensor, second: Tensor, share: float) -> Tensor:
@@ -69,16 +64,12 @@ def mix_styles(first: Tensor, second: Tensor, share: float) -> Tensor:
         >>> mix_styles(torch.zeros(2), torch.ones(2), 0.25)
         tensor([0.2500, 0.2500])
     """
-    _check_share("share", share)
-    return _between(first, second.to(first), share)
+    return _between("share", first, second.to(first), share, 1.0)
 
 
-def _check_share(name: str, value: float, largest: float = 1.0) -> None:
-    if not 0 <= value <= largest:  # also refuses what is not a number
-        raise InputError(f"{name} is {value}; give a number from 0 to {largest:g}")
-
-
-def _between(first: Tensor, second: Tensor, share: float) -> Tensor:
+def _between(name: str, first: Tensor, second: Tensor, share: float, largest: float) -> Tensor:
+    if not 0 <= share <= largest:  # also refuses what is not a number
+        raise InputError(f"{name} is {share}; give a number from 0 to {largest:g}")
     if first.shape != second.shape:
         raise ShapeError(
             f"what is mixed must have one shape, found {tuple(first.shape)} and "
@@ -100,9 +91,6 @@ def geometric_median(
     Source: Weiszfeld's iteration in the form of Vardi and Zhang (2000), which does not stop at a
     sample that the iterate happens to meet; started at the mean, as in NED, and stopped when a
     step is shorter than `tolerance`.
-
-    Raises:
-        ShapeError: if `points` is not (N, D) with N > 0.
 
     Example:
         >>> points = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [9.0, 9.0]])
@@ -187,14 +175,6 @@ def reference_style(manipulator: Manipulator, references: Tensor | Sequence[Tens
     return geometric_median(styles).to(manipulator.mean)
 
 
-def _spread_styles(style: Tensor, windows: int, frames: int) -> Tensor:
-    """Assign styles (S,) or (K, S) to `windows` windows of a clip of `frames` frames: (N, S)."""
-    if style.ndim == 1:
-        return style.expand(windows, -1)
-    part = torch.arange(windows, dtype=torch.float64) // (frames / len(style))
-    return style[part.long().to(style.device)]
-
-
 @torch.no_grad()
 def manipulate(
     expression: Tensor, *, manipulator: Manipulator, style: Tensor, anchored: bool = False
@@ -228,7 +208,10 @@ def manipulate(
         raise ShapeError(f"style has shape {tuple(style.shape)}; give ({size},) or (K, {size})")
     source = manipulator.standardise(expression.to(manipulator.mean))
     windows = slide_windows(source, manipulator.settings.window_frames)
-    styles = _spread_styles(style.to(source), len(windows), len(source))
+    if style.ndim == 1:
+        style = style[None]
+    part = torch.arange(len(windows), dtype=torch.float64) // (len(source) / len(style))
+    styles = style.to(source)[part.long().to(source.device)]
     parts = list(zip(windows.split(WINDOWS_A_PASS), styles.split(WINDOWS_A_PASS), strict=True))
     edited = overlap_add(torch.cat([manipulator.generator(*part) for part in parts]))
     if anchored:

@@ -2,12 +2,6 @@
 
 Module names are those of the released state dicts (`seq1`, `LSTM`, `seq2`, `shared`, `unshared`),
 so released weights load directly into the paper-size networks.
-
-The manipulator as one module: four networks and the scale of the expression space.
-
-Manipulator checkpoints: networks, scale of the expression space and what made them.
-
-The expression space of FLAME as DECA codes it.
 """
 
 from __future__ import annotations
@@ -34,17 +28,6 @@ def _perceptron(sizes: tuple[int, ...], *, activate_last: bool) -> nn.Sequential
     return nn.Sequential(*(layers if activate_last else layers[:-1]))
 
 
-def initialise(module: nn.Module) -> None:
-    """Draw the linear layers from a Kaiming normal (fan in), zero biases; LSTM weights stay.
-
-    Source: NED.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-
-
 class Generator(nn.Module):
     """Expression window and style to the expression window in that style (NED's G).
 
@@ -52,7 +35,7 @@ class Generator(nn.Module):
 
     Args:
         expression_size: E, coefficients of a frame (Anny 52, FLAME/DECA 51).
-        style_size: S, length of a style vector.
+        style_size: S.
         width: of the LSTM; 512 in the paper.
         residual: predict the change of the expression instead of the new one (departs from NED;
             the weights have the same names and shapes).
@@ -93,19 +76,15 @@ class _WindowCritic(nn.Module):
         self.LSTM = nn.LSTM(half, quarter, num_layers=2, batch_first=True, bidirectional=True)
         self.seq2 = _perceptron((half, quarter, narrow, output_size), activate_last=False)
 
-    def summarise(self, expression: Tensor) -> Tensor:
+    def forward(self, expression: Tensor) -> Tensor:
         return self.seq2(self.LSTM(self.seq1(expression))[0]).mean(dim=1)
 
 
 class StyleEncoder(_WindowCritic):
-    """Expression window to its style vector, without a label (NED's E)."""
+    """Expression windows (B, T, E) to their styles (B, S), without a label (NED's E)."""
 
     def __init__(self, expression_size: int, style_size: int = 16, width: int = 512) -> None:
         super().__init__(expression_size, style_size, width)
-
-    def forward(self, expression: Tensor) -> Tensor:
-        """Return styles (B, S) of `expression` (B, T, E)."""
-        return self.summarise(expression)
 
 
 class Discriminator(_WindowCritic):
@@ -114,9 +93,9 @@ class Discriminator(_WindowCritic):
     def __init__(self, expression_size: int, emotions: int = 7, width: int = 512) -> None:
         super().__init__(expression_size, emotions, width)
 
-    def forward(self, expression: Tensor, label: Tensor) -> Tensor:
+    def forward(self, expression: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
         """Return scores (B,) of `expression` (B, T, E) under the emotions `label` (B,) int64."""
-        return self.summarise(expression).gather(1, label[:, None])[:, 0]
+        return super().forward(expression).gather(1, label[:, None])[:, 0]
 
 
 class MappingNetwork(nn.Module):
@@ -196,7 +175,10 @@ class Manipulator(nn.Module):
                 settings.latent_size, style, settings.mapping_width, emotions
             )
             self.discriminator = Discriminator(space.size, emotions, encoder)
-            initialise(self)
+            for layer in self.modules():  # LSTM weights stay as drawn; source: NED
+                if isinstance(layer, nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
         if settings.residual:  # start from the copy of the source
             self.generator.get_parameter("seq2.4.weight").data.zero_()
         self.register_buffer("mean", torch.zeros(space.size))
@@ -285,11 +267,8 @@ def pretrained_manipulator(variant: str | None = None, *, device: str = "cpu") -
     """The manipulator that comes with the package, as `load_manipulator` gives it.
 
     Its expression space are the 52 face units; `spfem/weights` says what it was learned from.
-
-    Args:
-        variant: name of the method it was learned with, see `spfem.pretrained.PRETRAINED`; None
-            for the only one.
-        device: where to put it.
+    `variant` names the method it was learned with, see `spfem.pretrained.PRETRAINED`; None takes
+    the only one.
 
     Raises:
         SettingsError: if there is none of this variant.

@@ -165,7 +165,7 @@ def _load(folder: Path, corpus: Corpus, stage: Stage) -> PairIndex:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
             f"{folder} holds a damaged pair index ({type(error).__name__}: {error}); "
-            "delete the folder or run again with --force"
+            "delete the folder and run again"
         ) from None
     return PairIndex(tuple(pairs), corpus.roles, stage.digest)
 
@@ -182,9 +182,7 @@ def _report_refused(reasons: list[str], released: int) -> None:
     )
 
 
-def pair_corpus(
-    corpus: Corpus, folder: Path, settings: PairingSettings, *, force: bool = False
-) -> PairIndex:
+def pair_corpus(corpus: Corpus, folder: Path, settings: PairingSettings) -> PairIndex:
     """Align every emotional clip with the neutral clip of the same actor and sentence.
 
     Writes `aligned_path.json` in the released form {actor: {emotion: {"NNN_MMM": [[source frames],
@@ -197,7 +195,6 @@ def pair_corpus(
         settings: of the stage; `maximum_cost` decides which pairs are usable. With `paths_file`,
             the pairs of the actors that it lists are those it lists, with its paths; other actors
             (the papers' targets) are aligned as ever.
-        force: align anew.
 
     Raises:
         CorpusError: if no sentence is said both in neutral and in another emotion.
@@ -228,7 +225,6 @@ def pair_corpus(
         settings=replace(settings, paths_file=None),  # its content counts, not its place
         inputs=inputs,
         code=(pair_corpus,),
-        force=force,
     )
     if not stage.complete:
         wanted = {clip.key: clip for couple in couples for clip in couple}

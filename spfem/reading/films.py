@@ -58,9 +58,7 @@ class PersonFilm:
     own_expression: np.ndarray
 
 
-def film_people(
-    folder: Path, settings: ReaderFilmSettings, face: FaceSettings, *, force: bool = False
-) -> list[PersonFilm]:
+def film_people(folder: Path, settings: ReaderFilmSettings, face: FaceSettings) -> list[PersonFilm]:
     """Film, track and fit all people of the training, or take up where it stopped.
 
     The people are drawn from a seed of their own, so that none of them is in a corpus.
@@ -69,12 +67,11 @@ def film_people(
         folder: of the films, one file a person.
         settings: how many people and frames, and their seed.
         face: of the fit.
-        force: film anew.
     """
     plain = replace(settings, processes=1)
     stage = open_stage(
         folder, "films for the reader", settings={"films": digest(plain), "face": digest(face)},
-        inputs={}, code=(_film_one,), force=force,
+        inputs={}, code=(_film_one,),
     )  # fmt: skip
     paths = [folder / f"{number:03d}.npz" for number in range(settings.people)]
     if not stage.complete:

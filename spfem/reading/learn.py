@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from spfem.reading.reader import (
     resting_face,
 )
 from spfem.settings import ReaderSettings
-from spfem.training import Progress, descend, torch_generator, train
+from spfem.training import Progress, descend, one_cycle, torch_generator, train
 
 REACH_SHARE = 1.2  # of the largest feature of the films, beyond which features are cut off
 SHORT_FRAMES = 12
@@ -189,7 +188,8 @@ def _descend(
         clip = clip + settings.resting_noise * torch.randn(clip.shape, generator=noise)
         gap = reader(frames, clip, neutral) - truth
         loss = (gap.square() + gap * (gap @ gram)).mean()
-        optimiser.param_groups[0]["betas"] = (0.95 - 0.1 * _one_cycle(index, settings.steps), 0.999)
+        rate, momentum = one_cycle(index, settings.steps, settings.learning_rate)
+        optimiser.param_groups[0].update(lr=rate, betas=(momentum, 0.999))
         descend(loss, optimiser)
         return {"loss": loss}
 
@@ -201,20 +201,9 @@ def _descend(
         steps=settings.steps,
         seed=seed,
         settings=settings,
-        rate=lambda index: _one_cycle(index, settings.steps),
         folder=folder,
         progress=progress,
     )
-
-
-def _one_cycle(index: int, steps: int) -> float:
-    """Share of the rate: up to 1 in the first tenth of the steps, then down, along half cosines.
-
-    Source: "1cycle" (Smith and Topin), with the momentum falling while the rate rises.
-    """
-    top = max(0.1 * steps - 1, 0)
-    way = (index + 1) / (top + 1) if index < top else (steps - index) / (steps - top)
-    return (1 - math.cos(math.pi * way)) / 2
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Put a generated face back into the frame: multi-band blend inside a softly eroded mask.
-
-Soft erosion of masks, before a face is cut out or blended (NED).
-"""
+"""Put a generated face back into the frame: multi-band blend inside a softly eroded mask (NED)."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ def cone_kernel(size: int) -> np.ndarray:
 def soft_erosion(
     mask: np.ndarray, size: int, threshold: float, iterations: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Erode a mask smoothly.
+    """Erode a mask smoothly. Source: NED.
 
     Args:
         mask: (H, W) in [0, 1].
@@ -31,10 +28,7 @@ def soft_erosion(
         iterations: smoothings; all but the last take the minimum with the mask so far.
 
     Returns:
-        The soft mask (H, W) float32, 1 inside and falling from 1 outside, and the hard mask
-        (H, W) bool.
-
-    Source: NED.
+        The soft mask (H, W) float32, 1 inside and falling from 1 outside, and the hard one, bool.
     """
     import cv2
 
@@ -64,6 +58,8 @@ def pyramid_blend(
 ) -> np.ndarray:
     """Blend two pictures band by band.
 
+    Source: NED (which blends with the hard softly eroded mask, see `erode_for_blending`).
+
     Args:
         source: (H, W, 3) float32, seen where the mask is 0.
         generated: (H, W, 3) float32, seen where the mask is 1.
@@ -74,8 +70,6 @@ def pyramid_blend(
     Returns:
         (H, W, 3) float32; may leave the range of its inputs a little.
 
-    Source: NED (which blends with the hard softly eroded mask, see `erode_for_blending`).
-
     Example:
         >>> black, half = np.zeros((32, 32, 3), np.float32), np.full((32, 32), 0.5, np.float32)
         >>> float(pyramid_blend(black, black + 1, half).mean())
@@ -83,36 +77,32 @@ def pyramid_blend(
     """
     import cv2
 
-    blended = None
-    stacks: list[list[np.ndarray]] = []
-    for image in (source, generated, mask):
-        stack = [image]
+    stacks = [[image] for image in (source, generated, mask)]
+    for stack in stacks:
         for _ in range(levels):
             stack.append(cv2.pyrDown(stack[-1]))
-        stacks.append(stack)
+    blended: np.ndarray | None = None
     for level in range(levels, -1, -1):
-        bands = []
-        for stack in stacks[:2]:
-            band, (height, width) = stack[level], stack[level].shape[:2]
-            if level < levels:
-                band = band - cv2.pyrUp(stack[level + 1], dstsize=(width, height))
-            bands.append(band)
-        weight = stacks[2][level][..., None]
-        band = bands[0]
+        own, made, weight = (stack[level] for stack in stacks)
+        size = weight.shape[1::-1]
+        if level < levels:
+            own, made = (
+                image - cv2.pyrUp(stack[level + 1], dstsize=size)
+                for image, stack in ((own, stacks[0]), (made, stacks[1]))
+            )
+        band = own
         if level <= levels - copied_levels:
-            band = bands[1] * weight + bands[0] * (1 - weight)
-        if blended is not None:
-            band = cv2.pyrUp(blended, dstsize=(band.shape[1], band.shape[0])) + band
-        blended = band
+            band = made * weight[..., None] + own * (1 - weight[..., None])
+        blended = band if blended is None else cv2.pyrUp(blended, dstsize=size) + band
     assert blended is not None
     return blended
 
 
 def erode_for_blending(mask: np.ndarray, side: float | None = None) -> np.ndarray:
-    """Mask (H, W) in [0, 1], eroded as for the blend; float32 0 or 1.
+    """Mask (H, W) in [0, 1], eroded as for the blend; float32 0 or 1. Source: NED.
 
     `side` is the side in pixels of the face crop that the mask covers (default: H); the kernel
-    is 33 pixels at 256 (a straight edge moves 8 pixels). Source: NED.
+    is 33 pixels at 256 (a straight edge moves 8 pixels).
     """
     size = max(int(33 * (mask.shape[0] if side is None else side) / 256), 2)
     return soft_erosion(mask, size + 1 - size % 2, 0.8)[1].astype(np.float32)
@@ -121,25 +111,21 @@ def erode_for_blending(mask: np.ndarray, side: float | None = None) -> np.ndarra
 def blend_face(
     frame: np.ndarray, face: np.ndarray, mask: np.ndarray, *, side: float | None = None
 ) -> np.ndarray:
-    """Blend a face into its frame; outside the mask every byte of the frame stays.
-
-    Args:
-        frame: (H, W, 3) uint8 RGB.
-        face: (H, W, 3) uint8 RGB, the generated face at its place in the frame, valid where the
-            mask is not 0.
-        mask: (H, W) uint8, not 0 on the face.
-        side: side of the face crop in frame pixels, which scales the erosion; default: from the
-            box around the mask.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ShapeError: if shapes or types do not fit.
+    """Blend a face into its frame, (H, W, 3) uint8 RGB; outside the mask every byte stays.
 
     Source: NED. Departs from the released code, which resamples the whole crop: the blend runs at
     the frame's resolution, and its low bands, which reach beyond the mask, fade out towards the
     mask's border.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        face: (H, W, 3) uint8 RGB, the generated face in its place, valid inside the mask.
+        mask: (H, W) uint8, not 0 on the face.
+        side: side of the face crop in frame pixels, which scales the erosion; default: from the
+            box around the mask.
+
+    Raises:
+        ShapeError: if shapes or types do not fit.
     """
     import cv2
 

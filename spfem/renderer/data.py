@@ -1,20 +1,14 @@
-"""Small random shifts and scalings of condition images, so that the net survives bad fits.
+"""What the renderer learns from: clips of condition images and faces, drawn as short sequences.
 
-What the renderer learns from: clips of condition images and faces, drawn as short sequences.
-
-Condition arrays: what the renderer is told about each frame.
-
-One uint8 array (T, S, S, C) per clip, channels NMFC 3, eyes 3, shape 3, (texture 3), mask 1: the
-order of the released code, with the texture image as an addition of this package. The mask is
-always the last channel.
-
-Square crops around a point, for the mouth discriminator and the mouth pixel loss.
+Conditions tell about each frame: one uint8 array (T, S, S, C) a clip, channels NMFC 3, eyes 3,
+shape 3, (texture 3), mask 1. That is the order of the released code, with the texture image as an
+addition of this package. The mask is always the last channel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -27,7 +21,9 @@ from spfem.settings import RendererSettings
 
 
 def jitter_conditions(conditions: Tensor, amount: float, random: torch.Generator) -> Tensor:
-    """Shift and scale each condition image of each frame on its own.
+    """Shift and scale each condition image of each frame on its own, to learn to bear bad fits.
+
+    Source: NED (1 %, nearest sampling, independent for each image and frame).
 
     Args:
         conditions: (B, T, C, S, S), images of three channels each, mask last.
@@ -36,8 +32,6 @@ def jitter_conditions(conditions: Tensor, amount: float, random: torch.Generator
 
     Returns:
         (B, T, C, S, S); black comes in at the sides; the mask stays.
-
-    Source: NED (1 %, nearest sampling, independent for each image and frame).
     """
     if amount == 0:
         return conditions
@@ -94,22 +88,16 @@ class Sequences:
 
 
 def check_clip(clip: RendererClip, settings: RendererSettings) -> None:
-    """Check that the arrays of a clip fit each other and the settings.
-
-    Raises:
-        ShapeError: if they do not.
-    """
-    side = settings.image_size
-    frames = len(clip.faces)
-    wanted = {
-        "conditions": (frames, side, side, settings.condition_channels),
-        "faces": (frames, side, side, 3),
-        "edited_conditions": (frames, side, side, settings.condition_channels),
-    }
-    for name, shape in wanted.items():
-        array = getattr(clip, name)
-        if array is None and name == "edited_conditions":
+    """Raise `ShapeError` if the arrays of a clip do not fit each other and the settings."""
+    frames, channels = len(clip.faces), settings.condition_channels
+    for name, array, depth in (
+        ("conditions", clip.conditions, channels),
+        ("faces", clip.faces, 3),
+        ("edited_conditions", clip.edited_conditions, channels),
+    ):
+        if array is None:
             continue
+        shape = (frames, settings.image_size, settings.image_size, depth)
         if array.shape != shape or array.dtype != np.uint8 or frames == 0:
             raise ShapeError(
                 f"{name} of a renderer clip is {array.dtype} {array.shape}; the settings need "
@@ -147,31 +135,23 @@ def draw_sequences(
     """
     if len(clips) == 0:
         raise InputError("the renderer was given no clip to learn from; give at least one")
-    drawn = []
+    lead = settings.window_frames - 1
+    drawn: dict[str, list[np.ndarray]] = {field.name: [] for field in fields(Sequences)}
     for number in random.integers(len(clips), size=settings.batch_size):
         clip = clips[int(number)]
         check_clip(clip, settings)
         length = len(clip.faces)
         start = int(random.integers(max(length - frames, 0) + 1))
-        lead = settings.window_frames - 1
         index = np.clip(np.arange(start - lead, start + frames), 0, length - 1)
-        drawn.append(
-            (
-                clip.conditions[index],
-                clip.faces[index[lead:]],
-                clip.mouth_centres[index[lead:]],
-                None if clip.edited_conditions is None else clip.edited_conditions[index],
-                None if clip.eye_centres is None else clip.eye_centres[index[lead:]],
-            )
-        )
-    conditions, faces, centres, edited, eyes = zip(*drawn, strict=True)
-    return Sequences(
-        np.stack(conditions),
-        np.stack(faces),
-        np.stack(centres),
-        None if any(one is None for one in edited) else np.stack(edited),
-        None if any(one is None for one in eyes) else np.stack(eyes),
-    )
+        for name, parts in drawn.items():
+            array = getattr(clip, name)
+            if array is not None:
+                parts.append(array[index if "conditions" in name else index[lead:]])
+    whole = {
+        name: np.stack(parts) if len(parts) == settings.batch_size else None
+        for name, parts in drawn.items()
+    }
+    return Sequences(**whole)  # type: ignore[arg-type]
 
 
 TEXTURE_CHANNELS = slice(9, 12)
@@ -198,8 +178,6 @@ def stack_conditions(
 
     Raises:
         ShapeError: if an array is not uint8 or the shapes do not agree.
-
-    Source: NED (order NMFC, eyes, shape, mask); the texture image is an addition.
     """
     images = {"nmfc": nmfc, "eye": eye, "shape": shape}
     if texture is not None:
@@ -233,7 +211,7 @@ def cover_outside(images: Tensor, mask: Tensor) -> Tensor:
 
 
 def crop_around(images: Tensor, centres: Tensor, size: int) -> Tensor:
-    """Crop a square of `size` pixels around a point of each image.
+    """Squares (B, C, size, size) around a point of each image, as of the mouth. Source: NED.
 
     Args:
         images: (B, C, H, W); gradients pass through.
@@ -241,13 +219,8 @@ def crop_around(images: Tensor, centres: Tensor, size: int) -> Tensor:
             square would leave the image.
         size: even side of the square in pixels.
 
-    Returns:
-        (B, C, size, size)
-
     Raises:
         ShapeError: if the square is larger than the images or `centres` does not fit.
-
-    Source: NED.
     """
     batch, _, height, width = images.shape
     if size > min(height, width) or size % 2:

@@ -1,9 +1,4 @@
-"""SCMCL in the renderer: retrieved frames of another emotion as targets.
-
-What supervises a renderer beside its own losses: frozen metrics on emotion-changed pictures.
-
-Train a renderer: over many actors, then again on one.
-"""
+"""Train a renderer: over many actors, then again on one, where wanted supervised by metrics."""
 
 from __future__ import annotations
 
@@ -16,193 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from spfem.errors import InputError, SettingsError, ShapeError
+from spfem.errors import InputError, SettingsError
 from spfem.precision import autocast
 from spfem.renderer.data import (
     RendererClip,
     Sequences,
     cover_outside,
-    crop_around,
     draw_sequences,
     jitter_conditions,
     to_network,
 )
-from spfem.renderer.losses import PairLoss, feature_loss, pixel_loss, renderer_losses
+from spfem.renderer.losses import PairLoss, PairSupervision, pair_terms, renderer_losses
 from spfem.renderer.networks import TrainedRenderer, copy_renderer, new_renderer
 from spfem.renderer.render import generate_chunk
 from spfem.settings import RendererSettings
 from spfem.training import CURVE_ROWS, Progress, falling_rate, step_random, torch_generator, train
-
-PAIRS_A_STEP = 4
-
-DistanceLoss = Callable[[Tensor, Tensor], Tensor]
-"""Scalar loss of pictures (B, T, 3, S, S) in [-1, 1] of the pairs with the numbers (B,)."""
-
-
-@dataclass(frozen=True)
-class RetrievedPairs:
-    """N short runs of T real frames of an actor that sound like a source of another emotion.
-
-    Attributes:
-        conditions: (N, W - 1 + T, S, S, C) uint8, of the retrieved frames and those before them,
-            with the expression that the manipulator makes of the source.
-        faces: (N, T, S, S, 3) uint8 RGB, the retrieved frames.
-        mouth_centres: (N, T, 2) pixels of the retrieved frames.
-        references: (N, T, S, S, 3) uint8 RGB, frames from which the retrieved ones sound
-            `distance` apart: of the source, or of the neutral window between two emotions.
-        distance: (N,) float32 audio distance d.
-        first_distance: (N,) float32 audio distance d' of the source from the neutral window in
-            between; 0 where there is none.
-        source_label: (N,) int64 emotion of the source.
-        target_label: (N,) int64 emotion of the retrieved frames.
-    """
-
-    conditions: np.ndarray
-    faces: np.ndarray
-    mouth_centres: np.ndarray
-    references: np.ndarray
-    distance: np.ndarray
-    first_distance: np.ndarray
-    source_label: np.ndarray
-    target_label: np.ndarray
-
-    def __len__(self) -> int:
-        """Pairs."""
-        return len(self.distance)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """(N,) float32 1 / (1 + (d + d') / 2): 1 for equal sound. Source: SCMCL."""
-        return (1 / (1 + (self.distance + self.first_distance) / 2)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class PairSupervision:
-    """Retrieved pairs with the weights of their losses.
-
-    Attributes:
-        pairs: of the actor; none of them is fine, the terms then vanish.
-        paired_weight: of the reconstruction of retrieved frames (lambda_paired).
-        consistency_weight: of the distance consistency (lambda_sim).
-        consistency: the frozen metric's loss.
-    """
-
-    pairs: RetrievedPairs
-    paired_weight: float
-    consistency_weight: float
-    consistency: DistanceLoss
-
-    def draw(self, random: np.random.Generator) -> np.ndarray:
-        """Numbers (B,) of different pairs for one step, at most `PAIRS_A_STEP`."""
-        count = min(PAIRS_A_STEP, len(self.pairs))
-        return np.sort(random.choice(len(self.pairs), count, replace=False))
-
-
-def pair_terms(
-    renderer: TrainedRenderer,
-    supervision: PairSupervision,
-    rows: np.ndarray,
-    device: torch.device | str,
-    perceptual: PairLoss | None = None,
-) -> dict[str, Tensor]:
-    """Weighted terms `paired` and `consistency` of the pairs `rows`; empty without pairs.
-
-    The renderer makes the retrieved frames from conditions with a generated expression. `paired`
-    compares them with the real ones, each pair weighted by `RetrievedPairs.weights`;
-    `consistency` holds them as far from their reference as their sounds are apart. For the
-    latter the generated face lies on the background of the retrieved frame, because the metric
-    was learned on whole pictures.
-
-    Args:
-        renderer: that is trained; its discriminators lend their features and are not changed.
-        supervision: pairs, weights and metric.
-        rows: (B,) numbers of pairs.
-        device: of the networks.
-        perceptual: loss of generated and real pictures, where the user's own VGG19 is given.
-
-    Raises:
-        ShapeError: if the pairs do not fit the renderer.
-
-    Source: SCMCL, which renders one frame of three and compares by LPIPS. Departs from it in
-    comparing by `perceptual`, or without one by the renderer's own pixel and feature-matching
-    losses; in having no adversarial loss here; in T frames with recurrence, where the released
-    code never shows the renderer a picture of its own; and in both terms acting on every pair,
-    where a wrong test leaves the released ones without effect next to neutral.
-    """
-    pairs, settings = supervision.pairs, renderer.settings
-    if len(rows) == 0:
-        return {}
-    lead = settings.window_frames - 1
-    wanted = (
-        pairs.faces.shape[1] + lead,
-        settings.image_size,
-        settings.image_size,
-        settings.condition_channels,
-    )
-    if pairs.conditions.shape[1:] != wanted:
-        raise ShapeError(
-            f"conditions of retrieved pairs have shape {pairs.conditions.shape}; this renderer "
-            f"needs (N, {', '.join(map(str, wanted))})"
-        )
-    conditions = to_network(pairs.conditions[rows], device)
-    pictures, _ = generate_chunk(renderer.generator, conditions, None)
-    newest = conditions[:, lead:]
-    faces = to_network(pairs.faces[rows], device) * 2 - 1
-    terms = {}
-    if supervision.paired_weight:
-        terms["paired"] = supervision.paired_weight * _reconstruction(
-            renderer,
-            newest,
-            pictures,
-            cover_outside(faces, newest[:, :, -1:]),
-            torch.from_numpy(pairs.mouth_centres[rows]),
-            torch.from_numpy(pairs.weights[rows]).to(device),
-            perceptual,
-        )
-    if supervision.consistency_weight:
-        inside = newest[:, :, -1:]
-        placed = pictures.float() * inside + faces * (1 - inside)
-        # A metric computes in the precision that it was learned in.
-        with torch.autocast(torch.device(device).type, enabled=False):
-            value = supervision.consistency(placed, torch.from_numpy(rows).to(device))
-        terms["consistency"] = supervision.consistency_weight * value
-    return terms
-
-
-def _reconstruction(
-    renderer: TrainedRenderer,
-    conditions: Tensor,
-    generated: Tensor,
-    real: Tensor,
-    centres: Tensor,
-    weights: Tensor,
-    perceptual: PairLoss | None,
-) -> Tensor:
-    """Weighted loss of pictures (B, T, 3, S, S) against real ones; weights (B,)."""
-    if perceptual is not None:
-        values = [perceptual(own, other) for own, other in zip(generated, real, strict=True)]
-        return (weights * torch.stack(values)).mean()
-    settings, frames = renderer.settings, generated.shape[1]
-    weight = weights.repeat_interleave(frames)[:, None, None, None]
-    everything = torch.cat([conditions, generated, real], dim=2).flatten(0, 1)
-    mouths = crop_around(everything, centres.flatten(0, 1), settings.mouth_size)
-    total = generated.new_zeros(())
-    for network, images in (
-        (renderer.image_discriminator, everything),
-        (renderer.mouth_discriminator, mouths),
-    ):
-        seen, own, other = images.split([settings.condition_channels, 3, 3], dim=1)
-        # A weighted difference of two sides is the difference of the weighted sides.
-        if settings.feature_weight:
-            with torch.no_grad():
-                wanted = [[weight * layer for layer in scale] for scale in network(seen, other)]
-            found = [[weight * layer for layer in scale] for scale in network(seen, own)]
-            total = total + settings.feature_weight * feature_loss(found, wanted)
-        if settings.pixel_weight:
-            pixels = pixel_loss(weight * own, weight * other, seen[:, -1:])
-            total = total + settings.pixel_weight * pixels
-    return total
-
 
 FaceLoss = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """Scalar loss of generated and source windows (B, T, 3, S, S) in [-1, 1], black outside the mask.
@@ -296,7 +119,7 @@ def supervising_terms(
     """
     terms: dict[str, Tensor] = {}
     if supervision.faces:
-        changed, source = emotion_changed(
+        changed, source = _emotion_changed(
             renderer, sequence, position, supervision.window_frames, device
         )
         # A metric computes in the precision that it was learned in.
@@ -311,7 +134,7 @@ def supervising_terms(
     return terms
 
 
-def emotion_changed(
+def _emotion_changed(
     renderer: TrainedRenderer,
     sequence: Sequences,
     position: int,
@@ -320,14 +143,8 @@ def emotion_changed(
 ) -> tuple[Tensor, Tensor]:
     """Pictures of another emotion and the source frames of the same moments.
 
-    The pictures are made as at the start of a clip, without own pictures before them.
-
-    Returns:
-        Both (B, T, 3, S, S) float32 in [-1, 1], black outside their masks; the first with the
-        gradient of the generator, the second without any.
-
-    Raises:
-        InputError: if the clips have no `edited_conditions`.
+    Both (B, T, 3, S, S) float32 in [-1, 1], black outside their masks; the first are made as at
+    the start of a clip, without own pictures before them, and carry the generator's gradient.
     """
     if sequence.edited_conditions is None:
         raise InputError(
@@ -389,7 +206,10 @@ def train_renderer(
 
     A step takes the next `chunk_frames` frames of `batch_size` clips; the last two own pictures
     are carried without gradient to the next chunk of the same sequence, and are absent at its
-    start. One optimiser is for the generator, one for both discriminators.
+    start. One optimiser is for the generator, one for all discriminators.
+
+    Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
+    the former two in comparing emotion-changed output with the source, as the papers describe.
 
     Args:
         clips: to learn from; any sequence, also one that loads clips when asked.
@@ -411,9 +231,6 @@ def train_renderer(
         SettingsError: if steps, sequence lengths or `supervision` make no sense.
         CheckpointError: if `initial` does not fit the settings.
         TrainingStateError: if the state in the folder is damaged or of another training.
-
-    Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
-    the former two in comparing emotion-changed output with the source, as the papers describe.
     """
     if steps < 1 or min(settings.sequence_frames) < settings.chunk_frames:
         raise SettingsError(
@@ -430,6 +247,7 @@ def train_renderer(
     last = nn.Module()  # what a step hands on to the next: the last own pictures of the sequence
     shape = (settings.batch_size, settings.window_frames - 1, 3, *2 * [settings.image_size])
     last.register_buffer("pictures", torch.zeros(shape, device=device))
+    every = 1 if supervision is None else supervision.every  # each row has a supervised step
     places = _places(steps, settings)
     drawn: dict[int, Sequences] = {}  # the sequence of the present step, by its first step
 
@@ -455,18 +273,17 @@ def train_renderer(
             real = cover_outside(
                 to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
             )
-            centres = torch.from_numpy(part.mouth_centres).flatten(0, 1)
             eyes = None if part.eye_centres is None else torch.from_numpy(part.eye_centres)
             ours, theirs = renderer_losses(
                 renderer,
                 newest,
                 generated.flatten(0, 1),
                 real,
-                centres,
+                torch.from_numpy(part.mouth_centres).flatten(0, 1),
                 perceptual,
                 eye_centres=None if eyes is None else eyes.flatten(0, 1),
             )
-            if supervision is not None and index % supervision.every == 0:
+            if supervision is not None and index % every == 0:
                 ours |= supervising_terms(
                     renderer,
                     supervision,
@@ -488,7 +305,7 @@ def train_renderer(
         seed=seed,
         settings=asdict(settings),
         rate=falling_rate(steps, settings.decay_fraction),
-        row_steps=_steps_a_row(steps, supervision),
+        row_steps=min(steps, -(-max(1, steps // CURVE_ROWS) // every) * every),
         folder=folder,
         progress=progress,
     )
@@ -519,13 +336,6 @@ def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Se
         None if edited is None else edited[:, seen],
         None if sequence.eye_centres is None else sequence.eye_centres[:, position:end],
     )
-
-
-def _steps_a_row(steps: int, supervision: RendererSupervision | None) -> int:
-    """Steps that a row of the curve covers; each row holds a supervised step."""
-    least = max(1, steps // CURVE_ROWS)
-    every = 1 if supervision is None else supervision.every
-    return min(steps, -(-least // every) * every)
 
 
 def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:

@@ -1,12 +1,6 @@
-"""The order in memory, and the weights, that make bfloat16 convolutions fast.
+"""The networks of the renderer (NED): recurrent generator and PatchGANs, and their one file.
 
-Instance norm without weights: each map of each picture to mean 0 and deviation 1.
-
-Multi-scale PatchGAN discriminators of the face and of the mouth crop.
-
-The recurrent two-branch generator: condition images and own last pictures to a face.
-
-A trained renderer as one safetensors file, and the released state-dict layout.
+State-dict keys are the released ones, so that released weights load at the default settings.
 """
 
 from __future__ import annotations
@@ -51,13 +45,10 @@ def channels_together(images: Tensor, width: int) -> Tensor:
 
 
 def cast_once(network: Network, width: int) -> Network:
-    """The network for inference under autocast: a copy in its format where that is not float32.
+    """The network, of `width` channels, for inference under autocast: a copy in its format.
 
-    Autocast casts the weights at every call when no gradient is recorded.
-
-    Args:
-        network: on its device; left unchanged.
-        width: of the network, for the order in memory.
+    Autocast would cast the weights at every call when no gradient is recorded. Where it is off,
+    the network itself is returned.
     """
     device = next(network.parameters()).device.type
     if not torch.is_autocast_enabled(device):
@@ -69,7 +60,7 @@ def cast_once(network: Network, width: int) -> Network:
 
 
 class PictureNorm(nn.InstanceNorm2d):
-    """(B, C, H, W) to the same, every map with the statistics of its own picture.
+    """Each map of each picture of (B, C, H, W) to mean 0 and deviation 1; two pixels or more.
 
     PyTorch's own would first copy maps whose channels lie together in memory into another order,
     and back, which costs more than the norm itself.
@@ -78,7 +69,7 @@ class PictureNorm(nn.InstanceNorm2d):
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Normalise `maps` (B, C, H, W); they have at least two pixels."""
+        """Normalise `maps`, see above."""
         if maps.is_contiguous():
             return super().forward(maps)
         # of one picture, the batch is that picture
@@ -90,13 +81,10 @@ SCALES = 2
 LAYERS = 5
 
 
-class Discriminator(nn.Module):
+class FaceDiscriminator(nn.Module):
     """Two PatchGANs that see condition images beside a picture, at full and half resolution.
 
-    State-dict keys are the released ones (`scale1_*` sees the full resolution); 5 547 906
-    parameters at the default settings. Instance norms use the picture's own statistics.
-
-    Source: NED.
+    Source: NED. `scale1_*` sees the full resolution; 5 547 906 parameters at the default settings.
     """
 
     def __init__(self, settings: RendererSettings) -> None:
@@ -119,14 +107,11 @@ class Discriminator(nn.Module):
                 channels = out
 
     def forward(self, conditions: Tensor, pictures: Tensor) -> list[list[Tensor]]:
-        """Score pictures against their condition images.
+        """Five feature maps of each scale, full resolution first; the last map is the score.
 
         Args:
             conditions: (B, C, H, W) in [0, 1], mask last (it is not seen).
             pictures: (B, 3, H, W) in [-1, 1].
-
-        Returns:
-            For each scale, full resolution first, the five feature maps; the last is the score.
         """
         images = torch.cat([conditions[:, :-1], pictures], dim=1)
         images = channels_together(images, self.width)
@@ -143,7 +128,7 @@ class Discriminator(nn.Module):
         return maps
 
 
-class ResidualBlock(nn.Module):
+class PictureBlock(nn.Module):
     """x + conv-norm-relu-conv-norm(x), reflection padded; (B, C, H, W) to the same."""
 
     def __init__(self, channels: int) -> None:
@@ -159,7 +144,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add the block's change to `features` (B, C, H, W)."""
+        """Add the change of the block to `features` (B, C, H, W)."""
         return features + self.conv_block(features)
 
 
@@ -178,15 +163,13 @@ def _branch(channels: int, settings: RendererSettings, blocks: int) -> nn.Sequen
             nn.ReLU(),
         ]
         width *= 2
-    return nn.Sequential(*layers, *(ResidualBlock(width) for _ in range(blocks)))
+    return nn.Sequential(*layers, *(PictureBlock(width) for _ in range(blocks)))
 
 
-class Generator(nn.Module):
+class FaceGenerator(nn.Module):
     """Face pictures from windows of condition images and the generator's last own pictures.
 
-    Module names and order give the released state-dict keys at the default settings
-    (70 834 755 parameters). Instance norms always use the statistics of the picture itself, as
-    the released code does also when testing. Masks are not seen, they cut the output.
+    70 834 755 parameters at the default settings. Masks are not seen, they cut the output.
 
     Source: NED. Departures, all off by default: `fold` (pixels folded into channels around the
     net), `skips` (condition features of each resolution are added on the way up), `use_texture`
@@ -219,7 +202,7 @@ class Generator(nn.Module):
         width = settings.width << settings.downsamplings
         self.model_down_seg = _branch(seen * folded, settings, early)
         self.model_down_img = _branch(3 * (settings.window_frames - 1) * folded, settings, early)
-        self.model_res_img = nn.Sequential(*(ResidualBlock(width) for _ in range(late)))
+        self.model_res_img = nn.Sequential(*(PictureBlock(width) for _ in range(late)))
         up: list[nn.Module] = []
         for _ in range(settings.downsamplings):
             up += [
@@ -254,19 +237,10 @@ class Generator(nn.Module):
         return self.finish(self.encode(windows), windows[:, -1], previous)
 
     def encode(self, windows: Tensor) -> list[Tensor]:
-        """Features of the condition branch.
+        """Features of the condition branch, which depends on no earlier output.
 
-        It depends on no earlier output, so all frames of a chunk can be encoded together.
-
-        Args:
-            windows: as in `forward`.
-
-        Returns:
-            The deepest features (B, F, H, W); with `skips` preceded by those of each finer
-            resolution, finest first.
-
-        Raises:
-            ShapeError: if the windows do not fit the settings.
+        The deepest (B, F, H, W); with `skips` preceded by those of each finer resolution, finest
+        first. Raises `ShapeError` if the windows do not fit the settings.
         """
         settings = self.settings
         wanted = (settings.window_frames, settings.condition_channels)
@@ -285,13 +259,7 @@ class Generator(nn.Module):
         return [*finer, features]
 
     def finish(self, encoded: list[Tensor], newest: Tensor, previous: Tensor | None) -> Tensor:
-        """Make pictures from `encode`'s features.
-
-        Args:
-            encoded: what `encode` returned.
-            newest: (B, C, S, S) condition images of the frames to be made.
-            previous: as in `forward`.
-        """
+        """Make pictures from `encode`'s features and the frames' own conditions (B, C, S, S)."""
         *finer, features = encoded
         if previous is not None:
             features = self._add_previous(features, previous)
@@ -330,8 +298,6 @@ class Generator(nn.Module):
 CHECKPOINT_KIND = "renderer"
 OTHER_SETTINGS = "it belongs to other renderer settings"
 
-Curve = list[dict[str, float]]
-
 
 @dataclass(frozen=True)
 class TrainedRenderer:
@@ -346,23 +312,18 @@ class TrainedRenderer:
         eye_discriminator: of the crop between the eyes; None where the settings want none.
     """
 
-    generator: Generator
-    image_discriminator: Discriminator
-    mouth_discriminator: Discriminator
+    generator: FaceGenerator
+    image_discriminator: FaceDiscriminator
+    mouth_discriminator: FaceDiscriminator
     settings: RendererSettings
-    curve: Curve
-    eye_discriminator: Discriminator | None = None
+    curve: list[dict[str, float]]
+    eye_discriminator: FaceDiscriminator | None = None
 
     def networks(self) -> dict[str, nn.Module]:
         """The networks by name: the generator and the discriminators."""
-        networks: dict[str, nn.Module] = {
-            "generator": self.generator,
-            "image_discriminator": self.image_discriminator,
-            "mouth_discriminator": self.mouth_discriminator,
-        }
-        if self.eye_discriminator is not None:
-            networks["eye_discriminator"] = self.eye_discriminator
-        return networks
+        names = ("generator", "image_discriminator", "mouth_discriminator", "eye_discriminator")
+        networks = {name: getattr(self, name) for name in names}
+        return {name: network for name, network in networks.items() if network is not None}
 
 
 def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
@@ -370,12 +331,12 @@ def new_renderer(settings: RendererSettings, seed: int) -> TrainedRenderer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TrainedRenderer(
-            Generator(settings),
-            Discriminator(settings),
-            Discriminator(settings),
+            FaceGenerator(settings),
+            FaceDiscriminator(settings),
+            FaceDiscriminator(settings),
             settings,
             [],
-            Discriminator(settings) if settings.eye_discriminator else None,
+            FaceDiscriminator(settings) if settings.eye_discriminator else None,
         )
 
 
@@ -413,10 +374,10 @@ def save_renderer(
 
 
 def load_renderer(path: Path, device: torch.device | str = "cpu") -> TrainedRenderer:
-    """Read a renderer that `save_renderer` wrote; strict in keys, shapes and settings.
+    """Read a renderer that `save_renderer` wrote.
 
     Raises:
-        CheckpointError: if the file is missing, damaged or of another version.
+        CheckpointError: if the file is missing or damaged, or its tensors or settings do not fit.
     """
     tensors, facts = load_checkpoint(path, kind=CHECKPOINT_KIND)
     settings = settings_from_facts(RendererSettings, facts.get("settings"), path)

@@ -1,7 +1,4 @@
-"""Render clips: recurrent inference, several clips at once, every frame kept.
-
-Run the generator along frames: condition windows and its own last pictures.
-"""
+"""Run the generator along frames: condition windows, and its own last pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from torch import Tensor
 from spfem.errors import InputError, ShapeError
 from spfem.precision import Captured, autocast
 from spfem.renderer.data import to_network, to_pictures
-from spfem.renderer.networks import Generator, cast_once
+from spfem.renderer.networks import FaceGenerator, cast_once
 
 
 def generate_chunk(
-    generator: Generator, conditions: Tensor, previous: Tensor | None
+    generator: FaceGenerator, conditions: Tensor, previous: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Make consecutive frames of several clips, each from the two pictures before it.
 
@@ -74,7 +71,7 @@ CAPTURED_CHUNKS = 6  # to record a chunk costs about four of them
 
 @torch.inference_mode()
 def render_clips(
-    generator: Generator,
+    generator: FaceGenerator,
     conditions: Sequence[np.ndarray],
     *,
     device: torch.device | str = "cpu",
@@ -100,8 +97,7 @@ def render_clips(
     Source: NED. Departs from the released code, which loses the first two frames, by repeating
     the first condition before the start; the recurrence starts without own pictures.
     """
-    settings = generator.settings
-    side, channels = settings.image_size, settings.condition_channels
+    side, channels = generator.settings.image_size, generator.settings.condition_channels
     for number, clip in enumerate(conditions):
         if len(clip) == 0:
             raise InputError(f"clip {number} has no frame to render; leave it out")
@@ -115,25 +111,22 @@ def render_clips(
     results: list[np.ndarray] = [np.empty(0, np.uint8)] * len(conditions)
     for start in progress(range(0, len(order), clips_at_once)):
         batch = order[start : start + clips_at_once]
-        for number, pictures in zip(
-            batch, _render_batch(generator, [conditions[n] for n in batch], device), strict=True
-        ):
+        made = _render_batch(generator, [conditions[number] for number in batch], device)
+        for number, pictures in zip(batch, made, strict=True):
             results[number] = pictures
     return results
 
 
 def _render_batch(
-    generator: Generator, clips: list[np.ndarray], device: torch.device | str
+    generator: FaceGenerator, clips: list[np.ndarray], device: torch.device | str
 ) -> list[np.ndarray]:
     """Render clips, longest first, in lockstep; ended clips leave the batch."""
-    side, lead = generator.settings.image_size, generator.settings.window_frames - 1
-    results = [np.empty((len(clip), side, side, 3), np.uint8) for clip in clips]
-    previous: Tensor | None = None
     settings = generator.settings
+    side, lead = settings.image_size, settings.window_frames - 1
+    results = [np.empty((len(clip), side, side, 3), np.uint8) for clip in clips]
     with autocast(device, settings.precision):
         generator = cast_once(generator, settings.width)
-    chunk: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
-    chunk = partial(generate_chunk, generator)
+    previous: Tensor | None = None
     recorded: Captured | None = None
     on_gpu = torch.device(device).type == "cuda"
     capture = on_gpu and len(clips[0]) >= CAPTURED_CHUNKS * CHUNK_FRAMES
@@ -151,10 +144,10 @@ def _render_batch(
                 if previous is None:
                     previous = seen.new_zeros((len(clips), lead, 3, side, side))
                 if recorded is None:
-                    recorded = Captured(chunk, seen, previous)
+                    recorded = Captured(partial(generate_chunk, generator), seen, previous)
                 pictures, previous = recorded(seen, previous)
             else:
-                pictures, previous = chunk(seen, previous)
+                pictures, previous = generate_chunk(generator, seen, previous)
         for result, made in zip(results[:active], to_pictures(pictures), strict=True):
             count = min(len(result) - start, CHUNK_FRAMES)
             result[start : start + count] = made[:count]

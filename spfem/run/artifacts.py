@@ -20,6 +20,7 @@ from spfem.files import STATE_NAME, _is_half_written, _plain, digest, write_json
 from spfem.run.deciding_code import MadeBy, code_digest
 
 RECORD_NAME = "artifact.json"
+MANIPULATOR_NAME = "manipulator.safetensors"  # in the folder of its stage, where edits look for it
 
 
 @dataclass
@@ -67,7 +68,6 @@ def open_stage(
     settings: Any,
     inputs: Mapping[str, str],
     code: Sequence[MadeBy],
-    force: bool = False,
     keep_items: bool = False,
 ) -> Stage:
     """Open a stage folder for making or reuse.
@@ -79,7 +79,6 @@ def open_stage(
         inputs: digests of what the stage reads.
         code: functions that make the output, and classes of objects that they are given: the
             stage is remade when code that they reach changes, see `spfem.run.deciding_code`.
-        force: start anew even if the digest matches.
         keep_items: leave the files of the folder where only `inputs` differ, for a stage that
             itself tells which of them are still good.
 
@@ -104,10 +103,9 @@ def open_stage(
             record = json.loads(record_path.read_text(encoding="utf-8"))
         except ValueError:
             record = {"digest": None}
-        if record.get("digest") == wanted and not force:
+        if record.get("digest") == wanted:
             return Stage(folder, name, wanted, record)
-        kept = keep_items and not force
-        if not (kept and {**(record.get("key") or {}), "inputs": key["inputs"]} == key):
+        if not (keep_items and {**(record.get("key") or {}), "inputs": key["inputs"]} == key):
             _empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     record = {"digest": wanted, "key": key, "complete": False, "seconds": 0.0, "facts": {}}

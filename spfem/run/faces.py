@@ -120,9 +120,7 @@ def track_path(folder: Path, key: str) -> Path:
     return folder / f"{key}.npz"
 
 
-def extract_faces(
-    corpus: Corpus, folder: Path, settings: FaceSettings, *, force: bool = False
-) -> FaceStore:
+def extract_faces(corpus: Corpus, folder: Path, settings: FaceSettings) -> FaceStore:
     """Track every clip of a corpus, or take up the work where it stopped.
 
     Clips that cannot be used are listed with the reason in `damaged.csv`, in
@@ -134,13 +132,12 @@ def extract_faces(
         corpus: to track.
         folder: of the stage.
         settings: of the stage; `processes` clips at a time.
-        force: track all clips anew.
 
     Raises:
         CorpusError: if no clip can be used.
         ArtifactError: as `open_stage`.
     """
-    stage = _open(corpus, folder, settings, force=force)
+    stage = _open(corpus, folder, settings)
     damaged = dict(read_damaged(folder)) if stage.complete else {}
     if stage.complete:
         clips = {clip.key: clip for clip in corpus.clips}
@@ -198,14 +195,13 @@ def extract_actor_faces(
     return reasons
 
 
-def _open(corpus: Corpus, folder: Path, settings: FaceSettings, *, force: bool = False) -> Stage:
+def _open(corpus: Corpus, folder: Path, settings: FaceSettings) -> Stage:
     return open_stage(
         folder,
         "faces",
         settings=replace(settings, processes=1),  # their number does not change the result
         inputs={"corpus": corpus.digest},
         code=(_track_one,),
-        force=force,
         keep_items=True,
     )
 

@@ -1,122 +1,67 @@
-"""The codes that the rows of the table of moved pixels show their sources with.
-
-The same edits from different codes, by moved pixels and by NED's renderer, tracked again.
+"""The table of moved pixels: one set of edits, shown from different codes by two renderers.
 
 They tell what pictures, tracking and codes lose (`spfem.evaluation.moved_pixels`), so they need
-true counterparts, which recordings do not have.
+true counterparts, which recordings do not have. Scores are taken from the written mp4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
+import pandas as pd
 
 from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
-from spfem.edit.moving.move import move_clip
+from spfem.edit.move import move_clip
 from spfem.errors import CorpusError, InputError
-from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS
-from spfem.face.track import EditTrack, FaceTrack, track_clip
-from spfem.files import file_digest, writing
-from spfem.media.video import read_video, write_video
-from spfem.processes import run_jobs
+from spfem.evaluation.emotion import EmotionClassifier
+from spfem.evaluation.mouth import REGIONS, detail_ratio
+from spfem.evaluation.moved_pixels import NED_RENDERER, OWN_ROWS, ROWS, moved_pixels_table
+from spfem.evaluation.scores import (
+    ClipScore,
+    EditedCodes,
+    Instruments,
+    ShownClip,
+    load_score,
+    save_score,
+    score_clip,
+)
+from spfem.files import digest, file_digest, writing
+from spfem.media.video import read_video
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_persons
-from spfem.run.learned import make_manipulator
+from spfem.run.edits import (
+    MadeCounterparts,
+    MadeEdits,
+    clips_by_key,
+    edited_codes,
+    face_settings,
+    listed,
+    rendered_frames,
+    track_counterparts,
+    true_codes,
+    work_off,
+    write_edits,
+)
+from spfem.run.models import make_actor_renderer, make_manipulator
 from spfem.run.persons import load_person, read_track
-from spfem.run.renderers import make_actor_renderer
-from spfem.run.results import clips_by_key, edited_codes, processes, rendered_frames, true_codes
+from spfem.run.results import (
+    emotion_classifier,
+    load_identity,
+    open_score_stage,
+    real_samples,
+    sample_source,
+)
 from spfem.run.workspace import Workspace
-from spfem.settings import EMOTIONS, FaceSettings
+from spfem.settings import EMOTIONS
 
-METHOD = "ned"  # whose manipulator and renderer are shown
-
-
-def row_codes(
-    workspace: Workspace, kind: str, true_tracks: Mapping[Edit, Path]
-) -> dict[Edit, np.ndarray]:
-    """Codes (T, E) float32 of edits of one source.
-
-    Args:
-        workspace: where.
-        kind: `own`, `ned`, `habit`, `fitted` or `exact`, see `evaluation.moved_pixels.ROWS`.
-        true_tracks: edits -> file of the track of the true one.
-
-    Raises:
-        InputError: if the kind is unknown.
-    """
-    edits = list(true_tracks)
-    source = clips_by_key(workspace)[edits[0].source]
-    track = make_persons(workspace)[source.key]
-    if kind == "own":
-        return dict.fromkeys(edits, track.expression)
-    if kind == "ned":
-        return edited_codes(workspace, METHOD, 0, edits)
-    if kind == "habit":
-        habits = mean_differences(workspace, edits[0].actor)
-        return {e: np.clip(track.expression + habits[e.emotion], 0, 1) for e in edits}
-    if kind == "fitted":
-        settings = workspace.scale.face
-        person = load_person(make_persons(workspace), edits[0].actor)
-        return {
-            edit: read_track(FaceTrack.load(path), person, settings).expression
-            for edit, path in true_tracks.items()
-        }
-    if kind == "exact":
-        known = {e: true_codes(workspace, source, e.emotion) for e in edits}
-        return {edit: codes for edit, codes in known.items() if codes is not None}
-    raise InputError(f"codes of kind {kind!r} are unknown")
-
-
-def mean_differences(workspace: Workspace, actor: str) -> dict[str, np.ndarray]:
-    """Emotion -> mean code (E,) of the actor's learning clips less that of the neutral ones."""
-    faces, clips = make_persons(workspace), learning_clips(make_corpus(workspace), actor)
-    means = {}
-    for emotion in EMOTIONS:
-        codes = [faces[clip.key].expression for clip in clips if clip.emotion == emotion]
-        if codes:
-            means[emotion] = np.concatenate(codes).mean(0)
-    rest = means[EMOTIONS[0]]
-    return {emotion: (mean - rest).astype(np.float32) for emotion, mean in means.items()}
-
-
+METHOD = "ned"  # whose manipulator and renderer the rows of moved pixels show
 UNMOVED = ("copy", "truth")  # rows that show a video of the corpus
 ONE_A_SOURCE = ("copy", *OWN_ROWS)  # rows whose video is the same for every wish
 FOLDER = "moved_pixels"
-
-
-@dataclass(frozen=True)
-class MadeRow:
-    """Videos, tracks and codes of one row's edits.
-
-    Attributes:
-        row: one of `ROWS`.
-        folder: of the stage.
-        digest: of the stage.
-    """
-
-    row: str
-    folder: Path
-    digest: str
-
-    def name(self, edit: Edit) -> str:
-        """Name of an edit's files; edits that show the same share it."""
-        return edit.name.partition("-as-")[0] if self.row in ONE_A_SOURCE else edit.name
-
-    def video(self, edit: Edit) -> Path:
-        """The mp4 of an edit."""
-        return self.folder / f"{self.name(edit)}.mp4"
-
-    def codes_file(self, edit: Edit) -> Path:
-        """The file of the codes (T, E) that an edit was made from; `UNMOVED` rows have none."""
-        return self.folder / f"{self.name(edit)}-codes.npy"
-
-    def track_file(self, edit: Edit) -> Path:
-        """The file of the track of the mp4, written last."""
-        return self.folder / f"{self.name(edit)}-track.npz"
 
 
 @dataclass(frozen=True)
@@ -125,17 +70,13 @@ class MovedEdits:
 
     Attributes:
         edits: that every row shows.
-        rows: by name.
-        true_tracks: folder of the tracks of the true counterparts.
+        rows: by name, in the order of `ROWS`.
+        truths: tracks of the true counterparts.
     """
 
     edits: tuple[Edit, ...]
-    rows: Mapping[str, MadeRow]
-    true_tracks: Path
-
-    def true_track(self, edit: Edit) -> FaceTrack:
-        """Track of the true counterpart of an edit."""
-        return FaceTrack.load(_true_track_file(self.true_tracks, edit))
+    rows: Mapping[str, MadeEdits]
+    truths: MadeCounterparts
 
 
 def moved_edits(workspace: Workspace) -> tuple[Edit, ...]:
@@ -173,25 +114,22 @@ def make_moved_edits(workspace: Workspace) -> MovedEdits:
             f"the corpus {workspace.corpus} has no true counterparts, which tell what moving "
             "pixels loses; use the embedded corpus (--corpus synthetic)"
         )
-    truths = _make_true_tracks(workspace, edits)
+    truths = track_counterparts(workspace, edits, (FOLDER, "true_tracks"))
     opened = {row: _open_row(workspace, row, edits, truths.digest) for row in ROWS}
-    rows = {row: MadeRow(row, stage.folder, stage.digest) for row, stage in opened.items()}
-    jobs = []
-    for made in rows.values():
-        files = {made.name(edit): edit for edit in reversed(edits)}  # the first edit of each
-        missing = [edit for edit in files.values() if not made.track_file(edit).exists()]
-        jobs += [
-            _RowJob(workspace, made, truths.folder, part)
-            for source in sorted({edit.source for edit in missing})
-            if (part := tuple(edit for edit in missing if edit.source == source))
-        ]
-    done = run_jobs(_make_part, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc="moved pixels", disable=not jobs):
-        pass
+    rows = {
+        row: MadeEdits(stage.folder, stage.digest, row in ONE_A_SOURCE)
+        for row, stage in opened.items()
+    }
+    jobs = [
+        (workspace, row, made, truths, part)
+        for row, made in rows.items()
+        for part in made.missing(edits, "source")
+    ]
+    work_off(workspace, _make_row, jobs, "moved pixels")
     for stage in opened.values():
         if not stage.complete:
             stage.finish(edits=len(edits))
-    return MovedEdits(edits, rows, truths.folder)
+    return MovedEdits(edits, rows, truths)
 
 
 def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_tracks: str) -> Stage:
@@ -206,64 +144,40 @@ def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_trac
     return open_stage(
         workspace.stage_folder(FOLDER, row),
         f"{FOLDER} {row}",
-        settings={
-            "face": replace(workspace.scale.face, processes=1),  # their number changes nothing
-            "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
-        },
+        settings={"face": face_settings(workspace), "edits": listed(edits)},
         inputs=inputs,
-        code=(_shown_frames, _write_part) if row in UNMOVED else (_moved_frames, _write_part),
+        code=(_shown_frames if row in UNMOVED else _moved_frames, write_edits),
     )
 
 
-@dataclass(frozen=True)
-class _RowJob:
-    """The edits of one source in one row."""
-
-    workspace: Workspace
-    made: MadeRow
-    true_tracks: Path
-    edits: tuple[Edit, ...]
-
-
-def _make_part(job: _RowJob) -> None:
-    """Make the videos and tracks of some edits of a row."""
-    _write_part(job, _shown_frames if job.made.row in UNMOVED else _moved_frames)
+def _make_row(job: tuple[Workspace, str, MadeEdits, MadeCounterparts, tuple[Edit, ...]]) -> None:
+    """Make the videos and tracks of some edits of one source in one row."""
+    workspace, row, made, truths, edits = job
+    draw = (
+        partial(_shown_frames, workspace, row)
+        if row in UNMOVED
+        else partial(_moved_frames, workspace, row, made, truths)
+    )
+    write_edits(workspace, made, edits, draw)
 
 
-Frames = Callable[["_RowJob", list[Edit]], Mapping[Edit, np.ndarray]]
-"""Gives the frames (T, H, W, 3) of edits of one source."""
-
-
-def _write_part(job: _RowJob, frames_of: Frames) -> None:
-    """Make the videos that are not there, and track the written files."""
-    workspace, made = job.workspace, job.made
-    clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
-    missing = [edit for edit in job.edits if not made.video(edit).exists()]
-    if missing:
-        for edit, frames in frames_of(job, missing).items():
-            write_video(made.video(edit), frames, fps, audio_from=clips[edit.source].video)
-    for edit in job.edits:
-        track = track_clip(made.video(edit), workspace.scale.face)
-        EditTrack.of(track).save(made.track_file(edit))
-
-
-def _shown_frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
+def _shown_frames(workspace: Workspace, row: str, edits: list[Edit]) -> dict[Edit, np.ndarray]:
     """Frames of edits of one source as they lie in the corpus."""
-    source = clips_by_key(job.workspace)[edits[0].source]
-    if job.made.row == "truth":
+    source = clips_by_key(workspace)[edits[0].source]
+    if row == "truth":
         return {e: read_video(source.counterpart(e.emotion)[0]).frames for e in edits}
     return dict.fromkeys(edits, read_video(source.video).frames)
 
 
-def _moved_frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
+def _moved_frames(
+    workspace: Workspace, row: str, made: MadeEdits, truths: MadeCounterparts, edits: list[Edit]
+) -> dict[Edit, np.ndarray]:
     """Frames of edits of one source, made; the codes behind them are written."""
-    workspace, row = job.workspace, job.made.row
     source = clips_by_key(workspace)[edits[0].source]
     frames = read_video(source.video).frames
-    tracks = {edit: _true_track_file(job.true_tracks, edit) for edit in edits}
-    codes = row_codes(workspace, row.removeprefix(NED_RENDERER), tracks)
+    codes = row_codes(workspace, row.removeprefix(NED_RENDERER), edits, truths)
     for edit, moved in codes.items():
-        with writing(job.made.codes_file(edit)) as aside:
+        with writing(made.codes_file(edit)) as aside:
             np.save(aside, moved)
     if row.startswith(NED_RENDERER):
         return rendered_frames(workspace, METHOD, 0, codes)
@@ -271,36 +185,140 @@ def _moved_frames(job: _RowJob, edits: list[Edit]) -> dict[Edit, np.ndarray]:
     return {edit: move_clip(frames, track, moved, fps=fps) for edit, moved in codes.items()}
 
 
-def _true_track_file(folder: Path, edit: Edit) -> Path:
-    return folder / f"{edit.name}.npz"
+def row_codes(
+    workspace: Workspace, kind: str, edits: list[Edit], truths: MadeCounterparts
+) -> dict[Edit, np.ndarray]:
+    """Codes (T, E) float32 of edits of one source.
+
+    Args:
+        workspace: where.
+        kind: `own`, `ned`, `habit`, `fitted` or `exact`, see `evaluation.moved_pixels.ROWS`.
+        edits: of one source.
+        truths: tracks of their true counterparts.
+
+    Raises:
+        InputError: if the kind is unknown.
+    """
+    source = clips_by_key(workspace)[edits[0].source]
+    track = make_persons(workspace)[source.key]
+    if kind == "own":
+        return dict.fromkeys(edits, track.expression)
+    if kind == "ned":
+        return edited_codes(workspace, METHOD, 0, edits)
+    if kind == "habit":
+        habits = mean_differences(workspace, edits[0].actor)
+        return {e: np.clip(track.expression + habits[e.emotion], 0, 1) for e in edits}
+    if kind == "fitted":
+        settings = workspace.scale.face
+        person = load_person(make_persons(workspace), edits[0].actor)
+        tracks = {edit: truths.track(edit.source, edit.emotion) for edit in edits}
+        return {e: read_track(seen, person, settings).expression for e, seen in tracks.items()}
+    if kind == "exact":
+        known = {e: true_codes(workspace, source, e.emotion) for e in edits}
+        return {edit: codes for edit, codes in known.items() if codes is not None}
+    raise InputError(f"codes of kind {kind!r} are unknown")
 
 
-def _make_true_tracks(workspace: Workspace, edits: tuple[Edit, ...]) -> Stage:
-    """Track the true counterpart of every edit, as it lies in the corpus."""
-    clips = clips_by_key(workspace)
-    stage = open_stage(
-        workspace.stage_folder(FOLDER, "true_tracks"),
-        f"{FOLDER} true tracks",
-        settings={
-            "face": replace(workspace.scale.face, processes=1),
-            "edits": [edit.name for edit in edits],
-        },
-        inputs={"corpus": make_corpus(workspace).digest},
-        code=(_track,),
+def mean_differences(workspace: Workspace, actor: str) -> dict[str, np.ndarray]:
+    """Emotion -> mean code (E,) of the actor's learning clips less that of the neutral ones."""
+    faces, clips = make_persons(workspace), learning_clips(make_corpus(workspace), actor)
+    means = {}
+    for emotion in EMOTIONS:
+        codes = [faces[clip.key].expression for clip in clips if clip.emotion == emotion]
+        if codes:
+            means[emotion] = np.concatenate(codes).mean(0)
+    rest = means[EMOTIONS[0]]
+    return {emotion: (mean - rest).astype(np.float32) for emotion, mean in means.items()}
+
+
+def measure_moved_pixels(workspace: Workspace) -> pd.DataFrame:
+    """The table `moved_pixels`: make what is missing, score it, and take the intervals.
+
+    Raises:
+        CorpusError: if the corpus has no true counterparts.
+    """
+    made = make_moved_edits(workspace)
+    actors = {edit.actor for edit in made.edits}
+    real = [sample for sample in real_samples(workspace) if sample.actor in actors]
+    return moved_pixels_table(score_moved_edits(workspace, made), real, workspace.scale.evaluation)
+
+
+def score_moved_edits(workspace: Workspace, made: MovedEdits) -> list[ClipScore]:
+    """Scores of every row and edit; `OWN_ROWS` show a source once, whatever the wish."""
+    stage = open_score_stage(
+        workspace,
+        FOLDER,
+        {"identity_frames": workspace.scale.evaluation.identity_frames},
+        {"rows": digest({row: one.digest for row, one in made.rows.items()})},
+        (_score_source, emotion_classifier),
     )
-    jobs = [
-        (clips[edit.source].counterpart(edit.emotion)[0], path, workspace.scale.face)
-        for edit in edits
-        if not (path := _true_track_file(stage.folder, edit)).exists()
+    paths = [
+        _score_file(stage.folder, row, edit) for row in ROWS for edit in _scored(row, made.edits)
     ]
-    done = run_jobs(_track, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc="true edits", disable=not jobs):
-        pass
+    if not all(path.exists() for path in paths):
+        classifier = emotion_classifier(workspace)
+        sources = dict.fromkeys(edit.source for edit in made.edits)
+        jobs = [(workspace, made, source, classifier, stage.folder) for source in sources]
+        work_off(workspace, _score_source, jobs, "scores of moved pixels")
     if not stage.complete:
-        stage.finish(clips=len(edits))
-    return stage
+        stage.finish(scores=len(paths))
+    return [load_score(path) for path in paths]
 
 
-def _track(job: tuple[Path, Path, FaceSettings]) -> None:
-    video, path, settings = job
-    track_clip(video, settings).save(path)
+def _scored(row: str, edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """The edits that a row is scored on: of `OWN_ROWS` the first of each source."""
+    if row not in OWN_ROWS:
+        return edits
+    return tuple({edit.source: edit for edit in reversed(edits)}.values())
+
+
+def _score_file(folder: Path, row: str, edit: Edit) -> Path:
+    return folder / row / f"{edit.name}.npz"
+
+
+def _score_source(job: tuple[Workspace, MovedEdits, str, EmotionClassifier, Path]) -> None:
+    """Score and save what is missing of one source."""
+    workspace, made, key, classifier, folder = job
+    clip = clips_by_key(workspace)[key]
+    instruments = Instruments(classifier, load_identity(workspace))
+    source, sample = sample_source(workspace, clip, instruments.identity)
+    for edit in (edit for edit in made.edits if edit.source == key):
+        video = read_video(clip.counterpart(edit.emotion)[0])
+        true_edit = ShownClip(video.frames, made.truths.track(key, edit.emotion))
+        for row, edits in made.rows.items():
+            path = _score_file(folder, row, edit)
+            if path.exists() or edit not in _scored(row, made.edits):
+                continue
+            shown = ShownClip(read_video(edits.video(edit)).frames, edits.track(edit))
+            truth = source if row in OWN_ROWS else true_edit
+            score = score_clip(
+                edit,
+                row,
+                shown,
+                source=sample,
+                truth=truth,
+                instruments=instruments,
+                codes=_codes_beside_true(workspace, row, edits, edit),
+            )
+            save_score(path, replace(score, scores={**score.scores, **_details(shown, truth)}))
+
+
+def _details(shown: ShownClip, truth: ShownClip) -> dict[str, float]:
+    both = shown.track.found & truth.track.found
+    places = truth.track.landmarks[both]
+    return {
+        f"detail_{region}": detail_ratio(shown.frames[both], truth.frames[both], places, region)
+        for region in REGIONS
+    }
+
+
+def _codes_beside_true(
+    workspace: Workspace, row: str, made: MadeEdits, edit: Edit
+) -> EditedCodes | None:
+    """The codes of a row beside those that they are held against; None for the true edit."""
+    if row == "truth":
+        return None
+    clip, track = clips_by_key(workspace)[edit.source], make_persons(workspace)[edit.source]
+    codes = track.expression if row in UNMOVED else np.load(made.codes_file(edit))
+    true = track.expression if row in OWN_ROWS else true_codes(workspace, clip, edit.emotion)
+    return None if true is None else EditedCodes(track.identity, codes, true)

@@ -70,8 +70,6 @@ def fit_persons(
     folder: Path,
     settings: FaceSettings,
     shaping: Mapping[str, Sequence[str]],
-    *,
-    force: bool = False,
 ) -> PersonStore:
     """Fit every clip again with the identity of its actor held, or take up where it stopped.
 
@@ -84,7 +82,6 @@ def fit_persons(
         settings: of the face stage.
         shaping: actor -> keys of the clips that tell the shape of the face, neutral ones. Clips
             without a track do not count; if none is left, all clips of the actor do.
-        force: fit anew.
     """
     stage = open_stage(
         folder,
@@ -92,7 +89,6 @@ def fit_persons(
         settings=replace(settings, processes=1),
         inputs={"faces": faces.digest, **{a: ",".join(keys) for a, keys in shaping.items()}},
         code=(fit_persons, type(faces)),
-        force=force,
     )
     store = PersonStore(faces, folder, stage.digest)
     if stage.complete:
@@ -167,7 +163,6 @@ def read_persons(
     shaping: Mapping[str, Sequence[str]],
     *,
     read: ReadSettings | None = None,
-    force: bool = False,
 ) -> PersonStore:
     """Read every clip of a corpus and fit it towards what was read, or take up where it stopped.
 
@@ -180,7 +175,6 @@ def read_persons(
         shaping: actor -> keys of the neutral clips that show the resting face. Clips without a
             track do not count; if none is left, all clips of the actor do.
         read: how much the read units count; default `ReadSettings()`.
-        force: read anew.
     """
     read = read or ReadSettings()
     stage = open_stage(
@@ -193,7 +187,6 @@ def read_persons(
             **{actor: ",".join(keys) for actor, keys in shaping.items()},
         },
         code=(read_persons, type(persons)),
-        force=force,
     )
     store = PersonStore(persons.faces, folder, stage.digest)
     if stage.complete:

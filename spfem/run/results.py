@@ -1,28 +1,27 @@
-"""What the result tables are made of: every edit of the protocol, by every method, scored.
-
-The edits of the protocol: videos that a method makes, each tracked as a viewer would see it.
-
-Scores are another stage (`spfem.run.results`), so that a new metric renders nothing again.
-
-True counterparts of edits: the source filmed in another emotion (embedded corpus only).
-
-The real set of the Fréchet distances: the target actors' own clips, described.
-"""
+"""Scores of the edits of every method, and what they are measured with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
+import pandas as pd
 
 from spfem.corpus.clips import Clip
-from spfem.corpus.protocol import Edit, edit_protocol
-from spfem.edit.chain import ConditionSource, Wish, edit_expression, put_back
+from spfem.corpus.protocol import Edit
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.identity import DlibIdentity, IdentityNetwork, load_arcface
+from spfem.evaluation.lip_sync import load_lip_sync, load_released_lip_sync, save_lip_sync
+from spfem.evaluation.lip_sync_meter import (
+    LearnedLipSync,
+    LipSyncMeter,
+    SpokenClip,
+    check_lip_sync,
+    learn_network,
+    spoken_clip,
+)
 from spfem.evaluation.scores import (
     METHODS,
     ClipScore,
@@ -40,274 +39,107 @@ from spfem.evaluation.scores import (
     save_score,
     score_clip,
 )
-from spfem.face.conditions import ConditionPainter
-from spfem.face.track import EditTrack, FaceTrack, track_clip
-from spfem.files import file_digest
-from spfem.head.model import load_head_model
-from spfem.manipulator.networks import load_manipulator
-from spfem.media.video import read_video, write_video
+from spfem.face.track import FaceTrack
+from spfem.files import file_digest, writing
+from spfem.media.video import read_video
 from spfem.methods import METHODS as TRAINED
-from spfem.processes import run_jobs
-from spfem.renderer.render import render_clips
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
 from spfem.run.deciding_code import MadeBy
+from spfem.run.edits import (
+    MadeEdits,
+    clips_by_key,
+    edited_codes,
+    listed,
+    make_counterparts,
+    make_edits,
+    protocol,
+    read_truth,
+    true_codes,
+    work_off,
+)
 from spfem.run.faces import track_path
-from spfem.run.learned import lip_sync_file, load_lip_sync_meter, make_manipulator
-from spfem.run.renderers import ANCHORED, make_actor_renderer, person_texture
 from spfem.run.workspace import Workspace
-from spfem.settings import FaceSettings
+from spfem.training import show_progress
+
+PLANTED_SHIFTS = (-6, -3, 0, 3, 6)  # frames
+CHECK_CLIPS = 42  # of a role, at most
+SEED = 0  # a yardstick is learned once, whatever the seeds of what it measures
 
 
-def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
-    """All clips of the corpus by key."""
-    return {clip.key: clip for clip in make_corpus(workspace).clips}
+def make_lip_sync(workspace: Workspace) -> Path:
+    """Checkpoint of the network, learned on the `train` actors.
 
-
-def protocol(workspace: Workspace) -> tuple[Edit, ...]:
-    """Every edit of the main results."""
-    return edit_protocol(
-        make_corpus(workspace), sources_per_actor=workspace.scale.evaluation.sources_per_actor
-    )
-
-
-def processes(workspace: Workspace) -> int:
-    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
-    return workspace.scale.face.processes if workspace.device == "cpu" else 1
-
-
-@dataclass(frozen=True)
-class MadeEdits:
-    """Videos and tracks of one method's edits.
-
-    Attributes:
-        folder: of the stage.
-        digest: of the stage.
+    The folder also holds `check.csv`: how well it finds planted shifts of the sound, on the actor
+    that is held out and on those that are edited.
     """
-
-    folder: Path
-    digest: str
-
-    def video(self, edit: Edit) -> Path:
-        """The mp4 of an edit, with the source's sound."""
-        return self.folder / f"{edit.name}.mp4"
-
-    def track_file(self, edit: Edit) -> Path:
-        """The file of an edit's track."""
-        return self.folder / f"{edit.name}-track.npz"
-
-    def track(self, edit: Edit) -> EditTrack:
-        """The track of the mp4."""
-        return EditTrack.load(self.track_file(edit))
-
-
-def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
-    """Every edit of the protocol by a trained method.
-
-    Args:
-        workspace: where.
-        method: name of a trained method.
-        seed: of the training.
-    """
-    edits = protocol(workspace)
-    actors = sorted({edit.actor for edit in edits})
-    inputs = {
-        "faces": make_faces(workspace).digest,
-        "manipulator": file_digest(make_manipulator(workspace, method, seed)),
-    }
-    for actor in actors:
-        inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
-    listing = {edit.name: [edit.source, edit.reference] for edit in edits}
-    face = replace(workspace.scale.face, processes=1)  # their number changes nothing
+    corpus, faces = make_corpus(workspace), make_faces(workspace)
+    settings = workspace.scale.lip_sync
     stage = open_stage(
-        workspace.stage_folder("edits", method, f"seed{seed}"),
-        f"edits {method}/seed{seed}",
-        settings={"face": face, "edits": listing},
-        inputs=inputs,
-        code=(_edit_actor,),
+        workspace.stage_folder("lip_sync"),
+        "lip sync",
+        settings=settings,
+        inputs={"faces": faces.digest},
+        code=(make_lip_sync,),
     )
-    made = MadeEdits(stage.folder, stage.digest)
-    missing = [edit for edit in edits if not made.track_file(edit).exists()]
-    jobs = [
-        _EditsActorJob(workspace, method, seed, part, made)
-        for actor in actors
-        if (part := tuple(edit for edit in missing if edit.actor == actor))
-    ]
-    done = run_jobs(_edit_actor, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc=f"edits {method}", disable=not jobs):
-        pass
+    path = stage.folder / "lip_sync.safetensors"
     if not stage.complete:
-        stage.finish(edits=len(edits))
-    return made
+        network, curve = learn_network(
+            _spoken(workspace, corpus.select(role="train")),
+            settings,
+            seed=SEED,
+            device=workspace.device,
+            folder=stage.folder,
+            progress=show_progress("lip sync"),
+        )
+        groups = {
+            role.replace("_", " "): _spoken(workspace, _some(corpus.select(role=role)))
+            for role in ("held_out", "target")
+        }
+        groups = {name: clips for name, clips in groups.items() if clips}
+        table = check_lip_sync(LearnedLipSync(network, settings), groups, PLANTED_SHIFTS)
+        with writing(stage.folder / "check.csv") as aside:
+            table.to_csv(aside, index=False)
+        save_lip_sync(path, network)
+        stage.finish(loss=curve[-1]["loss"] if curve else 0.0)
+    return path
 
 
-@dataclass(frozen=True)
-class _EditsActorJob:
-    """The edits of one actor by one method."""
-
-    workspace: Workspace
-    method: str
-    seed: int
-    edits: tuple[Edit, ...]
-    made: MadeEdits
+def lip_sync_check(workspace: Workspace) -> pd.DataFrame:
+    """The table of `check_lip_sync` for the learned network."""
+    return pd.read_csv(make_lip_sync(workspace).with_name("check.csv"))
 
 
-def _edit_actor(job: _EditsActorJob) -> None:
-    """Make the videos that are not there, and track the written files."""
-    workspace, made = job.workspace, job.made
-    clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
-    missing = [edit for edit in job.edits if not made.video(edit).exists()]
-    if missing:
-        for edit, frames in edited_frames(workspace, job.method, job.seed, missing).items():
-            sound = clips[edit.source].video
-            write_video(made.video(edit), frames, fps, audio_from=sound)
-    for edit in job.edits:
-        track = track_clip(made.video(edit), workspace.scale.face)
-        EditTrack.of(track).save(made.track_file(edit))
+def lip_sync_file(workspace: Workspace) -> Path:
+    """The file of the network that LSE-D and LSE-C are measured with."""
+    released = workspace.scale.lip_sync.released_file
+    return make_lip_sync(workspace) if released is None else Path(released)
 
 
-def edited_frames(
-    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
-) -> dict[Edit, np.ndarray]:
-    """Frames (T, H, W, 3) of a trained method's edits of one actor."""
-    codes = edited_codes(workspace, method, seed, edits)
-    return rendered_frames(workspace, method, seed, codes)
+def load_lip_sync_meter(workspace: Workspace) -> LipSyncMeter:
+    """What LSE-D and LSE-C are measured with: learned here, or the released SyncNet."""
+    settings = workspace.scale.lip_sync
+    if settings.released_file is not None:
+        return load_released_lip_sync(settings.released_file)
+    return LearnedLipSync(load_lip_sync(make_lip_sync(workspace)), settings)
 
 
-def edited_codes(
-    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
-) -> dict[Edit, np.ndarray]:
-    """Codes (T, E) of a trained method's edits."""
-    faces = make_persons(workspace)
-    manipulator = load_manipulator(make_manipulator(workspace, method, seed))
-    codes = {}
-    for edit in edits:
-        wish = Wish(references=(faces[edit.reference].expression,))
-        source = faces[edit.source].expression
-        codes[edit] = edit_expression(manipulator, source, wish, anchored=ANCHORED, seed=seed)
-    return codes
+def _some(clips: Sequence[Clip]) -> Sequence[Clip]:
+    return clips[:: max(1, -(-len(clips) // CHECK_CLIPS))]
 
 
-def rendered_frames(
-    workspace: Workspace, method: str, seed: int, codes: Mapping[Edit, np.ndarray]
-) -> dict[Edit, np.ndarray]:
-    """Frames (T, H, W, 3) of one actor's sources with codes (T, E), by the method's renderer."""
-    faces, clips = make_persons(workspace), clips_by_key(workspace)
-    actor = next(iter(codes)).actor
-    renderer = make_actor_renderer(workspace, actor, method, seed).renderer
-    painter = ConditionPainter(load_head_model(), renderer.settings.image_size)
-    texture = person_texture(workspace, painter, actor)
-    conditions = [
-        ConditionSource(painter, faces[edit.source], texture).conditions(moved)
-        for edit, moved in codes.items()
-    ]
-    pictures = render_clips(renderer.generator, conditions, device=workspace.device)
-    videos = {key: read_video(clips[key].video).frames for key in {e.source for e in codes}}
-    return {
-        edit: put_back(videos[edit.source], faces[edit.source], made, drawn[..., -1])
-        for edit, made, drawn in zip(codes, pictures, conditions, strict=True)
-    }
-
-
-def result_video(workspace: Workspace, method: str, seed: int, edit: Edit) -> Path:
-    """Where `make_edits` keeps the video of an edit."""
-    return workspace.stage_folder("edits", method, f"seed{seed}") / f"{edit.name}.mp4"
-
-
-@dataclass(frozen=True)
-class MadeCounterparts:
-    """Tracks of the true counterparts.
-
-    Attributes:
-        folder: of the stage.
-        digest: of the stage.
-        known: (source key, emotion) of those that the corpus holds.
-    """
-
-    folder: Path
-    digest: str
-    known: frozenset[tuple[str, str]]
-
-    def track_file(self, source: str, emotion: str) -> Path:
-        """File of the track of one counterpart."""
-        return self.folder / f"{source.replace('/', '-')}-as-{emotion}.npz"
-
-
-def make_counterparts(workspace: Workspace) -> MadeCounterparts:
-    """Track the true counterpart of every edit; none where the corpus has no truth."""
-    clips = clips_by_key(workspace)
-    wanted = {
-        (edit.source, edit.emotion): clips[edit.source].counterpart(edit.emotion)[0]
-        for edit in protocol(workspace)
-        if edit.emotion != clips[edit.source].emotion
-    }
-    known = {key: video for key, video in wanted.items() if video.exists()}
-    stage = open_stage(
-        workspace.stage_folder("edits", "counterparts"),
-        "edits counterparts",
-        settings={
-            "face": replace(workspace.scale.face, processes=1),
-            "counterparts": sorted("/".join(key) for key in known),
-        },
-        inputs={"corpus": make_corpus(workspace).digest},
-        code=(_track,),
-    )
-    made = MadeCounterparts(stage.folder, stage.digest, frozenset(known))
-    jobs = [
-        (video, made.track_file(*key), workspace.scale.face)
-        for key, video in known.items()
-        if not made.track_file(*key).exists()
-    ]
-    done = run_jobs(_track, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc="true counterparts", disable=not jobs):
-        pass
-    if not stage.complete:
-        stage.finish(clips=len(known))
-    return made
-
-
-def _track(job: tuple[Path, Path, FaceSettings]) -> None:
-    video, path, settings = job
-    track_clip(video, settings).save(path)
-
-
-def read_truth(
-    workspace: Workspace, source: Clip, emotion: str
-) -> tuple[np.ndarray, FaceTrack] | None:
-    """Frames (T, H, W, 3) and track of the true counterpart of a clip; of the clip if neutral.
-
-    None where the corpus has no counterpart; without any, of neutral too.
-    """
-    made = make_counterparts(workspace)
-    if made.known and emotion == source.emotion:
-        return read_video(source.video).frames, make_faces(workspace)[source.key]
-    if (source.key, emotion) not in made.known:
-        return None
-    track = FaceTrack.load(made.track_file(source.key, emotion))
-    return read_video(source.counterpart(emotion)[0]).frames, track
-
-
-def true_codes(workspace: Workspace, source: Clip, emotion: str) -> np.ndarray | None:
-    """Codes (T, E) of the true edit of a clip, free of what a fit to its video would lose.
-
-    The clip's own tracked codes, moved by the difference of the face units that made both videos;
-    they leave [0, 1] where the fit is off. None where the corpus has no counterpart.
-    """
-    tracked = make_persons(workspace)[source.key].expression
-    if emotion == source.emotion:
-        return tracked if make_corpus(workspace).has_truth else None
-    video, truth = source.counterpart(emotion)
-    if not (video.exists() and truth.exists()):
-        return None
-    return (tracked + _head_units(truth) - _head_units(source.truth)).astype(np.float32)
-
-
-def _head_units(truth: Path) -> np.ndarray:
-    """Face units (T, E) that made a video, in the order of the head model."""
-    with np.load(truth) as arrays:
-        names = [str(name) for name in arrays["face_unit_names"]]
-        order = [names.index(name) for name in load_head_model().expression_names]
-        return np.asarray(arrays["face_units"][:, order], np.float32)
+def _spoken(workspace: Workspace, clips: Iterable[Clip]) -> list[SpokenClip]:
+    """Crops and cepstra of clips that have a face and sound."""
+    faces, size = make_faces(workspace), workspace.scale.lip_sync.crop_size
+    spoken = []
+    for clip in clips:
+        if clip.key not in faces:
+            continue
+        video = read_video(clip.video)
+        if video.audio is not None:
+            landmarks = faces[clip.key].landmarks
+            spoken.append(spoken_clip(video.frames, landmarks, video.audio, video.fps, size))
+    return spoken
 
 
 def emotion_classifier(workspace: Workspace) -> EmotionClassifier:
@@ -354,6 +186,26 @@ def open_score_stage(
     )
 
 
+def read_clip(workspace: Workspace, clip: Clip) -> ShownClip:
+    """Frames and track of a clip of the corpus."""
+    return ShownClip(read_video(clip.video).frames, make_faces(workspace)[clip.key])
+
+
+def sample_source(
+    workspace: Workspace, clip: Clip, network: IdentityNetwork
+) -> tuple[ShownClip, FaceSample]:
+    """The source of an edit, and what scores need of it."""
+    shown = read_clip(workspace, clip)
+    sample = sample_face(
+        shown,
+        actor=clip.actor,
+        emotion=clip.emotion,
+        identity_frames=workspace.scale.evaluation.identity_frames,
+        network=network,
+    )
+    return shown, sample
+
+
 @dataclass(frozen=True)
 class _ActorJob:
     """The edits of one actor by one method."""
@@ -365,16 +217,6 @@ class _ActorJob:
     made: MadeEdits | None
     classifier: EmotionClassifier
     folder: Path
-
-
-def read_clip(workspace: Workspace, clip: Clip) -> ShownClip:
-    """Frames and track of a clip of the corpus."""
-    return ShownClip(read_video(clip.video).frames, make_faces(workspace)[clip.key])
-
-
-def _read_true(workspace: Workspace, source: Clip, emotion: str) -> ShownClip | None:
-    truth = read_truth(workspace, source, emotion)
-    return None if truth is None else ShownClip(*truth)
 
 
 def _shown(job: _ActorJob, edit: Edit, source: ShownClip, truth: ShownClip | None) -> ShownClip:
@@ -419,16 +261,10 @@ def _score_actor(job: _ActorJob) -> None:
     codes = _codes(job)
     for key in sorted({edit.source for edit in job.edits}):
         clip, video = clips[key], read_video(clips[key].video)
-        source = read_clip(workspace, clip)
-        sample = sample_face(
-            source,
-            actor=clip.actor,
-            emotion=clip.emotion,
-            identity_frames=workspace.scale.evaluation.identity_frames,
-            network=instruments.identity,
-        )
+        source, sample = sample_source(workspace, clip, instruments.identity)
         for edit in (edit for edit in job.edits if edit.source == key):
-            truth = _read_true(workspace, clip, edit.emotion)
+            known = read_truth(workspace, clip, edit.emotion)
+            truth = None if known is None else ShownClip(*known)
             score = score_clip(
                 edit,
                 job.method,
@@ -470,7 +306,7 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
         {
             "identity_frames": settings.identity_frames,
             "search": [search.search_frames, search.shared_windows],
-            "edits": {edit.name: [edit.source, edit.reference] for edit in edits},
+            "edits": listed(edits),
         },
         inputs,
         (_score_actor, emotion_classifier),
@@ -484,34 +320,10 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
             for actor in sorted({edit.actor for edit in edits})
             if (part := tuple(edit for edit in missing if edit.actor == actor))
         ]
-        done = run_jobs(_score_actor, jobs, processes(workspace))
-        for _ in tqdm(done, total=len(jobs), desc=f"scores {method}"):
-            pass
+        work_off(workspace, _score_actor, jobs, f"scores {method}")
     if not stage.complete:
         stage.finish(edits=len(edits))
     return [load_score(path) for path in paths.values()]
-
-
-@dataclass(frozen=True)
-class _SampleJob:
-    """One clip to describe."""
-
-    clip: Clip
-    track: Path
-    path: Path
-    identity_frames: int
-    arcface: str | None
-
-
-def _sample_clip(job: _SampleJob) -> None:
-    sample = sample_face(
-        ShownClip(read_video(job.clip.video).frames, FaceTrack.load(job.track)),
-        actor=job.clip.actor,
-        emotion=job.clip.emotion,
-        identity_frames=job.identity_frames,
-        network=DlibIdentity() if job.arcface is None else load_arcface(job.arcface),
-    )
-    save_sample(job.path, sample)
 
 
 def real_samples(workspace: Workspace) -> list[FaceSample]:
@@ -521,20 +333,28 @@ def real_samples(workspace: Workspace) -> list[FaceSample]:
     arcface = workspace.scale.evaluation.arcface_file
     inputs = {} if arcface is None else {"arcface": file_digest(Path(arcface))}
     stage = open_score_stage(workspace, "real", {"frames": count}, inputs, (_sample_clip,))
-    jobs = [
-        _SampleJob(
-            clip,
-            track_path(faces.folder, clip.key),
-            stage.folder / f"{clip.key.replace('/', '-')}.npz",
-            count,
-            arcface,
-        )
+    files = {
+        clip: stage.folder / f"{clip.key.replace('/', '-')}.npz"
         for clip in corpus.select(role="target")
+    }
+    jobs = [
+        (clip, track_path(faces.folder, clip.key), path, count, arcface)
+        for clip, path in files.items()
+        if not path.exists()
     ]
-    waiting = [job for job in jobs if not job.path.exists()]
-    done = run_jobs(_sample_clip, waiting, processes(workspace))
-    for _ in tqdm(done, total=len(waiting), desc="real samples", disable=not waiting):
-        pass
+    work_off(workspace, _sample_clip, jobs, "real samples")
     if not stage.complete:
-        stage.finish(clips=len(jobs))
-    return [load_sample(job.path) for job in jobs]
+        stage.finish(clips=len(files))
+    return [load_sample(path) for path in files.values()]
+
+
+def _sample_clip(job: tuple[Clip, Path, Path, int, str | None]) -> None:
+    clip, track, path, identity_frames, arcface = job
+    sample = sample_face(
+        ShownClip(read_video(clip.video).frames, FaceTrack.load(track)),
+        actor=clip.actor,
+        emotion=clip.emotion,
+        identity_frames=identity_frames,
+        network=DlibIdentity() if arcface is None else load_arcface(arcface),
+    )
+    save_sample(path, sample)

@@ -1,22 +1,17 @@
-"""Everything that supervises the manipulator of a method, in one object for its training.
+"""How correlation metrics supervise the manipulator: losses on its reference-driven edits.
 
-Metrics of pictures as losses on expressions: on differentiable renders of the head.
+ASCCL and STCCL compare drawn heads. Source: the papers, which show this comparison in their
+figures; their released code never computes it with a gradient. Departs from the papers in drawing
+some heads of a batch instead of all.
 
-Source: ASCCL and STCCL, which show this comparison in their figures; their released code never
-computes it with a gradient. Departs from the papers in drawing some heads of a batch instead of
-all.
-
-The losses of SCMCL on a batch of edits with retrieved pairs.
-
-Which space a term belongs to, where coefficients are standardised (the papers do not):
+SCMCL compares edits with real windows that sound alike. Which space a term belongs to, where
+coefficients are standardised (the paper does not):
 
 * the paired cosine, as adversarial, style and cycle terms, compares standardised expressions.
   DECA's coefficients, which it was made for, are centred with about unit variance; face units
   are all positive and of very different reach, so that the cosine of two raw ones is near 1
   whatever they show, and says little but of the strongest units;
 * the metric embeds coefficients as it learned them, so distances are of restored expressions.
-
-Retrieved pairs as numbers of training windows, and the draw of one pair a step.
 """
 
 from __future__ import annotations
@@ -24,42 +19,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.correlation.learn import metric_class
 from spfem.correlation.paired import distance_consistency_loss, paired_expression_loss
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, SettingsError, ShapeError
 from spfem.face.heads import ShapeRenderer
-from spfem.face.track import FaceTrack
-from spfem.files import digest, file_digest
 from spfem.head.model import HeadModel
-from spfem.manipulator.data import WindowBatch, Windows
-from spfem.manipulator.learn import Edit, Guide, Retrieved, Supervision
-from spfem.run.deciding_code import code_digest
+from spfem.manipulator.data import ExpressionWindows, WindowBatch
+from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit
 from spfem.settings import EMOTIONS, SupervisionSettings
 from spfem.training import step_generator
-
-Places = tuple[tuple[int, int], ...]
-"""(window of the batch, frame of the window) of each head that is drawn."""
 
 PLACES = 1  # which random numbers
 
 
 def middle_frames(window_frames: int, count: int) -> range:
-    """`count` consecutive frames around the middle of a window, which counts most in the blend.
-
-    Raises:
-        SettingsError: if the window is shorter.
-    """
+    """`count` consecutive frames around the middle of a window, which counts most in the blend."""
     if count > window_frames:
         raise SettingsError(
             f"a metric looks at {count} frames in a row, the manipulator's window has "
@@ -75,7 +57,7 @@ class HeadLosses:
     Source and generated expressions are drawn frontally on the clip's own identity; the metrics
     compare the pictures, with the gradient through the generated ones. Batches come in random
     order, so their first windows are taken; the places that a metric looks at are drawn by
-    (seed, step). Heads are as large as the largest metric wants.
+    (seed, step).
 
     Args:
         spatial: metric of single pictures, on the middle frame of `frames` windows; or None.
@@ -98,14 +80,25 @@ class HeadLosses:
         windows: int,
         seed: int,
     ) -> None:
-        self.spatial, self.temporal, self.renderer = spatial, dict(temporal), renderer
-        self.identities, self.frames, self.windows = identities, frames, windows
-        self.seed = seed
+        self.parts: dict[str, tuple[SpatialCoherence | TemporalCoherence, int, int]] = {
+            name: (metric, windows, metric.settings.window_frames)
+            for name, metric in temporal.items()
+        }
+        if spatial is not None:
+            self.parts = {"spatial": (spatial, frames, 1)} | self.parts
+        self.renderer, self.identities, self.seed = renderer, identities, seed
 
-    def __call__(self, edit: Edit) -> dict[str, Tensor]:
+    def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
         """Scalars by the name of the metric: `spatial` and those of `temporal`."""
         batch, length = edit.edited.shape[:2]
-        wanted = self._places(batch, length)
+        wanted = {  # (window of the batch, frame of the window) of each head
+            name: [
+                (row, frame)
+                for row in range(min(count, batch))
+                for frame in middle_frames(length, frames)
+            ]
+            for name, (_, count, frames) in self.parts.items()
+        }
         places = list(dict.fromkeys(place for those in wanted.values() for place in those))
         position = {place: number for number, place in enumerate(places)}
         rows, columns = torch.tensor(places, device=edit.edited.device).unbind(1)
@@ -115,37 +108,20 @@ class HeadLosses:
         drawn = self.renderer(identity, edit.restore(edit.edited[rows, columns]))
         random = step_generator(self.seed, PLACES, edit.step)
         losses = {}
-        for name, those in wanted.items():
-            chosen = torch.tensor([position[place] for place in those], device=drawn.device)
-            losses[name] = self._compare(name, drawn[chosen], real[chosen], random)
+        for name, (metric, _, frames) in self.parts.items():
+            chosen = torch.tensor([position[place] for place in wanted[name]], device=drawn.device)
+            compared = drawn[chosen], real[chosen]
+            if frames > 1:
+                compared = tuple(pictures.unflatten(0, (-1, frames)) for pictures in compared)
+            losses[name] = metric.total(metric.compare(*compared, generator=random))
         return losses
-
-    def _places(self, batch: int, length: int) -> dict[str, Places]:
-        places: dict[str, Places] = {}
-        if self.spatial is not None:
-            middle = middle_frames(length, 1)[0]
-            places["spatial"] = tuple((row, middle) for row in range(min(self.frames, batch)))
-        for name, metric in self.temporal.items():
-            frames = middle_frames(length, metric.settings.window_frames)
-            rows = range(min(self.windows, batch))
-            places[name] = tuple((row, frame) for row in rows for frame in frames)
-        return places
-
-    def _compare(self, name: str, drawn: Tensor, real: Tensor, random: torch.Generator) -> Tensor:
-        if name == "spatial" and self.spatial is not None:
-            return self.spatial.total(self.spatial.compare(drawn, real, generator=random))
-        metric = self.temporal[name]
-        shape = (-1, metric.settings.window_frames)
-        return metric.total(
-            metric.compare(drawn.unflatten(0, shape), real.unflatten(0, shape), generator=random)
-        )
 
 
 EMBEDDED_AT_ONCE = 1024  # windows
 
 
 @torch.no_grad()
-def embed_windows(metric: CrossModalCoherence, windows: Windows) -> Tensor:
+def embed_windows(metric: CrossModalCoherence, windows: ExpressionWindows) -> Tensor:
     """Embeddings (N, D) of the last frames of all training windows, in coefficients."""
     numbers = torch.arange(len(windows), device=windows.frames.device)
     frames = metric.settings.frames
@@ -161,7 +137,7 @@ class PairLosses:
     """Paired expressions and consistency of distances, on reference-driven edits.
 
     Args:
-        metric: of sound and expressions, in supervision.
+        metric: of sound and expressions, frozen.
         embeddings: (N, D) of `embed_windows`, made once.
         form: of the paired loss, see `paired_expression_loss`.
     """
@@ -171,7 +147,7 @@ class PairLosses:
     ) -> None:
         self.metric, self.embeddings, self.form = metric, embeddings, form
 
-    def __call__(self, edit: Edit) -> dict[str, Tensor]:
+    def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
         """Scalars `paired` and `consistency`; 0 in a batch without pairs.
 
         Raises:
@@ -228,7 +204,12 @@ class RetrievedWindows:
     """
 
     def __init__(
-        self, banks: Mapping[str, AudioBank], keys: Sequence[str], windows: Windows, *, seed: int
+        self,
+        banks: Mapping[str, AudioBank],
+        keys: Sequence[str],
+        windows: ExpressionWindows,
+        *,
+        seed: int,
     ) -> None:
         numbers = {actor: _number_windows(bank, keys, windows) for actor, bank in banks.items()}
         found = {
@@ -270,7 +251,7 @@ class RetrievedWindows:
         )
 
 
-def _number_windows(bank: AudioBank, keys: Sequence[str], windows: Windows) -> np.ndarray:
+def _number_windows(bank: AudioBank, keys: Sequence[str], windows: ExpressionWindows) -> np.ndarray:
     """Number among the training windows of each window of a bank."""
     if bank.window_frames != len(windows.steps_of_window):
         raise CorpusError(
@@ -295,28 +276,23 @@ def _number_windows(bank: AudioBank, keys: Sequence[str], windows: Windows) -> n
 
 @dataclass(frozen=True)
 class Supervisors:
-    """What has been learned that supervises a method.
+    """The learned metrics that supervise a method's manipulator, frozen (`supervise`).
 
     Attributes:
-        spatial: checkpoint of the spatial metric, or None.
-        temporal: checkpoints of the metrics on windows, by name of `TEMPORAL_METRICS`.
-        cross_modal: checkpoint of the metric of sound and expressions, or None.
+        spatial: metric of single pictures, or None.
+        temporal: metrics of windows of pictures, by name of `TEMPORAL_METRICS`.
+        cross_modal: metric of sound and expressions, or None.
         banks: by actor, which windows sound alike; read with `cross_modal` only.
     """
 
-    spatial: Path | None = None
-    temporal: Mapping[str, Path] = field(default_factory=dict)
-    cross_modal: Path | None = None
+    spatial: SpatialCoherence | None = None
+    temporal: Mapping[str, TemporalCoherence] = field(default_factory=dict)
+    cross_modal: CrossModalCoherence | None = None
     banks: Mapping[str, AudioBank] = field(default_factory=dict)
-
-    @property
-    def draws_heads(self) -> bool:
-        """Whether a metric of pictures is among them."""
-        return self.spatial is not None or bool(self.temporal)
 
 
 def manipulator_weights(
-    settings: SupervisionSettings, *, spatial: bool, temporal: tuple[str, ...], paired: bool
+    settings: SupervisionSettings, *, spatial: bool, temporal: Sequence[str], paired: bool
 ) -> dict[str, float]:
     """Weight of each loss that supervises a manipulator, by name as in the learning curve."""
     weights = {"spatial": settings.manipulator_spatial} if spatial else {}
@@ -331,111 +307,71 @@ def supervise_manipulator(
     supervisors: Supervisors,
     settings: SupervisionSettings,
     head: HeadModel,
-    tracks: Mapping[str, FaceTrack],
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-) -> Supervision | None:
-    """The losses of all supervisors as one supervision; None without any.
+    identities: Tensor,
+    keys: Sequence[str],
+    windows: ExpressionWindows,
+) -> Guide:
+    """The losses of all supervisors as one guide; all on the device of the windows.
 
     Args:
-        supervisors: checkpoints and banks.
+        supervisors: metrics and banks.
         settings: weights, and how many heads are drawn.
         head: the model to draw.
-        tracks: of the clips that the manipulator learns from, for their identities.
-        seed: of the training.
-        device: where to draw and compare.
+        identities: (clips, I) of the clips in training order.
+        keys: of the clips in training order.
+        windows: of the training, in coefficients.
     """
+    spatial, temporal, metric = supervisors.spatial, supervisors.temporal, supervisors.cross_modal
+    parts: list[HeadLosses | PairLosses] = []
+    retrieve = None
+    if spatial is not None or temporal:
+        parts.append(draw_heads(supervisors, settings, head, identities, windows))
+    if metric is not None:
+        pairs, retrieved = retrieve_pairs(metric, supervisors.banks, settings, keys, windows)
+        parts.append(pairs)
+        retrieve = retrieved.draw
     weights = manipulator_weights(
-        settings,
-        spatial=supervisors.spatial is not None,
-        temporal=tuple(supervisors.temporal),
-        paired=supervisors.cross_modal is not None,
+        settings, spatial=spatial is not None, temporal=[*temporal], paired=metric is not None
     )
-    if not weights:
-        return None
-
-    def bind(keys: tuple[str, ...], windows: Windows) -> Guide:
-        parts: list[HeadLosses | PairLosses] = []
-        if supervisors.draws_heads:
-            people = [tracks[key].identity for key in keys]
-            parts.append(_draw_heads(supervisors, settings, head, people, seed, device))
-        retrieve = None
-        if supervisors.cross_modal is not None:
-            metric = CrossModalCoherence.load(supervisors.cross_modal, device=device)
-            pairs, retrieved = _retrieve_pairs(
-                metric, supervisors.banks, settings, keys, windows, seed
-            )
-            parts.append(pairs)
-            retrieve = retrieved.draw
-        return Guide(weights, partial(_join_losses, parts), retrieve)
-
-    facts: dict[str, Any] = {"weights": weights}
-    if supervisors.cross_modal is not None:
-        facts["paired_form"] = settings.manipulator_paired_form
-    if supervisors.draws_heads:
-        facts["heads"] = {
-            "frames": settings.manipulator_frames,
-            "windows": settings.manipulator_windows,
-        }
-    return Supervision(facts, _digests(supervisors), bind)
+    return Guide(weights, partial(join_losses, parts), retrieve)
 
 
-def _join_losses(parts: Sequence[HeadLosses | PairLosses], edit: Edit) -> dict[str, Tensor]:
+def join_losses(
+    parts: Sequence[HeadLosses | PairLosses], edit: SupervisedEdit
+) -> dict[str, Tensor]:
+    """The losses of all parts by name."""
     return {name: loss for part in parts for name, loss in part(edit).items()}
 
 
-def _retrieve_pairs(
-    metric: CrossModalCoherence,
-    banks: Mapping[str, AudioBank],
-    settings: SupervisionSettings,
-    keys: tuple[str, ...],
-    windows: Windows,
-    seed: int,
-) -> tuple[PairLosses, RetrievedWindows]:
-    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
-    return losses, RetrievedWindows(banks, keys, windows, seed=seed)
-
-
-def _draw_heads(
+def draw_heads(
     supervisors: Supervisors,
     settings: SupervisionSettings,
     head: HeadModel,
-    people: Sequence[np.ndarray],
-    seed: int,
-    device: str,
+    identities: Tensor,
+    windows: ExpressionWindows,
 ) -> HeadLosses:
-    """Losses of drawn heads; `people` are the identities (I,) of the clips."""
-    identities = torch.from_numpy(np.stack(people)).to(device)
-    path = supervisors.spatial
-    spatial = None if path is None else SpatialCoherence.load(path, device=device)
-    temporal = {
-        name: metric_class(name).load(checkpoint, device=device)
-        for name, checkpoint in supervisors.temporal.items()
-    }
+    """Losses of drawn heads, for `supervise_manipulator`."""
+    spatial, temporal, device = supervisors.spatial, supervisors.temporal, windows.frames.device
     sizes = [metric.settings.image_size for metric in temporal.values()]
     sizes += [] if spatial is None else [spatial.settings.image_size]
     return HeadLosses(
         spatial,
         temporal,
         ShapeRenderer(head, max(sizes)).to(device),
-        identities,
+        identities.to(device),
         frames=settings.manipulator_frames,
         windows=settings.manipulator_windows,
-        seed=seed,
+        seed=windows.seed,
     )
 
 
-def _digests(supervisors: Supervisors) -> dict[str, str]:
-    digests = {}
-    if supervisors.draws_heads:
-        digests["code of heads"] = code_digest(_draw_heads, _join_losses)
-    if supervisors.spatial is not None:
-        digests["spatial"] = file_digest(supervisors.spatial)
-    for name, path in supervisors.temporal.items():
-        digests[name] = file_digest(path)
-    if supervisors.cross_modal is not None:
-        digests["code of pairs"] = code_digest(_retrieve_pairs, _join_losses)
-        digests["cross_modal"] = file_digest(supervisors.cross_modal)
-        digests["banks"] = digest({actor: bank.digest for actor, bank in supervisors.banks.items()})
-    return digests
+def retrieve_pairs(
+    metric: CrossModalCoherence,
+    banks: Mapping[str, AudioBank],
+    settings: SupervisionSettings,
+    keys: Sequence[str],
+    windows: ExpressionWindows,
+) -> tuple[PairLosses, RetrievedWindows]:
+    """Losses of retrieved windows, for `supervise_manipulator`."""
+    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
+    return losses, RetrievedWindows(banks, keys, windows, seed=windows.seed)

@@ -1,10 +1,7 @@
-"""SCMCL in the renderer: pictures as far apart as the sounds that belong to them.
+"""How correlation metrics supervise the renderer, and the weight of every loss of both networks.
 
-ASCCL and STCCL in the renderer: metrics of pictures as terms on its emotion-changed output.
-
-SCMCL in the renderer: which retrieved frames it learns, and what it is told about them.
-
-Which loss has which weight, in both networks and every method, as one table.
+ASCCL and STCCL compare its emotion-changed output with the source; SCMCL gives it real frames of
+another emotion that sound alike, and holds pictures as far apart as their sounds.
 """
 
 from __future__ import annotations
@@ -27,10 +24,10 @@ from spfem.edit.chain import ConditionSource, mouth_centres
 from spfem.errors import ShapeError
 from spfem.face.track import FaceTrack
 from spfem.methods import METHODS, Method
-from spfem.renderer.learn import DistanceLoss, FaceTerm, RetrievedPairs
+from spfem.renderer.learn import FaceTerm
+from spfem.renderer.losses import DistanceLoss, RetrievedPairs
 from spfem.settings import (
     EMOTIONS,
-    ManipulatorSettings,
     RendererSettings,
     Scale,
     SupervisionSettings,
@@ -45,12 +42,8 @@ def hold_distances(
 ) -> DistanceLoss:
     """The consistency loss of `pairs`: pictures as far from references as the sounds are apart.
 
-    References are embedded once.
-
-    Args:
-        metric: of sound and images, frozen (`supervise`), on `device`.
-        pairs: whose rows the loss is asked for.
-        device: where the pictures will be.
+    The metric of sound and images is frozen (`supervise`) and on `device`, where the pictures will
+    be. References are embedded once.
     """
     embeddings = []
     with torch.no_grad():
@@ -85,14 +78,10 @@ def hold_distances(
 
 
 def spatial_term(metric: SpatialCoherence, weight: float, frames: int) -> FaceTerm:
-    """The spatial metric on each of `frames` consecutive frames.
+    """The frozen spatial metric on each of `frames` consecutive frames of a clip.
 
-    Source: ASCCL, A4: the output is the query, the source the key.
-
-    Args:
-        metric: frozen (`supervise`).
-        weight: of the loss, which carries the metric's own scale.
-        frames: compared a clip.
+    The loss carries the metric's own scale beside `weight`. Source: ASCCL, A4: the output is the
+    query, the source the key.
     """
 
     def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:
@@ -103,14 +92,9 @@ def spatial_term(metric: SpatialCoherence, weight: float, frames: int) -> FaceTe
 
 
 def window_term(name: str, metric: TemporalCoherence, weight: float) -> FaceTerm:
-    """A metric on windows; steps at which the source holds its frame do not count.
+    """A frozen metric on windows; steps at which the source holds its frame do not count.
 
-    Source: STCCL.
-
-    Args:
-        name: of the metric, one of `TEMPORAL_METRICS`.
-        metric: frozen (`supervise`).
-        weight: of the loss, which carries the metric's own scale.
+    Source: STCCL. The loss carries the metric's own scale beside `weight`.
     """
 
     def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:
@@ -199,6 +183,9 @@ def collect_pairs(
     jaw stays that of the retrieved frames: their real pictures are the target, and a renderer that
     is shown another opening than it shall draw learns not to trust the jaw.
 
+    Source: SCMCL (jaw kept from the target). Departs from the released code, which gives the last
+    expression to all frames and draws them unaligned in BGR.
+
     Args:
         bank: of the actor.
         drawn: pairs of windows.
@@ -211,9 +198,6 @@ def collect_pairs(
 
     Raises:
         ShapeError: if a window of the bank is shorter than the frames that are needed.
-
-    Source: SCMCL (jaw kept from the target). Departs from the released code, which gives the last
-    expression to all frames and draws them unaligned in BGR.
     """
     lead = settings.window_frames - 1
     if bank.window_frames < frames + lead:
@@ -265,38 +249,36 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
     The losses of NED come first, the same in every method; then what supervises. A metric's loss
     carries the metric's own scale in addition, and a weight of 0 switches a loss off.
 
-    Args:
-        scale: whose settings.
-        methods: to show.
-
     Returns:
         Columns `network`, `loss`, and one a method by its title; 0 where a method lacks a loss.
     """
-    chosen = tuple(methods)
-    of_networks = {
-        "manipulator": {
-            method.title: _manipulator_losses(scale.manipulator)
+    plain, drawn, supervision = scale.manipulator, scale.renderer, scale.supervision
+    weights: dict[tuple[str, str], dict[str, float]] = {}
+    for method in methods:
+        of_networks = {
+            "manipulator": {
+                "adversarial": 1.0,
+                "style": plain.style_weight,
+                "cycle": plain.cycle_weight,
+                "mouth": plain.mouth_weight,
+            }
             | manipulator_weights(
-                scale.supervision,
-                spatial=method.spatial,
-                temporal=method.temporal,
-                paired=method.paired,
-            )
-            for method in chosen
-        },
-        "renderer": {
-            method.title: _renderer_losses(scale.renderer)
-            | renderer_weights(scale.supervision, method)
-            for method in chosen
-        },
-    }
-    rows = []
-    for network, of_methods in of_networks.items():
-        losses = dict.fromkeys(name for weights in of_methods.values() for name in weights)
-        for loss in losses:
-            shown = {title: weights.get(loss, 0.0) for title, weights in of_methods.items()}
-            rows.append({"network": network, "loss": loss, **shown})
-    return pd.DataFrame(rows)
+                supervision, spatial=method.spatial, temporal=method.temporal, paired=method.paired
+            ),
+            "renderer": {
+                "adversarial": drawn.adversarial_weight,
+                "feature": drawn.feature_weight,
+                "perceptual": drawn.perceptual_weight,
+                "pixel": drawn.pixel_weight,
+            }
+            | renderer_weights(supervision, method),
+        }
+        for network, losses in of_networks.items():
+            for loss, weight in losses.items():
+                weights.setdefault((network, loss), {})[method.title] = weight
+    table = pd.DataFrame.from_dict(weights, orient="index").fillna(0.0)
+    table.index = pd.MultiIndex.from_tuples(table.index, names=("network", "loss"))
+    return table.reset_index().sort_values("network", kind="stable", ignore_index=True)
 
 
 def renderer_weights(settings: SupervisionSettings, method: Method) -> dict[str, float]:
@@ -307,21 +289,3 @@ def renderer_weights(settings: SupervisionSettings, method: Method) -> dict[str,
         weights["paired"] = settings.renderer_paired
         weights["consistency"] = settings.renderer_consistency
     return weights
-
-
-def _manipulator_losses(settings: ManipulatorSettings) -> dict[str, float]:
-    return {
-        "adversarial": 1.0,
-        "style": settings.style_weight,
-        "cycle": settings.cycle_weight,
-        "mouth": settings.mouth_weight,
-    }
-
-
-def _renderer_losses(settings: RendererSettings) -> dict[str, float]:
-    return {
-        "adversarial": settings.adversarial_weight,
-        "feature": settings.feature_weight,
-        "perceptual": settings.perceptual_weight,
-        "pixel": settings.pixel_weight,
-    }

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spfem.edit.adapt import FILE_NAME
 from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator import ExpressionSpace, Manipulator
 from spfem.manipulator.networks import save_manipulator
 from spfem.media.video import write_video
 from spfem.renderer.networks import new_renderer, save_renderer
-from spfem.run.learned import STAGE_CHECKPOINT_NAME as CHECKPOINT_NAME
+from spfem.run.artifacts import MANIPULATOR_NAME
+from spfem.run.edit_models import RENDERER_NAME
 from spfem.settings import ManipulatorSettings
 from spfem.studio.cast import Appearance
 from spfem.studio.render import portrait
@@ -29,8 +29,8 @@ def save_models(folder: Path, *, names=FACE_UNIT_NAMES, method: str = "ned") -> 
     """Untrained models in the layout of a finished run."""
     torch.manual_seed(0)
     manipulator = Manipulator(MANIPULATOR, ExpressionSpace(names, (0.0, 1.0))).eval()
-    save_manipulator(folder / "manipulator" / method / "seed0" / CHECKPOINT_NAME, manipulator)
-    save_renderer(new_renderer(RENDERER, 0), folder / "renderer" / "base" / "seed0" / FILE_NAME)
+    save_manipulator(folder / "manipulator" / method / "seed0" / MANIPULATOR_NAME, manipulator)
+    save_renderer(new_renderer(RENDERER, 0), folder / "renderer" / "base" / "seed0" / RENDERER_NAME)
     return folder
 
 

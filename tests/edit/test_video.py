@@ -1,20 +1,30 @@
-"""Whole edits of drawn clips with small untrained models."""
+"""Whole edits of drawn clips with small untrained models, and which models an edit takes."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from spfem.edit import EditRequest, edit_video
-from spfem.errors import CheckpointError, FaceNotFoundError, InputError
+from spfem.edit.video import write_comparison
+from spfem.errors import CheckpointError, FaceNotFoundError, InputError, SettingsError
 from spfem.head import load_head_model
+from spfem.manipulator import pretrained_manipulator
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from spfem.run.artifacts import RECORD_NAME
+from spfem.run.edit_models import load_edit_manipulator, open_edit_models
+from tests.conftest import ROOT
 from tests.edit.made_up import save_models, speaking_frames, write_clip
-from tests.media.clips import audio_bytes
+from tests.edit.measure_memory import SIZE
+from tests.media.clips import audio_bytes, moving_frames
 
 COUNT = 14
 
@@ -69,8 +79,8 @@ def test_a_second_edit_only_renders(clip, models, edited, tmp_path, monkeypatch)
     def refuse(*_, **__):
         raise AssertionError("the clip was tracked and learned before")
 
-    monkeypatch.setattr("spfem.face.clip_track.track_video", refuse)
-    monkeypatch.setattr("spfem.edit.adapt.train_renderer", refuse)
+    monkeypatch.setattr("spfem.face.clip_track.track_landmarks", refuse)
+    monkeypatch.setattr("spfem.run.edit_models.train_renderer", refuse)
     result = edit(clip, tmp_path, models, emotion="sad")
     assert not np.array_equal(result.expression, edited.expression)
     assert np.array_equal(result.source.landmarks, edited.source.landmarks)
@@ -82,15 +92,15 @@ def test_what_was_left_half_made_is_made_again(clip, models, tmp_path, monkeypat
     def kill(*_, **__):
         raise KeyboardInterrupt
 
-    for place in ("tracking.track.track_landmarks", "moving.move.MovedRenderer.forward"):
+    for place in ("face.clip_track.track_landmarks", "edit.move.MovedRenderer.forward"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"spfem.edit.{place}", kill)
+            patch.setattr(f"spfem.{place}", kill)
             with pytest.raises(KeyboardInterrupt):
                 edit(clip, tmp_path, models, keep=kept)
         assert not (tmp_path / "out.mp4").exists()
     assert [path.parent.name for path in kept.rglob(RECORD_NAME)] == ["track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_landmarks", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept)
     assert result.out.exists()
 
@@ -101,16 +111,16 @@ def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_pat
     def kill(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spfem.edit.adapt.LARGEST_FACE_SIZE", {"cpu": 64})
+    monkeypatch.setattr("spfem.edit.neural.LARGEST_FACE_SIZE", {"cpu": 64})
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.edit.adapt.train_renderer", kill)
+        patch.setattr("spfem.run.edit_models.train_renderer", kill)
         with pytest.raises(KeyboardInterrupt):
             edit(clip, tmp_path, models, keep=kept, renderer="ned")
     assert not (tmp_path / "out.mp4").exists()
     records = sorted(path.parent.name for path in kept.rglob(RECORD_NAME))
     assert records == ["renderer-seed0", "track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_landmarks", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept, renderer="ned")
     before, after = read_video(clip).frames.astype(int), read_video(result.out).frames
     assert (np.abs(after - before).max(axis=(1, 2, 3)) > 20).all()
@@ -119,7 +129,7 @@ def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_pat
 
 
 def test_no_run_is_needed_and_an_expression_can_be_taken_off(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("spfem.edit.video.project_folder", lambda: tmp_path / "nothing")
+    monkeypatch.setattr("spfem.run.edit_models.project_folder", lambda: tmp_path / "nothing")
     kept, results = tmp_path / "kept", {}
     for emotion, intensity in (("happy", 1.0), ("happy", 2.0), ("neutral", 1.0)):
         results[emotion, intensity] = edit_video(
@@ -223,7 +233,7 @@ def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
     silent = tmp_path / "silent.mp4"
     write_video(silent, heads[:6], 25)
     with pytest.raises(InputError, match="no sound"):
-        edit(silent, tmp_path, models)
+        edit(silent, tmp_path, tmp_path / "no such models")
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -242,6 +252,25 @@ def test_pictures_without_a_face_or_of_too_few_frames(models, tmp_path, heads):
 def test_requests_that_make_no_sense(clip, models, tmp_path, words, message):
     with pytest.raises(InputError, match=message):
         edit(clip, tmp_path, models, **words)
+
+
+def test_models_are_opened_only_for_a_request_that_makes_sense(clip, models, tmp_path):
+    def refuse(request):
+        raise AssertionError("models were opened")
+
+    out = tmp_path / "out.mp4"
+    for words in ({"emotion": "glad"}, {"reference": tmp_path / "nowhere.mp4"}):
+        with pytest.raises(InputError):
+            edit_video(EditRequest(clip, out, **words), refuse)
+    asked = []
+
+    def opened(request):
+        asked.append(request)
+        return open_edit_models(request)
+
+    request = EditRequest(clip, out, "sad", models=models)
+    assert edit_video(request, opened).out == out
+    assert asked == [request]
 
 
 def test_sources_are_never_overwritten(clip, models, tmp_path):
@@ -266,3 +295,75 @@ def test_reference_gives_the_style(clip, models, edited, tmp_path):
     result = edit(clip, tmp_path, models, emotion=None, reference=clip, compare=True)
     assert np.allclose(result.expression, result.source.expression, atol=1e-4)  # its own style
     assert probe_video(result.comparison).width > 3 * 160
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """A project folder in which nothing was run."""
+    monkeypatch.setattr("spfem.run.edit_models.project_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def _weights(manipulator):
+    return torch.cat([value.flatten() for value in manipulator.state_dict().values()])
+
+
+def test_without_models_the_shipped_manipulator_is_taken(nowhere):
+    taken = load_edit_manipulator(None, "ned", seed=3)
+    assert torch.equal(_weights(taken), _weights(pretrained_manipulator()))
+
+
+def test_models_that_are_named_are_taken_instead(nowhere):
+    folder = save_models(nowhere / "run")
+    taken = load_edit_manipulator(folder, "ned", seed=0)
+    assert len(_weights(taken)) != len(_weights(pretrained_manipulator()))
+
+
+def test_a_method_that_is_not_shipped_needs_a_run(nowhere):
+    with pytest.raises(CheckpointError, match=r"run_all\.sh .* without it ned needs no run"):
+        load_edit_manipulator(None, "ned+asccl", seed=0)
+    save_models(nowhere / "data" / "synthetic-demo", method="ned+asccl")
+    assert load_edit_manipulator(None, "ned+asccl", seed=0).settings.width == 16
+    with pytest.raises(SettingsError, match="'glad' is unknown"):
+        load_edit_manipulator(None, "glad", seed=0)
+
+
+def test_comparison_has_every_panel_every_frame_and_the_sound(tmp_path):
+    source = write_clip(tmp_path / "source.mp4", moving_frames(20, 96, 96))
+    result = tmp_path / "result.mp4"
+    write_video(result, moving_frames(20, 96, 96)[..., ::-1], 25, audio_from=source)
+    reference = tmp_path / "reference.mp4"
+    write_video(reference, moving_frames(6, 50, 96), 30)
+    out = tmp_path / "out.mp4"
+    write_comparison(out, source, result, reference=reference, comment="manipulated")
+    facts = probe_video(out)
+    assert facts.frames == 20
+    assert facts.fps == 25
+    assert facts.width > 2.5 * 96
+    assert audio_bytes(out) == audio_bytes(source)
+    frames = read_video(out).frames.astype(int)
+    height = frames.shape[1] - 96
+    left = frames[:, height : height + 96, :96]
+    assert np.abs(left - read_video(source).frames).mean() < 8
+
+
+def _peak_bytes(folder, frames):
+    answer = subprocess.run(
+        [sys.executable, "-m", "tests.edit.measure_memory", str(folder), str(frames)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    return 1024 * int(answer.stdout.split()[-1])
+
+
+@pytest.mark.slow
+def test_four_times_the_frames_take_no_more_memory(tmp_path):
+    short, long = 96, 384  # the encoder looks ahead by half of the short one
+    first, second = _peak_bytes(tmp_path, short), _peak_bytes(tmp_path, long)
+    added = (long - short) * SIZE[0] * SIZE[1] * 3  # what the frames alone would take
+    assert second - first < 0.2 * added
+    assert second < 1.05 * first

@@ -1,15 +1,23 @@
+"""Lips, codes and pictures against the truth: planted shifts, closed forms, slow versions."""
+
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from spfem.errors import ShapeError
 from spfem.evaluation.mouth import (
     MOUTH,
+    REGIONS,
+    ROOM,
+    detail_ratio,
     expression_error,
+    image_entropy,
     mesh_mouth_error,
     mouth_correlation,
     mouth_error,
+    picture_error,
 )
 from spfem.face.landmarks import interocular_distance
 from spfem.head import load_head_model
@@ -78,3 +86,61 @@ def test_codes_on_the_mesh_that_do_not_fit_are_refused():
 def test_expression_error_is_the_mean_difference():
     codes = np.random.default_rng(0).random((4, 52)).astype(np.float32)
     assert expression_error(codes + 0.25, codes) == pytest.approx(0.25, abs=1e-6)
+
+
+def test_entropy_equals_that_of_opencv_grey():
+    import cv2
+
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
+    wanted = []
+    for picture in pictures:
+        counts = np.unique(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), return_counts=True)[1]
+        share = counts / counts.sum()
+        wanted.append(-(share * np.log2(share)).sum())
+    assert image_entropy(pictures) == pytest.approx(np.mean(wanted), abs=0.02)
+    assert np.isnan(image_entropy(pictures[:0]))
+
+
+def test_picture_error_counts_the_face_only():
+    truth = np.full((2, 40, 40, 3), 100, np.uint8)
+    landmarks = np.zeros((2, 478, 3))
+    landmarks[..., :2] = np.random.default_rng(0).uniform(10, 19.9, (2, 478, 2))
+    shifted = truth + np.uint8(7)
+    assert picture_error(shifted, truth, landmarks) == pytest.approx(7)
+    outside = truth.copy()
+    outside[:, 25:] = 0
+    assert picture_error(outside, truth, landmarks) == 0
+    with pytest.raises(ShapeError, match="same moments"):
+        picture_error(truth[:1], truth, landmarks)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).integers(0, 255, (5, 128, 128, 3), dtype=np.uint8)
+
+
+def test_detail_against_a_slow_version(pictures):
+    marks = make_landmarks(5)
+    blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1.0) for one in pictures])
+    ratios = []
+    for result, truth, places in zip(blurred, pictures, marks, strict=True):
+        box = places[list(REGIONS["eyes"]), :2].astype(float)
+        room = ROOM * max(np.ptp(box[:, 0]), np.ptp(box[:, 1]))
+        left, top = (int(np.floor(box[:, k].min() - room)) for k in (0, 1))
+        right, bottom = (int(np.ceil(box[:, k].max() + room)) for k in (0, 1))
+        variances = []
+        for picture in (result, truth):
+            grey = cv2.cvtColor(picture[top:bottom, left:right], cv2.COLOR_RGB2GRAY).astype(float)
+            wide = np.pad(grey, 1, mode="reflect")
+            around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+            variances.append((around - 4 * grey).var())
+        ratios.append(variances[0] / variances[1])
+    assert detail_ratio(blurred, pictures, marks, "eyes") == pytest.approx(np.median(ratios))
+
+
+def test_detail_refuses_what_does_not_fit(pictures):
+    marks = make_landmarks(5)
+    with pytest.raises(ShapeError, match="same moments"):
+        detail_ratio(pictures[:4], pictures, marks, "mouth")
+    with pytest.raises(ShapeError, match="mouth, eyes"):
+        detail_ratio(pictures, pictures, marks, "nose")

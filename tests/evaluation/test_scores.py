@@ -1,3 +1,5 @@
+"""Scores of one clip: planted answers, what is missing, files, random pairs."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spfem.corpus.protocol import Edit
+from spfem.corpus.protocol import Edit, edit_protocol
 from spfem.errors import InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.lip_sync import LipSyncScore
@@ -18,6 +20,7 @@ from spfem.evaluation.scores import (
     backbone_of,
     load_sample,
     load_score,
+    random_clip,
     sample_face,
     save_sample,
     save_score,
@@ -25,7 +28,7 @@ from spfem.evaluation.scores import (
 )
 from spfem.head import load_head_model
 from spfem.settings import EMOTIONS
-from tests.evaluation.made_up import make_track, without_face
+from tests.evaluation.made_up import make_corpus, make_track, without_face
 
 EDIT = Edit("intra", "A1/neutral/level_1/003", "A1/happy/level_3/003", "happy", "A1")
 HAPPY = EMOTIONS.index("happy")
@@ -151,3 +154,15 @@ def test_samples_survive_the_disk(tmp_path, source):
     (tmp_path / "sample.npz").write_bytes(b"half")
     with pytest.raises(InputError, match="no sample file"):
         load_sample(tmp_path / "sample.npz")
+
+
+def test_a_random_clip_is_a_targets_with_other_words():
+    corpus = make_corpus()
+    sentences = {clip.key: clip.sentence for clip in corpus.clips}
+    chosen = [random_clip(corpus, edit) for edit in edit_protocol(corpus, sources_per_actor=2)]
+    again = [random_clip(corpus, edit) for edit in edit_protocol(corpus, sources_per_actor=2)]
+    assert chosen == again
+    assert len(set(chosen)) > len(chosen) / 4
+    for edit, clip in zip(edit_protocol(corpus, sources_per_actor=2), chosen, strict=True):
+        assert corpus.roles[clip.actor] == "target"
+        assert sentences[clip.key] != sentences[edit.source]

@@ -1,12 +1,24 @@
+"""Styles, edits, and how much of them."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from spfem.errors import ShapeError
-from spfem.manipulator import ExpressionSpace, Manipulator, manipulate
+from spfem.errors import InputError, ShapeError
+from spfem.manipulator import (
+    ExpressionSpace,
+    Manipulator,
+    label_style,
+    manipulate,
+    mix_styles,
+    reference_style,
+    set_intensity,
+)
 from spfem.manipulator.data import gaussian_weights
 from spfem.manipulator.manipulate import geometric_median, window_styles
 
@@ -73,3 +85,78 @@ def test_scale_is_measured_with_a_floor_and_only_if_asked(small):
     raw = Manipulator(replace(small, standardise=False), space)
     raw.measure_scale(frames)
     assert torch.equal(raw.standardise(frames), frames)
+
+
+def summed_distance(point, points):
+    return (points.double() - point).norm(dim=1).sum()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), count=st.integers(1, 9), size=st.integers(1, 4))
+def test_no_step_away_from_the_median_is_better(seed, count, size):
+    random = torch.Generator().manual_seed(seed)
+    points = torch.randn(count, size, generator=random)
+    median = geometric_median(points, tolerance=1e-9, maximum_iterations=10_000)
+    best = summed_distance(median, points)
+    for step in 1e-2 * torch.randn(20, size, generator=random):
+        assert summed_distance(median + step, points) >= best - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("points", "wanted"),
+    [
+        ([[1.0, 2.0]], [1.0, 2.0]),
+        ([[1.0, 2.0]] * 5, [1.0, 2.0]),
+        ([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], [1.0, 0.0]),  # collinear: the middle one
+        ([[0.0, 0.0]] * 3 + [[1.0, 0.0]] * 2, [0.0, 0.0]),  # a majority
+        ([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0], [0.0, 0.0]], [0.0, 0.0]),
+    ],
+)
+def test_degenerate_points_terminate(points, wanted):
+    median = geometric_median(torch.tensor(points), tolerance=1e-7)
+    torch.testing.assert_close(median, torch.tensor(wanted).double(), atol=1e-3, rtol=0)
+
+
+def test_reference_style_is_the_median_of_window_styles(small, space):
+    manipulator = Manipulator(small, space).eval()
+    first, second = torch.rand(14, 12), torch.rand(10, 12)
+    windows = torch.stack([first[i : i + 10] for i in range(5)] + [second])
+    with torch.no_grad():
+        wanted = geometric_median(manipulator.style_encoder(windows))
+    torch.testing.assert_close(reference_style(manipulator, [first, second]), wanted.float())
+
+
+def test_bad_styles(small, space):
+    manipulator = Manipulator(small, space)
+    with pytest.raises(InputError, match="label 7"):
+        label_style(manipulator, 7)
+    with pytest.raises(InputError, match="latents"):
+        label_style(manipulator, 0, latents=0)
+    with pytest.raises(InputError, match="empty"):
+        reference_style(manipulator, [])
+    with pytest.raises(ShapeError, match="9 frames"):
+        reference_style(manipulator, torch.rand(9, 12))
+    with pytest.raises(ShapeError, match="51 coefficients"):
+        reference_style(manipulator, torch.rand(20, 51))
+    with pytest.raises(ShapeError, match="N > 0"):
+        geometric_median(torch.zeros(0, 16))
+
+
+@pytest.mark.parametrize("mix", [set_intensity, mix_styles])
+def test_both_ends_are_exact_to_the_last_bit(mix):
+    random = torch.Generator().manual_seed(0)
+    first = torch.randn(40, 52, generator=random) * 1e3
+    second = torch.randn(40, 52, generator=random) * 1e-3
+    first[0, 0], second[0, 0] = -0.0, -0.0
+    assert torch.equal(mix(first, second, 0.0).view(torch.int32), first.view(torch.int32))
+    assert torch.equal(mix(first, second, 1.0).view(torch.int32), second.view(torch.int32))
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.1, float("nan")])
+def test_bad_shares(value):
+    with pytest.raises(InputError, match=r"intensity .* from 0 to 2"):
+        set_intensity(torch.zeros(2, 3), torch.zeros(2, 3), value)
+    with pytest.raises(InputError, match="share"):
+        mix_styles(torch.zeros(3), torch.zeros(3), value)
+    with pytest.raises(ShapeError, match="one shape"):
+        mix_styles(torch.zeros(3), torch.zeros(4), 0.5)

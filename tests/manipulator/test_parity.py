@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from spfem.correlation import CrossModalCoherence
-from spfem.manipulator.data import Windows, gaussian_weights
-from spfem.manipulator.learn import Edit, Retrieved
+from spfem.manipulator.data import ExpressionWindows, gaussian_weights
+from spfem.manipulator.learn import Retrieved, SupervisedEdit
 from spfem.manipulator.losses import PairedWindows, discriminator_loss, generator_terms
 from spfem.manipulator.manipulate import geometric_median, manipulate, reference_style
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
@@ -113,7 +113,7 @@ def _manip_losses_scmcl(case):
         ("scale", metric.scale_layer),
     ):
         case.fill(module, net)
-    windows = Windows(
+    windows = ExpressionWindows(
         list(torch.cat((inputs["x"], inputs["x_tgt"], inputs["inter_tgt"]))),
         [*inputs["y_org"].tolist(), *inputs["y_trg"].tolist(), *[0] * count],
         window_frames=inputs["x"].shape[1],
@@ -158,7 +158,7 @@ def _manip_losses_scmcl(case):
         label,
         pairs=pairs,
     )
-    edit = Edit(source, terms.edited, label, networks.restore, 0, retrieved, pairs)
+    edit = SupervisedEdit(source, terms.edited, label, networks.restore, 0, retrieved, pairs)
     guided = PairLosses(metric, embed_windows(metric, windows))(edit)
     total = (
         terms.total()

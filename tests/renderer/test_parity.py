@@ -9,7 +9,7 @@ import torch
 from spfem.renderer.blend import cone_kernel, erode_for_blending, pyramid_blend, soft_erosion
 from spfem.renderer.data import crop_around, to_pictures
 from spfem.renderer.losses import PerceptualLoss, adversarial_loss, discriminator_loss, feature_loss
-from spfem.renderer.networks import Discriminator, Generator
+from spfem.renderer.networks import FaceDiscriminator, FaceGenerator
 from spfem.renderer.render import generate_chunk
 from spfem.settings import RendererSettings
 from tests.parity import compare_cases, in_precisions
@@ -31,7 +31,7 @@ def _generator(case):
         downsamplings=arguments.get("n_downsampling", 3),
         window_frames=arguments.get("n_frames_G", 3),
     )
-    return case.fill(Generator(settings), "G")
+    return case.fill(FaceGenerator(settings), "G")
 
 
 def _renderer_g(case):
@@ -58,7 +58,7 @@ def _renderer_recurrent(case):
 
 def _renderer_d(case):
     settings = RendererSettings(discriminator_width=case.arguments["ndf"])
-    network, images = case.fill(Discriminator(settings), "D"), case.inputs["x"]
+    network, images = case.fill(FaceDiscriminator(settings), "D"), case.inputs["x"]
     for scale, maps in enumerate(network(images[:, :-3], images[:, -3:])):
         for layer, values in enumerate(maps):
             case.verify(f"scale{scale}_{layer}", values)
@@ -75,7 +75,7 @@ def _renderer_losses(case):
     networks = {}
     for short, centres in (("", None), ("m", "mouth_centers"), ("e", "eyes_centers")):
         name = f"D{short}"
-        networks[name] = network = case.fill(Discriminator(RendererSettings()), name)
+        networks[name] = network = case.fill(FaceDiscriminator(RendererSettings()), name)
         images = [conditions, fake, real]
         if centres is not None:
             where = case.inputs[centres]

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.edit.adapt import make_renderer
 from spfem.errors import CheckpointError
 from spfem.renderer.learn import FaceTerm, RendererSupervision
 from spfem.renderer.losses import PerceptualLoss
+from spfem.run.edit_models import make_renderer
 from tests.renderer.planted import SETTINGS
 
 SHORT = replace(SETTINGS, base_steps=2, adapt_steps=1)

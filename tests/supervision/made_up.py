@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from spfem.manipulator.data import WindowBatch
-from spfem.manipulator.learn import Edit
+from spfem.manipulator.learn import SupervisedEdit
 
 UNITS = 52
 
@@ -16,7 +16,7 @@ def make_edit(*, count=3, step=0, seed=0):
     source, edited = torch.randn(2, count, 10, UNITS, generator=random)
     numbers = torch.arange(count)
     batch = WindowBatch(source, numbers % 7, numbers % 2, numbers, numbers)
-    return Edit(
+    return SupervisedEdit(
         batch,
         edited.requires_grad_(),
         (numbers + 1) % 7,

@@ -1,6 +1,8 @@
+"""Everything that supervises a manipulator, in its training."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +10,15 @@ import torch
 
 from spfem import training
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, TemporalCoherence
-from spfem.correlation.retrieval import AudioBank, nearest_below
+from spfem.correlation.retrieval import AudioBank, nearest_below, retrieve_all
 from spfem.head import load_head_model
-from spfem.manipulator import ExpressionSpace, learn_manipulator, load_manipulator
-from spfem.settings import SpatialSettings, SupervisionSettings, TemporalSettings
-from spfem.supervision.manipulator import Supervisors, supervise_manipulator
+from spfem.manipulator import ExpressionSpace
+from spfem.manipulator.data import ExpressionWindows
+from spfem.manipulator.learn import train_manipulator
+from spfem.methods import find_method
+from spfem.run import models
+from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
+from spfem.supervision.manipulator import RetrievedWindows, Supervisors, supervise_manipulator
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 from tests.manipulator.conftest import SMALL, planted_speech
 from tests.test_training import KilledError, killed
@@ -25,39 +31,31 @@ SPACE = ExpressionSpace(tuple(f"unit{number}" for number in range(52)), (0.0, 1.
 TERMS = ["spatial", "temporal_vd", "temporal_cm", "paired", "consistency"]
 
 
-@dataclass
-class Track:
-    expression: np.ndarray
-    identity: np.ndarray
-
-
 @pytest.fixture(scope="module")
-def clips():
+def windows():
     sequences, labels, _ = planted_speech(7, frames=16, coefficients=52)
-    random = np.random.default_rng(0)
-    keys = [f"A/{number}/{label}" for number, label in enumerate(labels)]
-    tracks = {
-        key: Track(sequence.numpy(), random.normal(0, 0.5, 48).astype(np.float32))
-        for key, sequence in zip(keys, sequences, strict=True)
-    }
-    return tracks, dict(zip(keys, labels, strict=True))
+    return ExpressionWindows(sequences, labels, window_frames=10, batch_size=8, seed=0)
 
 
-def make_bank(labels, digest="bank"):
+KEYS_OF_A = tuple(f"A/{number}/{label}" for number, label in enumerate(range(7)))
+
+
+def make_bank(digest="bank"):
     """Every clip has 7 windows; labels ascend with the clips."""
     clip = np.repeat(np.arange(7), 7).astype(np.int32)
     random = np.random.default_rng(1)
-    tables = {
-        name: random.uniform(0, 3, (7, 7))
-        for name in ("angry", "disgusted", "fear", "happy", "sad", "surprised")
-    }
+    tables = {name: random.uniform(0, 3, (7, 7)) for name in EMOTIONS if name != "neutral"}
+    return planted_bank("A", KEYS_OF_A, 10, clip, np.tile(np.arange(7), 7), clip, tables, digest)
+
+
+def planted_bank(actor, keys, window, clip, first, emotion, tables, digest="planted"):
     return AudioBank(
-        "A",
-        tuple(labels),
-        10,
+        actor,
+        keys,
+        window,
         clip,
-        np.tile(np.arange(7), 7).astype(np.int32),
-        clip,
+        first.astype(np.int32),
+        emotion,
         {name: nearest_below(table, 2.0, 3) for name, table in tables.items()},
         {name: nearest_below(table.T, 2.0, 3) for name, table in tables.items()},
         2.0,
@@ -65,83 +63,198 @@ def make_bank(labels, digest="bank"):
     )
 
 
-@pytest.fixture
-def supervisors(tmp_path, clips):
+@pytest.fixture(scope="module")
+def metrics():
     torch.manual_seed(0)
-    temporal = {}
-    SpatialCoherence(SPATIAL).save(tmp_path / "spatial.safetensors")
-    for formulation in ("vd", "cm"):
-        name = f"temporal_{formulation}"
-        temporal[name] = tmp_path / f"{name}.safetensors"
-        TemporalCoherence(
-            TemporalSettings(
-                spatial=SPATIAL, window_frames=3, places=(16, 8, 4), formulation=formulation
-            )
-        ).save(temporal[name])
-    CrossModalCoherence(CROSS_MODAL).save(tmp_path / "cross.safetensors")
-    return Supervisors(
-        tmp_path / "spatial.safetensors",
-        temporal,
-        tmp_path / "cross.safetensors",
-        {"A": make_bank(clips[1])},
-    )
-
-
-def supervise(supervisors, clips, settings=SETTINGS):
-    return supervise_manipulator(supervisors, settings, load_head_model(), clips[0])
+    temporal = TemporalSettings(spatial=SPATIAL, window_frames=3, places=(16, 8, 4))
+    return {
+        "spatial": SpatialCoherence(SPATIAL),
+        "temporal_vd": TemporalCoherence(replace(temporal, formulation="vd")),
+        "temporal_cm": TemporalCoherence(replace(temporal, formulation="cm")),
+        "expression": CrossModalCoherence(CROSS_MODAL),
+    }
 
 
 def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
-    tmp_path, monkeypatch, supervisors, clips
+    tmp_path, monkeypatch, metrics, windows
 ):
     monkeypatch.setattr(training, "KEEP_SECONDS", 0.0)
     settings = replace(SMALL, steps=5, batch_size=8, residual=True)
+    frozen = {name: metric.supervise() for name, metric in metrics.items()}
+    spatial, sound = frozen.pop("spatial"), frozen.pop("expression")
+    supervisors = Supervisors(spatial, frozen, sound, {"A": make_bank()})
+    identities = torch.randn(7, 48, generator=torch.Generator().manual_seed(0)) / 2
 
     def learn(name, **arguments):
-        return learn_manipulator(
-            *clips,
-            tmp_path / name,
-            settings,
-            space=SPACE,
-            inputs={},
-            supervision=supervise(supervisors, clips),
-            **arguments,
+        guide = supervise_manipulator(
+            supervisors, SETTINGS, load_head_model(), identities, KEYS_OF_A, windows
+        )
+        return train_manipulator(
+            windows, settings, SPACE, guide, folder=tmp_path / name, **arguments
         )
 
-    whole = learn("whole")
+    whole, curve = learn("whole")
     with pytest.raises(KilledError):
         learn("killed", progress=killed)
     torch.rand(7)  # another state of the global random numbers
-    resumed = learn("killed")
-    assert (resumed.parent / "curve.csv").read_text() == (whole.parent / "curve.csv").read_text()
-    assert (whole.parent / "curve.csv").read_text().splitlines()[0].split(",")[-5:] == TERMS
-    wanted = load_manipulator(whole).state_dict()
-    for name, tensor in load_manipulator(resumed).state_dict().items():
-        assert torch.equal(tensor, wanted[name]), name
+    resumed, again = learn("killed")
+    assert again == curve
+    assert list(curve[0])[-5:] == TERMS
+    for name, tensor in resumed.state_dict().items():
+        assert torch.equal(tensor, whole.state_dict()[name]), name
 
 
-def test_everything_that_supervises_is_in_the_digests(tmp_path, supervisors, clips):
-    whole = supervise(supervisors, clips)
+def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, metrics):
+    banks = {"A": make_bank()}
+
+    def saved(workspace, name, seed):
+        return tmp_path / f"{name}.safetensors"
+
+    for name, metric in metrics.items():
+        metric.save(saved(None, name, 0))
+    monkeypatch.setattr(models, "make_metric", saved)
+    monkeypatch.setattr(models, "make_cross_modal_metric", saved)
+    monkeypatch.setattr(models, "make_audio_banks", lambda *asked: banks)
+
+    def made(settings=SETTINGS):
+        return models.make_supervision(None, find_method("ned+all"), settings)
+
+    whole = made()
     assert list(whole.settings["weights"]) == TERMS
 
-    def changed(other, settings=SETTINGS):
-        made = supervise(other, clips, settings)
-        return (
-            {name for name, value in made.inputs.items() if value != whole.inputs[name]},
-            made.settings != whole.settings,
-        )
+    def changed(settings=SETTINGS):
+        other = made(settings)
+        differing = {name for name, value in other.inputs.items() if value != whole.inputs[name]}
+        return differing, other.settings != whole.settings
 
-    assert changed(supervisors) == (set(), False)
-    banks = {"A": make_bank(clips[1], "another")}
-    assert changed(replace(supervisors, banks=banks)) == ({"banks"}, False)
-    for field in ("spatial", "temporal", "paired", "consistency"):
-        settings = replace(SETTINGS, **{f"manipulator_{field}": 7.0})
-        assert changed(supervisors, settings) == (set(), True)
-    for field in ("frames", "windows"):
-        settings = replace(SETTINGS, **{f"manipulator_{field}": 7})
-        assert changed(supervisors, settings) == (set(), True)
+    assert changed() == (set(), False)
+    for field in ("spatial", "temporal", "paired", "consistency", "frames", "windows"):
+        assert changed(replace(SETTINGS, **{f"manipulator_{field}": 7})) == (set(), True)
+    banks["A"] = make_bank("another")
+    assert changed() == ({"banks"}, False)
     torch.manual_seed(1)
-    SpatialCoherence(SPATIAL).save(tmp_path / "spatial.safetensors")
-    assert changed(supervisors) == ({"spatial"}, False)
-    CrossModalCoherence(CROSS_MODAL).save(tmp_path / "cross.safetensors")
-    assert changed(supervisors) == ({"spatial", "cross_modal"}, False)
+    SpatialCoherence(SPATIAL).save(saved(None, "spatial", 0))
+    CrossModalCoherence(CROSS_MODAL).save(saved(None, "expression", 0))
+    assert changed() == ({"banks", "spatial", "cross_modal"}, False)
+
+
+WINDOW = 4
+FRAMES = {  # of the clips in training order, which is not the order of the banks
+    "A/happy/1": 9,
+    "B/neutral/1": 6,
+    "A/neutral/1": 8,
+    "B/sad/1": 5,
+    "A/sad/1": 7,
+    "A/happy/2": 5,
+}
+KEYS = tuple(FRAMES)
+SHORT_SOUND = {"A/happy/1": 2}  # windows that the banks do not know
+
+
+def make_windows(frames=FRAMES, window=WINDOW):
+    """Frame f of clip c is (c, f), so that a window tells where it comes from."""
+    sequences = [
+        torch.stack([torch.full((count,), float(clip)), torch.arange(count).float()], dim=1)
+        for clip, count in enumerate(frames.values())
+    ]
+    labels = [EMOTIONS.index(key.split("/")[1]) for key in frames]
+    return ExpressionWindows(sequences, labels, window_frames=window, batch_size=4, seed=0)
+
+
+def random_bank(actor, seed, clips=None):
+    random = np.random.default_rng(seed)
+    keys = tuple(
+        sorted(
+            (key for key in clips or KEYS if key.startswith(actor)),
+            key=lambda key: (EMOTIONS.index(key.split("/")[1]), key),
+        )
+    )
+    counts = [FRAMES.get(key, 6) - WINDOW + 1 - SHORT_SOUND.get(key, 0) for key in keys]
+    labels = np.array([EMOTIONS.index(key.split("/")[1]) for key in keys], np.int32)
+    clip = np.repeat(np.arange(len(keys)), counts).astype(np.int32)
+    emotion = labels[clip]
+    first = np.concatenate([np.arange(count) for count in counts]).astype(np.int32)
+    distances = {
+        EMOTIONS[label]: random.uniform(0, 3, ((emotion == 0).sum(), (emotion == label).sum()))
+        for label in set(labels.tolist()) - {0}
+    }
+    return planted_bank(actor, keys, WINDOW, clip, first, emotion, distances)
+
+
+@pytest.fixture(scope="module")
+def banks():
+    return {"A": random_bank("A", 0), "B": random_bank("B", 1)}
+
+
+def place(bank, number):
+    """(clip key, first frame) of a window of a bank."""
+    return bank.keys[bank.clip[number]], int(bank.first[number])
+
+
+def located(windows, number):
+    """(clip key, first frame) of a training window, read from its frames."""
+    clip, frame = windows.take(torch.tensor([number])).expression[0, 0].tolist()
+    return KEYS[int(clip)], int(frame)
+
+
+def candidates(found, row, place_of):
+    """(window, distance, by way of, first distance) of a row of retrieved or tabulated windows."""
+    columns = (found.window, found.distance, found.by_way_of, found.first_distance)
+    return [
+        (place_of(window), float(distance), place_of(between) if between >= 0 else None, float(d))
+        for window, distance, between, d in zip(*(c[row] for c in columns), strict=True)
+        if window >= 0
+    ]
+
+
+def test_candidates_are_those_of_the_banks_window_by_window(banks):
+    windows = make_windows()
+    table = RetrievedWindows(banks, KEYS, windows, seed=0)
+    bank_numbers = {
+        place(bank, number): (bank, number)
+        for bank in banks.values()
+        for number in range(len(bank.clip))
+    }
+    paired = 0
+    for number in range(len(windows)):
+        bank, row = bank_numbers.get(located(windows, number), (None, None))
+        for label, emotion in enumerate(EMOTIONS):
+            wanted = []
+            if bank is not None and (bank.emotion == label).any():
+                found = retrieve_all(bank, emotion, np.array([row]))
+                wanted = candidates(found, 0, lambda window, bank=bank: place(bank, window))
+            mine = candidates(table, (number, label), lambda n: located(windows, int(n)))
+            assert mine == wanted
+            paired += len(wanted)
+    assert paired > 50
+
+
+def test_a_drawn_pair_is_one_of_the_candidates_and_all_come_up(banks):
+    windows = make_windows()
+    table = RetrievedWindows(banks, KEYS, windows, seed=0)
+    batch = windows.take(torch.arange(len(windows)))
+    seen = {}
+    for step in range(60):
+        label = torch.full((len(windows),), EMOTIONS.index("happy"))
+        drawn = table.draw(batch, label, step)
+        for row in range(len(windows)):
+            candidates = table.window[row, label[row]]
+            if not drawn.paired[row]:
+                assert (candidates < 0).all()
+                assert drawn.window[row] == -1
+                assert torch.isinf(drawn.distance[row])
+                assert torch.isinf(drawn.first_distance[row])
+                continue
+            column = (candidates == drawn.window[row]).nonzero()[0, 0]
+            for mine, all_of_them in (
+                (drawn.distance, table.distance),
+                (drawn.by_way_of, table.by_way_of),
+                (drawn.first_distance, table.first_distance),
+            ):
+                assert mine[row] == all_of_them[row, label[row], column]
+            assert windows.labels[windows.clip[drawn.window[row]]] == label[row]
+            seen.setdefault(row, set()).add(int(column))
+    for row, columns in seen.items():
+        count = int((table.window[row, EMOTIONS.index("happy")] >= 0).sum())
+        assert columns == set(range(count))
+    assert max(map(len, seen.values())) == 3

@@ -1,0 +1,310 @@
+"""The edits that result tables are made of: videos, each tracked again as a viewer would see it.
+
+True counterparts show the source filmed in another emotion; recordings have none.
+
+Scores are other stages (`spfem.run.results`), so that a new measure renders nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from spfem.corpus.clips import Clip
+from spfem.corpus.protocol import Edit, edit_protocol
+from spfem.edit.chain import ConditionSource, Wish, edit_expression, put_back
+from spfem.face.conditions import ConditionPainter
+from spfem.face.track import EditTrack, FaceTrack, track_clip
+from spfem.files import file_digest
+from spfem.head.model import load_head_model
+from spfem.manipulator.networks import load_manipulator
+from spfem.media.video import read_video, write_video
+from spfem.processes import run_jobs
+from spfem.renderer.render import render_clips
+from spfem.run.artifacts import open_stage
+from spfem.run.data import make_corpus, make_faces, make_persons
+from spfem.run.models import ANCHORED, make_actor_renderer, make_manipulator, person_texture
+from spfem.run.workspace import Workspace
+from spfem.settings import FaceSettings
+
+
+def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
+    """All clips of the corpus by key."""
+    return {clip.key: clip for clip in make_corpus(workspace).clips}
+
+
+def protocol(workspace: Workspace) -> tuple[Edit, ...]:
+    """Every edit of the main results."""
+    return edit_protocol(
+        make_corpus(workspace), sources_per_actor=workspace.scale.evaluation.sources_per_actor
+    )
+
+
+def processes(workspace: Workspace) -> int:
+    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
+    return workspace.scale.face.processes if workspace.device == "cpu" else 1
+
+
+def work_off(
+    workspace: Workspace, work: Callable[[Any], None], jobs: Sequence[Any], title: str
+) -> None:
+    """Do jobs in `processes`, with a progress bar."""
+    done = run_jobs(work, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc=title, disable=not jobs):
+        pass
+
+
+def face_settings(workspace: Workspace) -> FaceSettings:
+    """As a setting of a stage: the number of processes changes nothing."""
+    return replace(workspace.scale.face, processes=1)
+
+
+def listed(edits: Sequence[Edit]) -> dict[str, list[str]]:
+    """Edits as a setting of a stage."""
+    return {edit.name: [edit.source, edit.reference] for edit in edits}
+
+
+@dataclass(frozen=True)
+class MadeEdits:
+    """Videos, tracks and codes of edits.
+
+    Attributes:
+        folder: of the stage.
+        digest: of the stage.
+        one_a_source: whether all edits of a source show the same and share their files.
+    """
+
+    folder: Path
+    digest: str
+    one_a_source: bool = False
+
+    def name(self, edit: Edit) -> str:
+        """How the names of an edit's files begin."""
+        return edit.name.partition("-as-")[0] if self.one_a_source else edit.name
+
+    def video(self, edit: Edit) -> Path:
+        """The mp4 of an edit, with the source's sound."""
+        return self.folder / f"{self.name(edit)}.mp4"
+
+    def codes_file(self, edit: Edit) -> Path:
+        """The codes (T, E) that a row of moved pixels was made from; others keep none."""
+        return self.folder / f"{self.name(edit)}-codes.npy"
+
+    def track_file(self, edit: Edit) -> Path:
+        """The file of the track of the mp4, written last."""
+        return self.folder / f"{self.name(edit)}-track.npz"
+
+    def track(self, edit: Edit) -> EditTrack:
+        """The track of the mp4."""
+        return EditTrack.load(self.track_file(edit))
+
+    def missing(self, edits: Sequence[Edit], by: str) -> list[tuple[Edit, ...]]:
+        """Edits that are not made yet, by `source` or `actor`; of those that share files one."""
+        files = {self.name(edit): edit for edit in reversed(edits)}
+        wanted = [edit for edit in files.values() if not self.track_file(edit).exists()]
+        wanted.sort(key=edits.index)
+        groups = sorted({getattr(edit, by) for edit in wanted})
+        return [tuple(e for e in wanted if getattr(e, by) == group) for group in groups]
+
+
+Draw = Callable[[list[Edit]], Mapping[Edit, np.ndarray]]
+"""Gives the frames (T, H, W, 3) of edits."""
+
+
+def write_edits(workspace: Workspace, made: MadeEdits, edits: Sequence[Edit], draw: Draw) -> None:
+    """Write the videos that are not there, and track the written files."""
+    clips, fps = clips_by_key(workspace), make_corpus(workspace).fps
+    missing = [edit for edit in edits if not made.video(edit).exists()]
+    if missing:
+        for edit, frames in draw(missing).items():
+            write_video(made.video(edit), frames, fps, audio_from=clips[edit.source].video)
+    for edit in edits:
+        track = track_clip(made.video(edit), workspace.scale.face)
+        EditTrack.of(track).save(made.track_file(edit))
+
+
+def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
+    """Every edit of the protocol by a trained method."""
+    edits = protocol(workspace)
+    inputs = {
+        "faces": make_faces(workspace).digest,
+        "manipulator": file_digest(make_manipulator(workspace, method, seed)),
+    }
+    for actor in sorted({edit.actor for edit in edits}):
+        inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
+    stage = open_stage(
+        workspace.stage_folder("edits", method, f"seed{seed}"),
+        f"edits {method}/seed{seed}",
+        settings={"face": face_settings(workspace), "edits": listed(edits)},
+        inputs=inputs,
+        code=(_edit_actor,),
+    )
+    made = MadeEdits(stage.folder, stage.digest)
+    jobs = [(workspace, method, seed, part, made) for part in made.missing(edits, "actor")]
+    work_off(workspace, _edit_actor, jobs, f"edits {method}")
+    if not stage.complete:
+        stage.finish(edits=len(edits))
+    return made
+
+
+def _edit_actor(job: tuple[Workspace, str, int, tuple[Edit, ...], MadeEdits]) -> None:
+    workspace, method, seed, edits, made = job
+    write_edits(workspace, made, edits, partial(edited_frames, workspace, method, seed))
+
+
+def edited_frames(
+    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
+) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of a trained method's edits of one actor."""
+    codes = edited_codes(workspace, method, seed, edits)
+    return rendered_frames(workspace, method, seed, codes)
+
+
+def edited_codes(
+    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
+) -> dict[Edit, np.ndarray]:
+    """Codes (T, E) of a trained method's edits."""
+    faces = make_persons(workspace)
+    manipulator = load_manipulator(make_manipulator(workspace, method, seed))
+    codes = {}
+    for edit in edits:
+        wish = Wish(references=(faces[edit.reference].expression,))
+        source = faces[edit.source].expression
+        codes[edit] = edit_expression(manipulator, source, wish, anchored=ANCHORED, seed=seed)
+    return codes
+
+
+def rendered_frames(
+    workspace: Workspace, method: str, seed: int, codes: Mapping[Edit, np.ndarray]
+) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of one actor's sources with codes (T, E), by the method's renderer."""
+    faces, clips = make_persons(workspace), clips_by_key(workspace)
+    actor = next(iter(codes)).actor
+    renderer = make_actor_renderer(workspace, actor, method, seed).renderer
+    painter = ConditionPainter(load_head_model(), renderer.settings.image_size)
+    texture = person_texture(workspace, painter, actor)
+    conditions = [
+        ConditionSource(painter, faces[edit.source], texture).conditions(moved)
+        for edit, moved in codes.items()
+    ]
+    pictures = render_clips(renderer.generator, conditions, device=workspace.device)
+    videos = {key: read_video(clips[key].video).frames for key in {e.source for e in codes}}
+    return {
+        edit: put_back(videos[edit.source], faces[edit.source], made, drawn[..., -1])
+        for edit, made, drawn in zip(codes, pictures, conditions, strict=True)
+    }
+
+
+def result_video(workspace: Workspace, method: str, seed: int, edit: Edit) -> Path:
+    """Where `make_edits` keeps the video of an edit."""
+    return workspace.stage_folder("edits", method, f"seed{seed}") / f"{edit.name}.mp4"
+
+
+@dataclass(frozen=True)
+class MadeCounterparts:
+    """Tracks of the true counterparts.
+
+    Attributes:
+        folder: of the stage.
+        digest: of the stage.
+        known: (source key, emotion) of those that the corpus holds.
+    """
+
+    folder: Path
+    digest: str
+    known: frozenset[tuple[str, str]]
+
+    def track_file(self, source: str, emotion: str) -> Path:
+        """File of the track of one counterpart."""
+        return self.folder / f"{source.replace('/', '-')}-as-{emotion}.npz"
+
+    def track(self, source: str, emotion: str) -> FaceTrack:
+        """Track of one counterpart."""
+        return FaceTrack.load(self.track_file(source, emotion))
+
+
+def make_counterparts(workspace: Workspace) -> MadeCounterparts:
+    """Track the true counterpart of every edit; none where the corpus has no truth."""
+    return track_counterparts(workspace, protocol(workspace), ("edits", "counterparts"))
+
+
+def track_counterparts(
+    workspace: Workspace, edits: Sequence[Edit], place: tuple[str, ...]
+) -> MadeCounterparts:
+    """Track the true counterparts of edits, in a stage of that place."""
+    clips = clips_by_key(workspace)
+    wanted = {
+        (edit.source, edit.emotion): clips[edit.source].counterpart(edit.emotion)[0]
+        for edit in edits
+        if edit.emotion != clips[edit.source].emotion
+    }
+    known = {key: video for key, video in wanted.items() if video.exists()}
+    stage = open_stage(
+        workspace.stage_folder(*place),
+        " ".join(place),
+        settings={
+            "face": face_settings(workspace),
+            "counterparts": sorted("/".join(key) for key in known),
+        },
+        inputs={"corpus": make_corpus(workspace).digest},
+        code=(_track,),
+    )
+    made = MadeCounterparts(stage.folder, stage.digest, frozenset(known))
+    jobs = [
+        (video, path, workspace.scale.face)
+        for key, video in known.items()
+        if not (path := made.track_file(*key)).exists()
+    ]
+    work_off(workspace, _track, jobs, "true counterparts")
+    if not stage.complete:
+        stage.finish(clips=len(known))
+    return made
+
+
+def _track(job: tuple[Path, Path, FaceSettings]) -> None:
+    video, path, settings = job
+    track_clip(video, settings).save(path)
+
+
+def read_truth(
+    workspace: Workspace, source: Clip, emotion: str
+) -> tuple[np.ndarray, FaceTrack] | None:
+    """Frames (T, H, W, 3) and track of the true counterpart of a clip; of the clip if neutral.
+
+    None where the corpus has no counterpart; without any, of neutral too.
+    """
+    made = make_counterparts(workspace)
+    if made.known and emotion == source.emotion:
+        return read_video(source.video).frames, make_faces(workspace)[source.key]
+    if (source.key, emotion) not in made.known:
+        return None
+    return read_video(source.counterpart(emotion)[0]).frames, made.track(source.key, emotion)
+
+
+def true_codes(workspace: Workspace, source: Clip, emotion: str) -> np.ndarray | None:
+    """Codes (T, E) of the true edit of a clip, free of what a fit to its video would lose.
+
+    The clip's own tracked codes, moved by the difference of the face units that made both videos;
+    they leave [0, 1] where the fit is off. None where the corpus has no counterpart.
+    """
+    tracked = make_persons(workspace)[source.key].expression
+    if emotion == source.emotion:
+        return tracked if make_corpus(workspace).has_truth else None
+    video, truth = source.counterpart(emotion)
+    if not (video.exists() and truth.exists()):
+        return None
+    return (tracked + _head_units(truth) - _head_units(source.truth)).astype(np.float32)
+
+
+def _head_units(truth: Path) -> np.ndarray:
+    """Face units (T, E) that made a video, in the order of the head model."""
+    with np.load(truth) as arrays:
+        names = [str(name) for name in arrays["face_unit_names"]]
+        order = [names.index(name) for name in load_head_model().expression_names]
+        return np.asarray(arrays["face_units"][:, order], np.float32)

@@ -1,0 +1,404 @@
+"""The correlation metrics of a workspace: of pictures, and of sound beside what is seen.
+
+Each is a stage that keeps a checkpoint and `curve.json`, learned on the `train` actors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+
+from spfem.checkpoints import load_weights
+from spfem.corpus.clips import Corpus
+from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.encoders import load_encoder, save_encoder
+from spfem.correlation.frames import FrameWindows
+from spfem.correlation.images import CoherenceMetric
+from spfem.correlation.learn import (
+    TEMPORAL_METRICS,
+    formulated,
+    frame_pairs_of_role,
+    metric_class,
+    train_spatial,
+    train_temporal,
+)
+from spfem.correlation.learn_sound import initial_joint, train_joint, train_single
+from spfem.correlation.measure import measure_similarity
+from spfem.correlation.retrieval import AudioBank, make_bank
+from spfem.correlation.scmcl import CrossModalCoherence, Visual
+from spfem.correlation.sound import (
+    ClipSignals,
+    Signals,
+    frames_of_roles,
+    shrink_faces,
+    tabulate_frames,
+)
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.distributed import first_alone, is_first, refuse_sharing, wait_for_all
+from spfem.errors import SettingsError
+from spfem.files import file_digest, write_json, writing
+from spfem.media.audio import read_audio
+from spfem.run.artifacts import Stage, open_stage
+from spfem.run.data import make_corpus, make_faces, make_pairs, manipulator_clips, read_visemes
+from spfem.run.workspace import Workspace
+from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
+from spfem.training import Row, show_progress
+
+METRICS = ("spatial", "spatial_speech", *TEMPORAL_METRICS)
+"""Metrics of pictures, in the order of the tables; `spatial_speech` is our extension."""
+
+CURVE_NAME = "curve.json"
+DIRECT_WEIGHT = 1.0  # of sound against vision where the cross-modal metric is extended
+
+
+def make_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
+    """Checkpoint of the metric `name`: one of `METRICS`.
+
+    Raises:
+        SettingsError: if the name is unknown.
+    """
+    if name in TEMPORAL_METRICS:
+        return make_temporal_metric(workspace, name, seed)
+    if name not in METRICS:
+        raise SettingsError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
+    return make_spatial_metric(workspace, seed, speech=name == "spatial_speech")
+
+
+def make_spatial_metric(
+    workspace: Workspace,
+    seed: int = 0,
+    *,
+    speech: bool = False,
+    settings: SpatialSettings | None = None,
+    place: tuple[str, ...] = (),
+) -> Path:
+    """Checkpoint of the spatial metric, for `SpatialCoherence.load`.
+
+    With `speech` the published metric learns on with negatives from other moments too. A study has
+    `settings` of its own, and a `place`: the folders above that of the seed.
+    """
+    corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
+    name = "spatial_speech" if speech else "spatial"
+    settings = settings or (workspace.scale.spatial_speech if speech else workspace.scale.spatial)
+    first = make_spatial_metric(workspace, seed) if speech else None
+    with first_alone():
+        stage = open_stage(
+            workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
+            "spatial",
+            settings=_learned_from(corpus, settings, seed),
+            inputs={"faces": faces.digest, "pairs": pairs.digest}
+            | ({} if first is None else {"first": file_digest(first)}),
+            code=(train_spatial, frame_pairs_of_role, type(faces), type(pairs)),
+        )
+    checkpoint = stage.folder / "spatial.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    train, held_out = (
+        frame_pairs_of_role(faces, pairs, corpus.roles, role) for role in ("train", "held_out")
+    )
+    learned = train_spatial(
+        train,
+        held_out,
+        settings,
+        seed=seed,
+        device=workspace.device,
+        folder=stage.folder,
+        first=None if first is None else SpatialCoherence.load(first, supervise=False),
+        progress=show_progress(f"metric {name}{_noted(settings)}"),
+    )
+    _keep(stage, checkpoint, learned, settings.steps, workspace, seed)
+    return checkpoint
+
+
+def make_temporal_metric(
+    workspace: Workspace,
+    name: str,
+    seed: int = 0,
+    *,
+    settings: TemporalSettings | None = None,
+    place: tuple[str, ...] = (),
+) -> Path:
+    """Checkpoint of one of `TEMPORAL_METRICS`, for `load` of its class.
+
+    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`.
+    """
+    corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
+    settings = formulated(name, settings or workspace.scale.temporal)
+    with first_alone():
+        stage = open_stage(
+            workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
+            name,
+            settings=_learned_from(corpus, settings, seed),
+            inputs={"faces": faces.digest, "pairs": pairs.digest},
+            code=(train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
+        )
+    checkpoint = stage.folder / f"{name}.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    train, held_out = (
+        FrameWindows(frame_pairs_of_role(faces, pairs, corpus.roles, role), settings.window_frames)
+        for role in ("train", "held_out")
+    )
+    learned = train_temporal(
+        name,
+        train,
+        held_out,
+        settings,
+        seed=seed,
+        device=workspace.device,
+        folder=stage.folder,
+        progress=show_progress(f"metric {name}{_noted(settings)}"),
+    )
+    _keep(stage, checkpoint, learned, settings.steps, workspace, seed)
+    return checkpoint
+
+
+Settings = SpatialSettings | TemporalSettings | CrossModalSettings
+
+
+def _learned_from(corpus: Corpus, settings: Settings, seed: int) -> dict[str, Any]:
+    return {"metric": settings, "seed": seed, "roles": dict(corpus.roles)}
+
+
+class _Learned(Protocol):
+    @property
+    def model(self) -> CoherenceMetric | CrossModalCoherence: ...
+
+    @property
+    def curve(self) -> list[Row]: ...
+
+
+def _keep(
+    stage: Stage, path: Path, learned: _Learned, steps: int, workspace: Workspace, seed: int
+) -> None:
+    """Write curve and checkpoint and finish the stage; of several processes the first one does."""
+    if is_first():
+        write_json(stage.folder / CURVE_NAME, learned.curve)
+        learned.model.save(path, provenance={"seed": seed, "digest": stage.digest})
+        stage.finish(steps=steps, threads=torch.get_num_threads(), device=workspace.device)
+    wait_for_all()
+
+
+def _noted(settings: Settings) -> str:
+    """What a progress bar adds where released behaviours are switched on."""
+    return "" if settings.compat == "paper" else f", {settings.compat.replace('_', ' ')}"
+
+
+def load_spatial_metric(
+    workspace: Workspace, seed: int = 0, *, speech: bool = False
+) -> SpatialCoherence:
+    """The learned metric, frozen for supervision, on the workspace's device."""
+    metric = SpatialCoherence.load(make_spatial_metric(workspace, seed, speech=speech))
+    return metric.to(workspace.device).supervise()
+
+
+def load_temporal_metric(workspace: Workspace, name: str, seed: int = 0) -> TemporalCoherence:
+    """A learned metric on windows, frozen for supervision, on the workspace's device."""
+    metric = metric_class(name).load(make_temporal_metric(workspace, name, seed))
+    return metric.to(workspace.device).supervise()
+
+
+def cross_modal_settings(workspace: Workspace, *, direct: bool = False) -> CrossModalSettings:
+    """Settings of the cross-modal metric at the corpus's frame rate; `direct`: our extension."""
+    fps = round(make_corpus(workspace).fps)  # 29.97 as 30, like the papers: 1 ms a second
+    settings = replace(workspace.scale.cross_modal, fps=fps)
+    return replace(settings, direct_weight=DIRECT_WEIGHT) if direct else settings
+
+
+def clip_signals(workspace: Workspace, image_size: int) -> Signals:
+    """What the cross-modal metric reads: sound, expressions and faces of a clip by its key."""
+    faces = make_faces(workspace)
+    clips = {clip.key: clip for clip in make_corpus(workspace).clips}
+
+    def signals(key: str, modalities: tuple[str, ...]) -> ClipSignals:
+        track = faces[key]
+        sound = read_audio(clips[key].audio, workspace.scale.cross_modal.sample_rate)
+        return ClipSignals(
+            audio=sound if "audio" in modalities else None,
+            expression=track.expression if "expression" in modalities else None,
+            image=shrink_faces(track.faces, image_size) if "image" in modalities else None,
+            found=track.found,
+        )
+
+    return signals
+
+
+def make_cross_modal_encoder(
+    workspace: Workspace,
+    modality: str,
+    seed: int = 0,
+    *,
+    settings: CrossModalSettings | None = None,
+    place: tuple[str, ...] = ("cross_modal",),
+) -> Path:
+    """Stage A: encoder of `audio`, `expression` or `image` learned alone, for `load_encoder`.
+
+    A study has `settings` of its own, and a `place`: the folders above that of the modality.
+    """
+    refuse_sharing("the cross-modal metric, whose negatives are the whole batch,")
+    settings = settings or cross_modal_settings(workspace)
+    corpus, pairs = make_corpus(workspace), make_pairs(workspace)
+    signals = clip_signals(workspace, settings.single_image_size)
+    stage = open_stage(
+        workspace.stage_folder(*place, modality, "alone", f"seed{seed}"),
+        f"cross-modal {modality} alone",
+        settings=_learned_from(corpus, settings, seed) | {"modality": modality},
+        inputs=_read_by_signals(workspace) | {"pairs": pairs.digest},
+        code=(train_single, save_encoder, frames_of_roles, clip_signals, type(pairs)),
+    )
+    path = stage.folder / "encoder.safetensors"
+    if stage.complete and path.exists():
+        return path
+    learned = train_single(
+        modality,
+        *frames_of_roles(signals, (modality,), pairs, corpus.roles, settings),
+        settings,
+        seed=seed,
+        device=workspace.device,
+        folder=stage.folder,
+        progress=show_progress(f"{modality} alone{_noted(settings)}"),
+    )
+    write_json(stage.folder / CURVE_NAME, learned.curve)
+    save_encoder(learned.model, settings, path, provenance={"seed": seed, "digest": stage.digest})
+    stage.finish(
+        steps=settings.single_steps, threads=torch.get_num_threads(), device=workspace.device
+    )
+    return path
+
+
+def make_cross_modal_metric(
+    workspace: Workspace,
+    visual: Visual,
+    seed: int = 0,
+    *,
+    direct: bool = False,
+    settings: CrossModalSettings | None = None,
+    place: tuple[str, ...] = ("cross_modal",),
+) -> Path:
+    """Stage B: checkpoint of the metric of sound and `expression` or `image`.
+
+    With `direct` sound and vision are also compared directly, which the paper does not;
+    `settings` and `place` as in `make_cross_modal_encoder`.
+    """
+    encoders: dict[str, Path] = {
+        name: make_cross_modal_encoder(workspace, name, seed, settings=settings, place=place)
+        for name in ("audio", visual)
+    }
+    settings = settings or cross_modal_settings(workspace, direct=direct)
+    corpus, pairs = make_corpus(workspace), make_pairs(workspace)
+    signals = clip_signals(workspace, settings.image_size)
+    stage = open_stage(
+        workspace.stage_folder(*place, visual, "direct" if direct else "joint", f"seed{seed}"),
+        f"cross-modal {visual}",
+        settings=_learned_from(corpus, settings, seed) | {"visual": visual},
+        inputs=_read_by_signals(workspace)
+        | {f"{name} encoder": file_digest(path) for name, path in encoders.items()}
+        | {"pairs": pairs.digest},
+        code=(initial_joint, load_encoder, train_joint, frames_of_roles, clip_signals, type(pairs)),
+    )
+    checkpoint = stage.folder / f"cross_modal_{visual}.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    model = initial_joint(settings, visual, seed)
+    for modality, encoder in (("audio", model.audio_encoder), (visual, model.visual_encoder)):
+        alone, _ = load_encoder(encoders[modality], modality)
+        load_weights(encoder, alone.state_dict(), encoders[modality])
+    learned = train_joint(
+        model.to(workspace.device),
+        *frames_of_roles(signals, ("audio", visual), pairs, corpus.roles, settings),
+        seed=seed,
+        folder=stage.folder,
+        progress=show_progress(f"audio and {visual}{_noted(settings)}"),
+    )
+    _keep(stage, checkpoint, learned, settings.joint_steps, workspace, seed)
+    return checkpoint
+
+
+def _read_by_signals(workspace: Workspace) -> dict[str, str]:
+    """Digests of what `clip_signals` reads."""
+    return {"corpus": make_corpus(workspace).digest, "faces": make_faces(workspace).digest}
+
+
+def load_cross_modal_metric(
+    workspace: Workspace, visual: Visual, seed: int = 0
+) -> CrossModalCoherence:
+    """The learned metric, frozen for supervision, on the workspace's device."""
+    metric = CrossModalCoherence.load(make_cross_modal_metric(workspace, visual, seed))
+    return metric.to(workspace.device).supervise()
+
+
+def make_audio_banks(
+    workspace: Workspace, visual: Visual = "expression", seed: int = 0
+) -> dict[str, AudioBank]:
+    """By actor, which windows of the clips that the manipulator learns from sound alike."""
+    checkpoint = make_cross_modal_metric(workspace, visual, seed)
+    signals = clip_signals(workspace, workspace.scale.cross_modal.image_size)
+    window_frames = workspace.scale.manipulator.window_frames
+    clips: dict[str, list[str]] = {}
+    for clip in manipulator_clips(make_corpus(workspace)):
+        clips.setdefault(clip.actor, []).append(clip.key)
+    stage = open_stage(
+        workspace.stage_folder("cross_modal", visual, "banks", f"seed{seed}"),
+        "audio banks",
+        settings={"window_frames": window_frames, "clips": clips},
+        inputs=_read_by_signals(workspace) | {"metric": file_digest(checkpoint)},
+        code=(make_bank, CrossModalCoherence, tabulate_frames, clip_signals),
+    )
+    model = CrossModalCoherence.load(checkpoint, device=workspace.device)
+    banks = {}
+    for actor, keys in clips.items():
+        path = stage.folder / f"{actor}.npz"
+        if not path.exists():
+            offered = {key: signals(key, ("audio", model.visual)) for key in keys}
+            table = tabulate_frames(offered, model.settings)
+            make_bank(model, table, actor, window_frames, stage.digest).save(path)
+        banks[actor] = AudioBank.load(path)
+    if not stage.complete:
+        stage.finish(windows=sum(len(bank.clip) for bank in banks.values()))
+    return banks
+
+
+def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Rows of `similarity.csv` of one metric over all seeds, and its held-out scores.
+
+    See `measure_similarity`.
+    """
+    corpus, scale = make_corpus(workspace), workspace.scale
+    checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.seeds}
+    used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]
+    stage = open_stage(
+        workspace.stage_folder("similarity", name),
+        f"similarity {name}",
+        settings={"metric": name, "settings": used, "roles": dict(corpus.roles)},
+        inputs={f"seed{seed}": file_digest(path) for seed, path in checkpoints.items()}
+        | {
+            "corpus": corpus.digest,
+            "faces": make_faces(workspace).digest,
+            "pairs": make_pairs(workspace).digest,
+        },
+        code=(measure_similarity,),
+    )
+    table_path, scores_path = stage.folder / "similarity.csv", stage.folder / "scores.npz"
+    if not stage.complete:
+        table, scores = measure_similarity(
+            make_faces(workspace),
+            make_pairs(workspace),
+            corpus.roles,
+            read_visemes(workspace),
+            checkpoints,
+            scale,
+            metric=name,
+        )
+        with writing(table_path) as aside:
+            table.to_csv(aside, index=False)
+        with writing(scores_path) as aside:
+            arrays: dict[str, Any] = dict(scores)
+            np.savez(aside, **arrays)
+        stage.finish()
+    with np.load(scores_path) as stored:
+        return pd.read_csv(table_path, float_precision="round_trip"), dict(stored)

@@ -1,0 +1,225 @@
+"""Manipulators and renderers of each method: made once, supervised by what the method says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from spfem.errors import InputError
+from spfem.manipulator import load_manipulator
+from spfem.manipulator.learn import Guide
+from spfem.methods import METHODS
+from spfem.run import models
+from spfem.run.models import EXPRESSION_SPACE, Supervision, make_renderer_metrics
+from spfem.scales import load_scale
+from tests.manipulator.conftest import SMALL, planted_speech
+from tests.supervision.test_renderer import spatial_metric, window_metric
+
+WANTED = {
+    "ned": [],
+    "ned+asccl": ["spatial"],
+    "ned+stccl_vd": ["spatial_temporal_vd"],
+    "ned+stccl_cm": ["spatial_temporal_cm"],
+    "ned+scmcl": ["paired", "consistency"],
+    "ned+all": ["spatial", "temporal_vd", "temporal_cm", "paired", "consistency"],
+}
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Stages that make a small file instead of learning; gives the calls of `make_manipulator`."""
+    calls = []
+
+    def make(name):
+        def stage(workspace, *arguments):
+            *which, seed = arguments
+            calls.append((name, *which, seed))
+            path = tmp_path / "-".join((name, *which))
+            path.write_text(path.name)
+            return {} if name == "banks" else path
+
+        return stage
+
+    for name, function in (
+        ("metric", "make_metric"),
+        ("cross_modal", "make_cross_modal_metric"),
+        ("banks", "make_audio_banks"),
+    ):
+        monkeypatch.setattr(models, function, make(name))
+    return calls
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_supervised_by_its_metrics_and_nothing_else(asked, method, monkeypatch):
+    learned = {}
+    monkeypatch.setattr(models, "make_persons", lambda workspace: {})
+    monkeypatch.setattr(
+        models, "_make_manipulator", lambda *arguments, **named: learned.update(named)
+    )
+    models.make_manipulator(SimpleNamespace(scale=load_scale("full"), device="cpu"), method, 2)
+    supervision = learned["supervision"]
+    weights = list(supervision.settings["weights"]) if supervision else []
+    assert weights == WANTED[method]
+    assert all(seed == 2 for *_, seed in asked)
+    made, terms = {call[:-1] for call in asked}, set(WANTED[method])
+    assert {call[1] for call in made if call[0] == "metric"} == {
+        term for term in terms if term == "spatial" or "temporal" in term
+    }
+    assert (("cross_modal", "expression") in made) == ("paired" in terms)
+    assert (("banks", "expression") in made) == ("paired" in terms)
+
+
+class Tracks(dict):
+    digest = "faces"
+
+
+@pytest.fixture
+def speech(tmp_path, monkeypatch):
+    """A workspace whose actors speak planted codes."""
+    sequences, labels, _ = planted_speech(14, frames=20, coefficients=EXPRESSION_SPACE.size)
+    keys = [f"actor/{index:03}" for index in range(14)]
+    tracks = Tracks(
+        (key, SimpleNamespace(expression=s.numpy())) for key, s in zip(keys, sequences, strict=True)
+    )
+    clips = [SimpleNamespace(key=k, label=label) for k, label in zip(keys, labels, strict=True)]
+    monkeypatch.setattr(models, "make_persons", lambda _: tracks)
+    monkeypatch.setattr(models, "make_corpus", lambda _: None)
+    monkeypatch.setattr(models, "manipulator_clips", lambda _: clips)
+    workspace = SimpleNamespace(
+        scale=SimpleNamespace(manipulator=SMALL), device="cpu", stage_folder=tmp_path.joinpath
+    )
+    return workspace, tracks
+
+
+def test_a_manipulator_is_learned_once(speech, monkeypatch):
+    workspace, tracks = speech
+    tracks["actor/000"].expression = tracks["actor/000"].expression[:5]  # too short: left out
+    path = models.make_base_manipulator(workspace)
+    assert load_manipulator(path).space == EXPRESSION_SPACE
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "artifact.json",
+        "curve.csv",
+        "manipulator.safetensors",
+    ]
+    header, *rows = (path.parent / "curve.csv").read_text().splitlines()
+    assert header.startswith("step,discriminator,adversarial,style,cycle,mouth")
+    assert len(rows) == SMALL.steps
+    for key in tracks:
+        tracks[key] = None  # a finished stage reads no tracks
+    assert models.make_base_manipulator(workspace) == path
+
+
+def test_supervision_gets_keys_and_windows_in_training_order(speech):
+    workspace, tracks = speech
+    seen = []
+
+    def load(keys, windows):
+        for number in (0, 25, len(windows) - 1):
+            window = windows.take(torch.tensor([number]))
+            start = int(window.start)
+            wanted = tracks[keys[int(window.clip)]].expression[start : start + 10]
+            assert np.array_equal(window.expression[0].numpy(), wanted)  # in coefficients
+
+        def losses(edit):
+            assert edit.source.expression.shape == edit.edited.shape == (SMALL.batch_size, 10, 52)
+            real = edit.restore(edit.source.expression)
+            for window, clip, start in zip(
+                real, edit.source.clip.tolist(), edit.source.start.tolist(), strict=True
+            ):
+                own = tracks[keys[clip]].expression[start : start + 10]
+                assert np.allclose(window.numpy(), own, atol=1e-5)
+            seen.append(edit.step)
+            return {"first": edit.edited.square().mean(), "second": edit.edited.abs().mean()}
+
+        return Guide({"first": 1.0, "second": 0.1}, losses)
+
+    path = models._make_manipulator(workspace, "ned", 0, supervision=Supervision({}, {}, load))
+    assert seen == list(range(SMALL.steps))
+    assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
+
+
+def test_clips_shorter_than_the_window_are_refused(speech):
+    workspace, tracks = speech
+    for track in tracks.values():
+        track.expression = track.expression[:9]
+    with pytest.raises(InputError, match="none of 14 clips"):
+        models.make_base_manipulator(workspace)
+
+
+SUPERVISED = [name for name, method in METHODS.items() if method.supervised]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A workspace whose metrics are files with a word in them."""
+    words = {}
+
+    def made(name):
+        path = tmp_path / name
+        path.write_text(words.get(name, name))
+        return path
+
+    monkeypatch.setattr(models, "make_metric", lambda w, name, seed: made(name))
+    monkeypatch.setattr(models, "make_cross_modal_metric", lambda w, visual, seed: made(visual))
+    monkeypatch.setattr(
+        models,
+        "make_audio_banks",
+        lambda w, visual, seed: {"T": SimpleNamespace(digest=words.get("bank", visual))},
+    )
+    monkeypatch.setattr(models, "load_spatial_metric", lambda w, seed: spatial_metric())
+    monkeypatch.setattr(models, "load_temporal_metric", lambda w, name, seed: window_metric(name))
+    workspace = SimpleNamespace(scale=load_scale("smoke"), device="cpu")
+
+    def inputs(method):
+        return make_renderer_metrics(workspace, METHODS[method], "T", made("moves"))[0]
+
+    return SimpleNamespace(words=words, workspace=workspace, inputs=inputs, made=made)
+
+
+@pytest.mark.parametrize("method", SUPERVISED)
+def test_the_digest_changes_with_all_that_supervises_and_nothing_else(world, method):
+    wanted, first = METHODS[method], world.inputs(method)
+    assert world.inputs(method) == first
+    spatial, temporal, paired = wanted.spatial, bool(wanted.temporal), wanted.paired
+    files = {name: name in wanted.temporal for name in METHODS["ned+all"].temporal}
+    files |= {"moves": True, "spatial": spatial, "image": paired, "bank": paired}
+    for name, matters in files.items():
+        world.words[name] = "changed"
+        assert (world.inputs(method) != first) == matters, name
+        del world.words[name]
+    weights = {
+        "renderer_every": True,
+        "renderer_spatial": spatial,
+        "renderer_temporal": temporal,
+        "renderer_paired": paired,
+        "renderer_consistency": paired,
+        "renderer_pairs": paired,
+        "manipulator_paired": False,
+    }
+    scale = world.workspace.scale
+    for name, matters in weights.items():
+        changed = replace(scale.supervision, **{name: 7})
+        world.workspace.scale = replace(scale, supervision=changed)
+        assert (world.inputs(method) != first) == matters, name
+        world.workspace.scale = scale
+
+
+@pytest.mark.parametrize("method", ["ned+asccl", "ned+stccl_vd", "ned+stccl_cm"])
+def test_terms_are_those_of_the_method_with_the_weights_of_the_scale(world, method):
+    scale = world.workspace.scale
+    weights = replace(
+        scale.supervision, renderer_spatial=0.3, renderer_temporal=0.2, renderer_every=5
+    )
+    world.workspace.scale = replace(scale, supervision=weights)
+    _, load = make_renderer_metrics(world.workspace, METHODS[method], "T", world.made("moves"))
+    supervision = load(lambda track: None)
+    found = {term.name: (term.weight, term.frames) for term in supervision.faces}
+    wanted = {"spatial": (0.3, 4)} if METHODS[method].spatial else {}
+    wanted |= dict.fromkeys(METHODS[method].temporal, (0.2, 3))
+    assert found == wanted
+    assert supervision.pairs is None
+    assert supervision.every == 5
