@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +114,8 @@ class HeadLosses:
             compared = drawn[chosen], real[chosen]
             if frames > 1:
                 compared = tuple(pictures.unflatten(0, (-1, frames)) for pictures in compared)
-            losses[name] = metric.total(metric.compare(*compared, generator=random))
+            terms: Any = metric.compare(*compared, generator=random)  # each metric has its own
+            losses[name] = metric.total(terms)
         return losses
 
 
