@@ -1,10 +1,15 @@
-"""How networks compute: in which floating-point format, and on a GPU as one recorded launch."""
+"""How numbers reach the processor or GPU, in which format networks compute, and CUDA graphs.
+
+A graph is work of many small operations, recorded once and replayed whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,3 +79,22 @@ def autocast(device: torch.device | str, precision: str) -> torch.autocast:
             f"precision {precision!r} is unknown; choose 'float32', 'bfloat16' or 'auto'"
         )
     return torch.autocast(kind, torch.bfloat16, enabled=wanted)
+
+
+def upload(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
+    """`values` (any shape) as a tensor on `device`.
+
+    An ordinary copy to a GPU first waits until all work that was given to it is done; from pinned
+    memory the copy takes its place in the queue.
+    """
+    tensor = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+    if torch.device(device).type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+@cache
+def constant(values: tuple[tuple[int, ...], ...] | tuple[int, ...], device: torch.device) -> Tensor:
+    """Whole numbers as an int64 tensor (N,) or (N, 2), made once a device; never to be changed."""
+    with torch.inference_mode(False):  # what is first asked for there shall serve learning, too
+        return torch.tensor(values, device=device)

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from tqdm.auto import tqdm
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, tensors_below
 from spfem.distributed import average_gradients, is_first, mean_of_all, wait_for_all
@@ -272,4 +271,6 @@ def _digest_weights(modules: Mapping[str, nn.Module]) -> str:
 
 def show_progress(name: str) -> Progress:
     """A wrapper of the loop that shows a bar with the name of what is learned."""
+    from tqdm.auto import tqdm  # not of the light install
+
     return lambda steps: tqdm(steps, desc=name, mininterval=5)

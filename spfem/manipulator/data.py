@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
-from spfem.media.container import upload
+from spfem.precision import upload
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from spfem.manipulator.losses import (
     generator_terms,
 )
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.settings import ManipulatorSettings
 from spfem.training import Progress, Row, falling_rate, step_generator, train
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spfem.errors import InputError, ShapeError
-from spfem.media.container import constant, upload
+from spfem.precision import constant, upload
 from spfem.settings import RendererSettings
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spfem.media.container import upload
+from spfem.precision import upload
 from spfem.settings import SKIN_LAYER, MovedSettings
 
 
