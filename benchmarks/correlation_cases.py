@@ -18,23 +18,24 @@ from spfem.correlation.asccl import (
     info_nce,
     neighbour_disparities,
     normalise_channels,
-    region_weight,
     sample_centres,
 )
 from spfem.correlation.backbone import IResNet
 from spfem.correlation.frames import moment_contrast
 from spfem.correlation.images import prepare_images
-from spfem.correlation.learn import matched_similarity, mismatched_similarity
+from spfem.correlation.similarity import matched_similarity, mismatched_similarity
 from spfem.correlation.stccl import (
     SpatialTemporalCoherence,
     TemporalCoherence,
     adjacent_differences,
     correlation_entries,
-    differences_to_first,
     features_at,
     local_sets,
-    mean_over_time,
     pair_differences,
+)
+from spfem.released.arithmetic import (
+    differences_to_first,
+    mean_over_time,
     shuffled_differences,
 )
 from spfem.settings import SpatialSettings, TemporalSettings
@@ -127,7 +128,6 @@ def _operators() -> Iterator[Case]:
         "neighbour disparities": lambda x: neighbour_disparities(x["features"], at(x)),
         "dense disparities": lambda x: dense_disparities(x["features"]),
         "adaptive weight": lambda x: adaptive_weight(x["features"]),
-        "region weight": lambda x: region_weight(x["features"].flatten(2), with_gradient=True),
         "features at places": lambda x: features_at(x["features"], at(x)),
         "local sets": lambda x: local_sets(x["features"], at(x)),
         "unit descriptors": lambda x: normalise_channels(x["features"].flatten(2)),

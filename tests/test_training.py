@@ -30,7 +30,7 @@ from spfem.renderer.learn import FaceTerm, RendererSupervision, train_renderer
 from spfem.run.artifacts import open_stage
 from spfem.settings import TemporalSettings
 from spfem.training import descend, falling_rate, one_cycle, step_generator, step_random, train
-from tests.correlation.crossmodal import planted as sound
+from tests.correlation import planted_sound as sound
 from tests.correlation.planted import SMALL, planted_pairs
 from tests.evaluation.lip_sync import test_training as lip_sync
 from tests.manipulator.conftest import SMALL as SMALL_MANIPULATOR
@@ -117,7 +117,7 @@ def learn_sound(modality, compat="paper", **run) -> Learned:
         model = initial_joint(settings, "expression", run["seed"])
         return model.state_dict(), train_joint(model, table, *samples, **run).curve
     learned = train_single(modality, table, *samples, settings, **run)
-    return learned.encoder.state_dict(), learned.curve
+    return learned.model.state_dict(), learned.curve
 
 
 def learn_manipulator(changes=None, guide=None, *, seed, **run) -> Learned:

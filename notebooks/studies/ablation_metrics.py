@@ -373,7 +373,7 @@ def learn_variant(
             device=material.device,
             folder=state(modality),
         )
-        encoder.load_state_dict(alone.encoder.state_dict())
+        encoder.load_state_dict(alone.model.state_dict())
     table, samples = _frames(material, tuple(encoders), settings, settings.image_size)
     train_joint(model.to(material.device), table, samples, None, seed=seed, folder=state("both"))
     return model.supervise()

@@ -22,18 +22,16 @@ from torch import Tensor
 from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, normalise_channels
 from spfem.correlation.frames import FrameProvider
 from spfem.correlation.images import images_from_frames, prepare_images
-from spfem.correlation.learn import (
-    frame_pairs_of_role,
-    matched_similarity,
-    mismatched_similarity,
-    released_similarity,
-)
+from spfem.correlation.learn import frame_pairs_of_role
 from spfem.correlation.measure import load_metric, similarity_scorer
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.similarity import (
     QUANTITIES,
     SimilarityScores,
+    matched_similarity,
+    mismatched_similarity,
     quantity_columns,
+    released_similarity,
     statistic_of,
 )
 from spfem.correlation.sound import frames_of_roles

@@ -1,13 +1,9 @@
-"""The improved ResNet whose feature maps the spatial metric compares.
+"""The improved ResNet whose feature maps the spatial and temporal metrics compare.
 
 Source: ASCCL (IResNet-50 of the ArcFace literature). Departs from the released code: the final
-batch norm and the fifth feature, which are constructed but never used, are left out.
-
-PReLU whose backward pass is fast on processors.
-
-Batch norm that costs little where its statistics are fixed.
-
-Convolutions that keep nothing for the backward pass where their weights are frozen.
+batch norm and the fifth feature, which are constructed but never used, are left out. Activation,
+norm and convolution have the values and gradients of the built-in ones, but cost less on
+processors, and keep nothing for the backward pass where the weights are frozen.
 """
 
 from __future__ import annotations
@@ -23,11 +19,7 @@ from spfem.precision import autocast, full
 
 
 class _ChannelSlope(torch.autograd.Function):
-    """PReLU with its gradient spelled out in vectorised operations.
-
-    The built-in gradient runs element by element on processors: 5 to 8 ns an element, where
-    these take about 1.5.
-    """
+    """The built-in gradient runs element by element on processors: 5 to 8 ns each, here 1.5."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, slope: Tensor) -> Tensor:
@@ -57,8 +49,8 @@ class _ChannelSlope(torch.autograd.Function):
 class ChannelPReLU(nn.PReLU):
     """`nn.PReLU` with one slope a channel, the same values and gradients, a faster backward pass.
 
-    On GPUs the built-in gradient is one kernel and is used. Second derivatives are refused on
-    processors.
+    On GPUs the built-in gradient is one kernel and is used. On processors there are no second
+    derivatives.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -69,11 +61,7 @@ class ChannelPReLU(nn.PReLU):
 
 
 class _FixedNorm(nn.modules.batchnorm._BatchNorm):
-    """In evaluation one scale and one shift a channel, with the same values and gradients.
-
-    The built-in gradient is slow on processors, and it keeps the input although a frozen metric
-    needs it for nothing.
-    """
+    """In evaluation one scale and one shift a channel: the built-in keeps the input for nothing."""
 
     def forward(self, features: Tensor) -> Tensor:
         if self.training or self.running_mean is None or self.running_var is None:
@@ -124,8 +112,6 @@ class Convolution(nn.Conv2d):
         return _FrozenConvolution.apply(features, self.weight, self.stride, self.padding)
 
 
-"""Entries of released checkpoints that no computation reads."""
-
 SAFE_WIDTH = 64  # below it, channels-last gradients of convolutions break in oneDNN
 
 
@@ -158,14 +144,10 @@ class ResidualBlock(nn.Module):
 
 
 class IResNet(nn.Module):
-    """Feature maps at strides 2, 4, 8, ... of RGB images.
+    """Feature maps at strides 2, 4, 8, ... of RGB images; state-dict names are the released ones.
 
-    State-dict names are those of the released checkpoints.
-
-    Args:
-        widths: channels of each level; paper size (64, 128, 256, 512).
-        blocks: residual blocks of each level; paper size (3, 4, 14, 3).
-        precision: as in `spfem.precision.autocast`; the maps are float32 in any case.
+    The paper has widths 64, 128, 256, 512 and 3, 4, 14, 3 blocks. `precision` is that of
+    `spfem.precision.autocast`; the maps are float32 in any case.
     """
 
     def __init__(

@@ -1,23 +1,17 @@
-"""One network a modality: audio slices, expression vectors and face crops to one embedding space.
+"""One network a modality, sound, expressions and face crops to one embedding space, and fusion.
 
-Source: SCMCL. State-dict names are those of the released checkpoints.
-
-ResNet-18, the trunk of the image encoder, under its usual state-dict names.
-
-Checkpoints of one encoder alone, as single-modality learning leaves them.
-
-Features of consecutive frames joined by cross-attention: the newest frame asks the past.
-
-Source: SCMCL. Departs from the released code: the layer norms of query, key and value, whose
-result is overwritten there, are left out.
+Features of consecutive frames are joined by cross-attention: the newest frame asks the past.
+Source: SCMCL. State-dict names are those of the released checkpoints. Departs from the released
+code: the layer norms of query, key and value, whose result is overwritten there, are left out, the
+ImageNet statistics are applied inside, and nothing is downloaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as functional
@@ -56,11 +50,8 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """Features of images that are already normalised by the ImageNet statistics.
 
-    `fc` is kept here for the sake of its name in checkpoints; the caller applies it.
-
-    Args:
-        width: channels of the first layer, 64 in the paper; the last has 8 times as many.
-        embedding: outputs of `fc`.
+    The first layer has `width` channels, 64 in the paper, the last 8 times as many. `fc` is kept
+    here for the sake of its name in checkpoints; the caller applies it.
     """
 
     def __init__(self, width: int, embedding: int) -> None:
@@ -92,20 +83,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
-def project_features(features: Tensor, linear: nn.Linear) -> Tensor:
-    """Embed a feature map: mean over places, `linear` unless already an embedding, tanh.
-
-    Args:
-        features: (B, C, L) or (B, C, H, W), C those of `linear`; or (B, D, ...) fused features,
-            which skip it.
-        linear: C to D.
-
-    Returns:
-        (B, D) in (-1, 1).
-
-    Raises:
-        ShapeError: if the channels are of neither kind.
-    """
+def _project(features: Tensor, linear: nn.Linear) -> Tensor:
+    """Mean over places, `linear` unless the channels are already those of embeddings, tanh."""
     pooled = features.flatten(2).mean(dim=2)
     if pooled.shape[1] == linear.in_features:
         pooled = linear(pooled)
@@ -120,26 +99,22 @@ def project_features(features: Tensor, linear: nn.Linear) -> Tensor:
 class SequenceEncoder(nn.Module):
     """Convolutions with batch norm and ReLU along a sequence of one channel.
 
-    Args:
-        settings: width, layers and embedding size.
-        downsampling: every such layer, from the first on, halves the length.
+    Every layer whose number is a multiple of `downsampling`, from the first on, halves the length.
     """
 
-    def __init__(self, settings: CrossModalSettings, downsampling: int) -> None:
+    downsampling: ClassVar[int]
+
+    def __init__(self, settings: CrossModalSettings) -> None:
         super().__init__()
         channels_in, channels = 1, settings.width
         self.convs = nn.ModuleList()
         for layer in range(settings.layers):
             if layer in settings.doublings:
                 channels *= 2
-            stride = 2 if layer % downsampling == 0 else 1
-            self.convs.append(
-                nn.Sequential(
-                    nn.Conv1d(channels_in, channels, 3, stride, 1, bias=False),
-                    BatchNorm1d(channels),
-                    nn.ReLU(inplace=True),
-                )
-            )
+            stride = 2 if layer % self.downsampling == 0 else 1
+            convolution = nn.Conv1d(channels_in, channels, 3, stride, 1, bias=False)
+            norm, activation = BatchNorm1d(channels), nn.ReLU(inplace=True)
+            self.convs.append(nn.Sequential(convolution, norm, activation))
             channels_in = channels
         self.feature_channels = channels
         self.fc = nn.Linear(channels, settings.embedding)
@@ -161,8 +136,12 @@ class SequenceEncoder(nn.Module):
         return features
 
     def project(self, features: Tensor) -> Tensor:
-        """Map features (B, C, L), or fused features (B, D, L), to embeddings (B, D) in (-1, 1)."""
-        return project_features(features, self.fc)
+        """Map features (B, C, L), or fused features (B, D, L), to embeddings (B, D) in (-1, 1).
+
+        Raises:
+            ShapeError: if the channels are of neither kind.
+        """
+        return _project(features, self.fc)
 
     def forward(self, sequences: Tensor) -> Tensor:
         """Map (B, 1, length) to embeddings (B, D) in (-1, 1)."""
@@ -172,23 +151,17 @@ class SequenceEncoder(nn.Module):
 class AudioEncoder(SequenceEncoder):
     """Embeds slices (B, 1, A) of mono sound in [-1, 1]; A = 533 in the paper, any length works."""
 
-    def __init__(self, settings: CrossModalSettings) -> None:
-        super().__init__(settings, downsampling=2)
+    downsampling = 2
 
 
 class ExpressionEncoder(SequenceEncoder):
     """Embeds expression vectors (B, 1, E), read as a sequence; E = 51 in the paper, any works."""
 
-    def __init__(self, settings: CrossModalSettings) -> None:
-        super().__init__(settings, downsampling=4)
+    downsampling = 4
 
 
 class ImageEncoder(nn.Module):
-    """Embeds face crops (B, 3, H, W) RGB in [-1, 1] by a ResNet-18.
-
-    Departs from the released code: the ImageNet statistics are applied inside, and nothing is
-    downloaded.
-    """
+    """Embeds face crops (B, 3, H, W) RGB in [-1, 1] by a ResNet-18."""
 
     mean: Tensor
     deviation: Tensor
@@ -216,7 +189,7 @@ class ImageEncoder(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """Map features (B, C, H, W), or fused ones (B, D, ...), to (B, D) in (-1, 1)."""
-        return project_features(features, self.model.fc)
+        return _project(features, self.model.fc)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB in [-1, 1] to embeddings (B, D) in (-1, 1)."""
@@ -243,11 +216,7 @@ def save_encoder(
 ) -> None:
     """Write `encoder`, what it sees, its settings and `provenance` (plain values) to `path`."""
     modality = next(name for name, kind in ENCODERS.items() if isinstance(encoder, kind))
-    facts = {
-        "modality": modality,
-        "settings": asdict(settings),
-        "provenance": dict(provenance or {}),
-    }
+    facts = {"modality": modality, "settings": asdict(settings), "provenance": provenance or {}}
     save_checkpoint(Path(path), encoder.state_dict(), kind=CHECKPOINT_KIND, facts=facts)
 
 
@@ -290,9 +259,8 @@ class CrossAttention(nn.Module):
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer, tokens in ((self.to_q, query), (self.to_k, context), (self.to_v, context))
         )
-        return self.to_out(
-            functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        )
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        return self.to_out(attended.transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
@@ -327,11 +295,7 @@ class CrossAttentionFusion(nn.Module):
     """Fuses the features of a newer frame (query) with what is known of older ones (context).
 
     With several blocks the query stays the original one in each; the context is the output of
-    the block before.
-
-    Args:
-        settings: embedding size, heads and blocks.
-        feature_channels: C of encoder features.
+    the block before. Features of the encoder have `feature_channels`.
     """
 
     def __init__(self, settings: CrossModalSettings, feature_channels: int) -> None:
@@ -348,15 +312,11 @@ class CrossAttentionFusion(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, query_features: Tensor, context_features: Tensor) -> Tensor:
-        """Fuse two feature maps.
+        """Fuse two feature maps to (B, D, L) or (B, D, H, W).
 
         Args:
             query_features: (B, C, L) or (B, C, H, W), of the newer frame.
-            context_features: (B, C, M) or (B, C, H', W') of the older frame, or the result
-                (B, D, ...) of an earlier fusion.
-
-        Returns:
-            (B, D, L) or (B, D, H, W).
+            context_features: likewise of the older frame, or the result of an earlier fusion.
 
         Raises:
             ShapeError: if the channels are neither those of features nor of embeddings.
@@ -381,18 +341,11 @@ class CrossAttentionFusion(nn.Module):
 
 
 def fuse_frames(encoder: Encoder, attention: CrossAttentionFusion, frames: Tensor) -> Tensor:
-    """Embed short clips: each frame asks the fusion of those before it.
+    """Embed short clips to (B, D) in (-1, 1): each frame asks the fusion of those before it.
 
-    All frames go through the encoder in one call, so batch norm in training sees them together.
-
-    Args:
-        encoder: of the modality of `frames`.
-        attention: of the same modality.
-        frames: (B, n, A), (B, n, E) or (B, n, 3, H, W), oldest first. With n = 1 the attention
-            is not used, but the last linear layer of the encoder is.
-
-    Returns:
-        (B, D) in (-1, 1).
+    Frames are (B, n, A), (B, n, E) or (B, n, 3, H, W), oldest first; with n = 1 the attention is
+    not used, but the last linear layer of the encoder is. All frames go through the encoder in one
+    call, so batch norm in training sees them together.
 
     Raises:
         ShapeError: if `frames` has another shape.
@@ -403,10 +356,16 @@ def fuse_frames(encoder: Encoder, attention: CrossAttentionFusion, frames: Tenso
         )
     flat = frames.flatten(0, 1)
     features = encoder.encode(flat.unsqueeze(1) if frames.ndim == 3 else flat)
-    first, *later = features.unflatten(0, frames.shape[:2]).unbind(1)
+    return fuse_features(encoder, attention, features.unflatten(0, frames.shape[:2]).unbind(1))
+
+
+def fuse_features(
+    encoder: Encoder, attention: CrossAttentionFusion, frames: Sequence[Tensor]
+) -> Tensor:
+    """Embeddings (B, D) of the features (B, C, ...) of consecutive frames, oldest first."""
+    fused, *later = frames
     if not later:
-        return encoder.project(first)
-    fused = first
-    for features in later:
-        fused = attention(features, fused)
+        return encoder.project(fused)
+    for newer in later:
+        fused = attention(newer, fused)
     return torch.tanh(fused.flatten(2).mean(dim=2))

@@ -1,19 +1,16 @@
 """Frames of two emotions that say the same: where metric learning gets its images from.
 
-Negatives from other moments of the sentence: our extension of the spatial metric.
-
-The published negatives are other places of the same image, so the metric need only learn places.
-Here the same places at another moment of the same clip pair are negatives too: what tells two
-moments of a sentence apart is speech.
-
-Windows of consecutive path steps: where temporal metric learning gets its frames from.
+Singly, in windows of consecutive steps of a warping path, or several moments of a sentence. The
+last serve our extension of the spatial metric: the published negatives are other places of the same
+image, so the metric need only learn places. There the same places at another moment of the same
+clip pair are negatives too: what tells two moments of a sentence apart is speech.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -60,6 +57,14 @@ class AlignedClips(Protocol):
     @property
     def usable(self) -> bool:
         """Whether the alignment is good enough to learn from."""
+
+
+class PairStore(Protocol):
+    """Aligned clip pairs of a corpus."""
+
+    @property
+    def pairs(self) -> Iterable[AlignedClips]:
+        """Every pair of the corpus."""
 
 
 class FrameProvider(Protocol):
@@ -111,14 +116,19 @@ class FramePairs:
     def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw a pair uniformly, then an entry of its path uniformly, `count` times.
 
-        Gives neutral and emotion frames, each (B, S, S, 3) uint8 RGB. Departs from the released
-        code in that pairs are drawn directly, not actor by actor.
+        Departs from the released code in that pairs are drawn directly, not actor by actor.
         """
         chosen = [self.pairs[number] for number in random.integers(len(self.pairs), size=count)]
         entries = [pair.path[random.integers(len(pair.path))] for pair in chosen]
+        return self.stack(list(zip(chosen, entries, strict=True)))
+
+    def stack(
+        self, moments: Sequence[tuple[ClipPair, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Neutral and emotion frames (B, ..., S, S, 3) at path entries (..., 2) of clip pairs."""
         return (
-            np.stack([self.faces[p.source][e[0]] for p, e in zip(chosen, entries, strict=True)]),
-            np.stack([self.faces[p.target][e[1]] for p, e in zip(chosen, entries, strict=True)]),
+            np.stack([self.faces[pair.source][entry[..., 0]] for pair, entry in moments]),
+            np.stack([self.faces[pair.target][entry[..., 1]] for pair, entry in moments]),
         )
 
 
@@ -127,10 +137,7 @@ def collect_frame_pairs(
 ) -> FramePairs:
     """Gather the usable pairs of `actors`, leaving out path entries without a found face.
 
-    Args:
-        tracks: by clip key; each is read once.
-        pairs: aligned clips.
-        actors: whose clips to take.
+    Each track is read once.
 
     Raises:
         CorpusError: if nothing remains.
@@ -152,32 +159,86 @@ def collect_frame_pairs(
     return FramePairs(faces, tuple(kept))
 
 
-@dataclass(frozen=True)
-class Moments:
-    """M moments of each of G clip pairs, clip pair by clip pair; B = G M.
+class PathWindows(NamedTuple):
+    """B windows of T steps of a warping path.
 
-    `neutral` and `emotion` are frames (B, S, S, 3) uint8 RGB, row by row aligned; `numbers`
-    (G, M, 2) holds their frame indices (source, target).
+    `neutral` and `emotion` are (B, T, S, S, 3) uint8 RGB, aligned step by step; `held`
+    (B, T - 1, 2) bool marks steps that stay on a frame, (neutral, emotion).
     """
 
     neutral: np.ndarray
     emotion: np.ndarray
-    numbers: np.ndarray
+    held: np.ndarray
+
+
+class WindowProvider(Protocol):
+    """Where `train_temporal` gets its batches from."""
+
+    def draw_windows(self, count: int, random: np.random.Generator) -> PathWindows:
+        """Return `count` windows."""
+
+
+@dataclass(frozen=True)
+class FrameWindows:
+    """All windows of `window_frames` consecutive steps on the paths of clip pairs.
+
+    A step is consecutive if neither clip moves by more than one frame, so that a window never
+    spans path entries that were left out because a face was not found. Source: STCCL. Departs from
+    the released code, which never uses the last window of a path.
+
+    Raises:
+        CorpusError: if no pair has a window of that length.
+    """
+
+    frames: FramePairs
+    window_frames: int
+    starts: tuple[np.ndarray, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts = tuple(window_starts(pair, self.window_frames) for pair in self.frames.pairs)
+        object.__setattr__(self, "starts", starts)
+        if not any(len(each) for each in starts):
+            raise CorpusError(
+                f"no clip pair has {self.window_frames} consecutive path steps with found faces; "
+                "use shorter windows"
+            )
+
+    def draw_windows(self, count: int, random: np.random.Generator) -> PathWindows:
+        """Draw a pair uniformly, then one of its windows uniformly, `count` times."""
+        usable = [number for number, starts in enumerate(self.starts) if len(starts)]
+        chosen = [usable[n] for n in random.integers(len(usable), size=count)]
+        moments = []
+        for number in chosen:
+            pair, start = self.frames.pairs[number], int(random.choice(self.starts[number]))
+            moments.append((pair, pair.path[start : start + self.window_frames]))
+        held = np.stack([held_steps(entries) for _, entries in moments])
+        return PathWindows(*self.frames.stack(moments), held)
+
+
+def window_starts(pair: ClipPair, window_frames: int) -> np.ndarray:
+    """First path entry of every window of consecutive steps, (N,) int."""
+    if len(pair.path) < window_frames:
+        return np.zeros(0, dtype=int)
+    steps = np.diff(pair.path, axis=0)
+    consecutive = np.all((steps >= 0) & (steps <= 1), axis=1)
+    runs = np.convolve(consecutive, np.ones(window_frames - 1, dtype=int))
+    whole = runs[window_frames - 2 : len(steps)]
+    return np.flatnonzero(whole == window_frames - 1)
+
+
+def held_steps(path: np.ndarray) -> np.ndarray:
+    """Which steps of a path (T, 2) stay on a frame, (T - 1, 2) bool."""
+    return np.diff(path, axis=0) == 0
 
 
 def draw_moments(
     frames: FramePairs, count: int, moments: int, random: np.random.Generator
-) -> Moments:
-    """Draw clip pairs uniformly, and `moments` entries of the path of each, spread over it.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw clip pairs uniformly, and an entry of each of `moments` equal parts of their paths.
 
-    One entry is drawn from each of `moments` equal parts of the path; the shorter the path, the
-    nearer they may lie, so the contrast leaves out those that are too near.
-
-    Args:
-        frames: to draw from.
-        count: B, a multiple of `moments`.
-        moments: M, of each clip pair.
-        random: source of all draws.
+    The shorter the path, the nearer they may lie, so the contrast leaves out those that are too
+    near. Returns neutral and emotion frames (B, S, S, 3) uint8 RGB, B the `count`, clip pair by
+    clip pair, and their frame indices (G, M, 2), (source, target), B = G M.
 
     Raises:
         ShapeError: if `count` is no multiple of `moments`.
@@ -197,19 +258,11 @@ def draw_moments(
         ]
     )
     each = [(pair, row) for pair, rows in zip(pairs, numbers, strict=True) for row in rows]
-    return Moments(
-        np.stack([frames.faces[pair.source][row[0]] for pair, row in each]),
-        np.stack([frames.faces[pair.target][row[1]] for pair, row in each]),
-        numbers,
-    )
+    return *frames.stack(each), numbers
 
 
 def too_near(numbers: Tensor, gap_frames: int) -> Tensor:
-    """Which two moments are too near to count as different speech, in either clip.
-
-    Args:
-        numbers: (G, M, 2) frame indices.
-        gap_frames: moments at least this far apart in both clips are negatives.
+    """Which moments (G, M, 2) of a clip pair are less than `gap_frames` apart in either clip.
 
     Returns:
         (G, M, M) bool, false on the diagonal (the positive).
@@ -222,7 +275,7 @@ def too_near(numbers: Tensor, gap_frames: int) -> Tensor:
 def moment_contrast(
     query: Tensor, key: Tensor, numbers: Tensor, *, temperature: float, gap_frames: int
 ) -> Tensor:
-    """Cross-entropy of finding each moment among those of its clip pair.
+    """Cross-entropy (B,) of finding each moment among those of its clip pair; ln M at chance.
 
     The score of two moments is the mean cosine over places. Scored place by place, places that
     cannot tell moments apart draw all descriptors together, since that makes wrong answers cheap;
@@ -235,9 +288,6 @@ def moment_contrast(
         numbers: (G, M, 2) frame indices (source, target).
         temperature: of the scores.
         gap_frames: nearer moments are no negatives.
-
-    Returns:
-        (B,), not reduced; ln M where the descriptors say nothing and no moments are near.
 
     Raises:
         ShapeError: if the shapes do not belong together.
@@ -263,92 +313,9 @@ def speech_loss(
     temperature: float,
     gap_frames: int,
 ) -> Tensor:
-    """Sum over levels of the mean contrast of moments.
-
-    Args:
-        levels: query and key descriptors (B, C, S) of each level.
-        numbers: (G, M, 2) frame indices.
-        temperature: as in `moment_contrast`.
-        gap_frames: likewise.
-    """
+    """Sum over levels (query, key) of the mean `moment_contrast`, whose arguments these are."""
     rows = [
         moment_contrast(query, key, numbers, temperature=temperature, gap_frames=gap_frames).mean()
         for query, key in levels
     ]
     return torch.stack(rows).sum()
-
-
-@dataclass(frozen=True)
-class Windows:
-    """B windows of T steps of a warping path.
-
-    `neutral` and `emotion` are (B, T, S, S, 3) uint8 RGB, aligned step by step; `held`
-    (B, T - 1, 2) bool marks steps that stay on a frame, (neutral, emotion).
-    """
-
-    neutral: np.ndarray
-    emotion: np.ndarray
-    held: np.ndarray
-
-
-class WindowProvider(Protocol):
-    """Where `train_temporal` gets its batches from."""
-
-    def draw_windows(self, count: int, random: np.random.Generator) -> Windows:
-        """Return `count` windows."""
-
-
-@dataclass(frozen=True)
-class FrameWindows:
-    """All windows of `window_frames` consecutive steps on the paths of clip pairs.
-
-    A step is consecutive if neither clip moves by more than one frame, so that a window never
-    spans path entries that were left out because a face was not found. Pairs without any window
-    are left out. Source: STCCL. Departs from the released code, which never uses the last window
-    of a path.
-
-    Raises:
-        CorpusError: if no pair has a window of that length.
-    """
-
-    frames: FramePairs
-    window_frames: int
-    starts: tuple[np.ndarray, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        starts = tuple(window_starts(pair, self.window_frames) for pair in self.frames.pairs)
-        object.__setattr__(self, "starts", starts)
-        if not any(len(each) for each in starts):
-            raise CorpusError(
-                f"no clip pair has {self.window_frames} consecutive path steps with found faces; "
-                "use shorter windows"
-            )
-
-    def draw_windows(self, count: int, random: np.random.Generator) -> Windows:
-        """Draw a pair uniformly, then one of its windows uniformly, `count` times."""
-        usable = [number for number, starts in enumerate(self.starts) if len(starts)]
-        chosen = [usable[n] for n in random.integers(len(usable), size=count)]
-        neutral, emotion, held = [], [], []
-        for number in chosen:
-            pair, start = self.frames.pairs[number], int(random.choice(self.starts[number]))
-            entries = pair.path[start : start + self.window_frames]
-            neutral.append(self.frames.faces[pair.source][entries[:, 0]])
-            emotion.append(self.frames.faces[pair.target][entries[:, 1]])
-            held.append(held_steps(entries))
-        return Windows(np.stack(neutral), np.stack(emotion), np.stack(held))
-
-
-def window_starts(pair: ClipPair, window_frames: int) -> np.ndarray:
-    """First path entry of every window of consecutive steps, (N,) int."""
-    if len(pair.path) < window_frames:
-        return np.zeros(0, dtype=int)
-    steps = np.diff(pair.path, axis=0)
-    consecutive = np.all((steps >= 0) & (steps <= 1), axis=1)
-    runs = np.convolve(consecutive, np.ones(window_frames - 1, dtype=int))
-    whole = runs[window_frames - 2 : len(steps)]
-    return np.flatnonzero(whole == window_frames - 1)
-
-
-def held_steps(path: np.ndarray) -> np.ndarray:
-    """Which steps of a path (T, 2) stay on a frame, (T - 1, 2) bool."""
-    return np.diff(path, axis=0) == 0

@@ -1,8 +1,6 @@
-"""What every correlation metric shares: freezing for supervision, and its checkpoint.
+"""The one way in which images reach a correlation metric, and what every metric can do.
 
-Checks of values on a GPU that keep nobody waiting once the first batch was good.
-
-The one way in which images reach a correlation metric, in learning and in supervision.
+Values on a GPU are checked without waiting once the first batch of a shape was good.
 """
 
 from __future__ import annotations
@@ -19,24 +17,50 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
-from spfem.errors import ShapeError
-from spfem.media.container import upload
+from spfem.errors import SettingsError, ShapeError
+from spfem.precision import upload
 from spfem.pretrained import pretrained_file
+
+RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
 
 
 class CoherenceMetric(nn.Module):
     """A network with settings whose loss supervises others.
 
-    A metric names the `kind` of its checkpoints and the class of its settings.
+    Where `settings.compat` names released behaviours, calling the class makes its released form, a
+    subclass in `spfem.released.arithmetic`. That module is imported then, not with this package:
+    who stays with the papers never loads it. `kind` is that of checkpoints, which hold beside the
+    settings the attributes `further_facts`, arguments of the class.
     """
 
     kind: ClassVar[str]
     settings_class: ClassVar[type]
+    further_facts: ClassVar[tuple[str, ...]] = ()
+
+    def __new__(cls, settings: Any = None, *arguments: Any, **named: Any) -> Self:
+        """The class, or its released form if the settings ask for it.
+
+        Raises:
+            SettingsError: if there is no released form of the class.
+        """
+        form = cls
+        if settings is not None and (
+            {settings.compat, getattr(settings, "spatial", settings).compat} != {"paper"}
+        ):
+            form = cls.released_form()
+            if not issubclass(form, cls):
+                raise SettingsError(f"{cls.__name__} has no released form; use compat 'paper'")
+        return super().__new__(form)
 
     def __init__(self, settings: Any) -> None:
         super().__init__()
         self.settings = settings
         self.supervising = False
+
+    @classmethod
+    def released_form(cls) -> type[Any]:
+        """The subclass with the released arithmetic, imported on demand."""
+        raise NotImplementedError
 
     def supervise(self) -> Self:
         """Freeze the metric for good: no parameter gradients, always in evaluation mode."""
@@ -51,7 +75,9 @@ class CoherenceMetric(nn.Module):
 
     def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
-        facts = {"settings": asdict(self.settings), "provenance": dict(provenance or {})}
+        facts = {"settings": asdict(self.settings)}
+        facts |= {name: getattr(self, name) for name in self.further_facts}
+        facts["provenance"] = dict(provenance or {})
         save_checkpoint(Path(path), self.state_dict(), kind=self.kind, facts=facts)
 
     @classmethod
@@ -65,7 +91,7 @@ class CoherenceMetric(nn.Module):
         """
         tensors, facts = load_checkpoint(path, kind=cls.kind, device=device)
         settings: Any = settings_from_facts(cls.settings_class, facts["settings"], Path(path))
-        metric = cls(settings).to(device)
+        metric = cls(settings, *(facts[name] for name in cls.further_facts)).to(device)
         load_weights(metric, tensors, path)
         return metric.supervise() if supervise else metric
 
@@ -79,11 +105,8 @@ class CoherenceMetric(nn.Module):
     ) -> Self:
         """The metric that comes with the package; what it was learned from: `spfem/weights`.
 
-        Args:
-            variant: which of several, see `spfem.pretrained.PRETRAINED`; None for the published
-                form.
-            device: where to put it.
-            supervise: whether it is frozen for supervision.
+        Of several, `variant` says which, see `spfem.pretrained.PRETRAINED`; None: the published
+        form.
 
         Raises:
             SettingsError: if there is none of this class or variant.
@@ -93,59 +116,12 @@ class CoherenceMetric(nn.Module):
 
 
 def refuse_swapped(generated: Tensor, source: Tensor) -> None:
-    """Make sure that the gradient can reach the generated side, which is the query (any shape).
-
-    Raises:
-        ShapeError: if only `source` requires a gradient while gradients are recorded.
-    """
+    """Raise a ShapeError if the gradient can reach `source` only, not `generated`, the query."""
     if source.requires_grad and torch.is_grad_enabled() and not generated.requires_grad:
         raise ShapeError(
             "source requires a gradient and generated does not: the arguments are swapped "
             "(call metric(generated, source)) or generated was detached"
         )
-
-
-Complain = Callable[[list[float]], None]
-"""Raises if the numbers are wrong."""
-
-_good: set[tuple[object, ...]] = set()
-_flying: deque[tuple[torch.cuda.Event, Tensor, Complain]] = deque()
-
-
-def check_numbers(numbers: Tensor, complain: Complain, *, key: tuple[object, ...]) -> None:
-    """Give a few `numbers` (N,), computed from an argument, to `complain`.
-
-    On the processor at once. Reading a number of a GPU waits for all its work, so there only the
-    first numbers of a `key` are read at once; later ones are copied beside the work and looked at
-    by the first call of this function that finds them there. A batch that turns bad later on is
-    thus refused, but one call or a few after it was given. Nothing is checked while a CUDA graph
-    is recorded, which computes nothing.
-
-    Args:
-        numbers: on any device.
-        complain: raises if they are wrong.
-        key: what is checked: the name of the argument, its shape.
-    """
-    if not numbers.is_cuda:
-        complain(numbers.tolist())
-        return
-    if torch.cuda.is_current_stream_capturing():
-        return
-    while _flying and _flying[0][0].query():
-        _, host, complaint = _flying.popleft()
-        complaint(host.tolist())
-    if key not in _good:
-        complain(numbers.tolist())
-        _good.add(key)
-        return
-    host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
-    host.copy_(numbers, non_blocking=True)
-    event = torch.cuda.Event()
-    event.record()
-    _flying.append((event, host, complain))
-
-
-RANGE_TOLERANCE = 0.01  # beyond [-1, 1], for resampled images
 
 
 def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -167,7 +143,7 @@ def images_from_frames(frames: np.ndarray, device: torch.device | str = "cpu") -
 
 
 def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> Tensor:
-    """Check images and bring them to the side that the metric was learned with.
+    """Check images and bring them to the side that the metric was learned with, differentiably.
 
     Source: ASCCL. Departs from the released code, which learns on BGR and 224 pixels and
     supervises on RGB and 256 pixels: here both are RGB and one size.
@@ -177,12 +153,9 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
         image_size: wanted side in pixels.
         name: what to call the argument in errors.
 
-    Returns:
-        (B, 3, image_size, image_size), differentiable.
-
     Raises:
-        ShapeError: for another shape, type or range, or values that are not finite. On a GPU values
-            are looked at without waiting, see `spfem.correlation.images`.
+        ShapeError: for another shape, type or range, or values that are not finite; on a GPU
+            perhaps a call later, see `check_numbers`.
 
     Example:
         >>> prepare_images(torch.zeros(1, 3, 64, 48), 32).shape
@@ -213,3 +186,38 @@ def prepare_images(images: Tensor, image_size: int, *, name: str = "images") -> 
     return functional.interpolate(
         images, (image_size, image_size), mode="bilinear", align_corners=False, antialias=True
     )
+
+
+Complain = Callable[[list[float]], None]
+"""Raises if the numbers are wrong."""
+
+_good: set[tuple[object, ...]] = set()
+_flying: deque[tuple[torch.cuda.Event, Tensor, Complain]] = deque()
+
+
+def check_numbers(numbers: Tensor, complain: Complain, *, key: tuple[object, ...]) -> None:
+    """Give a few `numbers` (N,), computed from an argument, to `complain`.
+
+    On the processor at once. Reading a number of a GPU waits for all its work, so there only the
+    first numbers of a `key` (what is checked, its shape) are read at once; later ones are copied
+    beside the work and looked at by the first call that finds them there. A batch that turns bad
+    later on is thus refused, but a call or a few after it was given. Nothing is checked while a
+    CUDA graph is recorded, which computes nothing.
+    """
+    if not numbers.is_cuda:
+        complain(numbers.tolist())
+        return
+    if torch.cuda.is_current_stream_capturing():
+        return
+    while _flying and _flying[0][0].query():
+        _, host, complaint = _flying.popleft()
+        complaint(host.tolist())
+    if key not in _good:
+        complain(numbers.tolist())
+        _good.add(key)
+        return
+    host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    host.copy_(numbers, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    _flying.append((event, host, complain))

@@ -1,8 +1,6 @@
-"""Correlation of one place with all others, and disparity weights over a face.
+"""Maps of what a metric sees: correlation of one place with all others, or over time, and weights.
 
-One place of a face over time: how similar is each moment of a clip to each of another?
-
-Descriptors of every place, such that what a metric says of two places is their inner product.
+Descriptors of every place are such that what a metric says of two places is their inner product.
 """
 
 from __future__ import annotations
@@ -38,23 +36,17 @@ class PatchDescriptors:
     """
 
     values: Tensor
-    image_size: int
 
     @property
     def map_shape(self) -> tuple[int, int]:
         """(H, W) of the level's feature map."""
         return self.values.shape[3] + 2, self.values.shape[4] + 2
 
-    def map_from(
-        self, row: int, column: int, other: PatchDescriptors | None = None, *, image: int = 0
-    ) -> np.ndarray:
-        """Similarity of one place of `image` to every place of `other` (default: of itself).
+    def map_from(self, row: int, column: int, other: PatchDescriptors) -> np.ndarray:
+        """Similarity (B, H, W) of one place of the first image to every place of `other`.
 
-        The mean over the 8 neighbours of the cosine of descriptors with the same neighbour.
-
-        Returns:
-            (B, H, W) in [-1, 1] for the B images of `other`; the border, where a neighbour is
-            missing, is NaN.
+        In [-1, 1], the mean over the 8 neighbours of the cosine of descriptors with the same
+        neighbour; the border, where a neighbour is missing, is NaN.
 
         Raises:
             ShapeError: if the place has no 8 neighbours, or the descriptors do not match.
@@ -64,10 +56,9 @@ class PatchDescriptors:
             raise ShapeError(
                 f"place ({row}, {column}) must lie in 1..{height - 2} by 1..{width - 2}"
             )
-        other = other or self
         if other.values.shape[1:3] != self.values.shape[1:3]:
             raise ShapeError("the two sets of descriptors differ in level or kind")
-        vector = self.values[image, :, :, row - 1, column - 1].flatten() / NEIGHBOURS
+        vector = self.values[0, :, :, row - 1, column - 1].flatten() / NEIGHBOURS
         similarity = torch.einsum("d,bdhw->bhw", vector, other.values.flatten(1, 2))
         return with_border(similarity)
 
@@ -93,18 +84,12 @@ def feature_maps(model: SpatialCoherence, images: Tensor) -> list[Tensor]:
 def describe_patches(
     model: SpatialCoherence, images: Tensor, kind: Kind = "learned"
 ) -> list[PatchDescriptors]:
-    """Describe every place of `images` at every level.
+    """Describe every place of images (B, 3, H, W) RGB in [-1, 1], one entry a level.
 
-    Args:
-        model: the metric, in evaluation mode.
-        images: (B, 3, H, W) RGB in [-1, 1].
-        kind: `learned` passes differences through the heads, `raw` does not.
-
-    Returns:
-        One `PatchDescriptors` a level.
+    The model is in evaluation mode; `learned` passes differences through the heads, `raw` does not.
     """
     return [
-        PatchDescriptors(describe_features(model, features, level, kind), model.settings.image_size)
+        PatchDescriptors(describe_features(model, features, level, kind))
         for level, features in enumerate(feature_maps(model, images))
     ]
 
@@ -113,10 +98,7 @@ def describe_patches(
 def describe_features(
     model: SpatialCoherence, features: Tensor, level: int, kind: Kind = "learned"
 ) -> Tensor:
-    """Descriptors (B, C', 8, H - 2, W - 2) of every place of feature maps (B, C, H, W) of a level.
-
-    See `describe_patches`, which starts from images.
-    """
+    """The same (B, C', 8, H - 2, W - 2) for feature maps (B, C, H, W) of a level."""
     disparities = dense_disparities(features)
     rows = disparities.flatten(2)
     rows = model.mlp.describe(level, rows) if kind == "learned" else normalise_channels(rows)
@@ -131,12 +113,9 @@ def correlation_map(
     level: int,
     kind: Kind = "learned",
 ) -> np.ndarray:
-    """Similarity of `place` (row, column) in `image_a` to all places of `image_b`.
+    """Similarity (H, W) of `place` (row, column) in `image_a` to all places of `image_b`.
 
-    Images are (1, 3, H, W) RGB in [-1, 1].
-
-    Returns:
-        (H, W) of the level's feature map, in [-1, 1], NaN on the border.
+    Images are (1, 3, H, W) RGB in [-1, 1]; the map is that of the level, NaN on the border.
     """
     described_a = describe_patches(model, image_a, kind)[level]
     described_b = describe_patches(model, image_b, kind)[level]
@@ -144,10 +123,9 @@ def correlation_map(
 
 
 def disparity_weights(model: SpatialCoherence, image: Tensor, level: int) -> np.ndarray:
-    """Adaptive weight of every place of an image (1, 3, H, W), mean over its 8 neighbours.
+    """Adaptive weight (H, W) in [1, 2) of every place of an image (1, 3, H, W), NaN on the border.
 
-    Returns:
-        (H, W) of the level's feature map, in [1, 2), NaN on the border.
+    The mean over the 8 neighbours, on the feature map of the level.
     """
     return weights_of_features(feature_maps(model, image)[level])[0]
 
@@ -170,7 +148,7 @@ def moment_similarity(
     level: int,
     kind: Kind = "learned",
 ) -> np.ndarray:
-    """Similarity of every frame of one clip to every frame of another, over a region of the face.
+    """Similarity (T, U) of every frame of one clip to every frame of another, over a region.
 
     The mean over the region's places and their 8 neighbours of the cosine of descriptors at the
     same place with the same neighbour.
@@ -184,40 +162,27 @@ def moment_similarity(
         level: of the metric.
         kind: of descriptor, see `describe_patches`.
 
-    Returns:
-        (T, U) in [-1, 1].
-
     Raises:
         ShapeError: if the region holds no place with 8 neighbours.
     """
-    sides = [_describe_region(model, frames, region, level, kind) for frames in (first, second)]
+    device = next(model.parameters()).device
+    sides = []
+    for frames in (first, second):
+        parts = []
+        for start in range(0, len(frames), BATCH_FRAMES):
+            images = images_from_frames(frames[start : start + BATCH_FRAMES], device)
+            described = describe_patches(model, images, kind)[level]
+            # Descriptors begin at row and column 1 of the map, the first place with neighbours.
+            rows, columns = (
+                [at - 1 for at in range(*part.indices(side)) if 1 <= at <= side - 2]
+                for part, side in zip(region, described.map_shape, strict=True)
+            )
+            parts.append(described.values[:, :, :, rows][..., columns].flatten(2).cpu().numpy())
+        sides.append(np.concatenate(parts))
     places = sides[0].shape[2]
     if not places:
         raise ShapeError(f"region {region} of level {level} holds no place with 8 neighbours")
-    similarity = np.einsum("tcp,ucp->tu", *sides, optimize=True)
-    return similarity / places
-
-
-def _describe_region(
-    model: SpatialCoherence,
-    frames: np.ndarray,
-    region: tuple[slice, slice],
-    level: int,
-    kind: Kind,
-) -> np.ndarray:
-    """Unit descriptors (T, C, 8 P) of the region's P places, over all frames."""
-    device = next(model.parameters()).device
-    parts = []
-    for start in range(0, len(frames), BATCH_FRAMES):
-        images = images_from_frames(frames[start : start + BATCH_FRAMES], device)
-        described = describe_patches(model, images, kind)[level]
-        height, width = described.map_shape
-        # Descriptors begin at row and column 1 of the map, where the first place has neighbours.
-        rows = [row - 1 for row in range(*region[0].indices(height)) if 1 <= row <= height - 2]
-        columns = [at - 1 for at in range(*region[1].indices(width)) if 1 <= at <= width - 2]
-        chosen = described.values[:, :, :, rows][..., columns]
-        parts.append(chosen.flatten(2).cpu())
-    return np.concatenate([part.numpy() for part in parts])
+    return np.einsum("tcp,ucp->tu", *sides, optimize=True) / places
 
 
 def mouth_region(side: int) -> tuple[slice, slice]:
@@ -240,17 +205,10 @@ def describe_places(
     """Descriptors (N, D, H - 2, W - 2) of N frames (N,) of a clip's feature maps (T, C, H, W).
 
     Of a spatial metric (ASCCL), the inner product is the mean over 8 neighbours of the cosines of
-    differences; of a temporal one (STCCL) the mean cosine of changes (`vd`), or the cosine of
-    correlation matrices (`cm`), in a window with the frame in its middle. At the ends of a clip
-    the window is moved inside. Its frames follow each other in the clip, as in supervision; in
-    learning they follow a warping path, on which a frame may be held.
-
-    Args:
-        model: the metric, in evaluation mode.
-        maps: of a level, see `feature_maps`.
-        level: of the maps.
-        frames: which frames.
-        raw: leave the learned heads of a spatial metric out.
+    differences (with `raw` without the heads); of a temporal one (STCCL) the mean cosine of changes
+    (`vd`), or the cosine of correlation matrices (`cm`), in a window with the frame in its middle.
+    At the ends of a clip the window is moved inside. Its frames follow each other in the clip, as
+    in supervision; in learning they follow a warping path, on which a frame may be held.
 
     Raises:
         ShapeError: if the clip is shorter than a window.
@@ -295,9 +253,7 @@ def describe_clip(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Descriptors (T, P, D) of all P = (H - 2) (W - 2) places of a clip's maps (T, C, H, W).
 
-    Returns:
-        Them, along the rows of the map; and of spatial metrics the places' disparity weights
-        (T, P) in [1, 2).
+    Along the rows of the map; of spatial metrics also the disparity weights (T, P) in [1, 2).
 
     Raises:
         ShapeError: if the clip is shorter than a window.

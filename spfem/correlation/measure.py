@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.correlation.frames import FramePairs, FrameWindows
+from spfem.correlation.frames import FramePairs, FrameWindows, PairStore, TrackLookup
 from spfem.correlation.learn import (
-    FaceStore,
-    PairStore,
     frame_pairs_of_role,
     metric_class,
     untrained_metric,
@@ -37,7 +35,7 @@ IMAGE_METRICS = ("spatial", "spatial_speech")
 
 
 def measure_similarity(
-    faces: FaceStore,
+    faces: TrackLookup,
     pairs: PairStore,
     roles: Mapping[str, str],
     visemes: Mapping[str, np.ndarray],
@@ -46,19 +44,9 @@ def measure_similarity(
     *,
     metric: str = "spatial",
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Score a metric on actors it learned from and on the held-out actor.
+    """Score a metric, by seed, on the actors it learned from and on the held-out actor.
 
-    One definition for both states and all splits, see `spfem.correlation.similarity` and
-    `spfem.correlation.window_similarity`.
-
-    Args:
-        faces: tracks by clip key.
-        pairs: aligned clips.
-        roles: actor to role.
-        visemes: dominant viseme (T,) of each clip.
-        checkpoints: learned metric by seed.
-        scale: settings of metric and intervals.
-        metric: one of `IMAGE_METRICS` or of `TEMPORAL_METRICS`.
+    One definition for both states and all splits, see `spfem.correlation.similarity`.
 
     Returns:
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
@@ -112,9 +100,7 @@ def similarity_scorer(
 
 def load_metric(metric: str, path: Path) -> SpatialCoherence | TemporalCoherence:
     """The learned metric, frozen."""
-    if metric in IMAGE_METRICS:
-        return SpatialCoherence.load(path)
-    return metric_class(metric).load(path)
+    return (SpatialCoherence if metric in IMAGE_METRICS else metric_class(metric)).load(path)
 
 
 def _start(

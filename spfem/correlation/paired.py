@@ -12,11 +12,10 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from spfem.correlation.images import refuse_swapped
-from spfem.correlation.scmcl import CrossModalCoherence
+from spfem.correlation.scmcl import SMALLEST_NORM, CrossModalCoherence
 from spfem.errors import SettingsError, ShapeError
 
-SMALLEST_NORM = 1e-7  # keeps the cosine of a zero expression finite
-JAW_COLUMN = 0  # jaw opening, which the paired loss leaves to the mouth loss
+FIRST_COLUMN = 1  # jaw opening comes before it, which the paired loss leaves to the mouth loss
 NEUTRAL = 0  # label
 PAIRED_FORMS = ("cosine", "absolute")
 
@@ -26,11 +25,9 @@ def pair_weights(
 ) -> Tensor:
     """Weights (B,) of retrieved pairs: `threshold` for equal sound, 0 at infinite distance.
 
-    Args:
-        distance: (B,) audio distance d of each pair.
-        intermediate_distance: (B,) d' of the neutral window between source and target; 0 or
-            None where there is none.
-        threshold: tau_d, largest distance of retrieval.
+    From the audio distance (B,) of each pair, and of the neutral window between source and target,
+    0
+    or None where there is none. `threshold` is tau_d, the largest distance of retrieval.
     """
     total = distance if intermediate_distance is None else distance + intermediate_distance
     return threshold / (1 + total / 2)
@@ -46,25 +43,21 @@ def paired_expression_loss(
     threshold: float = 2.0,
     form: str = "cosine",
 ) -> Tensor:
-    """How far generated expressions are from retrieved ones, weighted by audio distance.
+    """How far generated expressions are from retrieved ones, weighted by audio distance; a scalar.
 
-    One minus the cosine in SCMCL, so that the scale of a frame has no influence; the mean
-    absolute difference in its forerunner LSCMC. The first column, the opening of the jaw, has no
-    influence in either.
-    Rows that are not paired are not read: their target may be zero or NaN, their distance
-    infinite.
+    One minus the cosine in SCMCL ("cosine"), so that the scale of a frame has no influence; the
+    mean absolute difference ("absolute") in its forerunner LSCMC. The opening of the jaw has no
+    influence in either. Rows that are not paired are not read: their target may be zero or NaN,
+    their distance infinite. The mean is over paired windows, 0 if there is none.
 
     Args:
         generated: (B, T, E) windows, which receive the gradient.
         target: (B, T, E) retrieved windows; no gradient reaches them.
         distance: (B,) audio distance of each pair.
         paired: (B,) bool, whether there is a pair.
-        intermediate_distance: (B,), as in `pair_weights`.
-        threshold: tau_d.
-        form: "cosine" (SCMCL) or "absolute" (LSCMC).
-
-    Returns:
-        Scalar, mean over paired windows; 0 if there is none.
+        intermediate_distance: (B,), as `threshold` in `pair_weights`.
+        threshold: likewise.
+        form: "cosine" or "absolute".
 
     Raises:
         ShapeError: if the arguments do not fit.
@@ -77,15 +70,13 @@ def paired_expression_loss(
         )
     if form not in PAIRED_FORMS:
         raise SettingsError(f"form of the paired loss is {form!r}; give one of {PAIRED_FORMS}")
-    _check_rows(len(generated), distance=distance, intermediate_distance=intermediate_distance)
-    _check_flags(len(generated), paired)
+    _check_rows(generated, paired, distance=distance, intermediate_distance=intermediate_distance)
     rows = paired.nonzero().squeeze(1)
     if not len(rows):
         return generated.sum() * 0  # stays connected, so that backward works
     between = None if intermediate_distance is None else intermediate_distance[rows]
     weights = pair_weights(distance[rows], between, threshold=threshold)
-    first = JAW_COLUMN + 1
-    ours, theirs = generated[rows, :, first:], target[rows, :, first:].detach()
+    ours, theirs = generated[rows, :, FIRST_COLUMN:], target[rows, :, FIRST_COLUMN:].detach()
     if form == "absolute":
         error = (ours - theirs).abs().mean(dim=2)
     else:
@@ -113,8 +104,7 @@ def distance_consistency_loss(
     both are emotional and different, with the neutral window in between, whose audio distance
     from the retrieved target is `distance`. Windows of one emotion and windows without a pair do
     not count. Departs from the released code, which in the second case holds the generated
-    window to the distance of source and neutral window ("intermediate_distance" in
-    `metric.settings.compat` restores that).
+    window to the distance of source and neutral window.
 
     Args:
         metric: in supervision.
@@ -137,11 +127,11 @@ def distance_consistency_loss(
         ShapeError: if arguments do not fit, one that is needed is missing, or generated and
             source are swapped.
     """
-    count = len(generated)
     if source is not None:
         refuse_swapped(generated, source)
     _check_rows(
-        count,
+        generated,
+        paired,
         source=source,
         distance=distance,
         source_label=source_label,
@@ -151,7 +141,6 @@ def distance_consistency_loss(
         source_embedding=source_embedding,
         intermediate_embedding=intermediate_embedding,
     )
-    _check_flags(count, paired)
     counts = paired & (source_label != target_label)
     crossing = counts & (source_label != NEUTRAL) & (target_label != NEUTRAL)
     direct, crossed = (flags.nonzero().squeeze(1) for flags in (counts & ~crossing, crossing))
@@ -165,11 +154,7 @@ def distance_consistency_loss(
         )
         if len(rows)
     ]
-    wanted = distance
-    if metric.settings.released("intermediate_distance") and len(crossed):
-        if intermediate_distance is None:
-            raise ShapeError("the released behaviour needs intermediate_distance, found None")
-        wanted = torch.where(crossing, intermediate_distance, distance)
+    wanted = metric.wanted_distance(distance, crossing, intermediate_distance)
     rows = torch.cat([direct, crossed])
     visual = metric.embedding_distance(metric.embed_visual(generated[rows]), torch.cat(references))
     return (visual - wanted[rows]).abs().mean()
@@ -192,13 +177,11 @@ def _reference_embedding(
         return metric.embed_visual(windows[rows])
 
 
-def _check_rows(count: int, **arguments: Tensor | None) -> None:
+def _check_rows(generated: Tensor, paired: Tensor, **arguments: Tensor | None) -> None:
+    count = len(generated)
     for name, value in arguments.items():
         if value is not None and (value.ndim == 0 or len(value) != count):
             raise ShapeError(f"{name} must have {count} rows, found {tuple(value.shape)}")
-
-
-def _check_flags(count: int, paired: Tensor) -> None:
     if paired.dtype != torch.bool or paired.shape != (count,):
         raise ShapeError(
             f"paired must be bool ({count},), found {paired.dtype} {tuple(paired.shape)}"

@@ -1,12 +1,8 @@
 """Which windows of another emotion sound like a given window: pairs without annotation.
 
-Source: SCMCL. Departs from the released code: nothing is drawn here, all candidates are given.
-
-How far apart the windows of an actor sound: the nearest ones, stored.
-
 Source: SCMCL. Departs from the released code: one table of windows is the index of everything, so
 short sound cannot shift anything; the last window of a clip is kept; only distances that retrieval
-can use are stored, not the full matrices.
+can use are stored, not the full matrices; nothing is drawn here, all candidates are given.
 """
 
 from __future__ import annotations
@@ -35,9 +31,8 @@ NEUTRAL = EMOTIONS[0]
 class Nearest:
     """The nearest windows of another emotion for each window of one; ascending distance.
 
-    Attributes:
-        index: (N, K) int32 number among the windows of the other emotion, -1 where none is left.
-        distance: (N, K) float32, infinite where none is left.
+    `index` (N, K) int32 counts among the windows of the other emotion, -1 where none is left;
+    `distance` (N, K) float32 is infinite there.
     """
 
     index: np.ndarray
@@ -52,8 +47,7 @@ class AudioBank:
         actor: whose windows.
         keys: of the clips.
         window_frames: length of a window.
-        clip: (W,) int32 number of the clip in `keys` of every window; windows are sorted by
-            emotion (order of `EMOTIONS`), clip and time.
+        clip: (W,) int32 number in `keys`; windows are sorted by emotion, clip and time.
         first: (W,) int32 frame of the clip that the window starts with.
         emotion: (W,) int32 index in `EMOTIONS`.
         from_neutral: emotion to the nearest windows of it, a row a neutral window.
@@ -118,17 +112,18 @@ class AudioBank:
                 facts = json.loads(str(stored["facts"]))
                 emotions = facts.pop("emotions")
                 sides = {
-                    side: {name: _read_nearest(stored, f"{side}.{name}") for name in emotions}
+                    side: {
+                        name: Nearest(
+                            stored[f"{side}.{name}.index"], stored[f"{side}.{name}.distance"]
+                        )
+                        for name in emotions
+                    }
                     for side in ("from_neutral", "to_neutral")
                 }
                 arrays = {name: stored[name] for name in ("clip", "first", "emotion")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{path} is no audio bank ({error}); make it again") from error
         return cls(**{**facts, "keys": tuple(facts["keys"]), **arrays, **sides})
-
-
-def _read_nearest(stored: Mapping[str, np.ndarray], name: str) -> Nearest:
-    return Nearest(stored[f"{name}.index"], stored[f"{name}.distance"])
 
 
 def nearest_below(distances: np.ndarray, threshold: float, top_k: int) -> Nearest:
@@ -176,7 +171,10 @@ def make_bank(
     was_training = model.training
     model.eval()
     embeddings = torch.cat(
-        [embed_runs(model, table, "audio", part) for part in _parts(runs, EMBEDDED_AT_ONCE)]
+        [
+            embed_runs(model, table, "audio", runs[start : start + EMBEDDED_AT_ONCE])
+            for start in range(0, len(runs), EMBEDDED_AT_ONCE)
+        ]
     )
     model.train(was_training)
     from_neutral, to_neutral = {}, {}
@@ -189,34 +187,19 @@ def make_bank(
         from_neutral[name] = nearest_below(distances, settings.threshold, settings.top_k)
         to_neutral[name] = nearest_below(distances.T, settings.threshold, settings.top_k)
     return AudioBank(
-        actor,
-        keys,
-        window_frames,
-        clip,
-        first,
-        emotion,
-        from_neutral,
-        to_neutral,
-        settings.threshold,
-        digest,
-    )
-
-
-def _parts(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+        actor, keys, window_frames, clip, first, emotion, from_neutral, to_neutral,
+        settings.threshold, digest,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Windows that sound alike, for N source windows; K columns, ascending distance.
 
-    Attributes:
-        window: (N, K) int32 number of the window in the bank, -1 where there is none.
-        distance: (N, K) float32 audio distance to the window that was asked with, infinite where
-            there is none.
-        by_way_of: (N, K) int32 neutral window between two other emotions, else -1.
-        first_distance: (N, K) float32 audio distance from the source to that neutral window,
-            else 0; infinite where there is no candidate.
+    `window` (N, K) int32 is the number in the bank, -1 where there is none, `distance` (N, K) that
+    to the window that was asked with, infinite where there is none. `by_way_of` (N, K) int32 is the
+    neutral window between two other emotions, else -1; `first_distance` (N, K) that from the source
+    to it, else 0, infinite where there is no candidate.
     """
 
     window: np.ndarray
@@ -231,16 +214,11 @@ class Candidates:
 
 
 def retrieve_all(bank: AudioBank, emotion: str, windows: np.ndarray | None = None) -> Candidates:
-    """Candidates of many source windows for a target emotion.
+    """Candidates of the given source windows (N,), by default of all, for a target emotion.
 
     The same emotion: the window itself at distance 0. From or to neutral: the nearest windows
     below the threshold. Between two other emotions: one candidate, the nearest window of the
     nearest neutral window, where both are below the threshold.
-
-    Args:
-        bank: of the actor.
-        emotion: of the candidates, one of `EMOTIONS`.
-        windows: (N,) numbers of source windows; default all, in the order of the bank.
 
     Raises:
         CorpusError: if the bank has no window of the emotion.
@@ -263,39 +241,22 @@ def retrieve_all(bank: AudioBank, emotion: str, windows: np.ndarray | None = Non
         if source == emotion:
             result.window[here, 0] = wanted[here]
             result.distance[here, 0] = result.first_distance[here, 0] = 0
-        elif source == NEUTRAL:
-            _put(result, here, bank.from_neutral[emotion], rows, targets)
-        elif emotion == NEUTRAL:
-            _put(result, here, bank.to_neutral[source], rows, targets)
+        elif NEUTRAL in (source, emotion):
+            from_neutral = source == NEUTRAL
+            nearest = bank.from_neutral[emotion] if from_neutral else bank.to_neutral[source]
+            index = nearest.index[rows]
+            places = np.ix_(here, np.arange(index.shape[1]))
+            result.window[places] = np.where(index >= 0, targets[index], -1)
+            result.distance[places] = nearest.distance[rows]
+            result.first_distance[places] = np.where(index >= 0, 0, np.inf)
         else:
-            _put_by_way_of_neutral(result, here, bank, source, emotion, rows)
+            back, onward = bank.to_neutral[source], bank.from_neutral[emotion]
+            between = back.index[rows, 0]
+            index, distance = onward.index[between, 0], onward.distance[between, 0]
+            found = (between >= 0) & (index >= 0)
+            at = here[found]
+            result.window[at, 0] = targets[index[found]]
+            result.distance[at, 0] = distance[found]
+            result.by_way_of[at, 0] = bank.windows(NEUTRAL)[between[found]]
+            result.first_distance[at, 0] = back.distance[rows, 0][found]
     return result
-
-
-def _put(
-    result: Candidates, here: np.ndarray, nearest: Nearest, rows: np.ndarray, targets: np.ndarray
-) -> None:
-    index, distance = nearest.index[rows], nearest.distance[rows]
-    places = np.ix_(here, np.arange(index.shape[1]))
-    result.window[places] = np.where(index >= 0, targets[index], -1)
-    result.distance[places] = distance
-    result.first_distance[places] = np.where(index >= 0, 0, np.inf)
-
-
-def _put_by_way_of_neutral(
-    result: Candidates,
-    here: np.ndarray,
-    bank: AudioBank,
-    source: str,
-    emotion: str,
-    rows: np.ndarray,
-) -> None:
-    to_neutral, onward = bank.to_neutral[source], bank.from_neutral[emotion]
-    neutral, first_distance = to_neutral.index[rows, 0], to_neutral.distance[rows, 0]
-    index, distance = onward.index[neutral, 0], onward.distance[neutral, 0]
-    found = (neutral >= 0) & (index >= 0)
-    places = here[found]
-    result.window[places, 0] = bank.windows(emotion)[index[found]]
-    result.distance[places, 0] = distance[found]
-    result.by_way_of[places, 0] = bank.windows(NEUTRAL)[neutral[found]]
-    result.first_distance[places, 0] = first_distance[found]

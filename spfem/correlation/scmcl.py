@@ -1,24 +1,32 @@
-"""Losses on the distances between two sets of embeddings.
+"""SCMCL: faces should be as far apart as the voices that belong to them.
 
-Source: SCMCL; the "softmax" consistency is that of LSCMC. Departs from the released code: false
-negatives can be masked, running diagnostics are in closed form, distances of equal embeddings
-have finite gradients.
+Sound and face (expressions or pictures) of a moment are embedded by their encoders, u of the
+neutral clip and v of the emotional one, in (-1, 1) each; n and m run over the pairs of a batch:
 
-SCMCL: faces should be as far apart as the voices that belong to them.
+    D_nm    = |u_n - v_m|                                       of either modality
+    L_pair  = mean over n of -log softmax_m(-D_nm / tau)_n      v_n belongs to u_n
+    L_cons  = mean over n, m of |a D_visual + b - D_audio|      a, b: the scale layer
+    L       = L_pair of sound + L_pair of the face + lambda L_cons
+
+As supervision, of a generated window g, its source s and their audio distance d:
+
+    L       = mean |a |g - s| + b - d|
+
+`consistency="softmax"` is that of LSCMC. Departs from the released code: false negatives can be
+masked, running diagnostics are in closed form, distances of equal embeddings have finite gradients,
+images are embedded by two frames, as in learning, also in supervision, where the metric stays in
+evaluation mode. `compat` in the settings restores the released ways, which stand in
+`spfem.released.arithmetic`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.correlation.encoders import (
     AudioEncoder,
     CrossAttentionFusion,
@@ -35,11 +43,125 @@ TEMPERATURES = {"l2": 1.0, "cosine": 0.1}
 SMALLEST_NORM = 1e-7  # keeps the direction of a zero vector finite
 
 
+def joint_loss(
+    audio: tuple[Tensor, Tensor],
+    visual: tuple[Tensor, Tensor],
+    scale_layer: ScaleLayer,
+    settings: CrossModalSettings,
+    *,
+    mask: Tensor | None = None,
+    consistent: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The loss of joint learning, and its consistency; scalars.
+
+    `audio` and `visual` are the embeddings u and v, (N, D) each, of sound and face; `mask` is that
+    of `pair_loss`; `consistent` says whether the consistency counts already. `direct_weight`, 0 in
+    the paper, also compares sound with vision directly, so that either can be looked up by the
+    other.
+    """
+
+    def pairing(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        return pair_loss(u, v, mode=settings.mode, temperature=settings.temperature, mask=mask)
+
+    audio_loss, audio_distances = pairing(*audio)
+    visual_loss, visual_distances = pairing(*visual)
+    if settings.consistency == "distance":
+        visual_distances = scale_layer(visual_distances)
+    consistency = consistency_loss(audio_distances, visual_distances, form=settings.consistency)
+    loss = audio_loss + visual_loss
+    if consistent:
+        loss = loss + settings.consistency_weight * consistency
+    if settings.direct_weight:
+        direct = pairing(audio[0], visual[1])[0] + pairing(visual[0], audio[1])[0]
+        loss = loss + settings.direct_weight * direct
+    return loss, consistency
+
+
+def pair_loss(
+    u: Tensor,
+    v: Tensor,
+    *,
+    mode: str = "l2",
+    temperature: float | None = None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of finding row n of v from row n of u by its distance; ln N at chance.
+
+    Args:
+        u: (N, D) embeddings, of the neutral clip.
+        v: (N, D) embeddings, of the emotional clip.
+        mode: "l2" or "cosine".
+        temperature: of the logits; None: 1 for "l2", 0.1 for "cosine".
+        mask: (N, N) bool, true where (row, column) is a false negative and is left out; the
+            diagonal stays.
+
+    Returns:
+        The loss, a scalar, and the distances (N, N) that it was made of.
+
+    Raises:
+        ShapeError: if u, v and mask do not fit.
+        SettingsError: for an unknown mode.
+    """
+    if u.shape != v.shape:
+        raise ShapeError(f"u and v must be pairs, found {tuple(u.shape)} and {tuple(v.shape)}")
+    distances = embedding_distances(u, v, mode)
+    # One minus cosine differs from minus cosine by a constant, which softmax does not see.
+    logits = -distances / (TEMPERATURES[mode] if temperature is None else temperature)
+    if mask is not None:
+        if mask.shape != logits.shape or mask.dtype != torch.bool:
+            raise ShapeError(
+                f"mask must be bool {tuple(logits.shape)}, found {mask.dtype} {tuple(mask.shape)}"
+            )
+        positive = torch.eye(len(u), dtype=torch.bool, device=u.device)
+        logits = logits.masked_fill(mask & ~positive, -torch.inf)
+    return functional.cross_entropy(logits, torch.arange(len(u), device=u.device)), distances
+
+
+def consistency_loss(
+    audio_distances: Tensor, visual_distances: Tensor, *, form: str = "distance"
+) -> Tensor:
+    """How far the visual distances (N, N) are from the audio distances of the same pairs.
+
+    Both sides keep their gradient; one direction only, the matrices are not transposed. "distance"
+    (SCMCL) is the mean absolute difference, of visual distances that went through the
+    `ScaleLayer`; "softmax" (LSCMC) the same between the row softmaxes of one minus distance.
+
+    Raises:
+        ShapeError: if the shapes differ.
+        SettingsError: for an unknown form.
+    """
+    if audio_distances.shape != visual_distances.shape:
+        raise ShapeError(
+            "distance matrices must have one shape, found "
+            f"{tuple(audio_distances.shape)} and {tuple(visual_distances.shape)}"
+        )
+    if form == "softmax":
+        audio_distances, visual_distances = (
+            torch.softmax(1 - distances, dim=1) for distances in (audio_distances, visual_distances)
+        )
+    elif form != "distance":
+        raise SettingsError(f"form must be 'distance' or 'softmax', found {form!r}")
+    return (visual_distances - audio_distances).abs().mean()
+
+
+def embedding_distances(u: Tensor, v: Tensor, mode: str) -> Tensor:
+    """Distances (N, M) of u (N, D), v (M, D): Euclidean ("l2") or one minus cosine ("cosine").
+
+    Raises:
+        SettingsError: for another mode.
+    """
+    if mode == "l2":
+        return pairwise_distances(u, v)
+    if mode == "cosine":  # 1 for a zero row
+        u, v = (functional.normalize(rows, dim=1, eps=SMALLEST_NORM) for rows in (u, v))
+        return 1 - u @ v.T
+    raise SettingsError(f"mode must be 'l2' or 'cosine', found {mode!r}")
+
+
 def pairwise_distances(u: Tensor, v: Tensor) -> Tensor:
-    """Euclidean distances (N, M) between u (N, D) and v (M, D).
+    """Euclidean distances (N, M) between u (N, D) and v (M, D); at zero the gradient is zero.
 
     Computed from differences: the expansion into products loses small distances in float32.
-    At distance zero the gradient is zero.
 
     Raises:
         ShapeError: if the shapes do not fit.
@@ -72,121 +194,18 @@ def paired_distances(u: Tensor, v: Tensor) -> Tensor:
     return torch.linalg.vector_norm(u - v, dim=1)
 
 
-def cosines(u: Tensor, v: Tensor) -> Tensor:
-    """Cosines (N, M) between the rows of u (N, D) and v (M, D); 0 for a zero row.
-
-    Example:
-        >>> cosines(torch.tensor([[2.0, 0.0]]), torch.tensor([[5.0, 0.0], [0.0, 1.0]]))
-        tensor([[1., 0.]])
-    """
-    return (
-        functional.normalize(u, dim=1, eps=SMALLEST_NORM)
-        @ functional.normalize(v, dim=1, eps=SMALLEST_NORM).T
-    )
-
-
-def embedding_distances(u: Tensor, v: Tensor, mode: str) -> Tensor:
-    """Distances (N, M) of the given mode: Euclidean ("l2") or one minus cosine ("cosine").
-
-    Raises:
-        SettingsError: for another mode.
-    """
-    if mode == "l2":
-        return pairwise_distances(u, v)
-    if mode == "cosine":
-        return 1 - cosines(u, v)
-    raise SettingsError(f"mode must be 'l2' or 'cosine', found {mode!r}")
-
-
-def pair_loss(
-    u: Tensor,
-    v: Tensor,
-    *,
-    mode: str = "l2",
-    temperature: float | None = None,
-    mask: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of finding row n of v from row n of u by its distance; ln N at chance.
-
-    Args:
-        u: (N, D) embeddings, of the neutral clip.
-        v: (N, D) embeddings, of the emotional clip.
-        mode: "l2" or "cosine".
-        temperature: of the logits; None: 1 for "l2", 0.1 for "cosine".
-        mask: (N, N) bool, true where (row, column) is a false negative and is left out. The
-            diagonal is never left out.
-
-    Returns:
-        The loss, a scalar, and the distances (N, N) that it was made of.
-
-    Raises:
-        ShapeError: if u, v and mask do not fit.
-        SettingsError: for an unknown mode.
-    """
-    if u.shape != v.shape:
-        raise ShapeError(f"u and v must be pairs, found {tuple(u.shape)} and {tuple(v.shape)}")
-    distances = embedding_distances(u, v, mode)
-    # One minus cosine differs from minus cosine by a constant, which softmax does not see.
-    logits = -distances / (TEMPERATURES[mode] if temperature is None else temperature)
-    if mask is not None:
-        if mask.shape != logits.shape or mask.dtype != torch.bool:
-            raise ShapeError(
-                f"mask must be bool {tuple(logits.shape)}, found {mask.dtype} {tuple(mask.shape)}"
-            )
-        positive = torch.eye(len(u), dtype=torch.bool, device=u.device)
-        logits = logits.masked_fill(mask & ~positive, -torch.inf)
-    target = torch.arange(len(u), device=u.device)
-    return functional.cross_entropy(logits, target), distances
-
-
 @torch.no_grad()
 def mean_distances(u: Tensor, v: Tensor, *, mode: str = "l2") -> tuple[Tensor, Tensor]:
-    """Mean distance within pairs, and between different rows of the same set; diagnostics only.
+    """Mean distance within pairs (N, D), N at least 2, and between different rows of a set.
 
-    Args:
-        u: (N, D), N at least 2.
-        v: (N, D).
-        mode: "l2" or "cosine".
-
-    Returns:
-        Two scalars: mean over n of d(u_n, v_n); mean over m != n of d(u_m, u_n) and d(v_m, v_n).
+    Diagnostics only, scalars: mean over n of d(u_n, v_n); mean over m != n of d(u_m, u_n) and
+    d(v_m, v_n).
     """
     count = len(u)
     within = embedding_distances(u, v, mode).diagonal().mean()
     between = [embedding_distances(rows, rows, mode) for rows in (u, v)]
     total = sum((d.sum() - d.diagonal().sum() for d in between), torch.zeros_like(within))
     return within, total / (2 * count * (count - 1))
-
-
-def consistency_loss(
-    audio_distances: Tensor, visual_distances: Tensor, *, form: str = "distance"
-) -> Tensor:
-    """How far the visual distances are from the audio distances of the same pairs.
-
-    Both sides keep their gradient. The matrices are not transposed: one direction only.
-
-    Args:
-        audio_distances: (N, N).
-        visual_distances: (N, N), already through the `ScaleLayer` for "distance".
-        form: "distance", mean absolute difference (SCMCL); "softmax", the same between the row
-            softmaxes of one minus distance (LSCMC).
-
-    Raises:
-        ShapeError: if the shapes differ.
-        SettingsError: for an unknown form.
-    """
-    if audio_distances.shape != visual_distances.shape:
-        raise ShapeError(
-            "distance matrices must have one shape, found "
-            f"{tuple(audio_distances.shape)} and {tuple(visual_distances.shape)}"
-        )
-    if form == "softmax":
-        audio_distances, visual_distances = (
-            torch.softmax(1 - distances, dim=1) for distances in (audio_distances, visual_distances)
-        )
-    elif form != "distance":
-        raise SettingsError(f"form must be 'distance' or 'softmax', found {form!r}")
-    return (visual_distances - audio_distances).abs().mean()
 
 
 class ScaleLayer(nn.Module):
@@ -208,19 +227,16 @@ Visual = Literal["expression", "image"]
 class CrossModalCoherence(CoherenceMetric):
     """The cross-modal metric: an audio and a visual encoder with comparable distances.
 
-    As supervision: `loss = CrossModalCoherence.load(path)(generated, source, audio_distance)`.
-    Source: SCMCL. Departs from the released code: images are embedded by two frames, as in
-    learning, also in supervision; the metric stays in evaluation mode there.
-
-    Args:
-        settings: sizes and constants.
-        visual: what the visual side sees, "expression" vectors or face "image"s.
+    As supervision: `loss = CrossModalCoherence.load(path)(generated, source, audio_distance)`. The
+    visual side sees "expression" vectors or face "image"s.
 
     Raises:
         SettingsError: for another `visual`.
     """
 
     kind = "cross-modal coherence"
+    settings_class = CrossModalSettings
+    further_facts = ("visual",)
     settings: CrossModalSettings
 
     def __init__(self, settings: CrossModalSettings, visual: Visual = "expression") -> None:
@@ -239,6 +255,13 @@ class CrossModalCoherence(CoherenceMetric):
             raise SettingsError(f"visual must be 'expression' or 'image', found {visual!r}")
         self.scale_layer = ScaleLayer()
 
+    @classmethod
+    def released_form(cls) -> type[CrossModalCoherence]:
+        """See `CoherenceMetric`."""
+        from spfem.released.arithmetic import ReleasedCrossModalCoherence
+
+        return ReleasedCrossModalCoherence
+
     @property
     def visual_encoder(self) -> Encoder:
         """The expression or image encoder."""
@@ -250,15 +273,12 @@ class CrossModalCoherence(CoherenceMetric):
         return self.expr_attn if self.visual == "expression" else self.image_attn
 
     def forward(self, generated: Tensor, source: Tensor, audio_distance: Tensor) -> Tensor:
-        """Mean absolute difference of calibrated visual and audio distances.
+        """Mean absolute difference of calibrated visual and audio distances, a scalar.
 
         Args:
             generated: (B, T, E) or (B, T, 3, H, W) RGB in [-1, 1]; receives the gradient.
             source: like `generated`; without gradient.
             audio_distance: (B,) distance between the sound of the source and of its pair.
-
-        Returns:
-            Scalar.
 
         Raises:
             ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
@@ -272,11 +292,7 @@ class CrossModalCoherence(CoherenceMetric):
         return (visual - audio_distance).abs().mean()
 
     def distance(self, generated: Tensor, source: Tensor) -> Tensor:
-        """Visual distances (B,) in the units of audio distances; arguments as in `forward`.
-
-        Raises:
-            ShapeError: for wrong shapes, types or ranges, NaN, or swapped arguments.
-        """
+        """Visual distances (B,) in the units of audio distances; see `forward`."""
         refuse_swapped(generated, source)
         if generated.shape[:1] != source.shape[:1]:
             raise ShapeError(
@@ -293,15 +309,11 @@ class CrossModalCoherence(CoherenceMetric):
         return self.scale_layer(paired_distances(u, v))
 
     def embed_audio(self, slices: Tensor, *, name: str = "slices") -> Tensor:
-        """Embed the sound of the last frames of windows.
+        """Embeddings (B, D) in (-1, 1) of the sound of the last frames of windows.
 
-        Args:
-            slices: (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first; T
-                at least `settings.frames`, the last ones are used.
-            name: what to call the argument in errors.
-
-        Returns:
-            (B, D) in (-1, 1).
+        `slices` are (B, T, A) mono samples in [-1, 1], one row a frame of video, oldest first; the
+        last
+        `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape or type, or values that are not finite.
@@ -310,15 +322,11 @@ class CrossModalCoherence(CoherenceMetric):
         return fuse_frames(self.audio_encoder, self.audio_attn, frames)
 
     def embed_visual(self, frames: Tensor, *, name: str = "frames") -> Tensor:
-        """Embed what is seen in the last frames of windows.
+        """Embeddings (B, D) in (-1, 1) of what is seen in the last frames of windows.
 
-        Args:
-            frames: (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
-                crops of any size; oldest first, T at least `settings.frames`.
-            name: what to call the argument in errors.
-
-        Returns:
-            (B, D) in (-1, 1).
+        `frames` are (B, T, E) expression vectors, or (B, T, 3, H, W) RGB in [-1, 1] aligned face
+        crops
+        of any size, oldest first; the last `settings.frames` are used.
 
         Raises:
             ShapeError: for another shape, type or range, or values that are not finite.
@@ -353,26 +361,21 @@ class CrossModalCoherence(CoherenceMetric):
             check_numbers(finite, complain, key=(name, tuple(windows.shape)))
         return last
 
-    def save(self, path: Path | str, *, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write a safetensors checkpoint with the settings and `provenance` (plain values)."""
-        facts = {
-            "settings": asdict(self.settings),
-            "visual": self.visual,
-            "provenance": dict(provenance or {}),
-        }
-        save_checkpoint(Path(path), self.state_dict(), kind=self.kind, facts=facts)
+    @property
+    def learned_frames(self) -> int:
+        """Frames that joint learning fuses into one embedding."""
+        return self.settings.frames
 
-    @classmethod
-    def load(
-        cls, path: Path | str, *, device: torch.device | str = "cpu", supervise: bool = True
-    ) -> Self:
-        """Read a checkpoint; frozen for supervision unless `supervise` is false.
+    def is_consistent(self, step: int, samples: int) -> bool:
+        """Whether the consistency counts at a step (from 0) of learning from so many samples."""
+        return step >= self.settings.consistency_start
 
-        Raises:
-            CheckpointError: if the file is missing, damaged or made for another network.
+    def wanted_distance(
+        self, distance: Tensor, crossing: Tensor, intermediate_distance: Tensor | None
+    ) -> Tensor:
+        """Distances (B,) that supervision by pairs holds windows to; see `paired`.
+
+        `crossing` (B,) bool marks pairs of two emotions with a neutral window in between,
+        `intermediate_distance` (B,) is that from the source to this window.
         """
-        tensors, facts = load_checkpoint(path, kind=cls.kind, device=device)
-        settings = settings_from_facts(CrossModalSettings, facts["settings"], Path(path))
-        metric = cls(settings, facts["visual"]).to(device)
-        load_weights(metric, tensors, path)
-        return metric.supervise() if supervise else metric
+        return distance

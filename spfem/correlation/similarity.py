@@ -1,11 +1,10 @@
-"""What the spatial metric sees: places, or speech? One definition before and after learning.
+"""What the metrics see, places or speech: one definition before and after learning.
 
 A score is the mean cosine, over channels, of unit descriptors. The descriptor is always the
 metric's own, differences through the heads; before learning it is that of the initial weights of
 the same seed (`untrained_metric`), so that the two bars differ in learned weights only.
-`kind="raw"` scores the differences themselves, without heads.
-
-The rows of `similarity.csv`: four quantities with intervals, before and after learning.
+`kind="raw"` scores the differences themselves, without heads. For the learning curve the sampled
+places of a batch are scored, for the rows of `similarity.csv` all places of a fixed list.
 """
 
 from __future__ import annotations
@@ -15,15 +14,74 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
 
-from spfem.correlation.asccl import NEIGHBOURS, SpatialCoherence
-from spfem.correlation.frames import FramePairs
+from spfem.correlation.asccl import NEIGHBOURS, LevelComparison, SpatialCoherence
+from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import Kind, PatchDescriptors, describe_patches
 from spfem.errors import CorpusError, ShapeError
 from spfem.statistics import area_under_curve, cluster_bootstrap, mean_of_rows
 
 MOMENT_GAP_FRAMES = 3  # another moment is at least this far away, since neighbours look alike
+
+
+@torch.no_grad()
+def level_scores(levels: Sequence[LevelComparison], *, group: int = NEIGHBOURS) -> dict[str, float]:
+    """Scores of one batch for a learning curve, means over batch and levels.
+
+    Rows without weight (held frames of a window) do not count; NaN where nothing is left. `group`
+    is that of `mismatched_similarity`. Besides `matched` and `mismatched_place`, as in the released
+    logs `matched_released` and `mismatched_released` (by one fixed permutation).
+    """
+    generator = torch.Generator().manual_seed(0)
+    columns: dict[str, list[Tensor]] = {
+        name: []
+        for name in ("matched", "mismatched_place", "matched_released", "mismatched_released")
+    }
+    for level in levels:
+        counting = level.weight.sum(dim=1) > 0
+        query, key = level.query[counting], level.key[counting]
+        order = torch.randperm(query.shape[2], generator=generator)
+        values = (
+            matched_similarity(query, key).mean(),
+            mismatched_similarity(query, key, group=group).mean(),
+            *released_similarity(query, key, order),
+        )
+        for column, value in zip(columns.values(), values, strict=True):
+            column.append(value)
+    return {name: float(torch.stack(values).mean()) for name, values in columns.items()}
+
+
+def matched_similarity(query: Tensor, key: Tensor) -> Tensor:
+    """Mean cosine (B,) over channels of descriptors (B, C, S), unit over C, at the same place."""
+    return (query * key).sum(dim=1).mean(dim=1)
+
+
+def mismatched_similarity(query: Tensor, key: Tensor, *, group: int = NEIGHBOURS) -> Tensor:
+    """Mean cosine (B,) of descriptors (B, C, S) whose places differ, over all such pairs of places.
+
+    Exact, where the released code draws one permutation (which may hit the same centre). Rows of a
+    place lie side by side, `group` of them: the 8 neighbours of a centre, or 1.
+    """
+    rows = query.shape[2]
+    everywhere = (query.sum(dim=2) * key.sum(dim=2)).sum(dim=1)
+    query_centres = query.unflatten(2, (-1, group)).sum(dim=3)
+    key_centres = key.unflatten(2, (-1, group)).sum(dim=3)
+    same_centre = (query_centres * key_centres).sum(dim=(1, 2))
+    return (everywhere - same_centre) / (rows * (rows - group))
+
+
+def released_similarity(query: Tensor, key: Tensor, permutation: Tensor) -> tuple[Tensor, Tensor]:
+    """The two scores of the released logs: cosine over places of each channel's profile (B, C, S).
+
+    The negative one has the places of the key in the order of `permutation` (S,).
+    """
+    positive = functional.cosine_similarity(query, key, dim=2).mean()
+    negative = functional.cosine_similarity(query, key[:, :, permutation], dim=2).mean()
+    return positive, negative
 
 
 @dataclass(frozen=True)
@@ -59,13 +117,8 @@ def list_comparisons(
     """Draw a fixed evaluation list, the same number of entries from each clip pair.
 
     The other moment is a frame of the same emotion clip whose viseme differs from that of both
-    matched frames, at least `MOMENT_GAP_FRAMES` away.
-
-    Args:
-        frames: clip pairs.
-        visemes: dominant viseme (T,) int of each clip, by clip key.
-        count: wanted number of comparisons; rounded up to a multiple of the clip pairs.
-        seed: of the draw.
+    matched frames, at least `MOMENT_GAP_FRAMES` away. `count` is rounded up to a multiple of the
+    clip pairs; `visemes` holds the dominant viseme (T,) int of each clip, by clip key.
 
     Raises:
         CorpusError: if a clip lacks visemes, or no clip has a second viseme.
@@ -74,10 +127,7 @@ def list_comparisons(
     each = -(-count // len(frames.pairs))
     rows = []
     for number, pair in enumerate(frames.pairs):
-        missing = {pair.source, pair.target} - set(visemes)
-        if missing:
-            raise CorpusError(f"no visemes for clip {min(missing)}; give the truth of every clip")
-        said, heard = visemes[pair.source], visemes[pair.target]
+        said, heard = clip_visemes(visemes, pair)
         moments = np.unique(pair.path[:, 1])
         taken = 0
         for entry in random.permutation(len(pair.path)):
@@ -94,6 +144,20 @@ def list_comparisons(
     return rows
 
 
+def clip_visemes(
+    visemes: Mapping[str, np.ndarray], pair: ClipPair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Visemes of both clips of a pair.
+
+    Raises:
+        CorpusError: if a clip lacks visemes.
+    """
+    missing = {pair.source, pair.target} - set(visemes)
+    if missing:
+        raise CorpusError(f"no visemes for clip {min(missing)}; give the truth of every clip")
+    return visemes[pair.source], visemes[pair.target]
+
+
 def score_similarity(
     model: SpatialCoherence,
     frames: FramePairs,
@@ -104,43 +168,45 @@ def score_similarity(
 ) -> SimilarityScores:
     """Score every comparison at every place that has 8 neighbours.
 
-    Args:
-        model: the metric in evaluation mode.
-        frames: clip pairs that the comparisons point into.
-        comparisons: the evaluation list.
-        kind: of descriptor.
-        batch_size: comparisons at a time.
+    The model is in evaluation mode; `batch_size` comparisons are looked at at a time.
     """
     device = next(model.parameters()).device
-    matched_maps: list[list[np.ndarray]] = []
-    speech_maps: list[list[np.ndarray]] = []
-    places: list[np.ndarray] = []
+
+    def describe(moments: list[tuple[str, int]]) -> list[PatchDescriptors]:
+        images = np.stack([frames.faces[clip][frame] for clip, frame in moments])
+        return describe_patches(model, images_from_frames(images, device), kind)
+
+    scored: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = []
     for first in range(0, len(comparisons), batch_size):
-        rows = comparisons[first : first + batch_size]
-        clips = [frames.pairs[row.pair] for row in rows]
-        three = (
-            [(clip.source, row.source_frame) for clip, row in zip(clips, rows, strict=True)],
-            [(clip.target, row.target_frame) for clip, row in zip(clips, rows, strict=True)],
-            [(clip.target, row.other_frame) for clip, row in zip(clips, rows, strict=True)],
+        rows = [(frames.pairs[row.pair], row) for row in comparisons[first : first + batch_size]]
+        query = describe([(pair.source, row.source_frame) for pair, row in rows])
+        key = describe([(pair.target, row.target_frame) for pair, row in rows])
+        other = describe([(pair.target, row.other_frame) for pair, row in rows])
+        scored.append(
+            [
+                (_same_place(one, two), _same_place(one, three), _other_places(one, two))
+                for one, two, three in zip(query, key, other, strict=True)
+            ]
         )
-        query, key, other = (
-            describe_patches(
-                model,
-                images_from_frames(np.stack([frames.faces[c][t] for c, t in chosen]), device),
-                kind,
-            )
-            for chosen in three
-        )
-        levels = range(len(query))
-        matched_maps.append([_same_place(query[level], key[level]) for level in levels])
-        speech_maps.append([_same_place(query[level], other[level]) for level in levels])
-        places.append(np.stack([_other_places(query[n], key[n]) for n in levels], axis=1))
-    matched = tuple(np.concatenate(parts) for parts in zip(*matched_maps, strict=True))
-    speech = tuple(np.concatenate(parts) for parts in zip(*speech_maps, strict=True))
-    pairs = [frames.pairs[row.pair] for row in comparisons]
+    levels = [
+        [np.concatenate(parts) for parts in zip(*level, strict=True)]
+        for level in zip(*scored, strict=True)
+    ]
+    return similarity_scores(levels, [frames.pairs[row.pair] for row in comparisons])
+
+
+def similarity_scores(
+    levels: Sequence[Sequence[np.ndarray]], pairs: Sequence[ClipPair]
+) -> SimilarityScores:
+    """Scores of N comparisons of clip pairs (N).
+
+    Of each level are given the matched and the mismatched-speech scores (N, H - 2, W - 2) by
+    place, and the mismatched-place scores (N,).
+    """
+    matched, speech, places = zip(*levels, strict=True)
     return SimilarityScores(
         matched=np.stack([scores.mean(axis=(1, 2)) for scores in matched], axis=1),
-        mismatched_place=np.concatenate(places),
+        mismatched_place=np.stack(places, axis=1),
         mismatched_speech=np.stack([scores.mean(axis=(1, 2)) for scores in speech], axis=1),
         matched_maps=matched,
         speech_maps=speech,
@@ -174,27 +240,13 @@ def similarity_rows(
     split: str,
     resamples: int,
     confidence: float,
-    seed: int = 0,
-    level: int | None = None,
 ) -> list[dict[str, Any]]:
-    """One row a quantity: mean over seeds, levels and comparisons.
+    """Rows `metric, state, split, quantity, value, ci_low, ci_high, seeds` of the similarity table.
 
+    A value is the mean over seeds (one entry of `scores` each), levels and comparisons;
     `speech_auc` is the chance that the score of a matched comparison exceeds that of a
     mismatched-speech one, over all comparisons, mean over seeds. Intervals: bootstrap clustered by
     actor and clip pair.
-
-    Args:
-        scores: of the same comparisons, one entry a seed of learning.
-        metric: name for the table, as `state` and `split`.
-        state: `before` or `after`.
-        split: `train` or `held_out`.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
-        seed: of the bootstrap.
-        level: one level only; default the mean over levels.
-
-    Returns:
-        Rows with `metric, state, split, quantity, value, ci_low, ci_high, seeds`.
 
     Raises:
         ShapeError: if the seeds were scored on different comparisons.
@@ -202,7 +254,7 @@ def similarity_rows(
     clusters = scores[0].clusters
     if any(not np.array_equal(other.clusters, clusters) for other in scores):
         raise ShapeError("all seeds must be scored on the same comparisons")
-    columns = quantity_columns(scores, level=level)
+    columns = quantity_columns(scores)
     rows = []
     for quantity in QUANTITIES:
         interval = cluster_bootstrap(
@@ -211,35 +263,21 @@ def similarity_rows(
             statistic=statistic_of(quantity),
             resamples=resamples,
             confidence=confidence,
-            seed=seed,
+            seed=0,
         )
-        rows.append(
-            {
-                "metric": metric,
-                "state": state,
-                "split": split,
-                "quantity": quantity,
-                "value": interval.value,
-                "ci_low": interval.low,
-                "ci_high": interval.high,
-                "seeds": len(scores),
-            }
-        )
+        names = {"metric": metric, "state": state, "split": split, "quantity": quantity}
+        bounds = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+        rows.append({**names, **bounds, "seeds": len(scores)})
     return rows
 
 
-def quantity_columns(
-    scores: Sequence[SimilarityScores], *, level: int | None = None
-) -> dict[str, np.ndarray]:
-    """What each quantity is computed from: scores (N, seeds), for `speech_auc` (N, seeds, 2).
+def quantity_columns(scores: Sequence[SimilarityScores]) -> dict[str, np.ndarray]:
+    """What each quantity is computed from, mean over levels, of one entry a seed.
 
-    Args:
-        scores: of the same comparisons, one entry a seed.
-        level: one level only; default the mean over levels.
+    Scores (N, seeds), for `speech_auc` (N, seeds, 2).
     """
-    taken = slice(None) if level is None else slice(level, level + 1)
     columns = {
-        name: np.stack([getattr(each, name)[:, taken].mean(axis=1) for each in scores], axis=1)
+        name: np.stack([getattr(each, name).mean(axis=1) for each in scores], axis=1)
         for name in QUANTITIES[:3]
     }
     columns["speech_auc"] = np.stack([columns["matched"], columns["mismatched_speech"]], axis=2)
@@ -253,8 +291,4 @@ def statistic_of(quantity: str) -> Callable[[np.ndarray], float]:
 
 def _mean_auc(values: np.ndarray) -> float:
     """Mean over seeds of the AUC of scores (N, seeds, 2)."""
-    return float(
-        np.mean(
-            [area_under_curve(values[:, n, 0], values[:, n, 1]) for n in range(values.shape[1])]
-        )
-    )
+    return float(np.mean([area_under_curve(*seed.T) for seed in values.swapaxes(0, 1)]))

@@ -1,14 +1,8 @@
-"""Frames of all clips, each held once, and the pairs of frames that say the same.
+"""Frames of all clips, each held once, the pairs that say the same, and batches of them.
 
 Source: SCMCL. Departs from the released code: slices of sound start at the time of their frame
 (no drift where the frame rate does not divide the sample rate), one table of frames serves every
 modality, and frames without a face or without sound are left out of the pairs.
-
-Batches as indices: one anchor, and other pairs of the same actor and emotion.
-
-Source: SCMCL. Departs from the released code: a batch holds distinct pairs, and negatives that say
-the same as the positive are masked; the behaviour "false_negatives" restores draws with
-replacement and no mask. Neither way rejects draws or decodes anything.
 """
 
 from __future__ import annotations
@@ -33,11 +27,10 @@ MODALITIES: tuple[str, ...] = ("audio", "expression", "image")
 class ClipSignals:
     """What one clip offers; the modalities that are learned must be given.
 
-    Attributes:
-        audio: (A,) float32 mono in [-1, 1], starting with the first frame, or None.
-        expression: (T, E) float32, or None.
-        image: (T, S, S, 3) uint8 RGB aligned faces, or None.
-        found: (T,) bool, whether a face was found; None: in every frame.
+    `audio` (A,) float32 mono in [-1, 1] starts with the first frame, `expression` is (T, E)
+    float32,
+    `image` (T, S, S, 3) uint8 RGB aligned faces, `found` (T,) bool says whether a face was found;
+    None: in every frame.
     """
 
     audio: np.ndarray | None = None
@@ -50,12 +43,9 @@ class ClipSignals:
 class FrameTable:
     """All frames of all clips one after the other; the shared index of every modality.
 
-    Attributes:
-        keys: of the clips, in the order of their frames.
-        starts: (clips + 1,) row of each clip's first frame, and the number of rows F.
-        found: (F,) bool.
-        signals: modality to its array: `audio` (F, A), `expression` (F, E), `image`
-            (F, S, S, 3) uint8 RGB.
+    `keys` are those of the clips, `starts` (clips + 1,) the row of each clip's first frame and the
+    number of rows F, `found` is (F,) bool; `signals` holds `audio` (F, A), `expression` (F, E),
+    `image` (F, S, S, 3) uint8 RGB.
     """
 
     keys: tuple[str, ...]
@@ -82,10 +72,7 @@ class FrameTable:
     def runs(self, rows: np.ndarray, count: int, *, ending: bool = False) -> np.ndarray:
         """Rows (..., count) of consecutive frames, clamped at the ends of their clip.
 
-        Args:
-            rows: (...) the first row of each run, or the last one if `ending`.
-            count: frames of a run.
-            ending: whether `rows` are the last frames instead of the first.
+        `rows` (...) are the first row of each run, or the last one if `ending`.
         """
         clip = self.clip_of[rows]
         steps = np.arange(count) - (count - 1 if ending else 0)
@@ -97,11 +84,9 @@ class FrameTable:
 class FrameSamples:
     """Pairs of frames that say the same, as rows of a `FrameTable`.
 
-    Attributes:
-        source: (N,) rows of neutral frames.
-        target: (N,) rows of frames in another emotion.
-        group: (N,) number of the actor and target emotion; negatives come from one group.
-        names: `<actor>/<emotion>` of each group.
+    `source` (N,) are rows of neutral frames, `target` (N,) those in another emotion, `group` (N,)
+    numbers of actor and target emotion, whose names are `<actor>/<emotion>`; negatives come from
+    one group.
     """
 
     source: np.ndarray
@@ -143,14 +128,10 @@ def shrink_faces(faces: np.ndarray, side: int) -> np.ndarray:
 
 
 def tabulate_frames(clips: Mapping[str, ClipSignals], settings: CrossModalSettings) -> FrameTable:
-    """Lay the frames of all clips into one table.
+    """Lay the frames of all clips, by key, into one table.
 
     A clip counts as many frames as its shortest modality, so that no index depends on which
     modality is looked at.
-
-    Args:
-        clips: by clip key; all must offer the same modalities.
-        settings: sample and frame rate.
 
     Raises:
         CorpusError: if there is no clip, or clips offer different modalities.
@@ -200,13 +181,8 @@ def collect_samples(
 ) -> FrameSamples:
     """One sample for each entry of the usable warping paths of the actors of a role.
 
-    Entries beyond the table or without a found face are left out.
-
-    Args:
-        table: with every clip that the pairs of these actors name.
-        pairs: aligned clips of the corpus.
-        roles: actor to role.
-        role: `train`, `held_out` or `target`.
+    The table holds every clip that the pairs of these actors name. Entries beyond it or without a
+    found face are left out.
 
     Raises:
         CorpusError: if nothing remains.
@@ -287,12 +263,10 @@ class Batch:
 
 
 class BatchDraw:
-    """Draws batches from the samples of a table.
+    """Draws batches from the samples of a table: one anchor, and others of its actor and emotion.
 
-    Args:
-        table: of all frames.
-        samples: pairs of rows.
-        settings: batch size, width of the mask, released behaviours.
+    Source: SCMCL. Departs from the released code: a batch holds distinct pairs, and negatives that
+    say the same as the positive are masked; no way rejects draws or decodes anything.
 
     Raises:
         CorpusError: if a group has fewer than two samples.
@@ -312,22 +286,21 @@ class BatchDraw:
 
     def __call__(self, random: np.random.Generator) -> Batch:
         """Draw an anchor uniformly, then the rest of its batch; smaller groups are used whole."""
-        anchor = int(random.integers(len(self.samples)))
-        others = self._members[self.samples.group[anchor]]
-        others = others[others != anchor]
-        released = self.settings.released("false_negatives")
-        wanted = self.settings.batch_size - 1
-        count = wanted if released else min(wanted, len(others))
-        chosen = np.append(anchor, random.choice(others, count, replace=released))
+        anchor, others = self.draw_anchor(random)
+        count = min(self.settings.batch_size - 1, len(others))
+        chosen = np.append(anchor, random.choice(others, count, replace=False))
         source, target = self.samples.source[chosen], self.samples.target[chosen]
-        mask = None
-        if not released:
-            near = self.settings.false_negative_frames
-            mask = torch.from_numpy(self._same(source, near) | self._same(target, near))
-        return Batch(source, target, mask)
+        same = self._same(source) | self._same(target)
+        return Batch(source, target, torch.from_numpy(same))
 
-    def _same(self, rows: np.ndarray, near: int) -> np.ndarray:
-        """(N, N) bool: whether two rows lie in one clip, at most `near` frames apart."""
+    def draw_anchor(self, random: np.random.Generator) -> tuple[int, np.ndarray]:
+        """Number of a sample, and of all others of its group."""
+        anchor = int(random.integers(len(self.samples)))
+        members = self._members[self.samples.group[anchor]]
+        return anchor, members[members != anchor]
+
+    def _same(self, rows: np.ndarray) -> np.ndarray:
+        """(N, N) bool: whether two rows lie in one clip and so near that they say the same."""
         clip = self._clip[rows]
         apart = np.abs(rows[:, None] - rows[None, :])
-        return (clip[:, None] == clip[None, :]) & (apart <= near)
+        return (clip[:, None] == clip[None, :]) & (apart <= self.settings.false_negative_frames)

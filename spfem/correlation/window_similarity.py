@@ -1,11 +1,9 @@
-"""What a metric on windows sees: places, or speech? As `similarity`, of windows.
+"""What a metric on windows sees, places or speech: as `similarity`, of windows.
 
 The three scores are those of single frames carried over: a comparison is a window of two
 emotions at the same steps of their path, and a window of the second emotion around another
 moment, at which something else is said. Rows of held frames do not count. Of the joint metrics
 a score is the mean of the temporal part and of the spatial part at the windows' middle frames.
-
-Scores of a metric on windows at every place, for the similarity table and its maps.
 """
 
 from __future__ import annotations
@@ -26,7 +24,12 @@ from spfem.correlation.asccl import (
 )
 from spfem.correlation.frames import FrameWindows, held_steps
 from spfem.correlation.images import images_from_frames, prepare_images
-from spfem.correlation.similarity import MOMENT_GAP_FRAMES, SimilarityScores
+from spfem.correlation.similarity import (
+    MOMENT_GAP_FRAMES,
+    SimilarityScores,
+    clip_visemes,
+    similarity_scores,
+)
 from spfem.correlation.stccl import (
     SUBTRACT,
     SpatialTemporalCoherence,
@@ -36,25 +39,9 @@ from spfem.correlation.stccl import (
 )
 from spfem.errors import CorpusError
 
-
-@dataclass(frozen=True)
-class PlaceScores:
-    """Cosines of B comparisons at one level: (B, h, w) by place, `mismatched_place` (B,).
-
-    h = H - 2 and w = W - 2: the places of the feature map that have all 8 neighbours.
-    """
-
-    matched: Tensor
-    mismatched_speech: Tensor
-    mismatched_place: Tensor
-
-    def mean_with(self, other: PlaceScores) -> PlaceScores:
-        """Mean of two parts of a joint metric."""
-        return PlaceScores(
-            (self.matched + other.matched) / 2,
-            (self.mismatched_speech + other.mismatched_speech) / 2,
-            (self.mismatched_place + other.mismatched_place) / 2,
-        )
+PlaceScores = tuple[Tensor, Tensor, Tensor]
+"""Cosines of B comparisons at one level: matched and mismatched speech (B, h, w) by place,
+mismatched place (B,). h = H - 2 and w = W - 2: the places that have all 8 neighbours."""
 
 
 def temporal_scores(
@@ -66,38 +53,28 @@ def temporal_scores(
     held_matched: Tensor,
     held_speech: Tensor,
 ) -> PlaceScores:
-    """Score the temporal part of windows of feature maps.
+    """Score the temporal part of windows (B, T, C, H, W) of feature maps of a level.
 
-    Args:
-        model: gives heads and formulation.
-        level: which head.
-        query: (B, T, C, H, W).
-        key: the same moments in another emotion.
-        other: other moments of that emotion.
-        held_matched: (B, T - 1, 2) steps held in query or key; not all of a window.
-        held_speech: likewise of query or other.
+    `key` shows the same moments as `query` in another emotion, `other` other moments of that
+    emotion; steps (B, T - 1, 2) are held in query or key, or in query or other, not all of a
+    window.
     """
-    height, width = query.shape[3] - 2, query.shape[4] - 2
-    windows = [maps[..., 1:-1, 1:-1].flatten(3) for maps in (query, key, other)]
-    if model.settings.formulation == "vd":
-        subtract = SUBTRACT[model.settings.compared_frames]
-        rows = [_described(model.mlp, level, subtract(features)) for features in windows]
-        keeps = [
-            ~held_pairs(h, model.settings.compared_frames) for h in (held_matched, held_speech)
-        ]
-        pairs = [(rows[0], rows[1], keeps[0]), (rows[0], rows[2], keeps[1])]
-    else:
-        members = [_described(model.mlp, level, features) for features in windows]
-        pairs = []
-        for which, held in ((1, held_matched), (2, held_speech)):
+    vd, kind = model.settings.formulation == "vd", model.settings.compared_frames
+    rows = []
+    for maps in (query, key, other):
+        features = maps[..., 1:-1, 1:-1].flatten(3)
+        rows.append(_described(model.mlp, level, SUBTRACT[kind](features) if vd else features))
+    pairs = []
+    for which, held in ((1, held_matched), (2, held_speech)):
+        if vd:
+            pairs.append((rows[0], rows[which], ~held_pairs(held, kind)))
+        else:
             keep = ~held_pairs(held, "all")
-            one, two = (correlation_entries(members[n], keep)[:, None] for n in (0, which))
+            one, two = (correlation_entries(rows[n], keep)[:, None] for n in (0, which))
             pairs.append((one, two, keep.any(dim=1)[:, None]))
-    return PlaceScores(
-        matched=same_place(*pairs[0]).unflatten(1, (height, width)),
-        mismatched_speech=same_place(*pairs[1]).unflatten(1, (height, width)),
-        mismatched_place=other_places(*pairs[0]),
-    )
+    size = (query.shape[3] - 2, query.shape[4] - 2)
+    matched, speech = (same_place(*pair).unflatten(1, size) for pair in pairs)
+    return matched, speech, other_places(*pairs[0])
 
 
 def spatial_scores(
@@ -105,9 +82,8 @@ def spatial_scores(
 ) -> PlaceScores:
     """Score the spatial part of the joint metric on feature maps (B, C, H, W) of single frames.
 
-    For `vd` as in the spatial metric: `mismatched_place` is over all pairs of neighbours.
+    For `vd` as in the spatial metric: mismatched places are over all pairs of neighbours.
     """
-    height, width = query.shape[2] - 2, query.shape[3] - 2
     vd = model.settings.formulation == "vd"
     describe = _disparities if vd else _matrices
     rows = [describe(model.mlp, level, maps) for maps in (query, key, other)]
@@ -117,11 +93,9 @@ def spatial_scores(
         elsewhere = other_places(here, there, keep[:, :1]) / NEIGHBOURS**2
     else:
         elsewhere = other_places(rows[0], rows[1], keep)
-    return PlaceScores(
-        matched=same_place(rows[0], rows[1], keep).unflatten(1, (height, width)),
-        mismatched_speech=same_place(rows[0], rows[2], keep).unflatten(1, (height, width)),
-        mismatched_place=elsewhere,
-    )
+    size = (query.shape[2] - 2, query.shape[3] - 2)
+    matched, speech = (same_place(rows[0], n, keep).unflatten(1, size) for n in rows[1:])
+    return matched, speech, elsewhere
 
 
 def same_place(query: Tensor, key: Tensor, keep: Tensor) -> Tensor:
@@ -175,15 +149,8 @@ def list_window_comparisons(
 ) -> list[WindowChoice]:
     """Draw a fixed evaluation list, the same number of entries from each clip pair.
 
-    At the middle of the other window a viseme is said that differs from those of both matched
-    middle frames, at least `MOMENT_GAP_FRAMES` away. Windows in which every step is held in
+    As `list_comparisons`, of the middle frames of windows. Windows in which every step is held in
     either branch are left out.
-
-    Args:
-        windows: of the clip pairs.
-        visemes: dominant viseme (T,) int of each clip, by clip key.
-        count: wanted number of comparisons; rounded up to a multiple of the clip pairs.
-        seed: of the draw.
 
     Raises:
         CorpusError: if a clip lacks visemes, or no clip has a second viseme.
@@ -192,13 +159,11 @@ def list_window_comparisons(
     each = -(-count // len(windows.frames.pairs))
     chosen = []
     for number, (pair, starts) in enumerate(zip(windows.frames.pairs, windows.starts, strict=True)):
-        missing = {pair.source, pair.target} - set(visemes)
-        if missing:
-            raise CorpusError(f"no visemes for clip {min(missing)}; give the truth of every clip")
+        said, heard = clip_visemes(visemes, pair)
         entries = _entries(pair.path, starts, windows.window_frames)  # (N, T, 2)
         held = [held_steps(entry) for entry in entries]
         middle = entries[:, windows.window_frames // 2]
-        said, heard = visemes[pair.source][middle[:, 0]], visemes[pair.target][middle[:, 1]]
+        said, heard = said[middle[:, 0]], heard[middle[:, 1]]
         taken = 0
         for row in random.permutation(len(starts)):
             away = np.abs(middle[:, 1] - middle[row, 1]) >= MOMENT_GAP_FRAMES
@@ -224,30 +189,19 @@ def score_window_similarity(
 ) -> SimilarityScores:
     """Score every comparison at every place that has 8 neighbours.
 
-    Each distinct frame of a clip pair passes the backbone once.
-
-    Args:
-        model: the metric in evaluation mode.
-        windows: that the comparisons point into.
-        comparisons: the evaluation list, rows of a clip pair side by side.
+    The model is in evaluation mode, comparisons of a clip pair lie side by side; each distinct
+    frame
+    of a clip pair passes the backbone once.
     """
-    scored: list[list[PlaceScores]] = []
-    for number, group in groupby(comparisons, key=lambda row: row.pair):
-        scored.append(_score_pair(model, windows, number, list(group)))
-    levels = list(zip(*scored, strict=True))  # a level: one entry a clip pair
-    matched, speech, places = (
-        [torch.cat([getattr(part, name) for part in level]).cpu().numpy() for level in levels]
-        for name in ("matched", "mismatched_speech", "mismatched_place")
-    )
-    pairs = [windows.frames.pairs[row.pair] for row in comparisons]
-    return SimilarityScores(
-        matched=np.stack([scores.mean(axis=(1, 2)) for scores in matched], axis=1),
-        mismatched_place=np.stack(places, axis=1),
-        mismatched_speech=np.stack([scores.mean(axis=(1, 2)) for scores in speech], axis=1),
-        matched_maps=tuple(matched),
-        speech_maps=tuple(speech),
-        clusters=np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in pairs]),
-    )
+    scored = [
+        _score_pair(model, windows, number, list(group))
+        for number, group in groupby(comparisons, key=lambda row: row.pair)
+    ]
+    levels = [
+        [torch.cat(parts).cpu().numpy() for parts in zip(*level, strict=True)]
+        for level in zip(*scored, strict=True)  # of each clip pair
+    ]
+    return similarity_scores(levels, [windows.frames.pairs[row.pair] for row in comparisons])
 
 
 def _score_pair(
@@ -277,7 +231,8 @@ def _score_pair(
         if isinstance(model, SpatialTemporalCoherence):
             at = [index[:, middle] for index in (query_at, key_at, other_at)]
             spatial = spatial_scores(model, level, query[at[0]], key[at[1]], key[at[2]])
-            scores = scores.mean_with(spatial)
+            one, two, three = ((a + b) / 2 for a, b in zip(scores, spatial, strict=True))
+            scores = one, two, three
         levels.append(scores)
     return levels
 

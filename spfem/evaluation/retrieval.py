@@ -26,8 +26,7 @@ from studies.retrieval import (
     score_retrieval,
 )
 
-from spfem.correlation.frames import AlignedClips
-from spfem.correlation.learn import PairStore
+from spfem.correlation.frames import AlignedClips, PairStore
 from spfem.correlation.learn_sound import embed_runs, untrained_joint
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances

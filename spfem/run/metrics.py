@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from spfem.checkpoints import load_weights
+from spfem.corpus.clips import Corpus
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.encoders import load_encoder, save_encoder
 from spfem.correlation.frames import FrameWindows
@@ -78,12 +79,8 @@ def make_spatial_metric(
 ) -> Path:
     """Checkpoint of the spatial metric, for `SpatialCoherence.load`.
 
-    Args:
-        workspace: where.
-        seed: for weights and draws.
-        speech: let the published metric learn on, with negatives from other moments too.
-        settings: default those of the scale; others are a study's, with a place of its own.
-        place: folders above that of the seed; default the name of the metric.
+    With `speech` the published metric learns on with negatives from other moments too. A study has
+    `settings` of its own, and a `place`: the folders above that of the seed.
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
     name = "spatial_speech" if speech else "spatial"
@@ -93,7 +90,7 @@ def make_spatial_metric(
         stage = open_stage(
             workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
             "spatial",
-            settings={"spatial": settings, "seed": seed, "roles": dict(corpus.roles)},
+            settings=_learned_from(corpus, settings, seed),
             inputs={"faces": faces.digest, "pairs": pairs.digest}
             | ({} if first is None else {"first": file_digest(first)}),
             code=(train_spatial, frame_pairs_of_role, type(faces), type(pairs)),
@@ -128,12 +125,7 @@ def make_temporal_metric(
 ) -> Path:
     """Checkpoint of one of `TEMPORAL_METRICS`, for `load` of its class.
 
-    Args:
-        workspace: where.
-        name: of the metric; decides the formulation.
-        seed: for weights and draws.
-        settings: default those of the scale; others are a study's, with a place of its own.
-        place: folders above that of the seed; default the name of the metric.
+    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`.
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
     settings = formulated(name, settings or workspace.scale.temporal)
@@ -141,7 +133,7 @@ def make_temporal_metric(
         stage = open_stage(
             workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
             name,
-            settings={name: settings, "seed": seed, "roles": dict(corpus.roles)},
+            settings=_learned_from(corpus, settings, seed),
             inputs={"faces": faces.digest, "pairs": pairs.digest},
             code=(train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
         )
@@ -166,6 +158,13 @@ def make_temporal_metric(
     return checkpoint
 
 
+Settings = SpatialSettings | TemporalSettings | CrossModalSettings
+
+
+def _learned_from(corpus: Corpus, settings: Settings, seed: int) -> dict[str, Any]:
+    return {"metric": settings, "seed": seed, "roles": dict(corpus.roles)}
+
+
 class _Learned(Protocol):
     @property
     def model(self) -> CoherenceMetric | CrossModalCoherence: ...
@@ -185,7 +184,7 @@ def _keep(
     wait_for_all()
 
 
-def _noted(settings: SpatialSettings | TemporalSettings | CrossModalSettings) -> str:
+def _noted(settings: Settings) -> str:
     """What a progress bar adds where released behaviours are switched on."""
     return "" if settings.compat == "paper" else f", {settings.compat.replace('_', ' ')}"
 
@@ -237,14 +236,9 @@ def make_cross_modal_encoder(
     settings: CrossModalSettings | None = None,
     place: tuple[str, ...] = ("cross_modal",),
 ) -> Path:
-    """Stage A: encoder of `audio`, `expression` or `image`, for `load_encoder`.
+    """Stage A: encoder of `audio`, `expression` or `image` learned alone, for `load_encoder`.
 
-    Args:
-        workspace: where.
-        modality: which learns alone.
-        seed: for weights and draws.
-        settings: default `cross_modal_settings`; others are a study's, with a place of its own.
-        place: folders above that of the modality.
+    A study has `settings` of its own, and a `place`: the folders above that of the modality.
     """
     refuse_sharing("the cross-modal metric, whose negatives are the whole batch,")
     settings = settings or cross_modal_settings(workspace)
@@ -253,12 +247,7 @@ def make_cross_modal_encoder(
     stage = open_stage(
         workspace.stage_folder(*place, modality, "alone", f"seed{seed}"),
         f"cross-modal {modality} alone",
-        settings={
-            "cross_modal": settings,
-            "modality": modality,
-            "seed": seed,
-            "roles": dict(corpus.roles),
-        },
+        settings=_learned_from(corpus, settings, seed) | {"modality": modality},
         inputs=_read_by_signals(workspace) | {"pairs": pairs.digest},
         code=(train_single, save_encoder, frames_of_roles, clip_signals, type(pairs)),
     )
@@ -275,7 +264,7 @@ def make_cross_modal_encoder(
         progress=show_progress(f"{modality} alone{_noted(settings)}"),
     )
     write_json(stage.folder / CURVE_NAME, learned.curve)
-    save_encoder(learned.encoder, settings, path, provenance={"seed": seed, "digest": stage.digest})
+    save_encoder(learned.model, settings, path, provenance={"seed": seed, "digest": stage.digest})
     stage.finish(
         steps=settings.single_steps, threads=torch.get_num_threads(), device=workspace.device
     )
@@ -293,13 +282,8 @@ def make_cross_modal_metric(
 ) -> Path:
     """Stage B: checkpoint of the metric of sound and `expression` or `image`.
 
-    Args:
-        workspace: where.
-        visual: what the metric sees.
-        seed: for weights and draws.
-        direct: compare sound and vision directly too, which the paper does not.
-        settings: default `cross_modal_settings`; others are a study's, with a place of its own.
-        place: folders above those of the encoders and of the metric.
+    With `direct` sound and vision are also compared directly, which the paper does not;
+    `settings` and `place` as in `make_cross_modal_encoder`.
     """
     encoders: dict[str, Path] = {
         name: make_cross_modal_encoder(workspace, name, seed, settings=settings, place=place)
@@ -311,12 +295,7 @@ def make_cross_modal_metric(
     stage = open_stage(
         workspace.stage_folder(*place, visual, "direct" if direct else "joint", f"seed{seed}"),
         f"cross-modal {visual}",
-        settings={
-            "cross_modal": settings,
-            "visual": visual,
-            "seed": seed,
-            "roles": dict(corpus.roles),
-        },
+        settings=_learned_from(corpus, settings, seed) | {"visual": visual},
         inputs=_read_by_signals(workspace)
         | {f"{name} encoder": file_digest(path) for name, path in encoders.items()}
         | {"pairs": pairs.digest},

@@ -221,33 +221,13 @@ ShowTrack = Callable[[FaceTrack], ConditionSource]
 """What draws the conditions of a track with the actor's own texture."""
 
 
-@dataclass(frozen=True)
-class RendererMetrics:
-    """The metrics that supervise an actor's renderer, made but not loaded.
-
-    Attributes:
-        inputs: digests of metrics, manipulator, audio bank and weights; empty for NED alone.
-        load: gives the supervision.
-    """
-
-    inputs: dict[str, str]
-    load: Callable[[ShowTrack], RendererSupervision]
-
-
 def make_renderer_metrics(
     workspace: Workspace, method: Method, actor: str, manipulator: Path, seed: int = 0
-) -> RendererMetrics:
-    """Make the metrics of a supervised method, and the audio bank of the actor where it is needed.
+) -> tuple[dict[str, str], Callable[[ShowTrack], RendererSupervision]]:
+    """Make what supervises the renderer of an actor: its digests, and what loads it.
 
     The pictures of retrieved pairs are held to the distances of the metric of sound and images,
     so the pairs come from its own audio bank: each metric has its own scale of distances.
-
-    Args:
-        workspace: where.
-        method: which metrics.
-        actor: target actor of the renderer.
-        manipulator: checkpoint of the method's manipulator.
-        seed: of the metrics and of the pairs.
     """
     settings = workspace.scale.supervision
     names = (("spatial",) if method.spatial else ()) + method.temporal
@@ -269,24 +249,18 @@ def make_renderer_metrics(
     inputs["supervision"] = digest(weights)
 
     def load(show: ShowTrack) -> RendererSupervision:
+        faces: list[FaceTerm] = []
+        if method.spatial:
+            metric = load_spatial_metric(workspace, seed)
+            frames = workspace.scale.renderer.chunk_frames
+            faces.append(spatial_term(metric, settings.renderer_spatial, frames))
+        for name in method.temporal:
+            windows = load_temporal_metric(workspace, name, seed)
+            faces.append(window_term(name, windows, settings.renderer_temporal))
         pairs = None if bank is None else _load_pairs(workspace, bank, manipulator, show, seed)
-        return RendererSupervision(
-            _load_faces(workspace, method, seed), pairs, settings.renderer_every
-        )
+        return RendererSupervision(tuple(faces), pairs, settings.renderer_every)
 
-    return RendererMetrics(inputs, load)
-
-
-def _load_faces(workspace: Workspace, method: Method, seed: int) -> tuple[FaceTerm, ...]:
-    settings, terms = workspace.scale.supervision, []
-    if method.spatial:
-        frames = workspace.scale.renderer.chunk_frames
-        metric = load_spatial_metric(workspace, seed)
-        terms.append(spatial_term(metric, settings.renderer_spatial, frames))
-    for name in method.temporal:
-        windows = load_temporal_metric(workspace, name, seed)
-        terms.append(window_term(name, windows, settings.renderer_temporal))
-    return tuple(terms)
+    return inputs, load
 
 
 def _load_pairs(
@@ -404,24 +378,23 @@ def make_actor_renderer(
     """
     base, wanted = make_base_renderer(workspace, seed), find_method(method)
     inputs = {"faces": make_persons(workspace).digest, "actor": actor}
-    manipulator = metrics = None
+    manipulator = load = None
     if wanted.supervised:
         path = make_manipulator(workspace, method, seed)
-        metrics = make_renderer_metrics(workspace, wanted, actor, path, seed)
-        inputs |= metrics.inputs
+        supervised_by, load = make_renderer_metrics(workspace, wanted, actor, path, seed)
+        inputs |= supervised_by
         # Pairs have conditions of their own.
         manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
     show = partial(_open_show(workspace), actor)
     clips = learning_clips(make_corpus(workspace), actor)
-    move = None if manipulator is None else partial(_moved_codes, manipulator, seed)
     return make_renderer(
         workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        partial(_actor_clips, clips, make_persons(workspace), show, move),
+        partial(_actor_clips, clips, make_persons(workspace), show, manipulator, seed),
         workspace.scale.renderer,
         inputs=inputs,
         seed=seed,
         base=base,
-        load_supervision=None if metrics is None else partial(metrics.load, show),
+        load_supervision=None if load is None else partial(load, show),
         device=workspace.device,
         progress=show_progress(f"renderer {method} {actor}"),
     )
@@ -431,21 +404,18 @@ def _actor_clips(
     clips: Sequence[Clip],
     faces: PersonStore,
     show: Callable[[FaceTrack], ConditionSource],
-    move: Callable[[Clip, FaceTrack, int], np.ndarray] | None,
+    manipulator: Manipulator | None,
+    seed: int,
 ) -> Sequence[RendererClip]:
-    """Clips of one actor, where wanted beside conditions of moved expressions."""
+    """Clips of one actor; with a manipulator beside conditions of codes moved to other emotions."""
 
     def make(index: int) -> RendererClip:
         clip, track = clips[index], faces[clips[index].key]
-        return show(track).clip(None if move is None else move(clip, track, index))
+        if manipulator is None:
+            return show(track).clip()
+        other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
+        wish = Wish(EMOTIONS[other])
+        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
+        return show(track).clip(moved)
 
     return _Conditions(make, len(clips))
-
-
-def _moved_codes(
-    manipulator: Manipulator, seed: int, clip: Clip, track: FaceTrack, index: int
-) -> np.ndarray:
-    """Codes (T, E) of a clip, moved to another emotion."""
-    other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
-    wish = Wish(EMOTIONS[other])
-    return edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)

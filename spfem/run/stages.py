@@ -231,20 +231,11 @@ def make_stage(
     estimate: bool = False,
     video_hours: float | None = None,
 ) -> None:
-    """Make one stage of a run and what it needs; what is there already is taken as it is.
+    """Make one of `STAGES` and what it needs; what is there already is taken as it is.
 
-    Args:
-        stage: one of `STAGES`.
-        corpus: name, or folder of recordings.
-        scale: one of `spfem.scales.SCALES`.
-        data: folder of generated data.
-        device: `auto`, `cpu` or `cuda`.
-        actor: of faces, only this one; of renderer, the target.
-        method: of manipulator and renderer.
-        seed: for weights and draws of what is learned; None for 0.
-        processes: clips at a time, of faces and persons; None for what the scale says.
-        estimate: of faces, only measure a few clips and say what time and disk all will take.
-        video_hours: with `estimate`, of a larger corpus like this one.
+    The options are those of the `stage` command, as `open_workspace` and `StageKind` have them;
+    `processes` is how many clips of faces and persons are worked on at a time, and `estimate` only
+    measures a few clips and says what time and disk all faces, or `video_hours` of them, will take.
 
     Raises:
         SettingsError: if an option does not belong to the stage, or one is missing.

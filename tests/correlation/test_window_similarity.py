@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation.frames import FrameWindows, Windows, held_steps
-from spfem.correlation.learn import TEMPORAL_METRICS, untrained_temporal_metric, window_tensors
+from spfem.correlation.frames import FrameWindows, held_steps
+from spfem.correlation.learn import TEMPORAL_METRICS, untrained_temporal_metric, window_images
 from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
@@ -37,12 +37,10 @@ def test_scores_are_those_of_the_metric_at_every_place(planted, name):
     row, pair = rows[3], frames.pairs[rows[3].pair]
     entries, others = (pair.path[first : first + FRAMES] for first in (row.start, row.other_start))
     for key_entries, scores in ((entries, found.matched), (others, found.mismatched_speech)):
-        made = Windows(
-            frames.faces[pair.source][entries[:, 0]][None],
-            frames.faces[pair.target][key_entries[:, 1]][None],
-            np.stack([held_steps(entries)[:, 0], held_steps(key_entries)[:, 1]], axis=1)[None],
-        )
-        query, key, held = window_tensors(made)
+        query = window_images(frames.faces[pair.source][entries[:, 0]][None])
+        key = window_images(frames.faces[pair.target][key_entries[:, 1]][None])
+        held = [held_steps(entries)[:, 0], held_steps(key_entries)[:, 1]]
+        held = torch.from_numpy(np.stack(held, axis=1))[None]
         everywhere = [
             torch.cartesian_prod(torch.arange(1, side - 1), torch.arange(1, side - 1))
             for side in (12, 6)

@@ -8,7 +8,7 @@ from spfem.correlation.learn_sound import initial_joint
 from spfem.correlation.retrieval import make_bank
 from spfem.correlation.sound import tabulate_frames
 from spfem.evaluation.retrieval import describe_bank, distance_matrix
-from tests.correlation.crossmodal.planted import SMALL, planted_clips
+from tests.correlation.planted_sound import SMALL, planted_clips
 
 
 def test_matrices_hold_calibrated_distances_of_all_moments():

@@ -269,7 +269,7 @@ def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
 
     drawn = {"ConditionSource", "face_texture"}
     assert drawn <= reach(partial(_base_clips, None))
-    shown = reach(partial(_actor_clips, (), {}, partial(_open_show, None), None))
+    shown = reach(partial(_actor_clips, (), {}, partial(_open_show, None), None, 0))
     assert drawn <= shown
     assert "make_renderer_metrics" not in shown
 

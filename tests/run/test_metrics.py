@@ -16,9 +16,9 @@ from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import CorpusError, SettingsError
 from spfem.run import metrics
 from spfem.settings import TemporalSettings
-from tests.correlation.crossmodal.planted import SMALL as SMALL_SOUND
-from tests.correlation.crossmodal.planted import planted_clips
 from tests.correlation.planted import SMALL, planted_pairs
+from tests.correlation.planted_sound import SMALL as SMALL_SOUND
+from tests.correlation.planted_sound import planted_clips
 
 QUICK = replace(SMALL, steps=3, curve_steps=2)
 WINDOWS = TemporalSettings(

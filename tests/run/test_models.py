@@ -175,7 +175,7 @@ def world(tmp_path, monkeypatch):
     workspace = SimpleNamespace(scale=load_scale("smoke"), device="cpu")
 
     def inputs(method):
-        return make_renderer_metrics(workspace, METHODS[method], "T", made("moves")).inputs
+        return make_renderer_metrics(workspace, METHODS[method], "T", made("moves"))[0]
 
     return SimpleNamespace(words=words, workspace=workspace, inputs=inputs, made=made)
 
@@ -215,8 +215,8 @@ def test_terms_are_those_of_the_method_with_the_weights_of_the_scale(world, meth
         scale.supervision, renderer_spatial=0.3, renderer_temporal=0.2, renderer_every=5
     )
     world.workspace.scale = replace(scale, supervision=weights)
-    metrics = make_renderer_metrics(world.workspace, METHODS[method], "T", world.made("moves"))
-    supervision = metrics.load(lambda track: None)
+    _, load = make_renderer_metrics(world.workspace, METHODS[method], "T", world.made("moves"))
+    supervision = load(lambda track: None)
     found = {term.name: (term.weight, term.frames) for term in supervision.faces}
     wanted = {"spatial": (0.3, 4)} if METHODS[method].spatial else {}
     wanted |= dict.fromkeys(METHODS[method].temporal, (0.2, 3))

@@ -22,8 +22,8 @@ from spfem.manipulator.losses import PairedWindows
 from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.supervision.manipulator import PLACES, HeadLosses, PairLosses, embed_windows
 from spfem.training import step_generator
-from tests.correlation.crossmodal.planted import EXPRESSION_SIZE
-from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
+from tests.correlation.planted_sound import EXPRESSION_SIZE
+from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 from tests.supervision.made_up import make_edit
 
 SPATIAL = SpatialSettings(

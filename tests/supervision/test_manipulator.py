@@ -19,7 +19,7 @@ from spfem.methods import find_method
 from spfem.run import models
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import RetrievedWindows, Supervisors, supervise_manipulator
-from tests.correlation.crossmodal.planted import SMALL as CROSS_MODAL
+from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 from tests.manipulator.conftest import SMALL, planted_speech
 from tests.test_training import KilledError, killed
 

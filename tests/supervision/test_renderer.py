@@ -27,7 +27,7 @@ from spfem.supervision.renderer import (
     spatial_term,
     window_term,
 )
-from tests.correlation.crossmodal.planted import SMALL
+from tests.correlation.planted_sound import SMALL
 from tests.renderer.test_losses import planted_pairs
 
 SPATIAL = SpatialSettings(image_size=32, widths=(16, 16), blocks=(1, 1), centres=(8, 4))

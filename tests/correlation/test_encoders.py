@@ -6,18 +6,60 @@ import pytest
 import torch
 
 from spfem.correlation.encoders import (
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
     AudioEncoder,
     CrossAttentionFusion,
     ExpressionEncoder,
+    ImageEncoder,
     fuse_frames,
 )
 from spfem.errors import ShapeError
 from spfem.settings import CrossModalSettings
 
+PAPER = CrossModalSettings()
 NARROW = CrossModalSettings(width=16, image_width=16, embedding=32)
 
 
-def build(settings=NARROW, channels=128, dtype=torch.float64):
+def parameter_count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "places"), [(AudioEncoder, 533, 5), (ExpressionEncoder, 51, 4)]
+)
+def test_sequence_encoders_have_the_published_size(kind, length, places):
+    encoder = kind(PAPER)
+    assert parameter_count(encoder) == 2_923_200
+    sequences = torch.randn(2, 1, length)
+    assert encoder.encode(sequences).shape == (2, 512, places)
+    embedding = encoder(sequences)
+    assert embedding.shape == (2, 128)
+    assert embedding.abs().max() < 1
+    torch.testing.assert_close(embedding, encoder.project(encoder.encode(sequences)))
+
+
+def test_images_are_normalised_from_the_common_range():
+    encoder = ImageEncoder(NARROW).eval()
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    pixels = torch.randint(0, 256, (2, 3, 32, 32)).float()
+    expected = encoder.model((pixels / 255 - mean) / deviation)
+    torch.testing.assert_close(encoder.encode(pixels / 127.5 - 1), expected)
+
+
+def test_wrong_inputs_are_named():
+    with pytest.raises(ShapeError, match="AudioEncoder takes"):
+        AudioEncoder(NARROW)(torch.randn(2, 533))
+    with pytest.raises(ShapeError, match="int64"):
+        ExpressionEncoder(NARROW)(torch.ones(2, 1, 51, dtype=torch.int64))
+    with pytest.raises(ShapeError, match="ImageEncoder takes"):
+        ImageEncoder(NARROW)(torch.randn(2, 32, 32, 3))
+
+
+NARROW_FUSION = CrossModalSettings(width=16, image_width=16, embedding=32)
+
+
+def build(settings=NARROW_FUSION, channels=128, dtype=torch.float64):
     torch.manual_seed(0)
     fusion = CrossAttentionFusion(settings, channels).to(dtype)
     for parameter in fusion.parameters():
@@ -68,7 +110,7 @@ def test_gradient_is_right():
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_newest_frame_asks_the_fusion_of_older_ones(count):
-    encoder, fusion = ExpressionEncoder(NARROW).double().eval(), build()
+    encoder, fusion = ExpressionEncoder(NARROW_FUSION).double().eval(), build()
     frames = torch.randn(2, count, 51).double()
     features = [encoder.encode(frames[:, n : n + 1]) for n in range(count)]
     fused = fusion(features[1], features[0])
@@ -78,7 +120,7 @@ def test_the_newest_frame_asks_the_fusion_of_older_ones(count):
 
 
 def test_a_single_frame_takes_the_linear_layer_of_its_encoder():
-    encoder, fusion = AudioEncoder(NARROW).double().eval(), build()
+    encoder, fusion = AudioEncoder(NARROW_FUSION).double().eval(), build()
     frames = torch.randn(2, 1, 533).double()
     torch.testing.assert_close(fuse_frames(encoder, fusion, frames), encoder(frames))
 
@@ -89,4 +131,4 @@ def test_wrong_shapes_are_named():
     with pytest.raises(ShapeError, match="context_features must be"):
         build()(torch.randn(2, 128, 4).double(), torch.randn(2, 128))
     with pytest.raises(ShapeError, match="frames must be"):
-        fuse_frames(AudioEncoder(NARROW), build(), torch.randn(2, 2, 1, 533))
+        fuse_frames(AudioEncoder(NARROW_FUSION), build(), torch.randn(2, 2, 1, 533))

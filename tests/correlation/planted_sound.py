@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import nn
 
+from spfem.correlation import CrossModalCoherence
 from spfem.correlation.sound import ClipSignals
 from spfem.settings import CrossModalSettings
 
@@ -89,3 +92,24 @@ def planted_clips(actors=("A", "B"), sentences=2, emotions=("happy", "sad"), set
                 path = np.stack([np.round(moments).astype(int), np.arange(len(moments))], axis=1)
                 pairs.append(PlantedPair(source, target, path))
     return clips, PlantedPairs(tuple(pairs)), clocks
+
+
+NARROW = CrossModalSettings(width=16, image_width=16, embedding=32, image_size=32)
+
+
+def build(visual="expression", settings=NARROW):
+    torch.manual_seed(0)
+    metric = CrossModalCoherence(settings, visual)
+    with torch.no_grad():
+        metric.scale_layer.w.fill_(1.5)
+        metric.scale_layer.b.fill_(0.25)
+    return metric
+
+
+def moved_statistics(metric):
+    """Give batch norms other statistics than the initial ones, as learning does."""
+    for module in metric.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return metric

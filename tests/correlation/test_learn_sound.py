@@ -11,14 +11,13 @@ from spfem.correlation.learn_sound import (
     embed_runs,
     initial_encoder,
     initial_joint,
-    is_consistent,
     train_joint,
     train_single,
 )
 from spfem.correlation.scmcl import pair_loss
 from spfem.correlation.sound import BatchDraw, collect_samples, tabulate_frames
 from spfem.errors import CheckpointError, CorpusError, SettingsError
-from tests.correlation.crossmodal.planted import SMALL, planted_clips
+from tests.correlation.planted_sound import SMALL, planted_clips
 
 ROLES = {"A": "train", "B": "train", "C": "held_out"}
 
@@ -67,7 +66,7 @@ def test_a_modality_alone_learns_what_is_said(material, modality):
     rows = [row for row in learned.curve if row["split"] == "held_out"]
     assert rows[-1]["loss"] < 0.85 * np.log(SMALL.batch_size)
     assert rows[-1]["positive"] < 0.6 * rows[-1]["negative"]
-    assert not learned.encoder.training
+    assert not learned.model.training
 
 
 def test_joint_learning_makes_distances_agree_and_moments_found(material):
@@ -89,11 +88,14 @@ def test_joint_learning_makes_distances_agree_and_moments_found(material):
 
 def test_the_gate_opens_once_or_as_released_in_every_epoch():
     paper = replace(SMALL, consistency_start=5)
-    upstream = replace(paper, compat="gate_per_epoch")
-    assert [is_consistent(step, 8, paper) for step in range(10)] == [False] * 5 + [True] * 5
+    once, anew = (
+        initial_joint(settings, "expression", 0)
+        for settings in (paper, replace(paper, compat="gate_per_epoch"))
+    )
+    assert [once.is_consistent(step, 8) for step in range(10)] == [False] * 5 + [True] * 5
     wanted = [False] * 6 + [True] * 2 + [False] * 6 + [True] * 2
-    assert [is_consistent(step, 8, upstream) for step in range(16)] == wanted
-    assert not any(is_consistent(step, 6, upstream) for step in range(30))
+    assert [anew.is_consistent(step, 8) for step in range(16)] == wanted
+    assert not any(anew.is_consistent(step, 6) for step in range(30))
 
 
 def test_accumulated_gradients_are_the_sums_over_all_steps(material):
@@ -101,7 +103,7 @@ def test_accumulated_gradients_are_the_sums_over_all_steps(material):
     settings = replace(
         SMALL, single_steps=3, single_learning_rate=1e-3, compat="accumulated_gradients"
     )
-    learned = train_single("expression", table, train, None, settings, seed=0).encoder
+    learned = train_single("expression", table, train, None, settings, seed=0).model
     plain = initial_encoder("expression", settings, 0).train()
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
     draw = BatchDraw(table, train, settings)

@@ -5,10 +5,24 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from spfem.correlation import SpatialCoherence
-from spfem.correlation.asccl import adaptive_weight, neighbour_disparities
-from spfem.errors import SettingsError, ShapeError
+from spfem.correlation.asccl import (
+    NEIGHBOUR_OFFSETS,
+    ProjectionHeads,
+    adaptive_weight,
+    central_range,
+    info_nce,
+    neighbour_disparities,
+    normalise_channels,
+    region_weight,
+    sample_centres,
+)
+from spfem.errors import ShapeError
+from spfem.released.arithmetic import wide_range
 from spfem.settings import SpatialSettings
 from tests.correlation.planted import SMALL
 
@@ -134,46 +148,119 @@ def test_gradient_is_right(settings):
     assert torch.autograd.gradcheck(loss, (patch,), eps=1e-6, atol=1e-6)
 
 
-def test_supervision_gives_the_generated_side_a_gradient_and_leaves_the_metric_alone():
-    metric = build().supervise()
-    before = {name: value.clone() for name, value in metric.state_dict().items()}
-    generated, source = images().requires_grad_(), images().requires_grad_()
-    metric(generated, source).backward()
-    assert generated.grad.abs().sum() > 0
-    assert source.grad is None
-    assert all(parameter.grad is None for parameter in metric.parameters())
-    assert all(torch.equal(before[name], value) for name, value in metric.state_dict().items())
+STEPS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 
 
-def test_swapped_arguments_are_an_error():
-    metric = build().supervise()
-    generated = images().requires_grad_()
-    with pytest.raises(ShapeError, match="swapped"):
-        metric(images(), generated)
-    with torch.no_grad():
-        assert torch.isfinite(metric(images(), generated))
+def test_differences_equal_a_slow_loop():
+    features = torch.randn(2, 3, 6, 7)
+    centres = torch.tensor([[1, 1], [4, 5], [2, 3]])
+    found = neighbour_disparities(features, centres)
+    assert found.shape == (2, 3, 24)
+    for p, (row, column) in enumerate(centres.tolist()):
+        for n, (down, right) in enumerate(STEPS):
+            wanted = features[:, :, row, column] - features[:, :, row + down, column + right]
+            assert torch.equal(found[:, :, 8 * p + n], wanted)
 
 
-def test_bad_arguments_are_named():
-    metric = build().supervise()
-    with pytest.raises(ShapeError, match="source must lie in"):
-        metric(images(), images() * 100)
-    with pytest.raises(ShapeError, match="generated holds values that are not finite"):
-        metric(images() * torch.nan, images())
-    with pytest.raises(ShapeError, match="same number"):
-        metric(images(2), images(3))
+def test_flipped_map_with_flipped_centres_gives_the_same_differences_in_flipped_order():
+    features = torch.randn(1, 3, 8, 9)
+    centres = sample_centres(8, 9, 5)
+    mirrored = torch.stack([centres[:, 0], 8 - centres[:, 1]], dim=1)
+    order = [NEIGHBOUR_OFFSETS.index((row, -column)) for row, column in NEIGHBOUR_OFFSETS]
+    plain = neighbour_disparities(features, centres).unflatten(2, (5, 8))
+    flipped = neighbour_disparities(features.flip(3), mirrored).unflatten(2, (5, 8))
+    assert torch.equal(flipped, plain[..., order])
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"widths": (8,)},
-        {"widths": (8, 6)},
-        {"blocks": (1, 0)},
-        {"compat": "released"},
-        {"compat": "scalar_weight+nothing"},
-    ],
-)
-def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(SettingsError):
-        replace(SMALL, **wrong)
+def test_weight_is_one_then_jumps_then_tends_to_two():
+    edge = math.log(4)
+    d = torch.tensor([0.0, edge - 1e-3, edge + 1e-3, 30.0, -(edge + 1e-3)], dtype=torch.float64)
+    weights = adaptive_weight(d).tolist()
+    assert weights[:2] == [1.0, 1.0]
+    assert weights[2] == pytest.approx(1.28, abs=1e-3)
+    assert weights[2] == weights[4]
+    assert weights[3] == pytest.approx(2.0)
+
+
+def test_region_weight_is_the_channel_mean_without_gradient():
+    disparities = (3 * torch.randn(2, 5, 4)).requires_grad_()
+    weights = region_weight(disparities)
+    assert not weights.requires_grad
+    for b in range(2):
+        for s in range(4):
+            strengths = [1 / (1 + math.exp(-abs(float(d)))) for d in disparities[b, :, s].detach()]
+            wanted = sum(1 if t <= 0.8 else 2 * t * t for t in strengths) / 5
+            assert float(weights[b, s]) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_paper_size_has_the_published_parameter_count_and_names():
+    with torch.device("meta"):
+        heads = ProjectionHeads(SpatialSettings().widths)
+    assert sum(parameter.numel() for parameter in heads.parameters()) == 436_400
+    numbers = {name.split(".")[0] for name in heads.state_dict()}
+    assert numbers == {"0", "2", "3", "5", "6", "8", "9", "11"}
+
+
+def test_scale_does_not_matter_and_zero_has_a_finite_gradient():
+    rows = torch.randn(1, 6, 4, dtype=torch.float64)
+    torch.testing.assert_close(
+        normalise_channels(rows), normalise_channels(50 * rows), rtol=1e-5, atol=0
+    )
+    zero = torch.zeros(1, 6, 4, requires_grad=True)
+    normalise_channels(zero).sum().backward()
+    assert torch.isfinite(zero.grad).all()
+
+
+def descriptors(rows=6, dtype=torch.float64):
+    return (normalize(torch.randn(2, 4, rows, dtype=dtype), dim=1) for _ in range(2))
+
+
+def test_independent_descriptors_are_no_better_than_chance():
+    query, key = (normalize(torch.randn(8, 64, 128), dim=1) for _ in range(2))
+    assert info_nce(query, key, 0.07).mean() > math.log(128)
+
+
+def test_gradient_reaches_the_query_only_and_is_right():
+    query, key = descriptors(rows=3)
+    query.requires_grad_()
+    key.requires_grad_()
+    info_nce(query, key, 0.2).sum().backward()
+    assert key.grad is None
+    assert torch.autograd.gradcheck(lambda q: info_nce(q, key, 0.2), (query,))
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ShapeError):
+        info_nce(torch.zeros(1, 4, 5), torch.zeros(1, 4, 6), 0.07)
+
+
+def test_released_region():
+    sides = (112, 56, 28, 14, 128, 64, 32, 16, 36, 18, 9, 5)
+    counts = (106, 53, 26, 13, 121, 60, 30, 15, 34, 17, 8, 4)
+    assert [wide_range(side) for side in sides] == [
+        ((side - count) // 2, count) for side, count in zip(sides, counts, strict=True)
+    ]
+
+
+@given(st.integers(4, 300))
+def test_default_region_keeps_every_neighbour_inside(side):
+    first, count = central_range(side)
+    assert count >= 1
+    assert first >= 1
+    assert first + count <= side - 1
+
+
+def test_centres_are_distinct_uniform_and_reproducible():
+    generator = torch.Generator().manual_seed(0)
+    draws = [sample_centres(7, 9, 5, generator=generator) for _ in range(800)]
+    for centres in draws:
+        assert len({tuple(place) for place in centres.tolist()}) == 5
+    rows, columns = torch.cat(draws).T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 5, 1, 7)
+    counts = torch.zeros(5, 7).index_put(
+        (rows - 1, columns - 1), torch.ones(len(rows)), accumulate=True
+    )
+    assert counts.min() > 70
+    assert counts.max() < 165
+    again = sample_centres(7, 9, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again, draws[0])

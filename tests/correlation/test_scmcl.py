@@ -13,6 +13,62 @@ from spfem.correlation.scmcl import (
     pairwise_distances,
 )
 from spfem.errors import SettingsError, ShapeError
+from spfem.settings import CrossModalSettings
+from tests.correlation.planted_sound import build, moved_statistics
+
+
+def windows(visual="expression", count=3, length=4):
+    if visual == "expression":
+        return torch.randn(count, length, 20)
+    return torch.rand(count, length, 3, 24, 24) * 2 - 1
+
+
+@pytest.mark.parametrize("visual", ["expression", "image"])
+def test_loss_equals_the_formula_written_out(visual):
+    metric = moved_statistics(build(visual)).supervise()
+    generated, source = windows(visual), windows(visual)
+    audio_distance = torch.rand(3) * 2
+    total = 0.0
+    for n in range(3):
+        u, v = (metric.embed_visual(batch[n : n + 1])[0] for batch in (generated, source))
+        distance = 1.5 * (u - v).square().sum().sqrt() + 0.25
+        total += abs(distance.item() - audio_distance[n].item()) / 3
+    loss = metric(generated, source, audio_distance)
+    assert loss.item() == pytest.approx(total, rel=1e-4)
+    order = torch.tensor([2, 0, 1])
+    turned = metric(generated[order], source[order], audio_distance[order])
+    torch.testing.assert_close(turned, loss)
+
+
+def test_gradient_is_right():
+    settings = CrossModalSettings(width=4, embedding=8, heads=2, layers=4)
+    metric = moved_statistics(build(settings=settings)).double().supervise()
+    source, audio_distance = windows(count=2).double(), torch.rand(2).double()
+    generated = windows(count=2, length=2).double().requires_grad_()
+
+    def loss(leaf):
+        return metric(leaf, source[:, -2:], audio_distance)
+
+    assert torch.autograd.gradcheck(loss, (generated,), eps=1e-7, atol=1e-5)
+
+
+def test_bad_arguments_are_named():
+    metric, images = build().supervise(), build("image").supervise()
+    with pytest.raises(ShapeError, match=r"generated must be .* at least 2"):
+        metric(windows(length=1), windows(), torch.rand(3))
+    with pytest.raises(ShapeError, match="leave out windows without a pair"):
+        metric(windows(), windows(), torch.tensor([0.0, torch.inf, 0.0]))
+    with pytest.raises(ShapeError, match=r"audio_distance must be \(3,\)"):
+        metric(windows(), windows(), torch.rand(3, 1))
+    with pytest.raises(ShapeError, match="generated must lie in"):
+        images(windows("image") * 100, windows("image"), torch.rand(3))
+    with pytest.raises(ShapeError, match=r"\(B, T, 3, H, W\)"):
+        images.embed_visual(windows())
+    with pytest.raises(ShapeError, match="slices must be"):
+        metric.embed_audio(torch.randn(3, 1066))
+    with pytest.raises(SettingsError, match="visual must be"):
+        build("video")
+
 
 MODES = ("l2", "cosine")
 

@@ -14,7 +14,7 @@ from studies.retrieval import (
 
 from spfem.errors import ShapeError
 from spfem.statistics import cluster_bootstrap
-from tests.correlation.crossmodal.planted import PlantedPair
+from tests.correlation.planted_sound import PlantedPair
 
 PAIR = PlantedPair("A/neutral/1", "A/happy/1", np.zeros((1, 2), int))
 CLOCKS = {
