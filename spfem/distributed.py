@@ -71,8 +71,7 @@ def wait_for_all() -> None:
 def own_share(batch: Any) -> Any:
     """The rows of a batch (B, ...) that this process computes: B / processes, side by side.
 
-    Raises:
-        SettingsError: if the rows cannot be shared equally.
+    Rows that cannot be shared equally are refused (`SettingsError`).
     """
     processes = process_count()
     if processes == 1:

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from tqdm.auto import tqdm
 
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, tensors_below
 from spfem.distributed import average_gradients, is_first, mean_of_all, wait_for_all
@@ -198,10 +197,10 @@ class _State:
 
     def means(self, learner: str) -> dict[str, float]:
         """Mean of each loss since the last row, over all processes."""
-        means = {key: torch.stack(values).mean() for key, values in self.recent.items()}
-        numbers = {key: float(mean_of_all(mean)) for key, mean in means.items()}
-        for key, number in numbers.items():
-            if not math.isfinite(number):
+        numbers = {}
+        for key, values in self.recent.items():
+            numbers[key] = float(mean_of_all(torch.stack(values).mean()))
+            if not math.isfinite(numbers[key]):
                 raise SpfemError(
                     f"{key!r} of {learner} is not finite at step {self.done}; lower the learning "
                     "rate"
@@ -230,11 +229,7 @@ class _State:
         save_checkpoint(path, tensors, kind=STATE_KIND, facts=facts)
 
     def load(self, path: Path) -> None:
-        """Take over what `save` wrote, if there is something.
-
-        Raises:
-            TrainingStateError: if it is damaged or of another training.
-        """
+        """Take over what `save` wrote, if there is something."""
         if not path.exists():
             return
         try:
@@ -275,5 +270,7 @@ def _digest_weights(modules: Mapping[str, nn.Module]) -> str:
 
 
 def show_progress(name: str) -> Progress:
-    """Wrapper of a step loop that shows a bar with the name of what is learned."""
+    """A wrapper of the loop that shows a bar with the name of what is learned."""
+    from tqdm.auto import tqdm  # not of the light install
+
     return lambda steps: tqdm(steps, desc=name, mininterval=5)

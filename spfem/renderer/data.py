@@ -70,14 +70,9 @@ class RendererClip:
 
 @dataclass(frozen=True)
 class Sequences:
-    """Drawn frames of B clips: W - 1 frames of lead, then T frames.
+    """Drawn frames of B clips, as in `RendererClip`: T frames, conditions with W - 1 before them.
 
-    Attributes:
-        conditions: (B, W - 1 + T, S, S, C) uint8.
-        faces: (B, T, S, S, 3) uint8 RGB.
-        mouth_centres: (B, T, 2) pixels.
-        edited_conditions: as `conditions`, or None if a clip has none.
-        eye_centres: (B, T, 2) pixels, or None if a clip has none.
+    What a clip has not is None.
     """
 
     conditions: np.ndarray

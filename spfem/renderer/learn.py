@@ -72,12 +72,7 @@ class RendererSupervision:
         return max((term.frames for term in self.faces), default=0)
 
     def check(self, settings: RendererSettings) -> None:
-        """Refuse what a training with `settings` cannot offer.
-
-        Raises:
-            SettingsError: if `every` is no number of steps, a name stands twice, or sequences are
-                shorter than a metric's window.
-        """
+        """Refuse what a training with `settings` cannot offer (`SettingsError`)."""
         names = [term.name for term in self.faces]
         if self.every < 1 or len(set(names)) < len(names):
             raise SettingsError(
@@ -113,9 +108,6 @@ def supervising_terms(
         random: the random numbers of the step.
         device: of the networks.
         perceptual: reconstructs retrieved frames, where the user's own VGG19 is given.
-
-    Raises:
-        InputError: if metrics compare faces and a clip has no edited conditions.
     """
     terms: dict[str, Tensor] = {}
     if supervision.faces:
@@ -245,43 +237,39 @@ def train_renderer(
         network.to(device)
     optimisers = renderer_optimisers(renderer, rate)
     last = nn.Module()  # what a step hands on to the next: the last own pictures of the sequence
-    shape = (settings.batch_size, settings.window_frames - 1, 3, *2 * [settings.image_size])
+    lead = settings.window_frames - 1
+    shape = (settings.batch_size, lead, 3, settings.image_size, settings.image_size)
     last.register_buffer("pictures", torch.zeros(shape, device=device))
     every = 1 if supervision is None else supervision.every  # each row has a supervised step
     places = _places(steps, settings)
     drawn: dict[int, Sequences] = {}  # the sequence of the present step, by its first step
 
     def step(index: int, random: np.random.Generator) -> dict[str, Tensor]:
-        first, position = places[index]
+        first, position, frames = places[index]
         if first not in drawn:  # a run that goes on amid a sequence draws it as its first step did
             draws = random if first == index else step_random(seed, first)
             drawn.clear()
-            drawn[first] = draw_sequences(
-                clips, _frames_at(first, steps, settings), settings, draws
-            )
+            drawn[first] = draw_sequences(clips, frames, settings, draws)
         sequence = drawn[first]
-        part = _chunk(sequence, position, settings)
+        now = slice(position, position + settings.chunk_frames)
+        mouths, eyes = sequence.mouth_centres[:, now], sequence.eye_centres
         with autocast(device, settings.precision):
-            conditions = jitter_conditions(
-                to_network(part.conditions, device), settings.augmentation, torch_generator(random)
-            )
+            seen = to_network(sequence.conditions[:, position : now.stop + lead], device)
+            conditions = jitter_conditions(seen, settings.augmentation, torch_generator(random))
             generated, following = generate_chunk(
                 renderer.generator, conditions, last.get_buffer("pictures") if position else None
             )
             last.get_buffer("pictures").copy_(following)
-            newest = conditions[:, settings.window_frames - 1 :].flatten(0, 1)
-            real = cover_outside(
-                to_network(part.faces, device).flatten(0, 1) * 2 - 1, newest[:, -1:]
-            )
-            eyes = None if part.eye_centres is None else torch.from_numpy(part.eye_centres)
+            newest = conditions[:, lead:].flatten(0, 1)
+            faces = to_network(sequence.faces[:, now], device).flatten(0, 1) * 2 - 1
             ours, theirs = renderer_losses(
                 renderer,
                 newest,
                 generated.flatten(0, 1),
-                real,
-                torch.from_numpy(part.mouth_centres).flatten(0, 1),
+                cover_outside(faces, newest[:, -1:]),
+                torch.from_numpy(mouths).flatten(0, 1),
                 perceptual,
-                eye_centres=None if eyes is None else eyes.flatten(0, 1),
+                eye_centres=None if eyes is None else torch.from_numpy(eyes[:, now]).flatten(0, 1),
             )
             if supervision is not None and index % every == 0:
                 ours |= supervising_terms(
@@ -313,31 +301,15 @@ def train_renderer(
     return renderer
 
 
-def _places(steps: int, settings: RendererSettings) -> list[tuple[int, int]]:
-    """Of each step: the first step of its sequence, and its first frame in that sequence."""
-    places = [(0, 0)]
+def _places(steps: int, settings: RendererSettings) -> list[tuple[int, int, int]]:
+    """Of each step: the first step of its sequence, its first frame there, the sequence's length.
+
+    Lengths grow with the quarters of the training.
+    """
+    places: list[tuple[int, int, int]] = []
     while len(places) < steps:
-        first, position = places[-1]
-        position += settings.chunk_frames
-        if position + settings.chunk_frames > _frames_at(first, steps, settings):
-            first, position = len(places), 0
-        places.append((first, position))
+        first = len(places)
+        quarter = min(4 * first // steps, len(settings.sequence_frames) - 1)
+        frames, chunk = settings.sequence_frames[quarter], settings.chunk_frames
+        places += [(first, start, frames) for start in range(0, frames - chunk + 1, chunk)]
     return places
-
-
-def _chunk(sequence: Sequences, position: int, settings: RendererSettings) -> Sequences:
-    end = position + settings.chunk_frames
-    seen = slice(position, end + settings.window_frames - 1)
-    edited = sequence.edited_conditions
-    return Sequences(
-        sequence.conditions[:, seen],
-        sequence.faces[:, position:end],
-        sequence.mouth_centres[:, position:end],
-        None if edited is None else edited[:, seen],
-        None if sequence.eye_centres is None else sequence.eye_centres[:, position:end],
-    )
-
-
-def _frames_at(step: int, steps: int, settings: RendererSettings) -> int:
-    quarter = min(4 * step // steps, len(settings.sequence_frames) - 1)
-    return settings.sequence_frames[quarter]

@@ -72,13 +72,13 @@ class DonorChoice:
     def of(cls, index: np.ndarray, weight: np.ndarray, slack: np.ndarray) -> DonorChoice:
         """From arrays (T, 2), (T, 3) and (T, 3)."""
         used = tuple(int(column) for column in np.flatnonzero((weight[:, 1:] > 0).any(0)))
-        tensors = (torch.from_numpy(array) for array in (index, weight, slack))
-        return cls(*tensors, used, bool((slack >= 1).all()))
+        first, second, third = (torch.from_numpy(array) for array in (index, weight, slack))
+        return cls(first, second, third, used, bool((slack >= 1).all()))
 
     def to(self, device: torch.device | str) -> DonorChoice:
         """The same on another device."""
-        moved = (tensor.to(device) for tensor in (self.index, self.weight, self.slack))
-        return DonorChoice(*moved, self.used, self.whole)
+        first, second, third = (part.to(device) for part in (self.index, self.weight, self.slack))
+        return DonorChoice(first, second, third, self.used, self.whole)
 
 
 def continued(values: Tensor, known: Tensor, samples: int) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,7 +114,8 @@ class HeadLosses:
             compared = drawn[chosen], real[chosen]
             if frames > 1:
                 compared = tuple(pictures.unflatten(0, (-1, frames)) for pictures in compared)
-            losses[name] = metric.total(metric.compare(*compared, generator=random))
+            terms: Any = metric.compare(*compared, generator=random)  # each metric has its own
+            losses[name] = metric.total(terms)
         return losses
 
 
@@ -123,14 +125,9 @@ EMBEDDED_AT_ONCE = 1024  # windows
 @torch.no_grad()
 def embed_windows(metric: CrossModalCoherence, windows: ExpressionWindows) -> Tensor:
     """Embeddings (N, D) of the last frames of all training windows, in coefficients."""
-    numbers = torch.arange(len(windows), device=windows.frames.device)
-    frames = metric.settings.frames
-    return torch.cat(
-        [
-            metric.embed_visual(windows.take(part).expression[:, -frames:])
-            for part in numbers.split(EMBEDDED_AT_ONCE)
-        ]
-    )
+    numbers, frames = torch.arange(len(windows)), metric.settings.frames
+    parts = numbers.to(windows.frames.device).split(EMBEDDED_AT_ONCE)
+    return torch.cat([metric.embed_visual(windows.take(n).expression[:, -frames:]) for n in parts])
 
 
 class PairLosses:
@@ -148,11 +145,7 @@ class PairLosses:
         self.metric, self.embeddings, self.form = metric, embeddings, form
 
     def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
-        """Scalars `paired` and `consistency`; 0 in a batch without pairs.
-
-        Raises:
-            ShapeError: if nothing was retrieved for the batch.
-        """
+        """Scalars `paired` and `consistency`; 0 in a batch without pairs."""
         retrieved = edit.retrieved
         if retrieved is None:
             raise ShapeError("losses of pairs need what was retrieved for the batch, found None")

@@ -24,7 +24,6 @@ from spfem.renderer.warp import (
     skin_field,
     spline_coefficients,
     transported,
-    vertex_velocity,
 )
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
 from tests.renderer.sheets import flat_sheet
@@ -106,15 +105,6 @@ def test_the_field_has_the_gradient_of_a_rigid_shift():
     (slope,) = torch.autograd.grad(shift[0, 0, 48, 50], edited)
     assert abs(float(slope[0, :, 0].sum()) + 1) < 1e-4
     assert abs(float(slope[0, :, 1].sum())) < 1e-4
-
-
-def test_velocity_is_nothing_but_a_gradient():
-    places = SHEET.vertices.clone().requires_grad_()
-    velocity = vertex_velocity(places)
-    assert not velocity.any()
-    velocity[..., 0].sum().backward()
-    assert places.grad[..., 0].eq(1).all()
-    assert not places.grad[..., 1:].any()
 
 
 def _halved(values):

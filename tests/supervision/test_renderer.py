@@ -53,6 +53,12 @@ def draws():
     return torch.Generator().manual_seed(5)
 
 
+def assert_gradient_on_the_output_only(value, generated, metric):
+    value.backward()
+    assert generated.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in metric.parameters())
+
+
 def test_the_spatial_term_is_the_metric_on_all_frames_and_its_gradient_is_on_the_output():
     metric = spatial_metric()
     term = spatial_term(metric, 0.5, 4)
@@ -65,9 +71,7 @@ def test_the_spatial_term_is_the_metric_on_all_frames_and_its_gradient_is_on_the
     assert torch.equal(value, expected)
     shifted = metric.total(metric.compare(own, other.roll(1, 0), generator=draws()))
     assert not torch.equal(value, shifted)
-    value.backward()
-    assert generated.grad.abs().sum() > 0
-    assert all(parameter.grad is None for parameter in metric.parameters())
+    assert_gradient_on_the_output_only(value, generated, metric)
 
 
 @pytest.mark.parametrize("name", ["temporal_vd", "temporal_cm", "spatial_temporal_vd"])
@@ -85,9 +89,7 @@ def test_a_window_term_is_the_metric_with_the_sources_held_steps(name):
     assert not torch.equal(
         value, metric.total(metric.compare(generated, source, generator=draws()))
     )
-    value.backward()
-    assert generated.grad.abs().sum() > 0
-    assert all(parameter.grad is None for parameter in metric.parameters())
+    assert_gradient_on_the_output_only(value, generated, metric)
 
 
 @pytest.fixture
@@ -125,9 +127,7 @@ def test_value_is_the_mean_of_the_distances_one_by_one(metric, monkeypatch, at_o
         parts.append(abs(float(distance.detach()) - float(pairs.distance[row])))
     assert float(value.detach()) == pytest.approx(np.mean(parts), rel=1e-4)
     assert np.std(parts) > 0
-    value.backward()
-    assert pictures.grad.abs().sum() > 0
-    assert all(parameter.grad is None for parameter in metric.parameters())
+    assert_gradient_on_the_output_only(value, pictures, metric)
 
 
 FRAMES, WINDOW, SIDE, UNITS = 14, 6, 8, 5
