@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from spfem.errors import FaceNotFoundError, ShapeError
-from spfem.evaluation.identity import identity_embeddings
+from spfem.evaluation.identity import DlibIdentity
 from spfem.evaluation.mouth import MOUTH, STABLE, mouth_opening
 from spfem.face.descriptor import similarity_transform
 from spfem.face.landmarks import interocular_distance
@@ -330,7 +330,7 @@ class Panel:
 
     def embeddings(self, frames: np.ndarray) -> np.ndarray:
         """Identity descriptors (N, 128) of frames (N,)."""
-        return identity_embeddings(self.frames[frames], self.track.landmarks[frames])
+        return DlibIdentity().embed(self.frames[frames], self.track.landmarks[frames])
 
 
 def open_panel(path: Path, face_size: int) -> Panel:
