@@ -21,6 +21,7 @@ from spfem.head.model import load_head_model
 from spfem.manipulator.learn import Supervision, train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
+from spfem.run.faces import FaceStore
 from spfem.run.learned import (
     EXPRESSION_SPACE,
     make_audio_banks,
@@ -29,7 +30,6 @@ from spfem.run.learned import (
     make_spatial_metric,
     make_temporal_metric,
 )
-from spfem.run.persons import PersonStore
 from spfem.run.renderers import ANCHORED
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import Supervisors, supervise_manipulator
@@ -73,7 +73,7 @@ def _base(material: Material, seed: int) -> Path:
 
 
 @lru_cache
-def _persons(material: Material) -> PersonStore:
+def _persons(material: Material) -> FaceStore:
     return make_persons(material.workspace)
 
 

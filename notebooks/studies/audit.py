@@ -69,8 +69,7 @@ from spfem.evaluation.identity import (
 from spfem.evaluation.mouth import MOUTH, STABLE, mouth_opening
 from spfem.face.landmarks import interocular_distance
 from spfem.face.track import FaceTrack, track_clip
-from spfem.face.tracker import BLENDSHAPE_NAMES
-from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES, FACE_UNIT_NAMES
 from spfem.media.video import read_video
 from spfem.settings import EMOTIONS, FaceSettings
 from spfem.studio.emotions import EMOTION_UNITS

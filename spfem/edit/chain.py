@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from spfem.errors import InputError
-from spfem.face.align import invert, unalign_face, unite_masks
+from spfem.face.align import invert, unalign_face
 from spfem.face.conditions import ConditionPainter
 from spfem.face.landmarks import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from spfem.face.track import FaceTrack
@@ -108,7 +108,7 @@ class ConditionSource:
         """Stacked condition images (T, S, S, C); the mask also covers the face as it was."""
         images = self.painter.paint(self.track, expression=expression, texture=self.texture)
         stacked = images.stacked()
-        stacked[..., -1] = unite_masks(images.mask, self.track.masks)
+        stacked[..., -1] = np.maximum(images.mask, self.track.masks)
         return stacked
 
     def clip(self, expression: np.ndarray | None = None) -> RendererClip:

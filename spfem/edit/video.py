@@ -21,7 +21,7 @@ from spfem.edit.adapt import MadeRenderer, neural_frames, write_comparison
 from spfem.edit.chain import Wish, edit_expression
 from spfem.edit.moving.move import ClipMover
 from spfem.errors import CheckpointError, InputError, SettingsError
-from spfem.face.clip_track import ClipTrack, MadeTrack, make_track
+from spfem.face.clip_track import ClipTrack, MadeTrack
 from spfem.files import file_digest, project_folder, show_frames
 from spfem.head.model import load_head_model
 from spfem.manipulator.manipulate import LARGEST_INTENSITY
@@ -38,6 +38,7 @@ from spfem.media.video import stream_frames, write_video
 from spfem.methods import find_method
 from spfem.pretrained import PRETRAINED
 from spfem.renderer.networks import load_renderer
+from spfem.run.faces import make_track
 from spfem.run.learned import STAGE_CHECKPOINT_NAME as MANIPULATOR_NAME
 from spfem.run.workspace import choose_device
 from spfem.settings import EMOTIONS, FaceSettings

@@ -1,7 +1,4 @@
-"""Aligned faces: one closed-form similarity a frame, to a template and back.
-
-The face mask of aligned frames: drawn face, united with the outline of the landmarks.
-"""
+"""Aligned faces: one closed-form similarity a frame, to a template and back; and their masks."""
 
 from __future__ import annotations
 
@@ -9,8 +6,10 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+import torch
 
 from spfem.errors import ShapeError
+from spfem.face.camera import smooth_over_time
 from spfem.face.landmarks import FACE_OVAL
 from spfem.head.model import HeadModel
 
@@ -97,10 +96,6 @@ def alignment_matrices(
     Returns:
         (T, 2, 3) float32.
     """
-    import torch
-
-    from spfem.face.camera import smooth_over_time
-
     inside = np.setdiff1d(np.arange(landmarks.shape[1]), FACE_OVAL)
     wanted = template[inside].astype(np.float64)
     source = landmarks[:, inside, :2].astype(np.float64)
@@ -190,8 +185,3 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
     for mask, polygon in zip(masks, outline, strict=True):
         cv2.fillPoly(mask, [cv2.convexHull(polygon)], (255,))
     return masks
-
-
-def unite_masks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Masks (T, S, S) of the face both as it was and as it becomes, such as with the jaw open."""
-    return np.maximum(first, second)

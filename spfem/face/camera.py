@@ -1,12 +1,13 @@
 """The scaled orthographic camera: pixel = scale * (rotation @ place)[:2] + translation.
 
-Linear solvers of the fit: smoothing over time, and least squares within bounds.
+And the linear solvers of the fit: smoothing over time, and least squares within bounds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,12 @@ class Pose:
     rotation: Tensor
     scale: Tensor
     translation: Tensor
+
+    @classmethod
+    def of(cls, rotation: np.ndarray, scale: np.ndarray, translation: np.ndarray) -> Pose:
+        """The pose of codes: rotation (T, 3) axis-angle, scale (T,), translation (T, 2)."""
+        turn = rotation_matrix(torch.from_numpy(rotation))
+        return cls(turn, torch.from_numpy(scale), torch.from_numpy(translation))
 
 
 def rotation_matrix(vector: Tensor) -> Tensor:
@@ -46,14 +53,8 @@ def rotation_vector(matrix: Tensor) -> Tensor:
         >>> rotation_vector(rotation_matrix(torch.tensor([0.0, 0.5, 0.0])))
         tensor([0.0000, 0.5000, 0.0000])
     """
-    sine = torch.stack(
-        [
-            matrix[..., 2, 1] - matrix[..., 1, 2],
-            matrix[..., 0, 2] - matrix[..., 2, 0],
-            matrix[..., 1, 0] - matrix[..., 0, 1],
-        ],
-        -1,
-    )
+    skew = matrix - matrix.mT
+    sine = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], -1)
     length = sine.norm(dim=-1, keepdim=True)  # 2 sin(angle)
     cosine = matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1  # 2 cos(angle)
     angle = torch.atan2(length, cosine)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from spfem.face.camera import (
     smooth_over_time,
 )
 from spfem.face.landmarks import EYE_CORNERS, FACE_OVAL, NOSE_BRIDGE, landmark_weights
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
+from spfem.face.tracker import TrackedFace
 from spfem.head.model import HeadModel
+from spfem.head.names import BLENDSHAPE_NAMES
 from spfem.settings import FaceSettings
 
 LANDMARK_DEVIATION = 0.012  # head units: what an independent landmark may miss by
@@ -46,6 +48,52 @@ class FittedHead:
     scale: np.ndarray
     translation: np.ndarray
     reprojection_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class HeadTrack:
+    """Track and fitted codes of one clip of T frames, about 6.5 KB a frame.
+
+    Attributes:
+        fps: frames per second.
+        frame_size: (H, W) of the clip, pixels.
+        found: (T,) bool, frames in which the tracker saw the face; others are filled in.
+        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
+        blendshapes: (T, 51) float32 tracker scores, columns `spfem.head.names.BLENDSHAPE_NAMES`.
+        identity: (I,) float32.
+        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
+        rotation: (T, 3) float32 axis-angle, radians.
+        scale: (T,) float32 frame pixels per head unit.
+        translation: (T, 2) float32 frame pixels.
+        reprojection_error: (T,) float32 mean landmark error, frame pixels.
+        align: (T, 2, 3) float32 frame pixels to aligned pixels.
+    """
+
+    fps: float
+    frame_size: tuple[int, int]
+    found: np.ndarray
+    landmarks: np.ndarray
+    blendshapes: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    reprojection_error: np.ndarray
+    align: np.ndarray
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.found)
+
+    def take_frames(self, index: np.ndarray) -> Self:
+        """The track of the frames (N,) `index`."""
+        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{n: v[index] for n, v in arrays.items() if n != "identity"})
+
+    def only(self, kind: type[Any]) -> Any:
+        """The fields of a part of the track, such as `TrackedFace` or `FittedHead`."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
 
 class _LandmarkModel:
@@ -106,7 +154,11 @@ def fit_head(
         places = model.places(shape, expression)
         for _ in range(2):
             pose = refine_pose(pose, places, pixels, trust)
-        pose = _smooth_pose(pose, settings.smoothness)
+        pose = Pose(
+            rotation_matrix(smooth_over_time(rotation_vector(pose.rotation), settings.smoothness)),
+            smooth_over_time(pose.scale.log(), settings.smoothness).exp(),
+            pose.translation,
+        )
         if known is None:
             target = _tamed(model, pose, pixels, shape, expression)
             shape = _solve_identity(model, pose, target, weights, expression, settings)
@@ -119,19 +171,9 @@ def fit_head(
     inside = torch.ones_like(weights, dtype=torch.bool)
     inside[list(FACE_OVAL)] = False
     error = residual.norm(dim=-1)[:, inside].mean(1) * pose.scale
-    return FittedHead(
-        *(
-            array.cpu().numpy().astype(np.float32)
-            for array in (
-                shape,
-                expression,
-                rotation_vector(pose.rotation),
-                pose.scale,
-                pose.translation,
-                error,
-            )
-        )
-    )
+    pose_codes = (rotation_vector(pose.rotation), pose.scale, pose.translation)
+    codes = (shape, expression, *pose_codes, error)
+    return FittedHead(*(array.cpu().numpy().astype(np.float32) for array in codes))
 
 
 def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
@@ -141,12 +183,6 @@ def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
         if name in BLENDSHAPE_NAMES:
             units[:, column] = blendshapes[:, BLENDSHAPE_NAMES.index(name)]
     return units
-
-
-def _smooth_pose(pose: Pose, strength: float) -> Pose:
-    vector = smooth_over_time(rotation_vector(pose.rotation), strength)
-    scale = smooth_over_time(pose.scale.log(), strength).exp()
-    return Pose(rotation_matrix(vector), scale, pose.translation)
 
 
 def _residual(

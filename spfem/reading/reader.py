@@ -1,11 +1,8 @@
 """The reader: a small network from what the tracker saw of a face to its face units.
 
-What the tracker saw of a face relative to the fitted head at rest: the reader's evidence.
-
-The fit once more, towards the read units: codes that show the emotion and fit the landmarks.
-
-Read units alone would follow what the tracker does to synthetic faces; landmarks alone lose what
-the tracker shrinks. The fit weighs both, as it weighs the tracker's scores otherwise.
+Its evidence is what was seen relative to the fitted head at rest. The fit is then done once more,
+towards the read units: read units alone would follow what the tracker does to synthetic faces;
+landmarks alone lose what the tracker shrinks.
 """
 
 from __future__ import annotations
@@ -23,9 +20,9 @@ from spfem.errors import CheckpointError, ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.landmarks import FACE_OVAL
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace, fill_missing
+from spfem.face.tracker import TrackedFace, fill_missing
 from spfem.head.model import LANDMARK_COUNT, HeadModel
-from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES, FACE_UNIT_NAMES
 from spfem.pretrained import pretrained_file
 from spfem.settings import FaceSettings, ReaderSettings, ReadSettings
 
@@ -101,15 +98,10 @@ def gather_evidence(head: HeadModel, tracked: TrackedFace, fitted: FittedHead) -
     shifted = tracked.landmarks[:, INNER_LANDMARKS, :2] - fitted.translation[:, None]
     seen = shifted / fitted.scale[:, None, None] - rest @ rotation[:, :2].transpose(0, 2, 1)
     offsets = (seen @ rotation[:, :2, :2]).reshape(len(seen), -1)
-    return _finite(offsets, tracked.blendshapes, fitted.rotation)
-
-
-def _finite(offsets: np.ndarray, scores: np.ndarray, rotation: np.ndarray) -> Evidence:
-    good = np.isfinite(offsets).all(1) & np.isfinite(scores).all(1) & np.isfinite(rotation).all(1)
+    arrays = (offsets, tracked.blendshapes, fitted.rotation)
+    good = np.all([np.isfinite(array).all(1) for array in arrays], axis=0)
     if not good.any():
-        zero = (np.zeros(array.shape, np.float32) for array in (offsets, scores, rotation))
-        return Evidence(*zero)
-    arrays = (offsets, scores, rotation)
+        return Evidence(*(np.zeros(array.shape, np.float32) for array in arrays))
     filled = (a if good.all() else fill_missing(a[good], good) for a in arrays)
     return Evidence(*(array.astype(np.float32) for array in filled))
 
@@ -133,11 +125,9 @@ def resting_face(
         clip if found is None or not found[i].any() else clip.part(np.asarray(found[i], bool))
         for i, clip in enumerate(seen)
     ]
-    return RestingFace(
-        np.median(np.concatenate([clip.offsets for clip in kept]), axis=0).astype(np.float32),
-        np.median(np.concatenate([clip.scores for clip in kept]), axis=0).astype(np.float32),
-        neutral,
-    )
+    rows = ([clip.offsets for clip in kept], [clip.scores for clip in kept])
+    offsets, scores = (np.median(np.concatenate(each), axis=0) for each in rows)
+    return RestingFace(offsets.astype(np.float32), scores.astype(np.float32), neutral)
 
 
 KIND = "face reader"

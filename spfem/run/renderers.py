@@ -27,6 +27,7 @@ from spfem.methods import Method, find_method
 from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import FaceTerm, PairSupervision, RendererSupervision
 from spfem.run.data import make_corpus, make_persons
+from spfem.run.faces import FaceStore
 from spfem.run.learned import (
     load_cross_modal_metric,
     load_spatial_metric,
@@ -36,7 +37,6 @@ from spfem.run.learned import (
     make_manipulator,
     make_metric,
 )
-from spfem.run.persons import PersonStore
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
 from spfem.supervision.renderer import (
@@ -263,7 +263,7 @@ def make_actor_renderer(
 
 def _actor_clips(
     clips: Sequence[Clip],
-    faces: PersonStore,
+    faces: FaceStore,
     show: Callable[[FaceTrack], ConditionSource],
     move: Callable[[Clip, FaceTrack, int], np.ndarray] | None,
 ) -> Sequence[RendererClip]:

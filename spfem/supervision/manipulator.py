@@ -38,7 +38,7 @@ from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, SettingsError, ShapeError
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 from spfem.face.track import FaceTrack
 from spfem.files import digest, file_digest
 from spfem.head.model import HeadModel

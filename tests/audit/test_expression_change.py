@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from studies.audit import direction_cosine, label_direction, mean_scores, nearest_label, strength
 
-from spfem.face.tracker import BLENDSHAPE_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES
 from spfem.settings import EMOTIONS
 
 

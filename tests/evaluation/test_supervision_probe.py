@@ -8,7 +8,7 @@ from studies.probes import JAW, MOUTH, OTHERS, frame_by_frame, plant_wrong_mouth
 
 from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.similarity import Comparison
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings

@@ -11,8 +11,9 @@ from spfem.face.align import alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import HeadCodes
 from spfem.face.track import FaceTrack
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
+from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
+from spfem.head.names import BLENDSHAPE_NAMES
 
 
 @dataclass(frozen=True)

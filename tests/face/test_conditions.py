@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spfem.errors import ShapeError
-from spfem.face.align import face_masks, unite_masks
+from spfem.face.align import face_masks
 from spfem.face.camera import Pose, project, rotation_matrix
 from spfem.face.conditions import ConditionPainter, aligned_vertices
 from spfem.face.mesh import face_mesh
@@ -100,4 +100,3 @@ def test_masks_hold_face_and_landmarks(planted, images):
     marks = (marks + planted.codes.align[:, None, :, 2]).astype(int).clip(0, 63)
     share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
     assert share.mean() > 0.98
-    assert (unite_masks(masks, images.mask) == masks).all()

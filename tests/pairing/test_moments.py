@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spfem.pairing.moments import matched_frames, other_frames, says_something_else
+from spfem.pairing.dtw import matched_frames, other_frames, says_something_else
 
 GAP = 3
 

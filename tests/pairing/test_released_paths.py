@@ -15,7 +15,7 @@ from spfem.errors import InputError
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.pairing.pairs import pair_corpus
-from spfem.released.pairs import FPS, fit_to_clips, read_released_paths
+from spfem.pairing.released_paths import FPS, fit_to_clips, read_released_paths
 from spfem.settings import EMOTIONS, PairingSettings
 
 SETTINGS = PairingSettings()

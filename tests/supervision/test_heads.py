@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.supervision.manipulator import PLACES, HeadLosses

@@ -7,9 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from spfem.face import clip_track as module
-from spfem.face.clip_track import ClipTrack, make_track, track_video
+from spfem.face.clip_track import ClipTrack, track_video
 from spfem.media.video import stream_frames, write_video
+from spfem.run import faces as module
+from spfem.run.faces import make_track
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
 from tests.edit.made_up import speaking_frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_released_paths(file: Path) -> dict[PathName, np.ndarray]:
         InputError: if the file is missing or damaged, or a path does not begin at (0, 0), skips
             frames or runs backwards.
 
-    Source: spec `spatial_temporal_correlation.md` C3. `pair_corpus` writes the same form.
+    Source: the released code of ASCCL and STCCL. `save_pairs` writes the same form.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -78,8 +78,8 @@ def fit_to_clips(path: np.ndarray, frames: tuple[int, int], name: str, file: Pat
 
 def released_couples(
     corpus: Corpus, paths: Mapping[PathName, np.ndarray], file: Path
-) -> dict[tuple[str, str], tuple[Clip, Clip, np.ndarray]]:
-    """Both clips and the path of each released pair that is in the corpus, by their keys.
+) -> Iterator[tuple[Clip, Clip, np.ndarray]]:
+    """Both clips and the path of each released pair that is in the corpus.
 
     Raises:
         InputError: if the corpus has another frame rate, or none of the clips.
@@ -90,15 +90,15 @@ def released_couples(
             "these clips by their sound instead"
         )
     clips = {(clip.actor, clip.emotion, clip.number): clip for clip in corpus.clips}
-    couples = {}
+    couples = 0
     for (actor, emotion, first, second), path in paths.items():
         source = clips.get((actor, EMOTIONS[0], first))
         target = clips.get((actor, emotion, second))
         if source and target:
-            couples[source.key, target.key] = source, target, path
+            couples += 1
+            yield source, target, path
     if not couples:
         raise InputError(f"{file} lists no clip of {corpus.root}; its paths are for MEAD")
-    return couples
 
 
 def _damaged(file: Path, what: str) -> InputError:
