@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,14 +37,7 @@ from spfem.files import show_frames
 from spfem.head.model import HeadModel, load_head_model
 from spfem.media.probe import VideoFacts, probe_video
 from spfem.media.video import stream_frames
-from spfem.reading.reader import (
-    FaceReader,
-    expect_units,
-    gather_evidence,
-    keep_unseen,
-    refit_settings,
-    resting_face,
-)
+from spfem.reading.reader import FaceReader, fit_towards, gather_evidence, resting_face
 from spfem.settings import FaceSettings, ReadSettings
 
 
@@ -159,10 +152,11 @@ def read_clip(
     fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
     evidence = gather_evidence(head, tracked, fitted)
     units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
-    towards = refit_settings(settings, ReadSettings())
-    expected = expect_units(tracked, units, head)
-    refitted, _ = fit_clip(head, expected, towards, piece_frames=piece_frames)
-    return keep_unseen(refitted, units, head), align
+
+    def refit(*given: Any) -> FittedHead:
+        return fit_clip(*given, piece_frames=piece_frames)[0]
+
+    return fit_towards(head, tracked, units, settings, ReadSettings(), refit), align
 
 
 def track_video(

@@ -115,6 +115,21 @@ class _LandmarkModel:
             + torch.tensordot(expression, self.expression_basis, 1)
         )
 
+    def residual(self, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor) -> Tensor:
+        """Seen minus fitted landmarks (T, L, 2), head units."""
+        seen = project(self.places(identity, expression), pose)[..., :2]
+        return (pixels - seen) / pose.scale[:, None, None]
+
+    def tamed(self, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor) -> Tensor:
+        """Landmarks (T, L, 2) in pixels with outliers drawn in: least squares is Huber's fit then.
+
+        Minimising the squared distance to these lowers Huber's loss (Huber and Dutter's modified
+        residuals), with normal matrices that stay the same for all frames.
+        """
+        residual = self.residual(pose, pixels, identity, expression)
+        excess = residual * (1 - _trust_of(residual))[..., None]
+        return pixels - excess * pose.scale[:, None, None]
+
 
 def fit_head(
     head: HeadModel,
@@ -150,6 +165,10 @@ def fit_head(
     shape = torch.zeros(len(model.identity_basis), device=device) if known is None else known
     expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
     trust = weights.expand(len(pixels), -1)
+    share = 1 / len(weights)
+    pull = settings.score_weight * scores.isfinite().float()
+    ridge = share * (settings.expression_regularisation + pull)
+    smoothness = torch.full_like(expression[0], settings.expression_smoothness * share)
     for _ in range(settings.fit_iterations):
         places = model.places(shape, expression)
         for _ in range(2):
@@ -160,13 +179,24 @@ def fit_head(
             pose.translation,
         )
         if known is None:
-            target = _tamed(model, pose, pixels, shape, expression)
-            shape = _solve_identity(model, pose, target, weights, expression, settings)
-        target = _tamed(model, pose, pixels, shape, expression)
-        expression = _solve_expression(
-            model, pose, target, weights, shape, expression, scores, settings
+            target = model.tamed(pose, pixels, shape, expression)
+            residual = model.residual(pose, target, torch.zeros_like(shape), expression)
+            basis = model.identity_basis
+            normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+            prior = settings.identity_regularisation / len(weights)
+            system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
+            shape = torch.linalg.solve(system, right.mean(0))
+        target = model.tamed(pose, pixels, shape, expression)
+        residual = model.residual(pose, target, shape, torch.zeros_like(expression))
+        basis = model.expression_basis
+        normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+        expression = bounded_least_squares(
+            normal + torch.diag_embed(ridge),
+            right + share * pull * scores.nan_to_num(),
+            expression,
+            smoothness,
         )
-        residual = _residual(model, pose, pixels, shape, expression)
+        residual = model.residual(pose, pixels, shape, expression)
         trust = weights * _trust_of(residual)
     inside = torch.ones_like(weights, dtype=torch.bool)
     inside[list(FACE_OVAL)] = False
@@ -185,32 +215,11 @@ def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
     return units
 
 
-def _residual(
-    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
-) -> Tensor:
-    """Seen minus fitted landmarks (T, L, 2), head units."""
-    seen = project(model.places(identity, expression), pose)[..., :2]
-    return (pixels - seen) / pose.scale[:, None, None]
-
-
 def _trust_of(residual: Tensor) -> Tensor:
     """Weights (T, L) in (0, 1] of Huber's loss."""
     distance = residual.norm(dim=-1)
     limit = OUTLIER_FACTOR * distance.median(1, keepdim=True).values.clamp(min=1e-6)
     return (limit / distance.clamp(min=1e-9)).clamp(max=1)
-
-
-def _tamed(
-    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
-) -> Tensor:
-    """Landmarks (T, L, 2) in pixels with outliers drawn in, so that least squares is Huber's fit.
-
-    Minimising the squared distance to these lowers Huber's loss (Huber and Dutter's modified
-    residuals), with normal matrices that stay the same for all frames.
-    """
-    residual = _residual(model, pose, pixels, identity, expression)
-    excess = residual * (1 - _trust_of(residual))[..., None]
-    return pixels - excess * pose.scale[:, None, None]
 
 
 def _normal_equations(
@@ -227,44 +236,3 @@ def _normal_equations(
     normal = torch.tensordot(seen, nine, 2)
     backward = (residual @ rotation[:, :2]).flatten(1)  # (T, L * 3)
     return normal, backward @ weighted.movedim(0, 2).flatten(1).mT
-
-
-def _solve_identity(
-    model: _LandmarkModel,
-    pose: Pose,
-    target: Tensor,
-    weights: Tensor,
-    expression: Tensor,
-    settings: FaceSettings,
-) -> Tensor:
-    basis = model.identity_basis
-    residual = _residual(model, pose, target, basis.new_zeros(len(basis)), expression)
-    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
-    prior = settings.identity_regularisation / len(weights)
-    system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
-    return torch.linalg.solve(system, right.mean(0))
-
-
-def _solve_expression(
-    model: _LandmarkModel,
-    pose: Pose,
-    target: Tensor,
-    weights: Tensor,
-    identity: Tensor,
-    start: Tensor,
-    scores: Tensor,
-    settings: FaceSettings,
-) -> Tensor:
-    basis = model.expression_basis
-    residual = _residual(model, pose, target, identity, torch.zeros_like(start))
-    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
-    pull = settings.score_weight * scores.isfinite().float()
-    share = 1 / len(weights)
-    ridge = share * (settings.expression_regularisation + pull)
-    smoothness = torch.full_like(start[0], settings.expression_smoothness * share)
-    return bounded_least_squares(
-        normal + torch.diag_embed(ridge),
-        right + share * pull * scores.nan_to_num(),
-        start,
-        smoothness,
-    )

@@ -7,7 +7,6 @@ by dynamic time warping with city-block cost and an exact order of ties.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
@@ -18,8 +17,7 @@ from spfem.errors import SettingsError, ShapeError
 from spfem.settings import PairingSettings
 
 
-@dataclass(frozen=True)
-class Alignment:
+class Alignment(NamedTuple):
     """The cheapest monotone path between two sequences.
 
     Attributes:
@@ -113,16 +111,7 @@ LIFTER = 22
 PRE_EMPHASIS = 0.97
 WINDOW_SECONDS = 0.025
 _EPSILON = np.finfo(np.float64).eps
-
-
-def hop_samples(sample_rate: int, fps: Fraction | float) -> int:
-    """Samples between two rows: as long as a video frame (533 at 16 kHz and 30 fps).
-
-    Example:
-        >>> hop_samples(16000, 30)
-        533
-    """
-    return round(sample_rate / fps)
+_SMALLEST_DEVIATION = 1e-6
 
 
 @cache
@@ -179,7 +168,7 @@ def mfcc(
         raise ShapeError(
             f"audio must be a non-empty float array (A,), found {audio.dtype} {audio.shape}"
         )
-    window, hop = round(window_seconds * sample_rate), hop_samples(sample_rate, fps)
+    window, hop = round(window_seconds * sample_rate), round(sample_rate / fps)
     fft_size = 1 << max(window - 1, 1).bit_length()
     count = 1 + max(0, -(-(len(audio) - window) // hop))
     # One buffer, worked on in place: fresh memory costs more than the arithmetic.
@@ -204,24 +193,16 @@ def mfcc(
     return coefficients
 
 
-_SMALLEST_DEVIATION = 1e-6
-
-
 def alignment_features(
     audio: np.ndarray, fps: Fraction | float, settings: PairingSettings
 ) -> np.ndarray:
-    """Features of one recording, float64 (N, C); row i belongs to video frame i.
+    """Features of one recording (A,) in [-1, 1], float64 (N, C); row i belongs to video frame i.
 
     Each cepstrum is brought to mean 0 and deviation 1 over the recording, so that loudness,
     microphone and room do not decide the path or its cost. Departs from the released code, which
     compares raw cepstra; `compat="upstream"` does as it does. The paths differ little (same
     median error on synthetic speech), but cost then tells the same sentence from another one at
     one threshold whatever the recording.
-
-    Args:
-        audio: float (A,) in [-1, 1] at `settings.sample_rate`.
-        fps: of the video.
-        settings: of the pairing stage.
 
     Raises:
         SettingsError: if `settings.compat` is unknown.
@@ -231,13 +212,8 @@ def alignment_features(
     """
     if settings.compat not in ("paper", "upstream"):
         raise SettingsError(f"compat is {settings.compat!r}; choose 'paper' or 'upstream'")
-    features = mfcc(
-        audio,
-        settings.sample_rate,
-        fps,
-        cepstra=settings.cepstra,
-        window_seconds=settings.window_seconds,
-    )
+    cepstra, seconds = settings.cepstra, settings.window_seconds
+    features = mfcc(audio, settings.sample_rate, fps, cepstra=cepstra, window_seconds=seconds)
     if settings.compat == "upstream":
         return features
     return (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST_DEVIATION)
@@ -269,11 +245,12 @@ def align_waveforms(
 
 def doubt_alignment(cost: float, settings: PairingSettings) -> str:
     """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
-    words = (
+    if settings.trusts(cost):
+        return ""
+    return (
         f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
         "do both clips say the same words?"
     )
-    return "" if settings.trusts(cost) else words
 
 
 def matched_frames(path: np.ndarray, count: int) -> np.ndarray:

@@ -222,19 +222,10 @@ _LEARNED_FRAMES = 20_000  # at most, of which the kinds are learned
 def kinds_of_sound(
     corpus: Corpus, pairs: PairIndex, frames: Mapping[str, int], settings: PairingSettings
 ) -> dict[str, np.ndarray]:
-    """Number of the kind of sound heard in each frame of every clip that is in a pair.
+    """Kind of sound, int64 (T,), heard in each frame of every clip that is in a pair, by clip key.
 
     Kinds are clusters (k-means, a fixed seed) of the cepstra that the alignment uses, which are
     freed of loudness and microphone clip by clip.
-
-    Args:
-        corpus: the clips.
-        pairs: says which clips are needed.
-        frames: number of video frames T of each clip.
-        settings: of the pairing stage.
-
-    Returns:
-        int64 (T,) by clip key.
     """
     from sklearn.cluster import KMeans
 
@@ -257,19 +248,12 @@ def kinds_of_sound(
 def clocks_of_pairs(
     corpus: Corpus, pairs: PairIndex, frames: Mapping[str, int], settings: PairingSettings
 ) -> dict[str, np.ndarray]:
-    """Clock of each clip that is in a pair: equal values are the same moment of the sentence.
+    """Clock, float64 (T,), of each clip that is in a pair, by clip key, never decreasing.
+
+    Equal values are the same moment of the sentence. `frames` counts those of each clip.
 
     A neutral clip's clock counts its frames with a voice and stands still in silence; the clock
     of an emotional clip is that of the neutral frames that our alignment gives its frames.
-
-    Args:
-        corpus: the clips.
-        pairs: with their paths.
-        frames: number of video frames T of each clip.
-        settings: of the pairing stage.
-
-    Returns:
-        float64 (T,) by clip key, never decreasing.
     """
     clips = {clip.key: clip for clip in corpus.clips}
     clocks: dict[str, np.ndarray] = {}

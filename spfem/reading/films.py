@@ -35,8 +35,8 @@ class PersonFilm:
         units: (F, E) float32 exact face units in [0, 1].
         starts: (C,) first frame of each clip; the first clip is a neutral one.
         own_identity: (C, I) float32 identity fitted to each clip alone.
-        known_pose: (F, 6) float32 rotation 3, scale, translation 2 of the fit with the identity
-            of the neutral clip held, which is `own_identity[0]`.
+        known_pose: (F, 6) float32 rotation vector 3, scale, translation 2 of the fit with the
+            identity of the neutral clip held, which is `own_identity[0]`.
         own_pose: (F, 6) float32 the same of the fit of each clip alone.
         known_expression: (F, E) float32 units of the fit with that identity held.
         own_expression: (F, E) float32 units of the fit of each clip alone.
@@ -99,22 +99,22 @@ def fit_film(
     own = [fit_head(head, tracked, face) for tracked in seen]
     known = [fit_head(head, tracked, face, identity=own[0].identity) for tracked in seen]
     lengths = [len(tracked.found) for tracked in seen]
+
+    def poses(fits: Sequence[FittedHead]) -> np.ndarray:
+        rows = [np.column_stack([fit.rotation, fit.scale, fit.translation]) for fit in fits]
+        return np.concatenate(rows).astype(np.float32)
+
     return PersonFilm(
         landmarks=np.concatenate([tracked.landmarks for tracked in seen]),
         blendshapes=np.concatenate([tracked.blendshapes for tracked in seen]),
         units=np.concatenate(truths)[:, order].astype(np.float32),
         starts=np.cumsum([0, *lengths[:-1]]),
         own_identity=np.stack([fitted.identity for fitted in own]),
-        known_pose=np.concatenate([pose_row(fitted) for fitted in known]),
-        own_pose=np.concatenate([pose_row(fitted) for fitted in own]),
+        known_pose=poses(known),
+        own_pose=poses(own),
         known_expression=np.concatenate([fitted.expression for fitted in known]),
         own_expression=np.concatenate([fitted.expression for fitted in own]),
     )
-
-
-def pose_row(fitted: FittedHead) -> np.ndarray:
-    """Rotation vector, scale and translation of a fit, (T, 6) float32."""
-    return np.column_stack([fitted.rotation, fitted.scale, fitted.translation]).astype(np.float32)
 
 
 def worsen_pictures(frames: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -154,9 +154,8 @@ def babble(seconds: float, random: np.random.Generator) -> Speech:
         phonemes.append(Phoneme(name, time, end))
         time = end + (1e-6 if end >= seconds - 0.12 else 0.0)
     phonemes.append(Phoneme(SILENCE, phonemes[-1].end_seconds, seconds))
-    return Speech(
-        np.zeros(round(seconds * SAMPLE_RATE), np.float32), SAMPLE_RATE, tuple(phonemes), ()
-    )
+    silence = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+    return Speech(silence, SAMPLE_RATE, tuple(phonemes), ())
 
 
 def mixed_motion(
@@ -173,9 +172,8 @@ def mixed_motion(
     fps = CorpusSettings().fps
     frames = settings.neutral_frames if neutral else settings.mixed_frames
     speech = babble(frames / fps, random)
-    motion = face_motion(
-        speech, "neutral", actor_style(actor.seed), fps, int(random.integers(1 << 30))
-    )
+    seed = int(random.integers(1 << 30))
+    motion = face_motion(speech, "neutral", actor_style(actor.seed), fps, seed)
     turn = random.normal(0, settings.turn_radians, 3) * np.array([0.6, 1.0, 0.5])
     count = len(motion.face_units)
     drift = np.linspace(0, 1, count)[:, None] * random.normal(0, 0.5, 3) * settings.turn_radians

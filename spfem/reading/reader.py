@@ -7,7 +7,7 @@ landmarks alone lose what the tracker shrinks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,12 @@ class Evidence:
     def part(self, index: slice | np.ndarray) -> Evidence:
         """Some of the frames, by a slice, numbers (N,) or a mask (T,)."""
         return Evidence(self.offsets[index], self.scores[index], self.rotation[index])
+
+    def relative_to(self, resting: RestingFace) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What `FaceReader.features` asks for."""
+        arrays = (self.offsets, self.scores, self.rotation, resting.offsets, resting.scores)
+        offsets, scores, rotation, rest_offsets, rest_scores = map(torch.from_numpy, arrays)
+        return offsets, scores, rotation, rest_offsets, rest_scores
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,12 @@ class FaceReader(nn.Module):
         self.unit_layer = nn.Linear(settings.width, len(FACE_UNIT_NAMES))
 
     def features(
-        self, offsets: Tensor, scores: Tensor, rotation: Tensor, resting: tuple[Tensor, Tensor]
+        self,
+        offsets: Tensor,
+        scores: Tensor,
+        rotation: Tensor,
+        resting_offsets: Tensor,
+        resting_scores: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """What the layers see, of about unit size and never beyond what was learned from.
 
@@ -175,12 +186,13 @@ class FaceReader(nn.Module):
             offsets: (..., T, 2 L).
             scores: (..., T, 51).
             rotation: (..., T, 3).
-            resting: offsets (..., 2 L) and scores (..., 51) of the resting face.
+            resting_offsets: (..., 2 L) of the resting face.
+            resting_scores: (..., 51) of the resting face.
 
         Returns:
             Of the frames (..., T, F), and of the clip (..., C).
         """
-        base = torch.cat([resting[0] @ self.components.mT, resting[1]], -1)
+        base = torch.cat([resting_offsets @ self.components.mT, resting_scores], -1)
         seen = torch.cat([offsets @ self.components.mT, scores], -1) - base[..., None, :]
         frames = torch.cat([seen, rotation], -1)
         count = frames.shape[-1]
@@ -214,14 +226,12 @@ class FaceReader(nn.Module):
         """
         frames = len(evidence)
         held = np.clip(np.arange(-REACH_FRAMES, frames + REACH_FRAMES), 0, frames - 1)
-        rest = (torch.from_numpy(resting.offsets), torch.from_numpy(resting.scores))
         neutral = torch.full((1,), float(resting.neutral))
         units = np.empty((frames, len(FACE_UNIT_NAMES)), np.float32)
         for start in range(0, frames, piece_frames):
             stop = min(start + piece_frames, frames)
             part = evidence.part(held[start : stop + 2 * REACH_FRAMES])
-            offsets, scores = torch.from_numpy(part.offsets), torch.from_numpy(part.scores)
-            seen, clip = self.features(offsets, scores, torch.from_numpy(part.rotation), rest)
+            seen, clip = self.features(*part.relative_to(resting))
             units[start:stop] = self(seen[None], clip[None], neutral)[0].clamp(0, 1).numpy()
         return units
 
@@ -254,42 +264,17 @@ class FaceReader(nn.Module):
         return cls.load(pretrained_file(KIND))
 
 
-def expect_units(tracked: TrackedFace, units: np.ndarray, head: HeadModel) -> TrackedFace:
-    """What was tracked, with units (T, E) in the place of the tracker's scores."""
-    columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
-    return replace(tracked, blendshapes=np.ascontiguousarray(units[:, columns], np.float32))
-
-
-def refit_settings(face: FaceSettings, read: ReadSettings) -> FaceSettings:
-    """Settings of a fit that is drawn towards the read units, and no longer towards rest."""
-    return replace(
-        face,
-        expression_regularisation=0.0,
-        score_weight=read.weight,
-        expression_smoothness=read.smoothness,
-        fit_iterations=read.fit_iterations,
-    )
-
-
-def keep_unseen(fitted: FittedHead, units: np.ndarray, head: HeadModel) -> FittedHead:
-    """The fit, with read units (T, E) where neither landmarks nor scores tell, as of the tongue."""
-    expression = fitted.expression.copy()
-    for column, name in enumerate(head.expression_names):
-        if name not in BLENDSHAPE_NAMES:
-            expression[:, column] = units[:, column]
-    return replace(fitted, expression=expression)
-
-
 def fit_towards(
     head: HeadModel,
     tracked: TrackedFace,
     units: np.ndarray,
     face: FaceSettings,
     read: ReadSettings,
-    *,
-    identity: np.ndarray | None = None,
+    fit: Callable[[HeadModel, TrackedFace, FaceSettings], FittedHead] = fit_head,
 ) -> FittedHead:
-    """Fit a clip with read units (T, E) as what to expect.
+    """Fit a clip with read units (T, E) as what to expect, and no longer drawn towards rest.
+
+    The read units stay where neither landmarks nor scores tell, as of the tongue.
 
     Args:
         head: the model.
@@ -297,8 +282,18 @@ def fit_towards(
         units: as read.
         face: of the fit.
         read: how much the read units count.
-        identity: (I,) where it is known; else it is solved.
+        fit: what fits the clip, such as `fit_head` with a known identity.
     """
-    expected = expect_units(tracked, units, head)
-    fitted = fit_head(head, expected, refit_settings(face, read), identity=identity)
-    return keep_unseen(fitted, units, head)
+    columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
+    expected = np.ascontiguousarray(units[:, columns], np.float32)
+    towards = replace(
+        face,
+        expression_regularisation=0.0,
+        score_weight=read.weight,
+        expression_smoothness=read.smoothness,
+        fit_iterations=read.fit_iterations,
+    )
+    fitted = fit(head, replace(tracked, blendshapes=expected), towards)
+    expression = units.astype(np.float32)
+    expression[:, columns] = fitted.expression[:, columns]
+    return replace(fitted, expression=expression)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -219,7 +219,8 @@ def read_fitted(
     """The codes of a clip that was fitted with `person.shape`; see `read_track`."""
     units = reader.read(_evidence(track), person.resting)
     head, tracked = load_head_model(), track.only(TrackedFace)
-    return fit_towards(head, tracked, units, settings, read, identity=person.identity)
+    fit = partial(fit_head, identity=person.identity)
+    return fit_towards(head, tracked, units, settings, read, fit)
 
 
 def _reader() -> FaceReader:
