@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.errors import ShapeError
+from spfem.errors import InputError, ShapeError
 from spfem.face.align import face_masks
-from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.camera import Pose, project
 from spfem.face.conditions import ConditionPainter, aligned_vertices
 from spfem.face.mesh import face_mesh
+from spfem.face.texture import face_texture
 from spfem.head.raster import interpolate
+from tests.face.planted import planted_track
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +26,7 @@ def images(painter, planted):
 
 def test_aligned_vertices_are_projected_then_aligned(head, painter, planted):
     codes = planted.codes
-    pose = Pose(
-        rotation_matrix(torch.from_numpy(codes.rotation)),
-        torch.from_numpy(codes.scale),
-        torch.from_numpy(codes.translation),
-    )
+    pose = Pose.of(codes.rotation, codes.scale, codes.translation)
     vertices = head.vertices(codes.identity, codes.expression)[:, painter.mesh.vertices]
     frame = project(torch.from_numpy(vertices), pose).numpy()
     wanted = np.einsum("tab,tnb->tna", codes.align[:, :, :2], frame[..., :2])
@@ -100,3 +98,24 @@ def test_masks_hold_face_and_landmarks(planted, images):
     marks = (marks + planted.codes.align[:, None, :, 2]).astype(int).clip(0, 63)
     share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
     assert share.mean() > 0.98
+
+
+def test_a_painted_texture_is_found_again(head, planted):
+    painter = ConditionPainter(head, 64)
+    rows, columns = np.mgrid[:128, :128]
+    smooth = np.stack([60 + columns, 200 - rows, np.full_like(rows, 90)], -1).astype(np.uint8)
+    texture = np.repeat(smooth[None], 5, 0)
+    faces = painter.paint(planted.codes, texture=texture).texture
+    track = planted_track(planted, faces)
+    found = face_texture(painter, [track])
+    middle = (slice(45, 75), slice(50, 78))
+    difference = np.abs(found[0][middle].astype(int) - smooth[middle])
+    assert np.median(difference) <= 3
+    again = painter.paint(planted.codes, texture=found).texture
+    inner = (slice(None), slice(20, 44), slice(20, 44))
+    assert np.median(np.abs(again[inner].astype(int) - faces[inner])) <= 3
+
+
+def test_no_track_is_refused(head):
+    with pytest.raises(InputError, match="at least one"):
+        face_texture(ConditionPainter(head, 32), [])

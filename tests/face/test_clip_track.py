@@ -1,19 +1,22 @@
-"""Pass 1: cuts between real people, and what makes a track anew."""
+"""Own videos: cuts between people, pieces that join, and what makes a track anew."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 
-from spfem.face.clip_track import ClipTrack, track_video
+from spfem.face.clip_track import MARGIN_FRAMES, ClipTrack, fit_clip, read_clip, track_video
 from spfem.media.video import stream_frames, write_video
+from spfem.reading.reader import FaceReader
 from spfem.run import faces as module
 from spfem.run.faces import make_track
 from spfem.settings import FaceSettings
 from tests.conftest import ROOT
 from tests.edit.made_up import speaking_frames
+from tests.face.planted import planted_clip
 
 REAL = ROOT.parent / "shared" / "real"
 LENGTH = 10
@@ -45,10 +48,9 @@ def test_another_reader_tracks_a_clip_anew(tmp_path, monkeypatch):
         frames |= {"rotation": (3,), "scale": (), "translation": (2,), "align": (2, 3)}
         arrays = {name: np.zeros((2, *shape), np.float32) for name, shape in frames.items()}
         seen = np.ones(2, bool)
-        return ClipTrack(
-            25.0, (8, 8), 96, seen, seen, identity=np.zeros(3, np.float32),
-            reprojection_error=np.zeros(2, np.float32), **arrays,
-        )  # fmt: skip
+        arrays |= {"identity": np.zeros(3, np.float32), "found": seen, "shown": seen}
+        error = np.zeros(2, np.float32)
+        return ClipTrack(25.0, (8, 8), face_size=96, reprojection_error=error, **arrays)
 
     monkeypatch.setattr(module, "track_video", tracked)
     monkeypatch.setattr(module, "pretrained_file", lambda kind: reader)
@@ -84,3 +86,38 @@ def test_a_small_face_in_a_large_frame_is_found(tmp_path):
     assert track.found.all()
     middle = track.landmarks[..., :2].mean((0, 1))
     assert np.abs(middle - (3050, 1450)).max() < 60
+
+
+SETTINGS = replace(FaceSettings(face_size=64), fit_iterations=3)
+
+
+def test_pieces_join_without_a_seam_and_agree_with_the_whole(head):
+    tracked = planted_clip(head, frames=2 * MARGIN_FRAMES + 56, noise=0.2).tracked
+    whole, align = fit_clip(head, tracked, SETTINGS, piece_frames=200)
+    pieces, joined = fit_clip(head, tracked, SETTINGS, piece_frames=30)
+    assert pieces.expression.shape == whole.expression.shape
+    assert joined.shape == align.shape
+    # The identity is seen in fewer frames, so codes differ a little; nothing may jump at a seam.
+    assert np.abs(pieces.rotation - whole.rotation).max() < 0.02
+    assert np.corrcoef(pieces.expression[:, 0], whole.expression[:, 0])[0, 1] > 0.99
+    difference = pieces.expression[:, 0] - whole.expression[:, 0]
+    seams = np.abs(np.diff(difference))[[29, 59, 89]]
+    assert seams.max() < 0.01
+    assert pieces.reprojection_error.mean() < 1.1 * whole.reprojection_error.mean()
+
+
+def test_read_clips_keep_the_alignment_and_join_without_a_seam(head):
+    tracked = planted_clip(head, frames=2 * MARGIN_FRAMES + 40, noise=0.2).tracked
+    reader = FaceReader.pretrained()
+    _, align = fit_clip(head, tracked, SETTINGS)
+    whole, kept = read_clip(head, tracked, SETTINGS, reader)
+    assert np.array_equal(kept, align)
+    again, _ = read_clip(head, tracked, SETTINGS, reader)
+    assert np.array_equal(again.expression, whole.expression)
+    pieces, _ = read_clip(head, tracked, SETTINGS, reader, piece_frames=30)
+    assert pieces.expression.shape == whole.expression.shape
+    assert np.corrcoef(pieces.expression[:, 0], whole.expression[:, 0])[0, 1] > 0.98
+    difference = pieces.expression[:, 0] - whole.expression[:, 0]
+    assert np.abs(np.diff(difference))[[29, 59, 89]].max() < 0.03
+    assert whole.expression.min() >= 0
+    assert whole.expression.max() <= 1
