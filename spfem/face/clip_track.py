@@ -63,12 +63,9 @@ class ClipTrack(HeadTrack, StoredTrack):
     def part(
         self, painter: ConditionPainter, frames: np.ndarray, faces: np.ndarray | None = None
     ) -> FaceTrack:
-        """Face track of some frames, masks drawn.
+        """Face track of some frames (N,), masks drawn by a painter of the track's face size.
 
-        Args:
-            painter: of the track's face size.
-            frames: (N,) indices.
-            faces: (N, S, S, 3) aligned faces; None where nobody looks at them.
+        `faces` (N, S, S, 3) are aligned; None where nobody looks at them.
         """
         if faces is None:
             faces = np.zeros((len(frames), self.face_size, self.face_size, 3), np.uint8)
@@ -99,12 +96,6 @@ def fit_clip(
     Clips of up to a piece and its margins are fitted whole, as in the face stage. In longer ones
     the identity comes from as many evenly spread frames, and the rest is fitted piece by piece
     with that identity held; pieces overlap, and what lies in the margins is thrown away.
-
-    Args:
-        head: the model.
-        tracked: landmarks and scores of T frames.
-        settings: of the fit.
-        piece_frames: frames that are fitted at once.
     """
     frames, most = len(tracked.found), piece_frames + 2 * MARGIN_FRAMES
     if frames <= most:
@@ -136,18 +127,8 @@ def read_clip(
 ) -> tuple[FittedHead, np.ndarray]:
     """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
 
-    The alignment is that of `fit_clip`. The typical frame of the clip stands for the resting
-    face; how much of it is expression is what the reader has learned to judge.
-
-    Args:
-        head: the model.
-        tracked: landmarks and scores of T frames.
-        settings: of the fit.
-        reader: of the face units.
-        piece_frames: frames that are fitted at once.
-
-    Returns:
-        Codes (T, E) with poses and one identity, and the alignment (T, 2, 3).
+    The typical frame of the clip stands for the resting face; how much of it is expression is what
+    the reader has learned to judge. The alignment (T, 2, 3) is that of `fit_clip`.
     """
     fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
     evidence = gather_evidence(head, tracked, fitted)

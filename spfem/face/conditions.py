@@ -93,13 +93,7 @@ def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> to
 
 
 class ConditionPainter:
-    """Draws condition images of any codes at one size; holds the mesh on the CPU or a GPU.
-
-    Args:
-        head: the model.
-        face_size: S, pixels.
-        device: torch device.
-    """
+    """Draws condition images at one size S, pixels; holds the mesh on the CPU or a GPU."""
 
     def __init__(self, head: HeadModel, face_size: int, device: torch.device | str = "cpu"):
         start_warp()
@@ -161,7 +155,7 @@ class ConditionPainter:
         instead of a disc, and the openings of eyes and mouth; the texture image is an addition.
 
         Args:
-            codes: identity, face units, pose and alignment of T frames.
+            codes: of T frames.
             expression: (T, E) face units in place of those of `codes`, for an edit.
             texture: (5, M, M, 3) uint8 RGB from `face_texture`; also draws `texture`.
 

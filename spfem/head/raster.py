@@ -187,10 +187,7 @@ def rasterise(points: torch.Tensor, triangles: torch.Tensor, height: int, width:
 def interpolate(raster: Raster, triangles: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
     """Attributes (T, H, W, C) at each pixel, 0 where there is no face; differentiable.
 
-    Args:
-        raster: from `rasterise`.
-        triangles: (F, 3) int32.
-        attributes: (V, C) shared by all frames, or (T, V, C).
+    Of vertices (V, C), shared by all frames, or (T, V, C).
     """
     seen = raster.face >= 0
     corners = triangles[raster.face.clamp(min=0).long()].long()  # (T, H, W, 3)

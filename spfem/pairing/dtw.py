@@ -36,10 +36,6 @@ def accumulated_cost(local: np.ndarray) -> np.ndarray:
     """Cost of the cheapest path to every cell; float64 (N, M) for local costs (N, M).
 
     Computed by anti-diagonals, whose cells do not depend on each other.
-
-    Example:
-        >>> accumulated_cost(np.array([[0.0, 1.0], [1.0, 0.0]])).tolist()
-        [[0.0, 1.0], [1.0, 0.0]]
     """
     rows, columns = local.shape
     # skewed[d, i] is cell (i, d - i); a border of infinity stands for cells outside
@@ -77,11 +73,7 @@ def _trace(total: np.ndarray) -> np.ndarray:
 
 
 def align_sequences(a: np.ndarray, b: np.ndarray) -> Alignment:
-    """Align two sequences: unconstrained, both ends anchored, unit weights.
-
-    Args:
-        a: features (N, D).
-        b: features (M, D).
+    """Align features (N, D) and (M, D): unconstrained, both ends anchored, unit weights.
 
     Raises:
         ShapeError: if either is empty or not two-dimensional, D differs, or values are not finite.
@@ -156,10 +148,6 @@ def mfcc(
         ShapeError: if `audio` is not a non-empty float array (A,).
 
     Source: SCMCL, audio alignment; the released code fixes 30 rows per second.
-
-    Example:
-        >>> mfcc(np.zeros(16000), fps=25).shape
-        (26, 13)
     """
     from scipy.fft import dct, rfft
 
@@ -233,10 +221,9 @@ class SoundingFrames(NamedTuple):
 def align_waveforms(
     first: SoundingFrames, second: SoundingFrames, settings: PairingSettings
 ) -> tuple[np.ndarray, float]:
-    """Align two clips of any frame rates by their sound, as the pairing stage does.
+    """Path (N, 2) and mean cost of two clips of any frame rates, aligned by their sound.
 
-    Returns:
-        The path (N, 2) of frames and its mean cost; a clip with itself gives the diagonal.
+    As the pairing stage aligns them; a clip with itself gives the diagonal.
     """
     features = [alignment_features(side.waveform, side.fps, settings) for side in (first, second)]
     found = align_sequences(features[0], features[1])
@@ -275,11 +262,8 @@ def says_something_else(
 ) -> np.ndarray:
     """(T, U) bool, frames of the second clip that are far from the matched one and say otherwise.
 
-    Args:
-        matched: (T,) see `matched_frames`.
-        length: U, frames of the second clip.
-        gap_frames: how many frames away is far.
-        visemes: of the frames of both clips, where they are known; else the distance alone counts.
+    Far is `gap_frames` away from the frames (T,) of `matched_frames`; without the visemes of both
+    clips (T,) and (U,) the distance alone counts.
     """
     others = np.abs(np.arange(length) - matched[:, None]) >= gap_frames
     if visemes is not None:

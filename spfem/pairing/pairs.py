@@ -275,9 +275,7 @@ def clocks_of_pairs(
 def voiced_frames(audio: np.ndarray, frame_samples: float) -> np.ndarray:
     """Whether each frame (T,) is less than `SILENCE_DECIBELS` below the loud ones of the clip.
 
-    Args:
-        audio: float (A,) in [-1, 1].
-        frame_samples: samples a video frame.
+    The sound is float (A,) in [-1, 1], `frame_samples` of it a video frame.
     """
     count = max(1, int(len(audio) / frame_samples))
     edges = (np.arange(count + 1) * frame_samples).round().astype(int)

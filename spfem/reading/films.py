@@ -89,10 +89,7 @@ def fit_film(
 ) -> PersonFilm:
     """Fit the clips of one person as the stages of a corpus do, and as those of own clips.
 
-    Args:
-        seen: what was tracked of each clip, the neutral one first.
-        truths: exact units (T, 52) of each, columns `FACE_UNIT_NAMES`.
-        face: of the fit.
+    The first clip is the neutral one; exact units are (T, 52), columns `FACE_UNIT_NAMES`.
     """
     head = load_head_model()
     order = [FACE_UNIT_NAMES.index(name) for name in head.expression_names]
@@ -163,11 +160,7 @@ def mixed_motion(
 ) -> Motion:
     """Neutral speech, or speech with a feeling that changes: emotions, mixtures, single units.
 
-    Args:
-        actor: whose habits it has.
-        settings: length and turning of the head.
-        random: of the clip.
-        neutral: no feeling at all.
+    It has the habits of the actor, and length and turning of the head from the settings.
     """
     fps = CorpusSettings().fps
     frames = settings.neutral_frames if neutral else settings.mixed_frames

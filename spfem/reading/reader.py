@@ -85,11 +85,6 @@ def gather_evidence(head: HeadModel, tracked: TrackedFace, fitted: FittedHead) -
     seen; turned back, its x and y are nearly those of the head while the head is nearly frontal.
     Frames with a number that is none count as not found and are filled from their neighbours.
 
-    Args:
-        head: the model of the fit.
-        tracked: landmarks and scores of T frames.
-        fitted: identity and poses of the same frames.
-
     Raises:
         ShapeError: if the fit is of another number of frames.
     """
@@ -117,10 +112,8 @@ def resting_face(
 ) -> RestingFace:
     """The typical frame (median of each number) of some clips of one person.
 
-    Args:
-        seen: the clips.
-        found: (T,) bool of each clip, frames that count; default all.
-        neutral: whether the clips are known to be neutral.
+    Of each clip the frames `found` (T,) count, by default all; `neutral` says whether the clips are
+    known to be neutral.
 
     Raises:
         ShapeError: if there is no clip.
@@ -149,9 +142,6 @@ class FaceReader(nn.Module):
     components and scores less those of the resting face, and the head's turn; per clip those of
     the resting face, and whether that is known to be neutral. Two hidden layers, the second over
     nine frames. Not in the papers.
-
-    Args:
-        settings: of the network.
     """
 
     components: Tensor
@@ -182,15 +172,9 @@ class FaceReader(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """What the layers see, of about unit size and never beyond what was learned from.
 
-        Args:
-            offsets: (..., T, 2 L).
-            scores: (..., T, 51).
-            rotation: (..., T, 3).
-            resting_offsets: (..., 2 L) of the resting face.
-            resting_scores: (..., 51) of the resting face.
-
-        Returns:
-            Of the frames (..., T, F), and of the clip (..., C).
+        Of offsets (..., T, 2 L), scores (..., T, 51) and rotation (..., T, 3), and of the offsets
+        (..., 2 L) and scores (..., 51) of the resting face: (..., T, F) of the frames, and
+        (..., C) of the clip.
         """
         base = torch.cat([resting_offsets @ self.components.mT, resting_scores], -1)
         seen = torch.cat([offsets @ self.components.mT, scores], -1) - base[..., None, :]
@@ -203,10 +187,8 @@ class FaceReader(nn.Module):
     def forward(self, frames: Tensor, clip: Tensor, neutral: Tensor) -> Tensor:
         """Face units (B, T, E), not bounded, of what `features` gave.
 
-        Args:
-            frames: (B, T + 8, F), four frames more at both ends.
-            clip: (B, C).
-            neutral: (B,) 1 where the resting face is known to be neutral, else 0.
+        Frames are (B, T + 8, F), four more at both ends, the clip (B, C), and `neutral` (B,) is 1
+        where the resting face is known to be neutral, else 0.
         """
         known = self.clip_layer(torch.cat([clip, neutral[:, None]], -1))
         hidden = nn.functional.gelu(self.frame_layer(frames) + known[:, None])
@@ -219,10 +201,7 @@ class FaceReader(nn.Module):
     ) -> np.ndarray:
         """Face units (T, E) float32 in [0, 1], in the order of `FACE_UNIT_NAMES`.
 
-        Args:
-            evidence: of a clip.
-            resting: face of its person.
-            piece_frames: read at once; the result does not depend on it.
+        `piece_frames` are read at once; the result does not depend on it.
         """
         frames = len(evidence)
         held = np.clip(np.arange(-REACH_FRAMES, frames + REACH_FRAMES), 0, frames - 1)
@@ -274,15 +253,8 @@ def fit_towards(
 ) -> FittedHead:
     """Fit a clip with read units (T, E) as what to expect, and no longer drawn towards rest.
 
-    The read units stay where neither landmarks nor scores tell, as of the tongue.
-
-    Args:
-        head: the model.
-        tracked: landmarks of T frames.
-        units: as read.
-        face: of the fit.
-        read: how much the read units count.
-        fit: what fits the clip, such as `fit_head` with a known identity.
+    The read units stay where neither landmarks nor scores tell, as of the tongue. `fit` is what
+    fits the clip, such as `fit_head` with a known identity.
     """
     columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
     expected = np.ascontiguousarray(units[:, columns], np.float32)

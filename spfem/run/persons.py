@@ -45,14 +45,9 @@ def fit_persons(
 ) -> FaceStore:
     """Fit every clip again with the identity of its actor held, or take up where it stopped.
 
-    The identity is the mean over the actor's shaping clips, each fitted on its own.
-
-    Args:
-        faces: tracks of the face stage.
-        folder: of this stage.
-        settings: of the face stage.
-        shaping: actor -> keys of the clips that tell the shape of the face, neutral ones. Clips
-            without a track do not count; if none is left, all clips of the actor do.
+    The identity is the mean over the actor's shaping clips, each fitted on its own: `shaping` names
+    clips that tell the shape of the face, neutral ones, by actor. Clips without a track do not
+    count; if none is left, all clips of the actor do.
     """
     stage = open_stage(
         folder,
@@ -134,12 +129,7 @@ def read_persons(
 ) -> FaceStore:
     """Read every clip of a corpus and fit it towards what was read, or take up where it stopped.
 
-    Args:
-        persons: codes that share one identity an actor.
-        folder: of this stage.
-        settings: of the face stage.
-        shaping: actor -> keys of the neutral clips that show the resting face. Clips without a
-            track do not count; if none is left, all clips of the actor do.
+    The clips of `shaping`, as in `fit_persons`, show the resting face.
     """
     read = ReadSettings()
     stage = open_stage(
@@ -179,13 +169,9 @@ def load_person(store: FaceStore, actor: str) -> KnownPerson:
 def know_person(
     clips: Sequence[FaceTrack], settings: FaceSettings, read: ReadSettings, reader: FaceReader
 ) -> KnownPerson:
-    """The identity and the resting face that the neutral clips of one person show.
+    """The identity and the resting face that neutral clips of one person show.
 
-    Args:
-        clips: fitted with one identity.
-        settings: of the fit.
-        read: how much read units count.
-        reader: of the units.
+    The clips are fitted with one identity.
     """
     head, evidence = load_head_model(), [_evidence(clip) for clip in clips]
     resting = resting_face(evidence, [clip.found for clip in clips], neutral=True)
@@ -198,13 +184,7 @@ def know_person(
 
 
 def read_track(track: FaceTrack, person: KnownPerson, settings: FaceSettings) -> FittedHead:
-    """The codes of a further clip of a known person, by the shipped reader.
-
-    Args:
-        track: of the clip, however it was fitted.
-        person: who it shows.
-        settings: of the fit.
-    """
+    """The codes of a further clip of a known person, by the shipped reader."""
     fitted = replace(track, **vars(_refit(track, person.shape, settings)))
     return read_fitted(fitted, person, settings, ReadSettings(), _reader())
 
