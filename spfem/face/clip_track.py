@@ -7,23 +7,17 @@ It is what an edit remembers of every frame of a clip. Tracker, fit and alignmen
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from spfem.errors import FaceNotFoundError
 from spfem.face.conditions import ConditionPainter
 from spfem.face.fit import FittedHead, HeadTrack, fit_head
-from spfem.face.person import (
-    PersonFollower,
-    SamePerson,
-    bridge_gaps,
-    looks_same,
-    show_one_person,
-)
+from spfem.face.person import PersonFollower, bridge_gaps, show_one_person
 from spfem.face.track import FaceTrack, StoredTrack, add_faces, fit_and_align
 from spfem.face.tracker import (
     FASTEST_RATE,
@@ -37,8 +31,7 @@ from spfem.files import show_frames
 from spfem.head.model import HeadModel, load_head_model
 from spfem.media.probe import VideoFacts, probe_video
 from spfem.media.video import stream_frames
-from spfem.reading.reader import FaceReader, fit_towards, gather_evidence, resting_face
-from spfem.settings import FaceSettings, ReadSettings
+from spfem.settings import FaceSettings
 
 
 @dataclass(frozen=True)
@@ -80,6 +73,9 @@ class MadeTrack(NamedTuple):
     digest: str
 
 
+FitClip = Callable[[HeadModel, TrackedFace, FaceSettings], tuple[FittedHead, np.ndarray]]
+"""From what was tracked of a clip to its codes and alignment (T, 2, 3)."""
+
 PIECE_FRAMES = 512  # fitted at once; about 100 KB a frame
 MARGIN_FRAMES = 32  # more on either side, where the smoothing over time still reaches
 
@@ -117,35 +113,12 @@ def fit_clip(
     return FittedHead(identity, *codes), align
 
 
-def read_clip(
-    head: HeadModel,
-    tracked: TrackedFace,
-    settings: FaceSettings,
-    reader: FaceReader,
-    *,
-    piece_frames: int = PIECE_FRAMES,
-) -> tuple[FittedHead, np.ndarray]:
-    """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
-
-    The typical frame of the clip stands for the resting face; how much of it is expression is what
-    the reader has learned to judge. The alignment (T, 2, 3) is that of `fit_clip`.
-    """
-    fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
-    evidence = gather_evidence(head, tracked, fitted)
-    units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
-
-    def refit(*given: Any) -> FittedHead:
-        return fit_clip(*given, piece_frames=piece_frames)[0]
-
-    return fit_towards(head, tracked, units, settings, ReadSettings(), refit), align
-
-
 def track_video(
     path: Path,
     settings: FaceSettings,
+    fit: FitClip,
     *,
     face: int | None = None,
-    same_person: SamePerson = looks_same,
 ) -> ClipTrack:
     """Track one person through a video of any length, size and frame rate.
 
@@ -156,9 +129,9 @@ def track_video(
     Args:
         path: the video.
         settings: of the face stage.
+        fit: gives codes and alignment, such as `fit_clip`.
         face: number of the face from left to right in the first frame with faces, from 1; None
             for the largest there.
-        same_person: see `PersonFollower`.
 
     Raises:
         FaceNotFoundError: if no frame shows a face.
@@ -166,19 +139,19 @@ def track_video(
     """
     facts = probe_video(path)
     try:
-        tracked, lost = _follow(path, facts, settings, face, same_person, None)
+        tracked, lost = _follow(path, facts, settings, face, None)
     except FaceNotFoundError:
         area = find_small_faces(path, facts, settings.landmarker_file)
         if area is None:
             raise
-        tracked, lost = _follow(path, facts, settings, face, same_person, area)
+        tracked, lost = _follow(path, facts, settings, face, area)
     if lost:
         print(
             f"{path}: {len(lost)} of {len(tracked.found)} frames may show somebody else and stay "
             f"as they are, the first is frame {lost[0]}",
             file=sys.stderr,
         )
-    fitted, align = read_clip(load_head_model(), tracked, settings, FaceReader.pretrained())
+    fitted, align = fit(load_head_model(), tracked, settings)
     shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path), lost)
     shared = {**vars(tracked), **vars(fitted), "align": align}
     return ClipTrack(float(facts.fps), **shared, face_size=settings.face_size, shown=shown)
@@ -189,7 +162,6 @@ def _follow(
     facts: VideoFacts,
     settings: FaceSettings,
     face: int | None,
-    same_person: SamePerson,
     area: tuple[slice, slice] | None,
 ) -> tuple[TrackedFace, list[int]]:
     """What the tracker sees of the person, in frame pixels, and the frames in which it is lost.
@@ -197,7 +169,7 @@ def _follow(
     `area` is the part of the frame (rows, columns) that is looked at; None for all.
     """
     rate = min(float(facts.fps), FASTEST_RATE)
-    follower = PersonFollower(face, str(path), same_person)
+    follower = PersonFollower(face, str(path))
     frames = show_frames(stream_frames(path), "tracking the face", facts.frames)
     looked_at = frames if area is None else (frame[area] for frame in frames)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import CheckpointError, ShapeError
 from spfem.face.camera import rotation_matrix
+from spfem.face.clip_track import PIECE_FRAMES as FITTED_FRAMES
+from spfem.face.clip_track import fit_clip
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.landmarks import FACE_OVAL
 from spfem.face.tracker import TrackedFace, fill_missing
@@ -269,3 +272,26 @@ def fit_towards(
     expression = units.astype(np.float32)
     expression[:, columns] = fitted.expression[:, columns]
     return replace(fitted, expression=expression)
+
+
+def read_clip(
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    reader: FaceReader,
+    *,
+    piece_frames: int = FITTED_FRAMES,
+) -> tuple[FittedHead, np.ndarray]:
+    """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
+
+    The typical frame of the clip stands for the resting face; how much of it is expression is what
+    the reader has learned to judge. The alignment (T, 2, 3) is that of `fit_clip`.
+    """
+    fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
+    evidence = gather_evidence(head, tracked, fitted)
+    units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
+
+    def refit(*given: Any) -> FittedHead:
+        return fit_clip(*given, piece_frames=piece_frames)[0]
+
+    return fit_towards(head, tracked, units, settings, ReadSettings(), refit), align

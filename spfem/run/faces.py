@@ -12,7 +12,7 @@ import csv
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -27,7 +27,7 @@ from spfem.files import alone, digest, file_digest, remove_half_written, writing
 from spfem.media.audio import read_audio
 from spfem.pretrained import pretrained_file
 from spfem.processes import run_jobs
-from spfem.reading.reader import KIND
+from spfem.reading.reader import KIND, FaceReader, read_clip
 from spfem.run.artifacts import Stage, open_stage
 from spfem.settings import FaceSettings, ReadSettings
 
@@ -299,10 +299,11 @@ def make_track(
             "reader": file_digest(pretrained_file(KIND)),
             "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
         },
-        code=(track_video,),
+        code=(track_video, read_clip),
     )
     if not stage.complete:
-        track = track_video(path, settings, face=face)
+        fit = partial(read_clip, reader=FaceReader.pretrained())
+        track = track_video(path, settings, fit, face=face)
         track.save(folder / OWN_TRACK_NAME)
         stage.finish(frames=len(track), found=int(track.found.sum()))
     return MadeTrack(ClipTrack.load(folder / OWN_TRACK_NAME), stage.digest)
