@@ -17,8 +17,9 @@ import numpy as np
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import InputError, ShapeError
 from spfem.face.align import align_faces
+from spfem.face.clip_track import shrink_frame
 from spfem.face.track import FaceTrack
-from spfem.face.tracker import FASTEST_RATE, open_face_finder, shrink_frame
+from spfem.face.tracker import FASTEST_RATE, open_face_finder
 from spfem.files import file_digest
 from spfem.media.audio import read_audio, sound_beside
 from spfem.media.probe import probe_video

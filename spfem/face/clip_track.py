@@ -9,9 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from spfem.errors import FaceNotFoundError
@@ -21,10 +23,9 @@ from spfem.face.person import PersonFollower, bridge_gaps, show_one_person
 from spfem.face.track import FaceTrack, StoredTrack, add_faces, fit_and_align
 from spfem.face.tracker import (
     FASTEST_RATE,
+    LARGE_SIDE,
     TrackedFace,
-    find_small_faces,
     open_face_finder,
-    shrink_frame,
     track_landmarks,
 )
 from spfem.files import show_frames
@@ -185,3 +186,60 @@ def _follow(
     landmarks = small.landmarks * scale[[0, 1, 0]]
     landmarks += np.array([columns.start, rows.start, 0], np.float32)
     return replace(small, landmarks=landmarks, frame_size=size), follower.lost
+
+
+def shrink_frame(frame: np.ndarray, longest: int = LARGE_SIDE) -> np.ndarray:
+    """The frame (H, W, 3), or a copy of at most `longest` pixels a side, averaged."""
+    height, width = frame.shape[:2]
+    share = longest / max(height, width)
+    if share >= 1:
+        return frame
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+LOOKS = 5  # frames of a clip that are searched for small faces
+FIRST_FRAMES = 250  # among which they are spread
+TILE = 640  # pixels; the detector finds faces from a tenth of it
+ROOM = 1.5  # face sizes around all that was found, for a person who moves
+
+
+def find_small_faces(
+    path: Path, facts: VideoFacts, task_file: str | None
+) -> tuple[slice, slice] | None:
+    """The part of the frame (rows, columns) with the faces of a clip, found in tiles at full size.
+
+    None if there is no face in the tiles either, or frames are no larger than what is searched
+    whole.
+    """
+    if max(facts.height, facts.width) <= LARGE_SIDE:
+        return None
+    step = max(1, min(facts.frames or 1, FIRST_FRAMES) // LOOKS)
+    lows, highs = [], []
+    with open_face_finder(None, task_file) as find_faces:
+        for frame in islice(stream_frames(path), 0, step * LOOKS, step):
+            for top in tile_starts(frame.shape[0]):
+                for left in tile_starts(frame.shape[1]):
+                    for face in find_faces(frame[top : top + TILE, left : left + TILE]):
+                        lows.append(face[:, :2].min(0) + np.array([left, top]))
+                        highs.append(face[:, :2].max(0) + np.array([left, top]))
+    if not lows:
+        return None
+    room = ROOM * float(np.subtract(highs, lows).max())
+    low = np.maximum(np.min(lows, axis=0) - room, 0).astype(int)
+    high = np.ceil(np.max(highs, axis=0) + room)
+    high = np.minimum(high, [facts.width, facts.height]).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def tile_starts(length: int, tile: int = TILE) -> list[int]:
+    """Where tiles begin that cover a side, overlapping by half at least.
+
+    Example:
+        >>> tile_starts(1000, 640)
+        [0, 180, 360]
+    """
+    if length <= tile:
+        return [0]
+    count = -(-2 * (length - tile) // tile) + 1
+    return [round(place) for place in np.linspace(0, length - tile, count)]

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from spfem.checkpoints import load_checkpoint, load_weights, save_checkpoint, settings_from_facts
 from spfem.errors import CheckpointError, ShapeError
 from spfem.face.camera import rotation_matrix
-from spfem.face.clip_track import PIECE_FRAMES as FITTED_FRAMES
-from spfem.face.clip_track import fit_clip
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.landmarks import FACE_OVAL
 from spfem.face.tracker import TrackedFace, fill_missing
@@ -279,19 +277,19 @@ def read_clip(
     tracked: TrackedFace,
     settings: FaceSettings,
     reader: FaceReader,
-    *,
-    piece_frames: int = FITTED_FRAMES,
+    fit: Callable[[HeadModel, TrackedFace, FaceSettings], tuple[FittedHead, np.ndarray]],
 ) -> tuple[FittedHead, np.ndarray]:
     """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
 
     The typical frame of the clip stands for the resting face; how much of it is expression is what
-    the reader has learned to judge. The alignment (T, 2, 3) is that of `fit_clip`.
+    the reader has learned to judge. `fit` gives codes and alignment (T, 2, 3) of a clip, such as
+    `spfem.face.clip_track.fit_clip`; the alignment is that of its first call.
     """
-    fitted, align = fit_clip(head, tracked, settings, piece_frames=piece_frames)
+    fitted, align = fit(head, tracked, settings)
     evidence = gather_evidence(head, tracked, fitted)
     units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
 
     def refit(*given: Any) -> FittedHead:
-        return fit_clip(*given, piece_frames=piece_frames)[0]
+        return fit(*given)[0]
 
     return fit_towards(head, tracked, units, settings, ReadSettings(), refit), align

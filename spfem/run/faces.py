@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import ArtifactError, AssetError, CorpusError, SettingsError
-from spfem.face.clip_track import ClipTrack, MadeTrack, track_video
+from spfem.face.clip_track import ClipTrack, MadeTrack, fit_clip, track_video
 from spfem.face.fit import FittedHead
 from spfem.face.track import FaceTrack, load_fields, track_clip
 from spfem.face.tracker import landmarker_file
@@ -299,10 +299,10 @@ def make_track(
             "reader": file_digest(pretrained_file(KIND)),
             "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
         },
-        code=(track_video, read_clip),
+        code=(track_video, read_clip, fit_clip),
     )
     if not stage.complete:
-        fit = partial(read_clip, reader=FaceReader.pretrained())
+        fit = partial(read_clip, reader=FaceReader.pretrained(), fit=fit_clip)
         track = track_video(path, settings, fit, face=face)
         track.save(folder / OWN_TRACK_NAME)
         stage.finish(frames=len(track), found=int(track.found.sum()))

@@ -94,10 +94,15 @@ SETTINGS = replace(FaceSettings(face_size=64), fit_iterations=3)
 
 @pytest.mark.parametrize("read", [False, True])
 def test_pieces_join_without_a_seam_and_agree_with_the_whole(head, read):
-    fit = partial(read_clip, reader=FaceReader.pretrained()) if read else fit_clip
+    def fit(piece_frames):
+        by_pieces = partial(fit_clip, piece_frames=piece_frames)
+        if not read:
+            return by_pieces(head, tracked, SETTINGS)
+        return read_clip(head, tracked, SETTINGS, FaceReader.pretrained(), by_pieces)
+
     tracked = planted_clip(head, frames=2 * MARGIN_FRAMES + 56, noise=0.2).tracked
-    whole, align = fit(head, tracked, SETTINGS, piece_frames=200)
-    pieces, joined = fit(head, tracked, SETTINGS, piece_frames=30)
+    whole, align = fit(200)
+    pieces, joined = fit(30)
     assert pieces.expression.shape == whole.expression.shape
     assert joined.shape == align.shape
     # The identity is seen in fewer frames, so codes differ a little; nothing may jump at a seam.
