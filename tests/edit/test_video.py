@@ -69,7 +69,7 @@ def test_a_second_edit_only_renders(clip, models, edited, tmp_path, monkeypatch)
     def refuse(*_, **__):
         raise AssertionError("the clip was tracked and learned before")
 
-    monkeypatch.setattr("spfem.run.faces.track_video", refuse)
+    monkeypatch.setattr("spfem.face.clip_track.track_video", refuse)
     monkeypatch.setattr("spfem.edit.adapt.train_renderer", refuse)
     result = edit(clip, tmp_path, models, emotion="sad")
     assert not np.array_equal(result.expression, edited.expression)
@@ -90,7 +90,7 @@ def test_what_was_left_half_made_is_made_again(clip, models, tmp_path, monkeypat
         assert not (tmp_path / "out.mp4").exists()
     assert [path.parent.name for path in kept.rglob(RECORD_NAME)] == ["track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.run.faces.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept)
     assert result.out.exists()
 
@@ -110,7 +110,7 @@ def test_neds_renderer_is_adapted_and_goes_on_after_a_kill(clip, models, tmp_pat
     records = sorted(path.parent.name for path in kept.rglob(RECORD_NAME))
     assert records == ["renderer-seed0", "track"]
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.run.faces.track_video", kill)  # the track is whole
+        patch.setattr("spfem.face.clip_track.track_video", kill)  # the track is whole
         result = edit(clip, tmp_path, models, keep=kept, renderer="ned")
     before, after = read_video(clip).frames.astype(int), read_video(result.out).frames
     assert (np.abs(after - before).max(axis=(1, 2, 3)) > 20).all()
