@@ -73,6 +73,8 @@ def test_frames_with_a_number_that_is_none_are_filled_from_their_neighbours(head
     middle = (clean.offsets[6] + clean.offsets[8]) / 2
     assert np.allclose(spoilt.offsets[7], middle, atol=1e-6)
     assert np.array_equal(spoilt.offsets[[6, 8]], clean.offsets[[6, 8]])
+    with pytest.raises(ShapeError, match="fit of this clip"):
+        gather_evidence(head, tracked.take_frames(np.arange(9)), fitted)
     nothing = gather_evidence(head, replace(tracked, landmarks=landmarks * np.nan), fitted)
     read = reader.read(nothing, resting_face([nothing], neutral=False))
     assert np.isfinite(read).all()
@@ -86,15 +88,6 @@ def test_the_resting_face_is_that_of_the_frames_that_were_found(stranger):
     assert np.array_equal(resting.offsets, evidence.offsets[3])
     with pytest.raises(ShapeError, match="at least one clip"):
         resting_face([], neutral=True)
-
-
-def test_a_fit_of_another_length_is_refused(head):
-    random = np.random.default_rng(5)
-    identity = np.zeros(len(head.identity_basis), np.float32)
-    tracked, _ = planted_seen(head, planted_units(head, 9, random), identity, random)
-    _, fitted = planted_seen(head, planted_units(head, 8, random), identity, random)
-    with pytest.raises(ShapeError, match="fit of this clip"):
-        gather_evidence(head, tracked, fitted)
 
 
 def test_a_saved_reader_reads_the_same_and_in_half_precision_nearly(reader, stranger, tmp_path):
@@ -119,11 +112,10 @@ def test_bad_files_are_named(tmp_path):
         FaceReader.load(broken)
 
 
-def test_the_shipped_reader_is_small_and_loads():
+def test_the_shipped_reader_is_small_and_stretches():
     assert pretrained_file(KIND).stat().st_size < 1_500_000
     reader = FaceReader.pretrained()
-    assert bool((reader.gain >= 1).all())
-    assert reader.gain.max() <= reader.settings.largest_gain + 1e-3
+    assert 1 <= reader.gain.min() <= reader.gain.max() <= reader.settings.largest_gain + 1e-3
 
 
 PLAIN = FaceSettings()
