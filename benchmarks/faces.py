@@ -54,7 +54,7 @@ def save_faces(run: Path, path: Path, most_megabytes: float = MOST_MEGABYTES) ->
     """
     from spfem.corpus.clips import read_list
     from spfem.face.track import FaceTrack
-    from spfem.pairing.pairs import pair_corpus
+    from spfem.run.data import pair_corpus
     from spfem.run.faces import track_path
     from spfem.settings import PairingSettings
 

@@ -244,9 +244,9 @@ def recording_facts(data: Path) -> list[Fact]:
 
 def list_optional_files() -> list[OptionalFile]:
     """All of them; none is needed for the default run."""
+    from spfem.pairing.released_paths import read_released_paths
     from spfem.released.deca import FLAME_FILES
     from spfem.released.kinds import FSGAN_NAME, open_released
-    from spfem.released.pairs import read_released_paths
     from spfem.released.segment import load_segmenter
     from spfem.renderer.losses import load_perceptual_loss
 

@@ -16,8 +16,7 @@ from spfem.correlation import (
     TemporalCoherence,
 )
 from spfem.errors import CheckpointError, SettingsError
-from spfem.face.tracker import BLENDSHAPE_NAMES
-from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES, FACE_UNIT_NAMES
 from spfem.manipulator import label_style, manipulate, pretrained_manipulator
 from spfem.pretrained import WEIGHTS_FOLDER, check_hash, hash_file, pretrained_file
 from spfem.reading.reader import OFFSET_COUNT, Evidence, FaceReader, RestingFace

@@ -21,13 +21,13 @@ from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
+from spfem.run.faces import FaceStore
 from spfem.run.models import (
     ANCHORED,
     Supervision,
     make_base_manipulator,
     make_supervision,
 )
-from spfem.run.persons import PersonStore
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import SUPERVISION_VARIANTS, SupervisionVariant
@@ -51,7 +51,7 @@ def _base(material: Material, seed: int) -> Path:
 
 
 @lru_cache
-def _persons(material: Material) -> PersonStore:
+def _persons(material: Material) -> FaceStore:
     return make_persons(material.workspace)
 
 

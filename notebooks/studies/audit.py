@@ -35,8 +35,7 @@ from spfem.evaluation.identity import (
     evenly_spaced,
     identity_distance,
 )
-from spfem.face.tracker import BLENDSHAPE_NAMES
-from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES, FACE_UNIT_NAMES
 from spfem.settings import EMOTIONS
 from spfem.studio.emotions import EMOTION_UNITS
 from studies.audit_panels import (

@@ -19,9 +19,9 @@ from spfem.face.conditions import ConditionPainter
 from spfem.face.landmarks import interocular_distance
 from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
-from spfem.pairing.pairs import Pair, PairIndex, pair_corpus
-from spfem.released.pairs import FILE_NAME
-from spfem.run.data import make_corpus
+from spfem.pairing.pairs import Pair, PairIndex
+from spfem.pairing.released_paths import FILE_NAME
+from spfem.run.data import make_corpus, pair_corpus
 from spfem.run.workspace import Workspace
 from spfem.settings import FaceSettings
 

@@ -35,8 +35,8 @@ from spfem.correlation.stccl import (
     pair_differences,
 )
 from spfem.errors import ShapeError
-from spfem.face.heads import ShapeRenderer
 from spfem.face.landmarks import OUTER_LIPS
+from spfem.face.mesh import ShapeRenderer
 from spfem.face.track import FaceTrack
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings

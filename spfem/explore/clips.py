@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.errors import ShapeError
-from spfem.face.clip_track import check_speech, track_speech
+from spfem.errors import InputError, ShapeError
+from spfem.face.align import align_faces
+from spfem.face.clip_track import shrink_frame
 from spfem.face.track import FaceTrack
-from spfem.media.audio import read_audio
-from spfem.pairing.moments import SoundingFrames, align_waveforms, doubt_alignment
+from spfem.face.tracker import FASTEST_RATE, open_face_finder
+from spfem.files import file_digest
+from spfem.media.audio import read_audio, sound_beside
+from spfem.media.probe import probe_video
+from spfem.media.video import stream_frames
+from spfem.pairing.dtw import SoundingFrames, align_waveforms, doubt_alignment
 from spfem.pairing.pairs import PairIndex
-from spfem.settings import EMOTIONS, PairingSettings
+from spfem.run.faces import make_track
+from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
 
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
@@ -158,6 +164,66 @@ def _read_clip(clip: Clip, corpus: Corpus, track: FaceTrack, sample_rate: int) -
     )
 
 
+SHORTEST_FRAMES, LONGEST_SECONDS = 10, 30
+
+
+def _check_speech(path: Path) -> None:
+    """Refuse what cannot be explored, as far as that is known without tracking."""
+    facts = probe_video(path)
+    if not facts.has_audio:
+        raise InputError(
+            f"{path} has no sound, by which clips are aligned; give the original recording"
+        )
+    if facts.seconds is not None and facts.seconds > LONGEST_SECONDS:
+        raise InputError(
+            f"{path} lasts {facts.seconds:.0f} s, and every frame of it is kept: cut the clip to "
+            f"one sentence, at most {LONGEST_SECONDS} s"
+        )
+    _check_length(path, facts.frames)
+
+
+def _check_length(path: Path, frames: int | None) -> None:
+    if frames is not None and frames < SHORTEST_FRAMES:
+        raise InputError(
+            f"{path} has {frames} frames; give a clip of at least {SHORTEST_FRAMES} frames"
+        )
+
+
+def track_speech(
+    path: Path, name: str, keep: Path, face_size: int, sample_rate: int
+) -> tuple[ExploredClip, int]:
+    """Follow the largest face of a video and read its sound.
+
+    Args:
+        path: the video.
+        name: that stands for its emotion.
+        keep: folder of tracks, which edits of own clips use as well.
+        face_size: side of the aligned faces, in pixels.
+        sample_rate: of the sound, in hertz.
+
+    Returns:
+        The clip, and how many faces its first frame shows.
+
+    Raises:
+        FaceNotFoundError: if no frame shows a face.
+        InputError: if the file is too short, or silent.
+    """
+    folder = keep / file_digest(path) / "track"
+    track = make_track(folder, path, FaceSettings(face_size=face_size)).track
+    _check_length(path, len(track))
+    decoded = sound_beside(path, probe_video(path), sample_rate)
+    if decoded is None or not decoded[0].any():
+        raise InputError(f"{path} is silent; clips are aligned by their sound")
+    with open_face_finder(FASTEST_RATE) as find_faces:
+        people = len(find_faces(shrink_frame(next(iter(stream_frames(path))))))
+    faces = align_faces(stream_frames(path), track.align, face_size)
+    waveform = np.ascontiguousarray(decoded[0])
+    clip = ExploredClip(
+        path.name, name, faces, waveform, sample_rate, track.fps, expression=track.expression
+    )
+    return clip, people
+
+
 ACTOR, SENTENCE = "own", "own sentence"
 
 
@@ -172,18 +238,15 @@ def own_clips(
     """
     paths = [Path(path).expanduser() for path in (first, second)]
     for path in paths:  # what is wrong with either is said before the tracking begins
-        check_speech(path)
-    names, clips, remarks = [path.stem for path in paths], {}, []
+        _check_speech(path)
+    names, remarks = [path.stem for path in paths], []
+    clips: dict[str, ExploredClip] = {}
     if names[0] == names[1]:
         names = [f"{names[0]} (first)", f"{names[1]} (second)"]
     for name, path in zip(names, paths, strict=True):
-        said = track_speech(path, keep, face_size, settings.sample_rate)
-        clips[name] = ExploredClip(
-            path.name, name, said.faces, said.waveform, settings.sample_rate, said.fps,
-            expression=said.expression,
-        )  # fmt: skip
-        if said.people > 1:
-            remarks.append(f"{path.name} shows {said.people} faces; the largest is explored.")
+        clips[name], people = track_speech(path, name, keep, face_size, settings.sample_rate)
+        if people > 1:
+            remarks.append(f"{path.name} shows {people} faces; the largest is explored.")
 
     def read_pair(actor: str, sentence: str, one: str, other: str) -> ExploredPair:
         pair = align_clips(clips[one], clips[other], settings)

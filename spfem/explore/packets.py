@@ -19,7 +19,7 @@ from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
-from spfem.pairing.moments import matched_frames, other_frames, says_something_else
+from spfem.pairing.dtw import matched_frames, other_frames, says_something_else
 from spfem.panels import pictures_as_jpeg
 from spfem.plots import MATRIX_COLOURS, SIMILARITY_COLOURS, WEIGHT_COLOURS
 

@@ -1,7 +1,4 @@
-"""Aligned faces: one closed-form similarity a frame, to a template and back.
-
-The face mask of aligned frames: drawn face, united with the outline of the landmarks.
-"""
+"""Aligned faces: one closed-form similarity a frame, to a template and back; and their masks."""
 
 from __future__ import annotations
 
@@ -9,8 +6,10 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+import torch
 
 from spfem.errors import ShapeError
+from spfem.face.camera import smooth_over_time
 from spfem.face.landmarks import FACE_OVAL
 from spfem.head.model import HeadModel
 
@@ -19,15 +18,9 @@ CROP_CENTRE = (0.0, -0.04)  # of the square on the mean head, head units
 
 
 def umeyama(source: np.ndarray, target: np.ndarray, *, with_scale: bool = True) -> np.ndarray:
-    """Least-squares similarity, never mirrored, from points to points.
+    """Least-squares similarity (2, 3), never mirrored, from points (N, 2) to points (N, 2).
 
-    Args:
-        source: (N, 2).
-        target: (N, 2).
-        with_scale: fit the scale too; else rotation and shift only.
-
-    Returns:
-        (2, 3) float64; maps (x, y, 1) of the source to the target.
+    It maps (x, y, 1) of the source to the target; without `with_scale` it only turns and shifts.
 
     Raises:
         ShapeError: if the shapes differ, N < 2, or all source points coincide.
@@ -73,12 +66,7 @@ def to_face_pixels(places: np.ndarray, face_size: int) -> np.ndarray:
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The inverse (..., 2, 3) of affine maps (..., 2, 3).
-
-    Example:
-        >>> (invert(np.array([[2.0, 0.0, 4.0], [0.0, 2.0, 6.0]])) + 0.0).tolist()
-        [[0.5, 0.0, -2.0], [0.0, 0.5, -3.0]]
-    """
+    """The inverse (..., 2, 3) of affine maps (..., 2, 3)."""
     linear = np.linalg.inv(matrix[..., :2])
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
 
@@ -86,21 +74,14 @@ def invert(matrix: np.ndarray) -> np.ndarray:
 def alignment_matrices(
     landmarks: np.ndarray, template: np.ndarray, smoothness: float = 1.0
 ) -> np.ndarray:
-    """Similarities from frame pixels to aligned pixels, smooth over time.
+    """Similarities (T, 2, 3) float32 from frame pixels to aligned pixels, smooth over time.
 
     Args:
         landmarks: (T, 478, 2) frame pixels; best those of the fitted head at rest, so that
             expressions do not move the crop. The outline is left out.
         template: (478, 2) aligned pixels.
         smoothness: strength of Whittaker's smoother on the matrix entries.
-
-    Returns:
-        (T, 2, 3) float32.
     """
-    import torch
-
-    from spfem.face.camera import smooth_over_time
-
     inside = np.setdiff1d(np.arange(landmarks.shape[1]), FACE_OVAL)
     wanted = template[inside].astype(np.float64)
     source = landmarks[:, inside, :2].astype(np.float64)
@@ -131,15 +112,11 @@ def index_convention(matrix: np.ndarray) -> np.ndarray:
 
 
 def align_faces(frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: int) -> np.ndarray:
-    """Aligned faces uint8 (T, S, S, 3); the background is kept, borders are repeated.
+    """Aligned faces uint8 (T, S, S, 3) of frames (H, W, 3) RGB by maps (T, 2, 3) to aligned pixels.
 
-    Lanczos resampling; a face larger than the square is drawn larger first and then averaged, so
-    that small aligned faces do not alias (NED resamples once).
-
-    Args:
-        frames: T frames uint8 (H, W, 3) RGB.
-        matrices: (T, 2, 3) frame pixels to aligned pixels.
-        face_size: S.
+    The background is kept, borders are repeated. Lanczos resampling; a face larger than the square
+    is drawn larger first and then averaged, so that small aligned faces do not alias (NED resamples
+    once).
     """
     faces = []
     for frame, matrix in zip(frames, matrices, strict=True):
@@ -161,13 +138,10 @@ def align_faces(frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: i
 def unalign_face(
     face: np.ndarray, matrix: np.ndarray, frame_size: tuple[int, int], *, nearest: bool = False
 ) -> np.ndarray:
-    """Put an aligned face back: uint8 (H, W) or (H, W, C), 0 outside the square.
+    """Put an aligned face (S, S) or (S, S, C) uint8 back into a frame (H, W), 0 outside the square.
 
-    Args:
-        face: (S, S) or (S, S, C) uint8.
-        matrix: (2, 3) frame pixels to aligned pixels.
-        frame_size: (H, W).
-        nearest: take the nearest pixel (masks) instead of Lanczos.
+    `matrix` (2, 3) maps frame pixels to aligned pixels; `nearest` takes the nearest pixel (masks)
+    instead of Lanczos.
     """
     height, width = frame_size
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LANCZOS4
@@ -179,10 +153,8 @@ def unalign_face(
 def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> np.ndarray:
     """Masks uint8 (T, S, S), 255 inside the face: forehead to jaw with the opened mouth.
 
-    Args:
-        drawn: (T, S, S) uint8 masks of the drawn mesh.
-        landmarks: (T, 478, 2 or 3) tracked, frame pixels.
-        align: (T, 2, 3) frame pixels to aligned pixels.
+    Drawn masks (T, S, S) of the mesh, united with the outline of tracked landmarks (T, 478, 2 or 3)
+    in frame pixels, which `align` (T, 2, 3) maps to aligned pixels.
     """
     outline = landmarks[:, list(FACE_OVAL), :2] @ align[:, :, :2].transpose(0, 2, 1)
     outline = np.round(outline + align[:, None, :, 2] - 0.5).astype(np.int32)
@@ -190,8 +162,3 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
     for mask, polygon in zip(masks, outline, strict=True):
         cv2.fillPoly(mask, [cv2.convexHull(polygon)], (255,))
     return masks
-
-
-def unite_masks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Masks (T, S, S) of the face both as it was and as it becomes, such as with the jaw open."""
-    return np.maximum(first, second)

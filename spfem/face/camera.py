@@ -1,12 +1,13 @@
 """The scaled orthographic camera: pixel = scale * (rotation @ place)[:2] + translation.
 
-Linear solvers of the fit: smoothing over time, and least squares within bounds.
+And the linear solvers of the fit: smoothing over time, and least squares within bounds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,12 @@ class Pose:
     scale: Tensor
     translation: Tensor
 
+    @classmethod
+    def of(cls, rotation: np.ndarray, scale: np.ndarray, translation: np.ndarray) -> Pose:
+        """The pose of codes: rotation (T, 3) axis-angle, scale (T,), translation (T, 2)."""
+        turn = rotation_matrix(torch.from_numpy(rotation))
+        return cls(turn, torch.from_numpy(scale), torch.from_numpy(translation))
+
 
 def rotation_matrix(vector: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians; differentiable.
@@ -40,20 +47,9 @@ def rotation_matrix(vector: Tensor) -> Tensor:
 
 
 def rotation_vector(matrix: Tensor) -> Tensor:
-    """Axis-angle vectors (..., 3) of rotations (..., 3, 3) below 180 degrees.
-
-    Example:
-        >>> rotation_vector(rotation_matrix(torch.tensor([0.0, 0.5, 0.0])))
-        tensor([0.0000, 0.5000, 0.0000])
-    """
-    sine = torch.stack(
-        [
-            matrix[..., 2, 1] - matrix[..., 1, 2],
-            matrix[..., 0, 2] - matrix[..., 2, 0],
-            matrix[..., 1, 0] - matrix[..., 0, 1],
-        ],
-        -1,
-    )
+    """Axis-angle vectors (..., 3) of rotations (..., 3, 3) below 180 degrees."""
+    skew = matrix - matrix.mT
+    sine = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], -1)
     length = sine.norm(dim=-1, keepdim=True)  # 2 sin(angle)
     cosine = matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1  # 2 cos(angle)
     angle = torch.atan2(length, cosine)
@@ -67,12 +63,9 @@ def project(points: Tensor, pose: Pose) -> Tensor:
 
 
 def pose_from_affine(places: Tensor, pixels: Tensor, weights: Tensor) -> Pose:
-    """Pose by a weighted affine fit, made orthogonal: needs no starting value.
+    """Pose of places (N, 3) seen at pixels (T, N, 2), weighted (N,), by a weighted affine fit.
 
-    Args:
-        places: (N, 3) head units.
-        pixels: (T, N, 2).
-        weights: (N,) not negative.
+    The fit is made orthogonal; it needs no starting value.
     """
     share = weights / weights.sum()
     centre = share @ places
@@ -91,11 +84,8 @@ def pose_from_affine(places: Tensor, pixels: Tensor, weights: Tensor) -> Pose:
 def refine_pose(pose: Pose, places: Tensor, pixels: Tensor, weights: Tensor) -> Pose:
     """One Gauss-Newton step of each frame's six pose parameters.
 
-    Args:
-        pose: of T frames.
-        places: (T, N, 3) head units.
-        pixels: (T, N, 2) seen places.
-        weights: (T, N) not negative.
+    Places (T, N, 3) are in head units, pixels (T, N, 2) where they are seen, weights (T, N) not
+    negative.
     """
     turned = places @ pose.rotation.mT * pose.scale[:, None, None]
     residual = pixels - turned[..., :2] - pose.translation[:, None]
@@ -137,14 +127,8 @@ def bounded_least_squares(
     """Coefficients in [0, 1] of all frames at once, by accelerated projected gradient steps.
 
     Minimises, over x (T, E) with 0 <= x <= 1,
-    sum_t (x_t' N_t x_t / 2 - r_t' x_t) + sum_t smoothness' (x_t - x_(t-1))^2 / 2.
-
-    Args:
-        normal: N, (T, E, E) symmetric, not negative.
-        right: r, (T, E).
-        start: (T, E) starting values.
-        smoothness: (E,) not negative.
-        iterations: steps; each costs T E^2 multiplications.
+    sum_t (x_t' N_t x_t / 2 - r_t' x_t) + sum_t smoothness' (x_t - x_(t-1))^2 / 2, for N = `normal`
+    (T, E, E) symmetric and not negative, r = `right` (T, E), and smoothness (E,).
     """
     bound = normal.abs().sum(-1) + 4 * smoothness  # row sums: a majorising diagonal
     step = 1 / bound.clamp(min=1e-12)

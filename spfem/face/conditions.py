@@ -4,60 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
+import warp as wp
 
 from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
+from spfem.face.fit import HeadTrack
 from spfem.face.mesh import FaceMesh, face_mesh
+from spfem.face.shading import add_normals, draw_conditions, draw_mask
 from spfem.head.model import HeadModel
-from spfem.head.raster import start_warp
-
-if TYPE_CHECKING:
-    import warp as wp
-
-    from spfem.head.raster import Raster
-
+from spfem.head.raster import Raster, rasterise, start_warp
 
 SAMPLES = 2  # per pixel side
 TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
 CHUNK_FRAMES = 64  # drawn at once, which bounds the memory
-
-
-class Codes(Protocol):
-    """What has the arrays of `HeadCodes`, such as a `FaceTrack`."""
-
-    @property
-    def identity(self) -> np.ndarray:
-        """(I,)."""
-        ...
-
-    @property
-    def expression(self) -> np.ndarray:
-        """(T, E) in [0, 1]."""
-        ...
-
-    @property
-    def rotation(self) -> np.ndarray:
-        """(T, 3) axis-angle, radians."""
-        ...
-
-    @property
-    def scale(self) -> np.ndarray:
-        """(T,) frame pixels per head unit."""
-        ...
-
-    @property
-    def translation(self) -> np.ndarray:
-        """(T, 2) frame pixels."""
-        ...
-
-    @property
-    def align(self) -> np.ndarray:
-        """(T, 2, 3) frame pixels to aligned pixels."""
-        ...
+MASKED_FRAMES = 32  # likewise of masks; the rasteriser needs 16 bytes a pixel
 
 
 @dataclass(frozen=True)
@@ -79,6 +43,9 @@ class HeadCodes:
     scale: np.ndarray
     translation: np.ndarray
     align: np.ndarray
+
+
+Codes = HeadCodes | HeadTrack
 
 
 @dataclass(frozen=True)
@@ -126,13 +93,7 @@ def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> to
 
 
 class ConditionPainter:
-    """Draws condition images of any codes at one size; holds the mesh on the CPU or a GPU.
-
-    Args:
-        head: the model.
-        face_size: S, pixels.
-        device: torch device.
-    """
+    """Draws condition images at one size S, pixels; holds the mesh on the CPU or a GPU."""
 
     def __init__(self, head: HeadModel, face_size: int, device: torch.device | str = "cpu"):
         start_warp()
@@ -143,8 +104,6 @@ class ConditionPainter:
 
     @cached_property
     def _constants(self) -> list[Any]:
-        import warp as wp
-
         def on_device(array: np.ndarray, kind: type) -> wp.array:
             return wp.array(array, dtype=kind, device=wp.device_from_torch(self.device))
 
@@ -162,32 +121,24 @@ class ConditionPainter:
 
     def raster(self, points: torch.Tensor, samples: int = 1) -> Raster:
         """Rasterise vertices (T, U, 3) in aligned pixels, `samples` per pixel side."""
-        from spfem.head.raster import rasterise
-
         side = self.face_size * samples
         return rasterise(points.to(self.device) * samples, self.triangles, side, side)
 
+    def _launch(self, kernel: wp.Kernel, size: tuple[int, ...], inputs: list[Any]) -> None:
+        wp.launch(kernel, dim=size, inputs=inputs, device=wp.device_from_torch(self.device))
+
+    def _empty(self, *size: int) -> wp.array:
+        return wp.empty(size, dtype=wp.uint8, device=wp.device_from_torch(self.device))
+
     def masks(self, points: torch.Tensor) -> np.ndarray:
         """Masks uint8 (T, S, S) of vertices (T, U, 3) in aligned pixels, 255 on the face."""
-        import warp as wp
-
-        from spfem.face.shading import draw_mask
-
-        raster = self.raster(points)
-        on = wp.device_from_torch(self.device)
-        mask = wp.empty(tuple(raster.face.shape), dtype=wp.uint8, device=on)
-        wp.launch(
-            draw_mask,
-            dim=mask.shape,
-            inputs=[
-                wp.from_torch(raster.face),
-                wp.from_torch(raster.barycentric, dtype=wp.vec3),
-                *self._constants[:2],
-                mask,
-            ],
-            device=on,
-        )
-        return mask.numpy()
+        masks = []
+        for part in points.split(MASKED_FRAMES):
+            raster = self.raster(part)
+            masks.append(self._empty(*raster.face.shape))
+            seen = [wp.from_torch(raster.face), wp.from_torch(raster.barycentric, dtype=wp.vec3)]
+            self._launch(draw_mask, masks[-1].shape, [*seen, *self._constants[:2], masks[-1]])
+        return np.concatenate([mask.numpy() for mask in masks])
 
     def paint(
         self,
@@ -204,7 +155,7 @@ class ConditionPainter:
         instead of a disc, and the openings of eyes and mouth; the texture image is an addition.
 
         Args:
-            codes: identity, face units, pose and alignment of T frames.
+            codes: of T frames.
             expression: (T, E) face units in place of those of `codes`, for an edit.
             texture: (5, M, M, 3) uint8 RGB from `face_texture`; also draws `texture`.
 
@@ -229,36 +180,21 @@ class ConditionPainter:
         return ConditionImages(nmfc, shape, eye, mask, None if texture is None else skin)
 
     def _paint_chunk(self, points: torch.Tensor, texture: np.ndarray) -> list[np.ndarray]:
-        import warp as wp
-
-        from spfem.face.shading import add_normals, draw_conditions
-
         points = points.to(self.device)
         raster = self.raster(points, SAMPLES)
-        on = wp.device_from_torch(self.device)
-        normals = torch.zeros_like(points)
-        warp_normals = wp.from_torch(normals, dtype=wp.vec3)
-        wp.launch(
-            add_normals,
-            dim=(len(points), len(self.triangles)),
-            inputs=[wp.from_torch(points, dtype=wp.vec3), self._constants[0], warp_normals],
-            device=on,
-        )
+        normals = wp.from_torch(torch.zeros_like(points), dtype=wp.vec3)
+        places = wp.from_torch(points, dtype=wp.vec3)
+        corners = (len(points), len(self.triangles))
+        self._launch(add_normals, corners, [places, self._constants[0], normals])
         size = (len(points), self.face_size, self.face_size)
-        images = [wp.empty((*size, 3), dtype=wp.uint8, device=on) for _ in range(4)]
-        images.append(wp.empty(size, dtype=wp.uint8, device=on))
-        wp.launch(
-            draw_conditions,
-            dim=size,
-            inputs=[
-                wp.from_torch(raster.face),
-                wp.from_torch(raster.barycentric, dtype=wp.vec3),
-                *self._constants,
-                warp_normals,
-                wp.array(texture, dtype=wp.vec3, device=on),
-                SAMPLES,
-                *images,
-            ],
-            device=on,
-        )
+        images = [*(self._empty(*size, 3) for _ in range(4)), self._empty(*size)]
+        inputs = [
+            wp.from_torch(raster.face),
+            wp.from_torch(raster.barycentric, dtype=wp.vec3),
+            *self._constants,
+            normals,
+            wp.array(texture, dtype=wp.vec3, device=wp.device_from_torch(self.device)),
+            SAMPLES,
+        ]
+        self._launch(draw_conditions, size, [*inputs, *images])
         return [image.numpy() for image in images]

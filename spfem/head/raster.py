@@ -1,7 +1,4 @@
-"""Starts NVIDIA Warp, which draws heads and faces, without a notice that says nothing new.
-
-A batched z-buffer rasteriser on NVIDIA Warp: one launch for all frames, on CPU or CUDA.
-"""
+"""A batched z-buffer rasteriser on NVIDIA Warp: one launch for all frames, on CPU or CUDA."""
 
 from __future__ import annotations
 
@@ -28,9 +25,6 @@ def start_warp() -> None:
     sees a GPU the notice would be news, and is kept. Called wherever Warp is about to draw; only
     the first call starts it.
     """
-    import torch
-    import warp as wp
-
     wp.config.log_level = wp.LOG_ERROR
     if torch.cuda.is_available():
         wp.init()
@@ -193,10 +187,7 @@ def rasterise(points: torch.Tensor, triangles: torch.Tensor, height: int, width:
 def interpolate(raster: Raster, triangles: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
     """Attributes (T, H, W, C) at each pixel, 0 where there is no face; differentiable.
 
-    Args:
-        raster: from `rasterise`.
-        triangles: (F, 3) int32.
-        attributes: (V, C) shared by all frames, or (T, V, C).
+    Of vertices (V, C), shared by all frames, or (T, V, C).
     """
     seen = raster.face >= 0
     corners = triangles[raster.face.clamp(min=0).long()].long()  # (T, H, W, 3)

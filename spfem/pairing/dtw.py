@@ -1,15 +1,15 @@
-"""Dynamic time warping of two feature sequences, city-block cost, exact tie order.
+"""Which frames of two recordings of the same words belong together, by their sound.
 
-Mel-frequency cepstra as `python_speech_features` defines them, one row a video frame.
-
-What two recordings are aligned by: cepstra, one row a video frame.
+Mel-frequency cepstra as `python_speech_features` defines them, one row a video frame, are aligned
+by dynamic time warping with city-block cost and an exact order of ties.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from spfem.errors import SettingsError, ShapeError
 from spfem.settings import PairingSettings
 
 
-@dataclass(frozen=True)
-class Alignment:
+class Alignment(NamedTuple):
     """The cheapest monotone path between two sequences.
 
     Attributes:
@@ -37,10 +36,6 @@ def accumulated_cost(local: np.ndarray) -> np.ndarray:
     """Cost of the cheapest path to every cell; float64 (N, M) for local costs (N, M).
 
     Computed by anti-diagonals, whose cells do not depend on each other.
-
-    Example:
-        >>> accumulated_cost(np.array([[0.0, 1.0], [1.0, 0.0]])).tolist()
-        [[0.0, 1.0], [1.0, 0.0]]
     """
     rows, columns = local.shape
     # skewed[d, i] is cell (i, d - i); a border of infinity stands for cells outside
@@ -78,11 +73,7 @@ def _trace(total: np.ndarray) -> np.ndarray:
 
 
 def align_sequences(a: np.ndarray, b: np.ndarray) -> Alignment:
-    """Align two sequences: unconstrained, both ends anchored, unit weights.
-
-    Args:
-        a: features (N, D).
-        b: features (M, D).
+    """Align features (N, D) and (M, D): unconstrained, both ends anchored, unit weights.
 
     Raises:
         ShapeError: if either is empty or not two-dimensional, D differs, or values are not finite.
@@ -112,16 +103,7 @@ LIFTER = 22
 PRE_EMPHASIS = 0.97
 WINDOW_SECONDS = 0.025
 _EPSILON = np.finfo(np.float64).eps
-
-
-def hop_samples(sample_rate: int, fps: Fraction | float) -> int:
-    """Samples between two rows: as long as a video frame (533 at 16 kHz and 30 fps).
-
-    Example:
-        >>> hop_samples(16000, 30)
-        533
-    """
-    return round(sample_rate / fps)
+_SMALLEST_DEVIATION = 1e-6
 
 
 @cache
@@ -166,10 +148,6 @@ def mfcc(
         ShapeError: if `audio` is not a non-empty float array (A,).
 
     Source: SCMCL, audio alignment; the released code fixes 30 rows per second.
-
-    Example:
-        >>> mfcc(np.zeros(16000), fps=25).shape
-        (26, 13)
     """
     from scipy.fft import dct, rfft
 
@@ -178,7 +156,7 @@ def mfcc(
         raise ShapeError(
             f"audio must be a non-empty float array (A,), found {audio.dtype} {audio.shape}"
         )
-    window, hop = round(window_seconds * sample_rate), hop_samples(sample_rate, fps)
+    window, hop = round(window_seconds * sample_rate), round(sample_rate / fps)
     fft_size = 1 << max(window - 1, 1).bit_length()
     count = 1 + max(0, -(-(len(audio) - window) // hop))
     # One buffer, worked on in place: fresh memory costs more than the arithmetic.
@@ -203,24 +181,16 @@ def mfcc(
     return coefficients
 
 
-_SMALLEST_DEVIATION = 1e-6
-
-
 def alignment_features(
     audio: np.ndarray, fps: Fraction | float, settings: PairingSettings
 ) -> np.ndarray:
-    """Features of one recording, float64 (N, C); row i belongs to video frame i.
+    """Features of one recording (A,) in [-1, 1], float64 (N, C); row i belongs to video frame i.
 
     Each cepstrum is brought to mean 0 and deviation 1 over the recording, so that loudness,
     microphone and room do not decide the path or its cost. Departs from the released code, which
     compares raw cepstra; `compat="upstream"` does as it does. The paths differ little (same
     median error on synthetic speech), but cost then tells the same sentence from another one at
     one threshold whatever the recording.
-
-    Args:
-        audio: float (A,) in [-1, 1] at `settings.sample_rate`.
-        fps: of the video.
-        settings: of the pairing stage.
 
     Raises:
         SettingsError: if `settings.compat` is unknown.
@@ -230,13 +200,88 @@ def alignment_features(
     """
     if settings.compat not in ("paper", "upstream"):
         raise SettingsError(f"compat is {settings.compat!r}; choose 'paper' or 'upstream'")
-    features = mfcc(
-        audio,
-        settings.sample_rate,
-        fps,
-        cepstra=settings.cepstra,
-        window_seconds=settings.window_seconds,
-    )
+    cepstra, seconds = settings.cepstra, settings.window_seconds
+    features = mfcc(audio, settings.sample_rate, fps, cepstra=cepstra, window_seconds=seconds)
     if settings.compat == "upstream":
         return features
     return (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST_DEVIATION)
+
+
+USUAL_SHARE = 4  # of the clip: how far away the other moment is, if nothing speaks against it
+
+
+class SoundingFrames(NamedTuple):
+    """Sound (A,) of a clip at the rate of the settings, its frames, and how many are a second."""
+
+    waveform: np.ndarray
+    frames: int
+    fps: float
+
+
+def align_waveforms(
+    first: SoundingFrames, second: SoundingFrames, settings: PairingSettings
+) -> tuple[np.ndarray, float]:
+    """Path (N, 2) and mean cost of two clips of any frame rates, aligned by their sound.
+
+    As the pairing stage aligns them; a clip with itself gives the diagonal.
+    """
+    features = [alignment_features(side.waveform, side.fps, settings) for side in (first, second)]
+    found = align_sequences(features[0], features[1])
+    return found.path[(found.path < (first.frames, second.frames)).all(1)], found.normalised_cost
+
+
+def doubt_alignment(cost: float, settings: PairingSettings) -> str:
+    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
+    if settings.trusts(cost):
+        return ""
+    return (
+        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
+        "do both clips say the same words?"
+    )
+
+
+def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
+    """(T,) frames of the second clip that say what the T = `count` of the first say.
+
+    The middle one where the path (N, 2) passes several; that of the nearest frame where it passes
+    none.
+    """
+    found = []
+    for frame in range(count):
+        distance = np.abs(path[:, 0] - frame)
+        there = path[distance == distance.min(), 1]
+        found.append(there[len(there) // 2])
+    return np.array(found, np.int32)
+
+
+def says_something_else(
+    matched: np.ndarray,
+    length: int,
+    gap_frames: int,
+    visemes: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> np.ndarray:
+    """(T, U) bool, frames of the second clip that are far from the matched one and say otherwise.
+
+    Far is `gap_frames` away from the frames (T,) of `matched_frames`; without the visemes of both
+    clips (T,) and (U,) the distance alone counts.
+    """
+    others = np.abs(np.arange(length) - matched[:, None]) >= gap_frames
+    if visemes is not None:
+        first, second = (np.asarray(names) for names in visemes)
+        others &= (second != first[:, None]) & (second != second[matched][:, None])
+    return others
+
+
+def other_frames(matched: np.ndarray, elsewhere: np.ndarray, gap_frames: int) -> np.ndarray:
+    """(T,) frames at which something else is said, about a quarter of the clip away.
+
+    Of a clip that is too short, or all one viseme, the farther end. See `says_something_else`.
+    """
+    length = elsewhere.shape[1]
+    wanted, found = max(gap_frames, length // USUAL_SHARE), []
+    for frame, others in zip(matched, map(np.flatnonzero, elsewhere), strict=True):
+        if len(others):
+            found.append(others[np.abs(np.abs(others - frame) - wanted).argmin()])
+        else:
+            found.append(length - 1 if frame < length / 2 else 0)
+    return np.array(found, np.int32)

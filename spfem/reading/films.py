@@ -1,31 +1,26 @@
 """Films to learn reading from: many synthetic people, exact units, seen by the real tracker.
 
-How the people of the films move: speech of no language under feelings that change.
+The people speak no language, under feelings that change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm.auto import tqdm
 
 from spfem.errors import FaceNotFoundError
 from spfem.face.fit import FittedHead, fit_head
-from spfem.face.track import load_fields, save_fields
 from spfem.face.tracker import TrackedFace, track_landmarks
-from spfem.files import digest
 from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.processes import run_jobs
-from spfem.run.artifacts import open_stage
 from spfem.settings import EMOTIONS, CorpusSettings, FaceSettings, ReaderFilmSettings
-from spfem.studio.cast import Actor
+from spfem.studio.cast import Actor, cast_actors
 from spfem.studio.emotions import EMOTION_UNITS, add_emotion
 from spfem.studio.motion import Motion, actor_style, face_motion
+from spfem.studio.render import render_clip
 from spfem.studio.speech import SAMPLE_RATE, SILENCE, Phoneme, Speech
 from spfem.studio.visemes import unit_vector
 
@@ -40,8 +35,8 @@ class PersonFilm:
         units: (F, E) float32 exact face units in [0, 1].
         starts: (C,) first frame of each clip; the first clip is a neutral one.
         own_identity: (C, I) float32 identity fitted to each clip alone.
-        known_pose: (F, 6) float32 rotation 3, scale, translation 2 of the fit with the identity
-            of the neutral clip held, which is `own_identity[0]`.
+        known_pose: (F, 6) float32 rotation vector 3, scale, translation 2 of the fit with the
+            identity of the neutral clip held, which is `own_identity[0]`.
         own_pose: (F, 6) float32 the same of the fit of each clip alone.
         known_expression: (F, E) float32 units of the fit with that identity held.
         own_expression: (F, E) float32 units of the fit of each clip alone.
@@ -58,38 +53,8 @@ class PersonFilm:
     own_expression: np.ndarray
 
 
-def film_people(folder: Path, settings: ReaderFilmSettings, face: FaceSettings) -> list[PersonFilm]:
-    """Film, track and fit all people of the training, or take up where it stopped.
-
-    The people are drawn from a seed of their own, so that none of them is in a corpus.
-
-    Args:
-        folder: of the films, one file a person.
-        settings: how many people and frames, and their seed.
-        face: of the fit.
-    """
-    plain = replace(settings, processes=1)
-    stage = open_stage(
-        folder, "films for the reader", settings={"films": digest(plain), "face": digest(face)},
-        inputs={}, code=(_film_one,),
-    )  # fmt: skip
-    paths = [folder / f"{number:03d}.npz" for number in range(settings.people)]
-    if not stage.complete:
-        jobs = [(n, settings, face, path) for n, path in enumerate(paths) if not path.exists()]
-        done = run_jobs(_film_one, jobs, settings.processes)
-        for _ in tqdm(done, total=len(jobs), desc="films for the reader"):
-            pass
-        stage.finish(people=len(paths))
-    return [
-        PersonFilm(**load_fields(PersonFilm, path, "is no film", "remove its folder"))
-        for path in paths
-    ]
-
-
 def reader_cast(settings: ReaderFilmSettings) -> tuple[Actor, ...]:
     """The people to learn from, drawn as those of a corpus, from another seed."""
-    from spfem.studio.cast import cast_actors
-
     corpus = CorpusSettings(seed=settings.seed, metric_actors=settings.people, target_actors=0)
     return cast_actors(load_head_model(), corpus)
 
@@ -100,10 +65,6 @@ def film_person(number: int, settings: ReaderFilmSettings, face: FaceSettings) -
     Raises:
         FaceNotFoundError: if the tracker sees no face in a clip.
     """
-    from spfem.studio.render import render_clip
-
-    pass
-
     actor = reader_cast(settings)[number]
     random = np.random.default_rng([settings.seed, number, 17])
     camera = CorpusSettings(frame_size=int(random.choice(settings.frame_sizes)))
@@ -118,13 +79,8 @@ def film_person(number: int, settings: ReaderFilmSettings, face: FaceSettings) -
             if clip == 0:
                 raise
             continue
-        keep = tracked.found
-        seen.append(
-            TrackedFace(
-                tracked.landmarks[keep], tracked.blendshapes[keep], keep[keep], tracked.frame_size
-            )
-        )
-        truths.append(motion.face_units[keep])
+        seen.append(tracked.take_frames(tracked.found))
+        truths.append(motion.face_units[tracked.found])
     return fit_film(seen, truths, face)
 
 
@@ -133,32 +89,29 @@ def fit_film(
 ) -> PersonFilm:
     """Fit the clips of one person as the stages of a corpus do, and as those of own clips.
 
-    Args:
-        seen: what was tracked of each clip, the neutral one first.
-        truths: exact units (T, 52) of each, columns `FACE_UNIT_NAMES`.
-        face: of the fit.
+    The first clip is the neutral one; exact units are (T, 52), columns `FACE_UNIT_NAMES`.
     """
     head = load_head_model()
     order = [FACE_UNIT_NAMES.index(name) for name in head.expression_names]
     own = [fit_head(head, tracked, face) for tracked in seen]
     known = [fit_head(head, tracked, face, identity=own[0].identity) for tracked in seen]
     lengths = [len(tracked.found) for tracked in seen]
+
+    def poses(fits: Sequence[FittedHead]) -> np.ndarray:
+        rows = [np.column_stack([fit.rotation, fit.scale, fit.translation]) for fit in fits]
+        return np.concatenate(rows).astype(np.float32)
+
     return PersonFilm(
         landmarks=np.concatenate([tracked.landmarks for tracked in seen]),
         blendshapes=np.concatenate([tracked.blendshapes for tracked in seen]),
         units=np.concatenate(truths)[:, order].astype(np.float32),
         starts=np.cumsum([0, *lengths[:-1]]),
         own_identity=np.stack([fitted.identity for fitted in own]),
-        known_pose=np.concatenate([pose_row(fitted) for fitted in known]),
-        own_pose=np.concatenate([pose_row(fitted) for fitted in own]),
+        known_pose=poses(known),
+        own_pose=poses(own),
         known_expression=np.concatenate([fitted.expression for fitted in known]),
         own_expression=np.concatenate([fitted.expression for fitted in own]),
     )
-
-
-def pose_row(fitted: FittedHead) -> np.ndarray:
-    """Rotation vector, scale and translation of a fit, (T, 6) float32."""
-    return np.column_stack([fitted.rotation, fitted.scale, fitted.translation]).astype(np.float32)
 
 
 def worsen_pictures(frames: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -178,15 +131,6 @@ def worsen_pictures(frames: np.ndarray, random: np.random.Generator) -> np.ndarr
         _, packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
         worse.append(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)))
     return np.stack(worse)
-
-
-Job = tuple[int, ReaderFilmSettings, FaceSettings, Path]
-"""Number of the person, settings, file of the film."""
-
-
-def _film_one(job: Job) -> None:
-    number, settings, face, path = job
-    save_fields(film_person(number, settings, face), path)
 
 
 _SPOKEN = (
@@ -215,18 +159,13 @@ def mixed_motion(
 ) -> Motion:
     """Neutral speech, or speech with a feeling that changes: emotions, mixtures, single units.
 
-    Args:
-        actor: whose habits it has.
-        settings: length and turning of the head.
-        random: of the clip.
-        neutral: no feeling at all.
+    It has the habits of the actor, and length and turning of the head from the settings.
     """
     fps = CorpusSettings().fps
     frames = settings.neutral_frames if neutral else settings.mixed_frames
     speech = babble(frames / fps, random)
-    motion = face_motion(
-        speech, "neutral", actor_style(actor.seed), fps, int(random.integers(1 << 30))
-    )
+    seed = int(random.integers(1 << 30))
+    motion = face_motion(speech, "neutral", actor_style(actor.seed), fps, seed)
     turn = random.normal(0, settings.turn_radians, 3) * np.array([0.6, 1.0, 0.5])
     count = len(motion.face_units)
     drift = np.linspace(0, 1, count)[:, None] * random.normal(0, 0.5, 3) * settings.turn_radians
@@ -272,11 +211,8 @@ def _apex(random: np.random.Generator) -> np.ndarray:
         )
         for stem in random.choice(stems, int(random.integers(1, 5)), replace=False):
             both = np.array([name.startswith(stem) for name in FACE_UNIT_NAMES])
-            side = (
-                random.uniform(0.85, 1.15, 52)
-                if random.uniform() < 0.8
-                else random.uniform(0, 1, 52)
-            )
+            low, high = (0.85, 1.15) if random.uniform() < 0.8 else (0.0, 1.0)
+            side = random.uniform(low, high, 52)
             strength = random.uniform(0, 1) * np.where(_HELD_BACK, 0.6, 1.0)
             apex = np.where(both, np.maximum(apex, strength * side), apex)
     return apex.clip(0, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,16 +39,8 @@ SPOKEN = (
 LIVELY = 0.02  # standard deviation of a unit in the films, below which its gain says nothing
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """One clip as the reader sees it, with the truth.
-
-    Attributes:
-        evidence: of T frames.
-        resting: of the person.
-        units: (T, E) exact.
-        weight: how often it is looked at.
-    """
+class Lesson(NamedTuple):
+    """One clip of T frames as the reader sees it, exact units (T, E), and how much it counts."""
 
     evidence: Evidence
     resting: RestingFace
@@ -64,19 +56,13 @@ def make_lessons(head: HeadModel, film: PersonFilm) -> list[Lesson]:
     bounds = [*film.starts.tolist(), len(film.units)]
     clips = [slice(first, last) for first, last in itertools.pairwise(bounds)]
     known = [_evidence(head, film, part, film.own_identity[0], film.known_pose) for part in clips]
-    own = [
-        _evidence(head, film, part, identity, film.own_pose)
-        for part, identity in zip(clips, film.own_identity, strict=True)
-    ]
     neutral = resting_face(known[:1], neutral=True)
     lessons = [Lesson(seen, neutral, film.units[p]) for seen, p in zip(known, clips, strict=True)]
-    for number, (seen, part) in enumerate(zip(own, clips, strict=True)):
+    for number, part in enumerate(clips):
+        seen = _evidence(head, film, part, film.own_identity[number], film.own_pose)
         weight = NEUTRAL_WEIGHT if number == 0 else 1.0
-        middle = slice(len(seen) // 2, len(seen) // 2 + SHORT_FRAMES)
-        for piece, units in (
-            (seen, film.units[part]),
-            (seen.part(middle), film.units[part][middle]),
-        ):
+        for some in (slice(None), slice(len(seen) // 2, len(seen) // 2 + SHORT_FRAMES)):
+            piece, units = seen.part(some), film.units[part][some]
             lessons.append(Lesson(piece, resting_face([piece], neutral=False), units, weight))
     return lessons
 
@@ -145,7 +131,7 @@ def _set_scales(reader: FaceReader, lessons: Sequence[Lesson]) -> None:
     main = vectors.flip(1)[:, : reader.settings.components].mT
     signs = main.gather(1, main.abs().argmax(1, keepdim=True)).sign()
     reader.components.copy_(main * signs)
-    seen = [reader.features(*_tensors(one.evidence), _resting(one)) for one in lessons]
+    seen = [reader.features(*one.evidence.relative_to(one.resting)) for one in lessons]
     tables = [torch.cat([frames for frames, _ in seen]), torch.stack([clip for _, clip in seen])]
     spread = torch.cat([table.std(0) for table in tables])
     reader.spread.copy_(spread.clamp(min=1e-3))
@@ -206,8 +192,7 @@ def _descend(
     )
 
 
-@dataclass(frozen=True)
-class _Clip:
+class _Clip(NamedTuple):
     """Features of a clip, some held frames more at both ends, and its truth."""
 
     frames: Tensor
@@ -217,7 +202,7 @@ class _Clip:
 
     @classmethod
     def of(cls, reader: FaceReader, lesson: Lesson) -> _Clip:
-        frames, clip = reader.features(*_tensors(lesson.evidence), _resting(lesson))
+        frames, clip = reader.features(*lesson.evidence.relative_to(lesson.resting))
         ends = frames[:1].expand(REACH_FRAMES, -1), frames[-1:].expand(REACH_FRAMES, -1)
         held = torch.cat([ends[0], frames, ends[1]])
         return cls(held, clip, float(lesson.resting.neutral), torch.from_numpy(lesson.units))
@@ -242,13 +227,3 @@ def _missing(reader: FaceReader, lessons: Sequence[Lesson]) -> Tensor:
     stretched = ~held & (truth.std(0) > LIVELY)
     gain = np.where(stretched, 1 / np.maximum(slope, 1 / most), 1.0).clip(1, most)
     return torch.from_numpy(gain.astype(np.float32))
-
-
-def _tensors(evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
-    offsets, scores = torch.from_numpy(evidence.offsets), torch.from_numpy(evidence.scores)
-    return offsets, scores, torch.from_numpy(evidence.rotation)
-
-
-def _resting(lesson: Lesson) -> tuple[Tensor, Tensor]:
-    resting = lesson.resting
-    return torch.from_numpy(resting.offsets), torch.from_numpy(resting.scores)

@@ -1,18 +1,16 @@
 """The reader: a small network from what the tracker saw of a face to its face units.
 
-What the tracker saw of a face relative to the fitted head at rest: the reader's evidence.
-
-The fit once more, towards the read units: codes that show the emotion and fit the landmarks.
-
-Read units alone would follow what the tracker does to synthetic faces; landmarks alone lose what
-the tracker shrinks. The fit weighs both, as it weighs the tracker's scores otherwise.
+Its evidence is what was seen relative to the fitted head at rest. The fit is then done once more,
+towards the read units: read units alone would follow what the tracker does to synthetic faces;
+landmarks alone lose what the tracker shrinks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +21,9 @@ from spfem.errors import CheckpointError, ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.face.fit import FittedHead, fit_head
 from spfem.face.landmarks import FACE_OVAL
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace, fill_missing
+from spfem.face.tracker import TrackedFace, fill_missing
 from spfem.head.model import LANDMARK_COUNT, HeadModel
-from spfem.head.names import FACE_UNIT_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES, FACE_UNIT_NAMES
 from spfem.pretrained import pretrained_file
 from spfem.settings import FaceSettings, ReaderSettings, ReadSettings
 
@@ -56,6 +54,12 @@ class Evidence:
         """Some of the frames, by a slice, numbers (N,) or a mask (T,)."""
         return Evidence(self.offsets[index], self.scores[index], self.rotation[index])
 
+    def relative_to(self, resting: RestingFace) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What `FaceReader.features` asks for."""
+        arrays = (self.offsets, self.scores, self.rotation, resting.offsets, resting.scores)
+        offsets, scores, rotation, rest_offsets, rest_scores = map(torch.from_numpy, arrays)
+        return offsets, scores, rotation, rest_offsets, rest_scores
+
 
 @dataclass(frozen=True)
 class RestingFace:
@@ -82,11 +86,6 @@ def gather_evidence(head: HeadModel, tracked: TrackedFace, fitted: FittedHead) -
     seen; turned back, its x and y are nearly those of the head while the head is nearly frontal.
     Frames with a number that is none count as not found and are filled from their neighbours.
 
-    Args:
-        head: the model of the fit.
-        tracked: landmarks and scores of T frames.
-        fitted: identity and poses of the same frames.
-
     Raises:
         ShapeError: if the fit is of another number of frames.
     """
@@ -101,15 +100,10 @@ def gather_evidence(head: HeadModel, tracked: TrackedFace, fitted: FittedHead) -
     shifted = tracked.landmarks[:, INNER_LANDMARKS, :2] - fitted.translation[:, None]
     seen = shifted / fitted.scale[:, None, None] - rest @ rotation[:, :2].transpose(0, 2, 1)
     offsets = (seen @ rotation[:, :2, :2]).reshape(len(seen), -1)
-    return _finite(offsets, tracked.blendshapes, fitted.rotation)
-
-
-def _finite(offsets: np.ndarray, scores: np.ndarray, rotation: np.ndarray) -> Evidence:
-    good = np.isfinite(offsets).all(1) & np.isfinite(scores).all(1) & np.isfinite(rotation).all(1)
+    arrays = (offsets, tracked.blendshapes, fitted.rotation)
+    good = np.all([np.isfinite(array).all(1) for array in arrays], axis=0)
     if not good.any():
-        zero = (np.zeros(array.shape, np.float32) for array in (offsets, scores, rotation))
-        return Evidence(*zero)
-    arrays = (offsets, scores, rotation)
+        return Evidence(*(np.zeros(array.shape, np.float32) for array in arrays))
     filled = (a if good.all() else fill_missing(a[good], good) for a in arrays)
     return Evidence(*(array.astype(np.float32) for array in filled))
 
@@ -119,10 +113,8 @@ def resting_face(
 ) -> RestingFace:
     """The typical frame (median of each number) of some clips of one person.
 
-    Args:
-        seen: the clips.
-        found: (T,) bool of each clip, frames that count; default all.
-        neutral: whether the clips are known to be neutral.
+    Of each clip the frames `found` (T,) count, by default all; `neutral` says whether the clips are
+    known to be neutral.
 
     Raises:
         ShapeError: if there is no clip.
@@ -133,11 +125,9 @@ def resting_face(
         clip if found is None or not found[i].any() else clip.part(np.asarray(found[i], bool))
         for i, clip in enumerate(seen)
     ]
-    return RestingFace(
-        np.median(np.concatenate([clip.offsets for clip in kept]), axis=0).astype(np.float32),
-        np.median(np.concatenate([clip.scores for clip in kept]), axis=0).astype(np.float32),
-        neutral,
-    )
+    rows = ([clip.offsets for clip in kept], [clip.scores for clip in kept])
+    offsets, scores = (np.median(np.concatenate(each), axis=0) for each in rows)
+    return RestingFace(offsets.astype(np.float32), scores.astype(np.float32), neutral)
 
 
 KIND = "face reader"
@@ -153,9 +143,6 @@ class FaceReader(nn.Module):
     components and scores less those of the resting face, and the head's turn; per clip those of
     the resting face, and whether that is known to be neutral. Two hidden layers, the second over
     nine frames. Not in the papers.
-
-    Args:
-        settings: of the network.
     """
 
     components: Tensor
@@ -177,20 +164,20 @@ class FaceReader(nn.Module):
         self.unit_layer = nn.Linear(settings.width, len(FACE_UNIT_NAMES))
 
     def features(
-        self, offsets: Tensor, scores: Tensor, rotation: Tensor, resting: tuple[Tensor, Tensor]
+        self,
+        offsets: Tensor,
+        scores: Tensor,
+        rotation: Tensor,
+        resting_offsets: Tensor,
+        resting_scores: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """What the layers see, of about unit size and never beyond what was learned from.
 
-        Args:
-            offsets: (..., T, 2 L).
-            scores: (..., T, 51).
-            rotation: (..., T, 3).
-            resting: offsets (..., 2 L) and scores (..., 51) of the resting face.
-
-        Returns:
-            Of the frames (..., T, F), and of the clip (..., C).
+        Of offsets (..., T, 2 L), scores (..., T, 51) and rotation (..., T, 3), and of the offsets
+        (..., 2 L) and scores (..., 51) of the resting face: (..., T, F) of the frames, and
+        (..., C) of the clip.
         """
-        base = torch.cat([resting[0] @ self.components.mT, resting[1]], -1)
+        base = torch.cat([resting_offsets @ self.components.mT, resting_scores], -1)
         seen = torch.cat([offsets @ self.components.mT, scores], -1) - base[..., None, :]
         frames = torch.cat([seen, rotation], -1)
         count = frames.shape[-1]
@@ -201,10 +188,8 @@ class FaceReader(nn.Module):
     def forward(self, frames: Tensor, clip: Tensor, neutral: Tensor) -> Tensor:
         """Face units (B, T, E), not bounded, of what `features` gave.
 
-        Args:
-            frames: (B, T + 8, F), four frames more at both ends.
-            clip: (B, C).
-            neutral: (B,) 1 where the resting face is known to be neutral, else 0.
+        Frames are (B, T + 8, F), four more at both ends, the clip (B, C), and `neutral` (B,) is 1
+        where the resting face is known to be neutral, else 0.
         """
         known = self.clip_layer(torch.cat([clip, neutral[:, None]], -1))
         hidden = nn.functional.gelu(self.frame_layer(frames) + known[:, None])
@@ -217,21 +202,16 @@ class FaceReader(nn.Module):
     ) -> np.ndarray:
         """Face units (T, E) float32 in [0, 1], in the order of `FACE_UNIT_NAMES`.
 
-        Args:
-            evidence: of a clip.
-            resting: face of its person.
-            piece_frames: read at once; the result does not depend on it.
+        `piece_frames` are read at once; the result does not depend on it.
         """
         frames = len(evidence)
         held = np.clip(np.arange(-REACH_FRAMES, frames + REACH_FRAMES), 0, frames - 1)
-        rest = (torch.from_numpy(resting.offsets), torch.from_numpy(resting.scores))
         neutral = torch.full((1,), float(resting.neutral))
         units = np.empty((frames, len(FACE_UNIT_NAMES)), np.float32)
         for start in range(0, frames, piece_frames):
             stop = min(start + piece_frames, frames)
             part = evidence.part(held[start : stop + 2 * REACH_FRAMES])
-            offsets, scores = torch.from_numpy(part.offsets), torch.from_numpy(part.scores)
-            seen, clip = self.features(offsets, scores, torch.from_numpy(part.rotation), rest)
+            seen, clip = self.features(*part.relative_to(resting))
             units[start:stop] = self(seen[None], clip[None], neutral)[0].clamp(0, 1).numpy()
         return units
 
@@ -264,51 +244,52 @@ class FaceReader(nn.Module):
         return cls.load(pretrained_file(KIND))
 
 
-def expect_units(tracked: TrackedFace, units: np.ndarray, head: HeadModel) -> TrackedFace:
-    """What was tracked, with units (T, E) in the place of the tracker's scores."""
-    columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
-    return replace(tracked, blendshapes=np.ascontiguousarray(units[:, columns], np.float32))
-
-
-def refit_settings(face: FaceSettings, read: ReadSettings) -> FaceSettings:
-    """Settings of a fit that is drawn towards the read units, and no longer towards rest."""
-    return replace(
-        face,
-        expression_regularisation=0.0,
-        score_weight=read.weight,
-        expression_smoothness=read.smoothness,
-        fit_iterations=read.fit_iterations,
-    )
-
-
-def keep_unseen(fitted: FittedHead, units: np.ndarray, head: HeadModel) -> FittedHead:
-    """The fit, with read units (T, E) where neither landmarks nor scores tell, as of the tongue."""
-    expression = fitted.expression.copy()
-    for column, name in enumerate(head.expression_names):
-        if name not in BLENDSHAPE_NAMES:
-            expression[:, column] = units[:, column]
-    return replace(fitted, expression=expression)
-
-
 def fit_towards(
     head: HeadModel,
     tracked: TrackedFace,
     units: np.ndarray,
     face: FaceSettings,
     read: ReadSettings,
-    *,
-    identity: np.ndarray | None = None,
+    fit: Callable[[HeadModel, TrackedFace, FaceSettings], FittedHead] = fit_head,
 ) -> FittedHead:
-    """Fit a clip with read units (T, E) as what to expect.
+    """Fit a clip with read units (T, E) as what to expect, and no longer drawn towards rest.
 
-    Args:
-        head: the model.
-        tracked: landmarks of T frames.
-        units: as read.
-        face: of the fit.
-        read: how much the read units count.
-        identity: (I,) where it is known; else it is solved.
+    The read units stay where neither landmarks nor scores tell, as of the tongue. `fit` is what
+    fits the clip, such as `fit_head` with a known identity.
     """
-    expected = expect_units(tracked, units, head)
-    fitted = fit_head(head, expected, refit_settings(face, read), identity=identity)
-    return keep_unseen(fitted, units, head)
+    columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
+    expected = np.ascontiguousarray(units[:, columns], np.float32)
+    towards = replace(
+        face,
+        expression_regularisation=0.0,
+        score_weight=read.weight,
+        expression_smoothness=read.smoothness,
+        fit_iterations=read.fit_iterations,
+    )
+    fitted = fit(head, replace(tracked, blendshapes=expected), towards)
+    expression = units.astype(np.float32)
+    expression[:, columns] = fitted.expression[:, columns]
+    return replace(fitted, expression=expression)
+
+
+def read_clip(
+    head: HeadModel,
+    tracked: TrackedFace,
+    settings: FaceSettings,
+    reader: FaceReader,
+    fit: Callable[[HeadModel, TrackedFace, FaceSettings], tuple[FittedHead, np.ndarray]],
+) -> tuple[FittedHead, np.ndarray]:
+    """Codes of a clip of a person of whom nothing else is known, read and then fitted once more.
+
+    The typical frame of the clip stands for the resting face; how much of it is expression is what
+    the reader has learned to judge. `fit` gives codes and alignment (T, 2, 3) of a clip, such as
+    `spfem.face.clip_track.fit_clip`; the alignment is that of its first call.
+    """
+    fitted, align = fit(head, tracked, settings)
+    evidence = gather_evidence(head, tracked, fitted)
+    units = reader.read(evidence, resting_face([evidence], [tracked.found], neutral=False))
+
+    def refit(*given: Any) -> FittedHead:
+        return fit(*given)[0]
+
+    return fit_towards(head, tracked, units, settings, ReadSettings(), refit), align

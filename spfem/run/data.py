@@ -10,20 +10,31 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from spfem.corpus.clips import Clip, Corpus, DamagedClip
 from spfem.corpus.protocol import learning_clips
-from spfem.files import digest
+from spfem.face.track import load_fields, save_fields
+from spfem.files import digest, file_digest
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.pairing.pairs import PairIndex, clocks_of_pairs, kinds_of_sound, pair_corpus
-from spfem.reading.films import film_people, reader_cast
+from spfem.pairing.pairs import (
+    PairIndex,
+    align_couples,
+    clocks_of_pairs,
+    find_couples,
+    kinds_of_sound,
+    load_pairs,
+    save_pairs,
+)
+from spfem.processes import run_jobs
+from spfem.reading.films import PersonFilm, film_person, reader_cast
 from spfem.reading.learn import learn_reader
 from spfem.run.artifacts import open_stage
 from spfem.run.corpora import build_synthetic_corpus, list_recordings
 from spfem.run.faces import FaceStore, extract_actor_faces, extract_faces
-from spfem.run.persons import PersonStore, fit_persons, read_persons
+from spfem.run.persons import fit_persons, read_persons
 from spfem.run.workspace import Workspace
-from spfem.settings import EMOTIONS, PairingSettings
+from spfem.settings import EMOTIONS, FaceSettings, PairingSettings, ReaderFilmSettings
 from spfem.training import show_progress
 
 
@@ -82,13 +93,13 @@ def neutral_clips(workspace: Workspace) -> dict[str, list[str]]:
     return shaping
 
 
-def make_fitted_persons(workspace: Workspace) -> PersonStore:
+def make_fitted_persons(workspace: Workspace) -> FaceStore:
     """The faces fitted with one identity an actor, without what the reader reads."""
     folder, face = workspace.stage_folder("persons"), workspace.scale.face
     return fit_persons(make_faces(workspace), folder, face, neutral_clips(workspace))
 
 
-def make_persons(workspace: Workspace) -> PersonStore:
+def make_persons(workspace: Workspace) -> FaceStore:
     """The faces with codes as the reader reads them, one identity an actor, which edits need.
 
     Identity and resting face come from `neutral_clips`. Another shipped reader makes it anew.
@@ -102,6 +113,35 @@ def make_pairs(workspace: Workspace) -> PairIndex:
     """Aligned pairs of the same sentence in neutral and in another emotion."""
     corpus = make_corpus(workspace)
     return pair_corpus(corpus, workspace.stage_folder("pairs"), workspace.scale.pairing)
+
+
+def pair_corpus(corpus: Corpus, folder: Path, settings: PairingSettings) -> PairIndex:
+    """Align every emotional clip with the neutral clip of the same actor and sentence.
+
+    A complete folder with the same inputs and settings is read back; see `save_pairs` for its
+    files.
+
+    Raises:
+        CorpusError: if no sentence is said both in neutral and in another emotion.
+        InputError: if `paths_file` is damaged or fits no clip of the corpus.
+        ArtifactError: if the folder cannot be used.
+    """
+    couples, inputs = find_couples(corpus, settings), {"corpus": corpus.digest}
+    if settings.paths_file:
+        inputs["paths"] = file_digest(Path(settings.paths_file))
+    stage = open_stage(
+        folder,
+        "pairing",
+        settings=replace(settings, paths_file=None),  # its content counts, not its place
+        inputs=inputs,
+        code=(pair_corpus,),
+    )
+    if not stage.complete:
+        pairs, released = align_couples(couples, corpus, settings)
+        save_pairs(folder, pairs)
+        unusable = sum(not pair.usable for pair in pairs)
+        stage.finish(pairs=len(pairs), unusable=unusable, released=released)
+    return PairIndex(load_pairs(folder), corpus.roles, stage.digest)
 
 
 def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
@@ -156,6 +196,34 @@ def _read_truths(workspace: Workspace, name: str) -> dict[str, np.ndarray]:
         with np.load(clip.truth) as arrays:
             truths[clip.key] = arrays[name]
     return truths
+
+
+def film_people(folder: Path, settings: ReaderFilmSettings, face: FaceSettings) -> list[PersonFilm]:
+    """Film, track and fit all people to learn from, one file a person, or take up where it stopped.
+
+    The people are drawn from a seed of their own, so that none of them is in a corpus.
+    """
+    plain = replace(settings, processes=1)
+    stage = open_stage(
+        folder,
+        "films for the reader",
+        settings={"films": digest(plain), "face": digest(face)},
+        inputs={},
+        code=(_film_one,),
+    )
+    paths = [folder / f"{number:03d}.npz" for number in range(settings.people)]
+    if not stage.complete:
+        jobs = [(n, settings, face, path) for n, path in enumerate(paths) if not path.exists()]
+        done = run_jobs(_film_one, jobs, settings.processes)
+        for _ in tqdm(done, total=len(jobs), desc="films for the reader"):
+            pass
+        stage.finish(people=len(paths))
+    return [load_fields(PersonFilm, path, "is no film", "remove its folder") for path in paths]
+
+
+def _film_one(job: tuple[int, ReaderFilmSettings, FaceSettings, Path]) -> None:
+    number, settings, face, path = job
+    save_fields(film_person(number, settings, face), path)
 
 
 def make_reader(workspace: Workspace, seed: int = 0) -> Path:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from spfem.edit.neural import NeuralRenderer, sample_faces
 from spfem.edit.video import EditModels, EditRequest
 from spfem.errors import CheckpointError, SettingsError
-from spfem.face.clip_track import MadeTrack, make_track
+from spfem.face.clip_track import MadeTrack
 from spfem.files import file_digest, project_folder
 from spfem.head.model import load_head_model
 from spfem.manipulator.networks import CHECKPOINT_KIND as MANIPULATOR_KIND
@@ -31,6 +31,7 @@ from spfem.renderer.losses import load_perceptual_loss
 from spfem.renderer.networks import FaceGenerator, TrainedRenderer, load_renderer, save_renderer
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.deciding_code import code_digest
+from spfem.run.faces import make_track
 from spfem.run.workspace import choose_device
 from spfem.settings import FaceSettings, RendererSettings
 from spfem.training import Progress

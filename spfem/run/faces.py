@@ -1,28 +1,35 @@
-"""Clips that the face stage could not use: which, why, and whether the file changed since.
+"""The stages of tracking: the faces of a corpus, one file a clip, and the track of an own video.
 
-The face stage over a corpus: one file a clip, clips in parallel, resumable.
-
-Several jobs, also on machines that share the disk, may work on parts of one stage at once
-(`extract_actor_faces`); `extract_faces` then joins the parts and makes what is missing.
+Clips are tracked in parallel, and a killed run continues. Several jobs, also on machines that
+share the disk, may work on parts of the stage at once (`extract_actor_faces`); `extract_faces` then
+joins the parts and makes what is missing. Clips that could not be used are listed in `damaged.csv`:
+which, why, and whether the file changed since.
 """
 
 from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import ArtifactError, AssetError, CorpusError, SettingsError
-from spfem.face.track import FaceTrack
-from spfem.files import alone, digest, remove_half_written, writing
+from spfem.face.clip_track import ClipTrack, MadeTrack, fit_clip, track_video
+from spfem.face.fit import FittedHead
+from spfem.face.track import FaceTrack, load_fields, track_clip
+from spfem.face.tracker import landmarker_file
+from spfem.files import alone, digest, file_digest, remove_half_written, writing
+from spfem.media.audio import read_audio
+from spfem.pretrained import pretrained_file
 from spfem.processes import run_jobs
+from spfem.reading.reader import KIND, FaceReader, read_clip
 from spfem.run.artifacts import Stage, open_stage
-from spfem.settings import FaceSettings
+from spfem.settings import FaceSettings, ReadSettings
 
 DAMAGED_NAME = "damaged.csv"
 
@@ -57,12 +64,7 @@ def file_state(clip: Clip) -> str:
     return " ".join(states)
 
 
-def note_damage(clip: Clip, reason: str) -> UntrackedClip:
-    """The row of a clip as it is now."""
-    return UntrackedClip(clip.key, reason, str(clip.video), file_state(clip))
-
-
-def write_damaged(folder: Path, rows: Iterable[UntrackedClip]) -> None:
+def _write_damaged(folder: Path, rows: Sequence[UntrackedClip]) -> None:
     """Write `damaged.csv`, sorted by clip, whole or not at all."""
     with (
         writing(folder / DAMAGED_NAME) as aside,
@@ -73,7 +75,7 @@ def write_damaged(folder: Path, rows: Iterable[UntrackedClip]) -> None:
         table.writerows(asdict(row) for row in sorted(rows, key=lambda row: row.clip))
 
 
-def read_damaged(folder: Path) -> Mapping[str, UntrackedClip]:
+def _read_damaged(folder: Path) -> Mapping[str, UntrackedClip]:
     """Rows of `damaged.csv` by clip key; none if there is no such file."""
     path = folder / DAMAGED_NAME
     if not path.exists():
@@ -85,34 +87,49 @@ def read_damaged(folder: Path) -> Mapping[str, UntrackedClip]:
 NAMED_REASONS = 10  # damaged clips that a warning names
 
 
+@dataclass(frozen=True, eq=False)
 class FaceStore(Mapping[str, FaceTrack]):
     """The tracks of a corpus by clip key, each read from its file when asked for.
 
-    Args:
-        folder: of the stage.
-        keys: clips that have a track.
+    Attributes:
+        folder: of the face stage.
+        clips: keys of those that have a track.
         damaged: clip key -> why it has none.
         digest: of the stage and of which clips have a track.
+        codes: folder of codes that a later stage fitted, in place of those of the face stage.
     """
 
-    def __init__(
-        self, folder: Path, keys: tuple[str, ...], damaged: Mapping[str, str], digest: str
-    ):
-        self.folder, self.keys_in_order, self.damaged, self.digest = folder, keys, damaged, digest
-        self._known = frozenset(keys)
+    folder: Path
+    clips: tuple[str, ...]
+    damaged: Mapping[str, str]
+    digest: str
+    codes: Path | None = None
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.clips)
 
     def __getitem__(self, key: str) -> FaceTrack:
         """Read one track."""
         if key not in self._known:
             reason = self.damaged.get(key, "the corpus has no such clip")
             raise KeyError(f"no face track of {key}: {reason}")
-        return FaceTrack.load(track_path(self.folder, key))
+        track = FaceTrack.load(track_path(self.folder, key))
+        if self.codes is None:
+            return track
+        path = track_path(self.codes, key)
+        codes = load_fields(FittedHead, path, "holds no codes", "run the person stage anew")
+        return replace(track, **vars(codes))
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is a track."""
+        return key in self._known
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys_in_order)
+        return iter(self.clips)
 
     def __len__(self) -> int:
-        return len(self.keys_in_order)
+        return len(self.clips)
 
 
 def track_path(folder: Path, key: str) -> Path:
@@ -138,7 +155,7 @@ def extract_faces(corpus: Corpus, folder: Path, settings: FaceSettings) -> FaceS
         ArtifactError: as `open_stage`.
     """
     stage = _open(corpus, folder, settings)
-    damaged = dict(read_damaged(folder)) if stage.complete else {}
+    damaged = dict(_read_damaged(folder)) if stage.complete else {}
     if stage.complete:
         clips = {clip.key: clip for clip in corpus.clips}
         todo = [clips[key] for key, row in damaged.items() if file_state(clips[key]) != row.state]
@@ -154,7 +171,7 @@ def extract_faces(corpus: Corpus, folder: Path, settings: FaceSettings) -> FaceS
         raise CorpusError(f"{corpus.root}: no clip can be used; the first: {first}")
     if todo or not stage.complete:
         with alone(folder):
-            write_damaged(folder, damaged.values())
+            _write_damaged(folder, list(damaged.values()))
             remove_half_written(folder)
             stage.record["seconds"] = _open(corpus, folder, settings).seconds  # of other jobs too
             stage.finish(clips=len(usable), damaged=len(damaged))
@@ -183,7 +200,7 @@ def extract_actor_faces(
     with alone(folder):
         stage = _open(corpus, folder, settings)
     if stage.complete:
-        rows = read_damaged(folder)
+        rows = _read_damaged(folder)
         return {clip.key: rows[clip.key].reason for clip in clips if clip.key in rows}
     damaged = _track([clip for clip in clips if not _is_tracked(clip, folder)], folder, settings)
     with alone(folder):
@@ -226,7 +243,7 @@ def _track(clips: Sequence[Clip], folder: Path, settings: FaceSettings) -> dict[
     done = run_jobs(_track_one, jobs, settings.processes, answer_death=_name_dead)
     for (clip, _, _), reason in tqdm(done, total=len(jobs), desc="faces", disable=not jobs):
         if reason:
-            damaged[clip.key] = note_damage(clip, reason)
+            damaged[clip.key] = UntrackedClip(clip.key, reason, str(clip.video), file_state(clip))
     return damaged
 
 
@@ -244,9 +261,6 @@ def _warn(damaged: Mapping[str, str], clips: int) -> None:
 
 def _track_one(job: Job) -> str:
     """Track one clip into its file; gives why it cannot be used, or an empty reason."""
-    from spfem.face.track import track_clip
-    from spfem.media.audio import read_audio
-
     clip, path, settings = job
     try:
         read_audio(clip.audio)  # without sound no later stage can use the clip
@@ -267,3 +281,29 @@ def _name_dead(job: Job) -> str:
         f"{clip.video}: the process that tracked it died, most often for want of memory; give it "
         "more memory or a shorter clip"
     )
+
+
+OWN_TRACK_NAME = "track.npz"
+
+
+def make_track(
+    folder: Path, path: Path, settings: FaceSettings, *, face: int | None = None
+) -> MadeTrack:
+    """Track a video into a stage folder, or reuse the track that is there; see `track_video`."""
+    stage = open_stage(
+        folder,
+        "track of an own clip",
+        settings={**asdict(settings), "face": face, "read": asdict(ReadSettings())},
+        inputs={
+            "clip": file_digest(path),
+            "reader": file_digest(pretrained_file(KIND)),
+            "landmarker": file_digest(landmarker_file(settings.landmarker_file)),
+        },
+        code=(track_video, read_clip, fit_clip),
+    )
+    if not stage.complete:
+        fit = partial(read_clip, reader=FaceReader.pretrained(), fit=fit_clip)
+        track = track_video(path, settings, fit, face=face)
+        track.save(folder / OWN_TRACK_NAME)
+        stage.finish(frames=len(track), found=int(track.found.sum()))
+    return MadeTrack(ClipTrack.load(folder / OWN_TRACK_NAME), stage.digest)

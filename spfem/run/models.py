@@ -39,6 +39,7 @@ from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import make_corpus, make_persons, manipulator_clips
 from spfem.run.deciding_code import code_digest
 from spfem.run.edit_models import MadeRenderer, make_renderer
+from spfem.run.faces import FaceStore
 from spfem.run.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,
@@ -47,7 +48,6 @@ from spfem.run.metrics import (
     make_cross_modal_metric,
     make_metric,
 )
-from spfem.run.persons import PersonStore
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS, SupervisionSettings
 from spfem.supervision.manipulator import (
@@ -402,7 +402,7 @@ def make_actor_renderer(
 
 def _actor_clips(
     clips: Sequence[Clip],
-    faces: PersonStore,
+    faces: FaceStore,
     show: Callable[[FaceTrack], ConditionSource],
     manipulator: Manipulator | None,
     seed: int,

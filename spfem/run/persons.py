@@ -1,17 +1,16 @@
-"""Codes of a corpus as the reader sees them: one identity and one resting face an actor.
-
-One identity a person: every clip of an actor fitted again on the shape of the neutral face.
+"""The stages of persons: every clip of an actor fitted again with one identity, then read.
 
 A clip alone cannot tell a smiling mouth from a wide one: where somebody smiles throughout, part
 of the smile goes into the identity and is missing from the face units. Edits take units from
-clips of another emotion, so this would cost them as much as the emotion itself.
+clips of another emotion, so this would cost them as much as the emotion itself. Not in the papers,
+whose encoder has seen thousands of persons and needs no such step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -38,50 +37,17 @@ from spfem.run.faces import FaceStore, track_path
 from spfem.settings import FaceSettings, ReadSettings
 
 
-class PersonStore(Mapping[str, FaceTrack]):
-    """The tracks of a corpus by clip key, with codes that share one identity an actor.
-
-    Faces, masks, landmarks and alignment are those of the face stage.
-
-    Args:
-        faces: tracks of the face stage.
-        folder: of this stage.
-        digest: of the stage.
-    """
-
-    def __init__(self, faces: FaceStore, folder: Path, digest: str):
-        self.faces, self.folder, self.digest = faces, folder, digest
-
-    def __getitem__(self, key: str) -> FaceTrack:
-        """Read one track."""
-        path = track_path(self.folder, key)
-        codes = load_fields(FittedHead, path, "holds no codes", "run the person stage anew")
-        return replace(self.faces[key], **codes)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.faces)
-
-    def __len__(self) -> int:
-        return len(self.faces)
-
-
 def fit_persons(
     faces: FaceStore,
     folder: Path,
     settings: FaceSettings,
     shaping: Mapping[str, Sequence[str]],
-) -> PersonStore:
+) -> FaceStore:
     """Fit every clip again with the identity of its actor held, or take up where it stopped.
 
-    The identity is the mean over the actor's shaping clips, each fitted on its own.
-    Not in the papers, whose encoder has seen thousands of persons and needs no such step.
-
-    Args:
-        faces: tracks of the face stage.
-        folder: of this stage.
-        settings: of the face stage.
-        shaping: actor -> keys of the clips that tell the shape of the face, neutral ones. Clips
-            without a track do not count; if none is left, all clips of the actor do.
+    The identity is the mean over the actor's shaping clips, each fitted on its own: `shaping` names
+    clips that tell the shape of the face, neutral ones, by actor. Clips without a track do not
+    count; if none is left, all clips of the actor do.
     """
     stage = open_stage(
         folder,
@@ -90,12 +56,11 @@ def fit_persons(
         inputs={"faces": faces.digest, **{a: ",".join(keys) for a, keys in shaping.items()}},
         code=(fit_persons, type(faces)),
     )
-    store = PersonStore(faces, folder, stage.digest)
+    store = replace(faces, digest=stage.digest, codes=folder)
     if stage.complete:
         return store
     jobs = []
-    for actor, keys in sorted(_clips_by_actor(faces).items()):
-        known = [key for key in shaping.get(actor, ()) if key in faces] or keys
+    for _, keys, known in _actors(faces, shaping):
         waiting = [key for key in keys if not track_path(folder, key).exists()]
         if waiting:
             identity = np.mean([faces[key].identity for key in known], axis=0)
@@ -107,28 +72,28 @@ def fit_persons(
     return store
 
 
-def refit_head(track: FaceTrack, identity: np.ndarray, settings: FaceSettings) -> FittedHead:
-    """The codes of a track, fitted again for a known identity (I,)."""
-    tracked = TrackedFace(
-        **{field.name: getattr(track, field.name) for field in fields(TrackedFace)}
-    )
-    return fit_head(load_head_model(), tracked, settings, identity=identity.astype(np.float32))
-
-
-def _clips_by_actor(faces: FaceStore) -> dict[str, list[str]]:
+def _actors(
+    faces: FaceStore, shaping: Mapping[str, Sequence[str]]
+) -> list[tuple[str, list[str], list[str]]]:
+    """Each actor with the keys of all clips, and of those that tell the shape."""
     clips: dict[str, list[str]] = {}
     for key in faces:
         clips.setdefault(key.split("/")[0], []).append(key)
-    return clips
+    return [
+        (actor, keys, [key for key in shaping.get(actor, ()) if key in faces] or keys)
+        for actor, keys in sorted(clips.items())
+    ]
 
 
-PersonJob = tuple[FaceStore, str, np.ndarray, FaceSettings, Path]
-"""Tracks, clip key, identity, settings, file of the codes."""
+def _refit(track: FaceTrack, identity: np.ndarray, settings: FaceSettings) -> FittedHead:
+    """The codes of a track, fitted again for a known identity (I,)."""
+    tracked = track.only(TrackedFace)
+    return fit_head(load_head_model(), tracked, settings, identity=identity.astype(np.float32))
 
 
-def _fit_one(job: PersonJob) -> None:
+def _fit_one(job: tuple[FaceStore, str, np.ndarray, FaceSettings, Path]) -> None:
     faces, key, identity, settings, path = job
-    save_fields(refit_head(faces[key], identity, settings), path)
+    save_fields(_refit(faces[key], identity, settings), path)
 
 
 PERSON_FILE = "person.npz"
@@ -157,26 +122,16 @@ class KnownPerson:
 
 
 def read_persons(
-    persons: PersonStore,
+    persons: FaceStore,
     folder: Path,
     settings: FaceSettings,
     shaping: Mapping[str, Sequence[str]],
-    *,
-    read: ReadSettings | None = None,
-) -> PersonStore:
+) -> FaceStore:
     """Read every clip of a corpus and fit it towards what was read, or take up where it stopped.
 
-    Not in the papers.
-
-    Args:
-        persons: codes that share one identity an actor.
-        folder: of this stage.
-        settings: of the face stage.
-        shaping: actor -> keys of the neutral clips that show the resting face. Clips without a
-            track do not count; if none is left, all clips of the actor do.
-        read: how much the read units count; default `ReadSettings()`.
+    The clips of `shaping`, as in `fit_persons`, show the resting face.
     """
-    read = read or ReadSettings()
+    read = ReadSettings()
     stage = open_stage(
         folder,
         "read persons",
@@ -188,14 +143,12 @@ def read_persons(
         },
         code=(read_persons, type(persons)),
     )
-    store = PersonStore(persons.faces, folder, stage.digest)
+    store = replace(persons, digest=stage.digest, codes=folder)
     if stage.complete:
         return store
     jobs = []
-    for actor in sorted({key.split("/")[0] for key in persons}):
-        keys = [key for key in persons if key.split("/")[0] == actor]
+    for actor, keys, known in _actors(persons, shaping):
         if any(not track_path(folder, key).exists() for key in keys):
-            known = [key for key in shaping.get(actor, ()) if key in persons] or keys
             jobs.append((persons, actor, tuple(keys), tuple(known), settings, read, folder))
     for _ in tqdm(run_jobs(_read_actor, jobs, settings.processes), total=len(jobs), desc="reading"):
         pass
@@ -203,52 +156,37 @@ def read_persons(
     return store
 
 
-def load_person(store: PersonStore, actor: str) -> KnownPerson:
+def load_person(store: FaceStore, actor: str) -> KnownPerson:
     """What `read_persons` found out about an actor.
 
     Raises:
         InputError: if the file is missing or damaged.
     """
-    path = store.folder / actor / PERSON_FILE
-    stored = load_fields(KnownPerson, path, "knows no person", "read the persons anew")
-    return KnownPerson(**stored)
+    path = (store.codes or store.folder) / actor / PERSON_FILE
+    return load_fields(KnownPerson, path, "knows no person", "read the persons anew")
 
 
 def know_person(
     clips: Sequence[FaceTrack], settings: FaceSettings, read: ReadSettings, reader: FaceReader
 ) -> KnownPerson:
-    """The identity and the resting face that the neutral clips of one person show.
+    """The identity and the resting face that neutral clips of one person show.
 
-    Args:
-        clips: fitted with one identity.
-        settings: of the fit.
-        read: how much read units count.
-        reader: of the units.
+    The clips are fitted with one identity.
     """
     head, evidence = load_head_model(), [_evidence(clip) for clip in clips]
     resting = resting_face(evidence, [clip.found for clip in clips], neutral=True)
-    identities = [
-        fit_towards(head, _tracked(clip), reader.read(seen, resting), settings, read).identity
-        for clip, seen in zip(clips, evidence, strict=True)
-    ]
+    identities = []
+    for clip, seen in zip(clips, evidence, strict=True):
+        units, tracked = reader.read(seen, resting), clip.only(TrackedFace)
+        identities.append(fit_towards(head, tracked, units, settings, read).identity)
     mean = np.mean(identities, axis=0).astype(np.float32)
     return KnownPerson(clips[0].identity, mean, resting.offsets, resting.scores)
 
 
-def read_track(
-    track: FaceTrack, person: KnownPerson, settings: FaceSettings, read: ReadSettings | None = None
-) -> FittedHead:
-    """The codes of a further clip of a known person, by the shipped reader.
-
-    Args:
-        track: of the clip, however it was fitted.
-        person: who it shows.
-        settings: of the fit.
-        read: how much read units count; default `ReadSettings()`.
-    """
-    plain = refit_head(track, person.shape, settings)
-    fitted = replace(track, **{f.name: getattr(plain, f.name) for f in fields(FittedHead)})
-    return read_fitted(fitted, person, settings, read or ReadSettings(), _reader())
+def read_track(track: FaceTrack, person: KnownPerson, settings: FaceSettings) -> FittedHead:
+    """The codes of a further clip of a known person, by the shipped reader."""
+    fitted = replace(track, **vars(_refit(track, person.shape, settings)))
+    return read_fitted(fitted, person, settings, ReadSettings(), _reader())
 
 
 def read_fitted(
@@ -260,8 +198,9 @@ def read_fitted(
 ) -> FittedHead:
     """The codes of a clip that was fitted with `person.shape`; see `read_track`."""
     units = reader.read(_evidence(track), person.resting)
-    head, tracked = load_head_model(), _tracked(track)
-    return fit_towards(head, tracked, units, settings, read, identity=person.identity)
+    head, tracked = load_head_model(), track.only(TrackedFace)
+    fit = partial(fit_head, identity=person.identity)
+    return fit_towards(head, tracked, units, settings, read, fit)
 
 
 def _reader() -> FaceReader:
@@ -274,22 +213,14 @@ def _load_reader(path: Path, _digest: str) -> FaceReader:
     return FaceReader.load(path)
 
 
-def _tracked(track: FaceTrack) -> TrackedFace:
-    return TrackedFace(**{field.name: getattr(track, field.name) for field in fields(TrackedFace)})
-
-
 def _evidence(track: FaceTrack) -> Evidence:
-    fitted = FittedHead(**{field.name: getattr(track, field.name) for field in fields(FittedHead)})
-    return gather_evidence(load_head_model(), _tracked(track), fitted)
+    tracked, fitted = track.only(TrackedFace), track.only(FittedHead)
+    return gather_evidence(load_head_model(), tracked, fitted)
 
 
-Job = tuple[
-    PersonStore, str, tuple[str, ...], tuple[str, ...], FaceSettings, ReadSettings, Path
-]  # fmt: skip
-"""Fitted tracks, actor, keys of all clips and of the neutral ones, settings, folder."""
-
-
-def _read_actor(job: Job) -> None:
+def _read_actor(
+    job: tuple[FaceStore, str, tuple[str, ...], tuple[str, ...], FaceSettings, ReadSettings, Path],
+) -> None:
     persons, actor, keys, neutral, settings, read, folder = job
     reader = _reader()
     person = know_person([persons[key] for key in neutral], settings, read, reader)

@@ -31,7 +31,7 @@ from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, SettingsError, ShapeError
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 from spfem.head.model import HeadModel
 from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit

@@ -16,7 +16,7 @@ from benchmarks import edits
 from benchmarks.__main__ import main
 from benchmarks.edits import measure_edit, summarise
 from spfem.errors import InputError
-from spfem.face.tracker import BLENDSHAPE_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES
 from tests.evaluation.made_up import make_landmarks
 
 FRAMES, SIDE = 24, 128

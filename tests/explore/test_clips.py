@@ -15,7 +15,6 @@ from spfem.explore import clips as module
 from spfem.explore.clips import align_clips, own_clips
 from spfem.explore.clips import corpus_clips as open_clips
 from spfem.explore.explorer import explore_clips
-from spfem.face.clip_track import TrackedSpeech
 from spfem.media.video import write_video
 from spfem.pairing.pairs import Pair, PairIndex
 from spfem.settings import PairingSettings
@@ -121,10 +120,10 @@ def test_a_file_without_a_face_is_refused(tmp_path):
 
 
 def test_of_several_faces_it_is_said_which_one_is_explored(tmp_path, monkeypatch):
-    def track(path, keep, face_size, sample_rate):
+    def track(path, name, keep, face_size, sample_rate):
         clip = made_clip("neutral" if path.stem == "one" else "happy")
         people = 2 if path.stem == "two" else 1
-        return TrackedSpeech(clip.faces, clip.waveform, clip.fps, clip.expression, people)
+        return clip, people
 
     monkeypatch.setattr(module, "track_speech", track)
     files = [written(tmp_path / f"{name}.mp4", 12) for name in ("one", "two")]
@@ -136,11 +135,11 @@ def test_of_several_faces_it_is_said_which_one_is_explored(tmp_path, monkeypatch
 
 
 def test_own_clips_need_no_run(tmp_path, monkeypatch):
-    def track(path, keep, face_size, sample_rate):
+    def track(path, name, keep, face_size, sample_rate):
         clip = made_clip("neutral" if path.stem == "one" else "happy")
         faces = np.zeros((len(clip.faces), face_size, face_size, 3), np.uint8)
         faces[:] = np.arange(face_size, dtype=np.uint8)[:, None]
-        return TrackedSpeech(faces, clip.waveform, clip.fps, clip.expression, 1)
+        return replace(clip, faces=faces), 1
 
     monkeypatch.setattr(module, "track_speech", track)
     files = [written(tmp_path / f"{name}.mp4", 12) for name in ("one", "two")]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from spfem.face.align import alignment_matrices, template_landmarks
-from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.camera import Pose, project
 from spfem.face.conditions import HeadCodes
 from spfem.face.track import FaceTrack
-from spfem.face.tracker import BLENDSHAPE_NAMES, TrackedFace
+from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
+from spfem.head.names import BLENDSHAPE_NAMES
 
 
 @dataclass(frozen=True)
@@ -40,44 +41,22 @@ def planted_clip(
         translation=np.column_stack([64 + 4 * time, 62 - 3 * time]).astype(np.float32),
         align=np.zeros((frames, 2, 3), np.float32),
     )
-    pose = Pose(
-        rotation_matrix(torch.from_numpy(codes.rotation)),
-        torch.from_numpy(codes.scale),
-        torch.from_numpy(codes.translation),
-    )
+    pose = Pose.of(codes.rotation, codes.scale, codes.translation)
     places = head.landmarks(head.vertices(codes.identity, expression)).astype(np.float32)
     landmarks = project(torch.from_numpy(places), pose).numpy()
     rest = head.landmarks(head.vertices(codes.identity, expression * 0)).astype(np.float32)
     resting = project(torch.from_numpy(rest), pose)[..., :2].numpy()
     align = alignment_matrices(resting, template_landmarks(head, 64), 0.0)
     columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
-    noisy = landmarks + random.normal(0, noise, landmarks.shape)
-    return Planted(
-        TrackedFace(
-            noisy.astype(np.float32), expression[:, columns], np.ones(frames, bool), (128, 128)
-        ),
-        HeadCodes(
-            codes.identity, expression, codes.rotation, codes.scale, codes.translation, align
-        ),
-    )
+    noisy = (landmarks + random.normal(0, noise, landmarks.shape)).astype(np.float32)
+    seen = TrackedFace(noisy, expression[:, columns], np.ones(frames, bool), (128, 128))
+    return Planted(seen, replace(codes, align=align))
 
 
 def planted_track(planted: Planted, faces: np.ndarray) -> FaceTrack:
     """The face track of the true codes, with any faces (T, S, S, 3), whose red makes the masks."""
-    codes, tracked = planted.codes, planted.tracked
+    error = np.zeros(len(faces), np.float32)
     return FaceTrack(
-        fps=25.0,
-        frame_size=tracked.frame_size,
-        found=tracked.found,
-        landmarks=tracked.landmarks,
-        blendshapes=tracked.blendshapes,
-        identity=codes.identity,
-        expression=codes.expression,
-        rotation=codes.rotation,
-        scale=codes.scale,
-        translation=codes.translation,
-        reprojection_error=np.zeros(len(faces), np.float32),
-        align=codes.align,
-        faces=faces,
-        masks=faces[..., 0],
-    )
+        25.0, **vars(planted.tracked), **vars(planted.codes), reprojection_error=error,
+        faces=faces, masks=faces[..., 0],
+    )  # fmt: skip

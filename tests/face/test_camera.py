@@ -4,14 +4,17 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import lsq_linear, minimize
 
 from spfem.face.camera import (
     Pose,
+    bounded_least_squares,
     pose_from_affine,
     project,
     refine_pose,
     rotation_matrix,
     rotation_vector,
+    smooth_over_time,
 )
 
 
@@ -35,24 +38,16 @@ def _planted(count=5):
 
 def test_gauss_newton_reaches_the_pose_from_a_wrong_start():
     places, pose, pixels = _planted()
+    weights = torch.ones(5, 40)
+    weights[:, 3] = 0
+    pixels[:, 3] += 500  # of no weight
     turn = rotation_matrix(torch.tensor([0.2, -0.15, 0.1]))
     found = Pose(turn @ pose.rotation, pose.scale * 1.2, pose.translation + 5)
     batch = places.expand(5, -1, -1)
     for _ in range(8):
-        found = refine_pose(found, batch, pixels, torch.ones(5, 40))
+        found = refine_pose(found, batch, pixels, weights)
     assert torch.allclose(found.rotation, pose.rotation, atol=1e-4)
     assert torch.allclose(found.translation, pose.translation, atol=1e-2)
-
-
-def test_weight_zero_ignores_a_landmark():
-    places, pose, pixels = _planted()
-    spoilt, weights = pixels.clone(), torch.ones(5, 40)
-    spoilt[:, 3] += 500
-    weights[:, 3] = 0
-    found = pose
-    for _ in range(3):
-        found = refine_pose(found, places.expand(5, -1, -1), spoilt, weights)
-    assert np.allclose(found.scale, pose.scale, rtol=1e-4)
 
 
 def test_exact_landmarks_give_the_exact_pose():
@@ -61,3 +56,45 @@ def test_exact_landmarks_give_the_exact_pose():
     assert torch.allclose(found.rotation, pose.rotation, atol=1e-3)
     assert torch.allclose(found.scale, pose.scale, rtol=1e-3)
     assert torch.allclose(found.translation, pose.translation, atol=1e-2)
+
+
+def _problem(frames=3, units=6, seed=0):
+    random = np.random.default_rng(seed)
+    factor = random.normal(size=(frames, 12, units))
+    target = random.normal(size=(frames, 12)) * 2
+    normal = torch.from_numpy(factor.transpose(0, 2, 1) @ factor)
+    right = torch.from_numpy(np.einsum("tnu,tn->tu", factor, target))
+    return factor, target, normal, right
+
+
+def test_agrees_with_an_active_set_solver():
+    factor, target, normal, right = _problem()
+    found = bounded_least_squares(
+        normal, right, torch.zeros(3, 6, dtype=torch.float64), torch.zeros(6), 800
+    )
+    for frame in range(3):
+        wanted = lsq_linear(factor[frame], target[frame], (0, 1)).x
+        assert np.allclose(found[frame], wanted, atol=1e-5)
+
+
+def test_agrees_with_a_general_solver_when_smooth():
+    _, _, normal, right = _problem(seed=1)
+    strength = torch.full((6,), 3.0, dtype=torch.float64)
+    found = bounded_least_squares(
+        normal, right, torch.zeros(3, 6, dtype=torch.float64), strength, 800
+    )
+
+    def loss(flat):
+        x = flat.reshape(3, 6)
+        data = 0.5 * np.einsum("tu,tuv,tv->", x, normal.numpy(), x) - (right.numpy() * x).sum()
+        return data + 0.5 * 3.0 * (np.diff(x, axis=0) ** 2).sum()
+
+    wanted = minimize(loss, np.full(18, 0.5), bounds=[(0, 1)] * 18, options={"ftol": 1e-14})
+    assert loss(found.numpy().ravel()) <= wanted.fun + 1e-6
+
+
+def test_smoothing_is_the_dense_solution():
+    values = torch.randn(7, 2, dtype=torch.float64)
+    difference = np.diff(np.eye(7), axis=0)
+    wanted = np.linalg.solve(np.eye(7) + 2.5 * difference.T @ difference, values.numpy())
+    assert np.allclose(smooth_over_time(values, 2.5), wanted)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.errors import ShapeError
-from spfem.face.align import face_masks, unite_masks
-from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.errors import InputError, ShapeError
+from spfem.face.align import face_masks
+from spfem.face.camera import Pose, project
 from spfem.face.conditions import ConditionPainter, aligned_vertices
 from spfem.face.mesh import face_mesh
+from spfem.face.texture import face_texture
 from spfem.head.raster import interpolate
+from tests.face.planted import planted_track
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +26,7 @@ def images(painter, planted):
 
 def test_aligned_vertices_are_projected_then_aligned(head, painter, planted):
     codes = planted.codes
-    pose = Pose(
-        rotation_matrix(torch.from_numpy(codes.rotation)),
-        torch.from_numpy(codes.scale),
-        torch.from_numpy(codes.translation),
-    )
+    pose = Pose.of(codes.rotation, codes.scale, codes.translation)
     vertices = head.vertices(codes.identity, codes.expression)[:, painter.mesh.vertices]
     frame = project(torch.from_numpy(vertices), pose).numpy()
     wanted = np.einsum("tab,tnb->tna", codes.align[:, :, :2], frame[..., :2])
@@ -50,24 +48,21 @@ def test_nmfc_is_the_interpolated_place_on_the_mean_head(painter, planted, image
     assert difference.max() <= 1
 
 
-def test_an_open_mouth_is_seen_and_grows_the_mask(head, planted):
-    codes = planted.codes
-    opened = codes.expression.copy()
-    opened[:, 0] = 0.9
-    closed = np.zeros_like(opened)
-    wide = ConditionPainter(head, 64).paint(codes, expression=opened)
-    shut = ConditionPainter(head, 64).paint(codes, expression=closed)
+def test_an_open_mouth_is_seen_and_grows_the_mask_and_closed_eyes_hide_the_iris(
+    head, painter, planted
+):
+    def drawn(**values):
+        units = np.zeros_like(planted.codes.expression)
+        for name, value in values.items():
+            units[:, head.expression_names.index(name)] = value
+        return painter.paint(planted.codes, expression=units)
+
+    wide, shut = drawn(jawOpen=0.9), drawn()
     assert wide.eye[..., 2].sum() > 20 * max(int(shut.eye[..., 2].sum()), 1)
     assert (wide.mask > 0).sum() > (shut.mask > 0).sum()
-
-
-def test_closed_eyes_hide_the_iris(head, planted):
-    units = np.zeros_like(planted.codes.expression)
-    awake = ConditionPainter(head, 64).paint(planted.codes, expression=units).eye
-    units[:, [head.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]] = 1
-    asleep = ConditionPainter(head, 64).paint(planted.codes, expression=units).eye
-    assert awake[..., 0].sum() > 0
-    assert asleep[..., :2].sum() < 0.1 * awake[..., :2].sum()
+    asleep = drawn(eyeBlinkLeft=1, eyeBlinkRight=1)
+    assert shut.eye[..., 0].sum() > 0
+    assert asleep.eye[..., :2].sum() < 0.1 * shut.eye[..., :2].sum()
 
 
 def test_a_plain_texture_colours_the_face(painter, planted):
@@ -100,4 +95,20 @@ def test_masks_hold_face_and_landmarks(planted, images):
     marks = (marks + planted.codes.align[:, None, :, 2]).astype(int).clip(0, 63)
     share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
     assert share.mean() > 0.98
-    assert (unite_masks(masks, images.mask) == masks).all()
+
+
+def test_a_painted_texture_is_found_again(painter, planted):
+    rows, columns = np.mgrid[:128, :128]
+    smooth = np.stack([60 + columns, 200 - rows, np.full_like(rows, 90)], -1).astype(np.uint8)
+    texture = np.repeat(smooth[None], 5, 0)
+    faces = painter.paint(planted.codes, texture=texture).texture
+    track = planted_track(planted, faces)
+    found = face_texture(painter, [track])
+    middle = (slice(45, 75), slice(50, 78))
+    difference = np.abs(found[0][middle].astype(int) - smooth[middle])
+    assert np.median(difference) <= 3
+    again = painter.paint(planted.codes, texture=found).texture
+    inner = (slice(None), slice(20, 44), slice(20, 44))
+    assert np.median(np.abs(again[inner].astype(int) - faces[inner])) <= 3
+    with pytest.raises(InputError, match="at least one"):
+        face_texture(painter, [])

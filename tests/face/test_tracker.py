@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spfem.errors import AssetError, FaceNotFoundError, InputError, ShapeError
-from spfem.face.tracker import BLENDSHAPE_NAMES, fill_missing, landmarker_file, track_landmarks
+from spfem.face.tracker import fill_missing, landmarker_file, track_landmarks
+from spfem.head.names import BLENDSHAPE_NAMES
 from spfem.studio.render import portrait
 
 

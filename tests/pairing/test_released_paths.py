@@ -14,8 +14,8 @@ from spfem.corpus.protocol import load_protocol
 from spfem.errors import InputError
 from spfem.media.audio import write_audio
 from spfem.media.video import write_video
-from spfem.pairing.pairs import pair_corpus
-from spfem.released.pairs import FPS, fit_to_clips, read_released_paths
+from spfem.pairing.released_paths import FPS, fit_to_clips, read_released_paths
+from spfem.run.data import pair_corpus
 from spfem.settings import EMOTIONS, PairingSettings
 
 SETTINGS = PairingSettings()
@@ -65,13 +65,13 @@ GOOD = [[0, 1, 1], [0, 1, 2]]
     [
         ("", "JSONDecodeError"),
         ("[" * 100_000, "RecursionError"),
-        ([], "list instead of a mapping"),
+        ([], "'list' object"),
         ({}, "no path"),
         ({"M005": {}}, "no path"),
-        ({"M005": GOOD}, "M005 is a list"),
+        ({"M005": GOOD}, "'list' object"),
         ({"M005": {"neutral": {"001_001": GOOD}}}, "emotion 'neutral'"),
         ({"M005": {"joy": {"001_001": GOOD}}}, "emotion 'joy'"),
-        ({"M005": {"happy": {"001": GOOD}}}, "instead of NNN_MMM"),
+        ({"M005": {"happy": {"001": GOOD}}}, "not named NNN_MMM"),
         ({"M005": {"happy": {"001_001": [[0, 1], [0]]}}}, "equally long"),
         ({"M005": {"happy": {"001_001": [[0, 1]]}}}, "equally long"),
         ({"M005": {"happy": {"001_001": [[], []]}}}, "equally long"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spfem.face.camera import Pose, project, rotation_matrix
+from spfem.face.camera import Pose, project
 from spfem.face.fit import FittedHead
 from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
@@ -29,8 +29,7 @@ def planted_seen(
     rotation = (0.1 * random.normal(size=3) + np.zeros((frames, 3))).astype(np.float32)
     scale = np.full(frames, 90, np.float32)
     translation = np.full((frames, 2), 64, np.float32)
-    pose = Pose(*map(torch.from_numpy, (rotation, scale, translation)))
-    pose = Pose(rotation_matrix(pose.rotation), pose.scale, pose.translation)
+    pose = Pose.of(rotation, scale, translation)
     places = head.landmarks(head.vertices(identity, SHRINKAGE * units)).astype(np.float32)
     landmarks = project(torch.from_numpy(places), pose).numpy()
     tracked = TrackedFace(

@@ -14,7 +14,7 @@ from studies.audit import (
 )
 
 from spfem.errors import InputError
-from spfem.face.tracker import BLENDSHAPE_NAMES
+from spfem.head.names import BLENDSHAPE_NAMES
 from spfem.settings import EMOTIONS
 
 

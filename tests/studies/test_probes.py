@@ -26,8 +26,8 @@ from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.learn import initial_temporal_metric
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
-from spfem.face.heads import ShapeRenderer
 from spfem.face.landmarks import OUTER_LIPS
+from spfem.face.mesh import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings, TemporalSettings

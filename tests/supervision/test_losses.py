@@ -14,7 +14,7 @@ from spfem.correlation import (
     TemporalCoherence,
 )
 from spfem.errors import ShapeError
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import Retrieved, SupervisedEdit

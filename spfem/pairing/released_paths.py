@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,29 +33,31 @@ def read_released_paths(file: Path) -> dict[PathName, np.ndarray]:
         InputError: if the file is missing or damaged, or a path does not begin at (0, 0), skips
             frames or runs backwards.
 
-    Source: spec `spatial_temporal_correlation.md` C3. `pair_corpus` writes the same form.
+    Source: the released code of ASCCL and STCCL. `save_pairs` writes the same form.
     """
+    paths: dict[PathName, np.ndarray] = {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        for actor, emotions in json.loads(file.read_text(encoding="utf-8")).items():
+            for emotion, pairs in emotions.items():
+                if emotion not in EMOTIONS[1:]:
+                    raise ValueError(f"{actor} has the emotion {emotion!r}")
+                for numbers, path in pairs.items():
+                    name = f"{actor}/{emotion}/{numbers}"
+                    if not re.fullmatch(r"[^_]+_[^_]+", numbers):
+                        raise ValueError(f"{name} is not named NNN_MMM")
+                    source, target = numbers.split("_")
+                    paths[actor, emotion, source, target] = _check_path(path, name)
+        if not paths:
+            raise ValueError("it holds no path")
     except FileNotFoundError:
         raise InputError(
             f"{file} does not exist; {FILE_NAME} is part of the released code of ASCCL"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(file, f"{type(error).__name__}: {error}") from None
-    paths: dict[PathName, np.ndarray] = {}
-    for actor, emotions in _entries(content, file, "the file"):
-        for emotion, pairs in _entries(emotions, file, actor):
-            if emotion not in EMOTIONS[1:]:
-                raise _damaged(file, f"{actor} has the emotion {emotion!r}")
-            for numbers, path in _entries(pairs, file, f"{actor}/{emotion}"):
-                if not re.fullmatch(r"[^_]+_[^_]+", numbers):
-                    raise _damaged(file, f"{actor}/{emotion} has {numbers!r} instead of NNN_MMM")
-                source, target = numbers.split("_")
-                name = f"{actor}/{emotion}/{numbers}"
-                paths[actor, emotion, source, target] = _check_path(path, file, name)
-    if not paths:
-        raise _damaged(file, "it holds no path")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{file} holds no released paths ({type(error).__name__}: {error}); get it again from "
+            "its source"
+        ) from None
     return paths
 
 
@@ -78,8 +80,8 @@ def fit_to_clips(path: np.ndarray, frames: tuple[int, int], name: str, file: Pat
 
 def released_couples(
     corpus: Corpus, paths: Mapping[PathName, np.ndarray], file: Path
-) -> dict[tuple[str, str], tuple[Clip, Clip, np.ndarray]]:
-    """Both clips and the path of each released pair that is in the corpus, by their keys.
+) -> Iterator[tuple[Clip, Clip, np.ndarray]]:
+    """Both clips and the path of each released pair that is in the corpus.
 
     Raises:
         InputError: if the corpus has another frame rate, or none of the clips.
@@ -90,40 +92,30 @@ def released_couples(
             "these clips by their sound instead"
         )
     clips = {(clip.actor, clip.emotion, clip.number): clip for clip in corpus.clips}
-    couples = {}
+    couples = 0
     for (actor, emotion, first, second), path in paths.items():
         source = clips.get((actor, EMOTIONS[0], first))
         target = clips.get((actor, emotion, second))
         if source and target:
-            couples[source.key, target.key] = source, target, path
+            couples += 1
+            yield source, target, path
     if not couples:
         raise InputError(f"{file} lists no clip of {corpus.root}; its paths are for MEAD")
-    return couples
 
 
-def _damaged(file: Path, what: str) -> InputError:
-    return InputError(f"{file} holds no released paths ({what}); get it again from its source")
-
-
-def _entries(value: object, file: Path, where: str) -> list[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
-        raise _damaged(file, f"{where} is a {type(value).__name__} instead of a mapping")
-    return list(value.items())
-
-
-def _check_path(value: Any, file: Path, name: str) -> np.ndarray:
+def _check_path(value: Any, name: str) -> np.ndarray:
     sides = value if isinstance(value, list) and len(value) == 2 else []
     whole = all(
         isinstance(side, list) and side and all(type(i) is int and 0 <= i < 2**31 for i in side)
         for side in sides
     )
     if not sides or not whole or len(sides[0]) != len(sides[1]):
-        raise _damaged(file, f"{name} is not two equally long lists of frame numbers")
+        raise ValueError(f"{name} is not two equally long lists of frame numbers")
     path = np.array(sides, dtype=np.int32).T
     if path[0].any():
-        raise _damaged(file, f"{name} begins at {tuple(path[0].tolist())} instead of (0, 0)")
+        raise ValueError(f"{name} begins at {tuple(path[0].tolist())} instead of (0, 0)")
     steps = np.diff(path, axis=0)
     wrong = [i for i, step in enumerate(steps.tolist()) if tuple(step) not in STEPS]
     if wrong:
-        raise _damaged(file, f"{name} jumps by {tuple(steps[wrong[0]].tolist())} at {wrong[0]}")
+        raise ValueError(f"{name} jumps by {tuple(steps[wrong[0]].tolist())} at {wrong[0]}")
     return path

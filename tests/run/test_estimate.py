@@ -8,6 +8,7 @@ import pytest
 from spfem.corpus.clips import Clip
 from spfem.errors import CorpusError
 from spfem.face.track import track_clip
+from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.run.estimate import project_cost
 from spfem.settings import FaceSettings
@@ -16,8 +17,8 @@ from spfem.studio.render import portrait
 SETTINGS = replace(FaceSettings(), face_size=48, processes=1, fit_iterations=1)
 
 
-def make_clips(root, head, count):
-    frame = portrait(head, np.zeros(48), np.zeros(52, np.float32), 96)
+def make_clips(root, count):
+    frame = portrait(load_head_model(), np.zeros(48), np.zeros(52, np.float32), 96)
     clips = [Clip(root, "M001", "happy", 3, f"{number:03d}", "s") for number in range(count)]
     for number, clip in enumerate(clips):
         clip.video.parent.mkdir(parents=True, exist_ok=True)
@@ -25,8 +26,8 @@ def make_clips(root, head, count):
     return clips
 
 
-def test_frames_disk_and_hours_are_projected_from_what_was_measured(head, tmp_path):
-    clips = make_clips(tmp_path, head, 3)  # 5, 6 and 7 frames
+def test_frames_disk_and_hours_are_projected_from_what_was_measured(tmp_path):
+    clips = make_clips(tmp_path, 3)  # 5, 6 and 7 frames
     cost = project_cost(clips, SETTINGS, tracked=2)
     track_clip(clips[0].video, SETTINGS).save(tmp_path / "one.npz")
     size = (tmp_path / "one.npz").stat().st_size / 5
@@ -41,8 +42,8 @@ def test_frames_disk_and_hours_are_projected_from_what_was_measured(head, tmp_pa
     assert "2.00 hours of video" in str(larger)
 
 
-def test_broken_clips_are_passed_over_but_not_all_of_them(head, tmp_path):
-    clips = make_clips(tmp_path, head, 2)
+def test_broken_clips_are_passed_over_but_not_all_of_them(tmp_path):
+    clips = make_clips(tmp_path, 2)
     clips[0].video.write_bytes(b"no video")
     assert project_cost(clips, SETTINGS).frames == 12  # two clips like the one that can be read
     clips[1].video.write_bytes(b"no video")

@@ -17,18 +17,19 @@ import pytest
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import AssetError, SettingsError
 from spfem.face.track import track_clip
+from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.run.faces import _track_one, extract_actor_faces, extract_faces, track_path
 from spfem.settings import FaceSettings
 from spfem.studio.render import portrait
-from tests.face.dying import die_on_the_last, prepare_nothing
+from tests.run.dying import die_on_the_last, prepare_nothing
 
 SETTINGS = replace(FaceSettings(), face_size=48, processes=1, fit_iterations=2)
 
 
 @pytest.fixture(scope="module")
-def frames(head):
-    pictures = []
+def frames():
+    head, pictures = load_head_model(), []
     for opening in (0.0, 0.3, 0.6, 0.3):
         expression = np.zeros(52, np.float32)
         expression[0] = opening
@@ -171,7 +172,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from dataclasses import replace
 from spfem.run.faces import extract_faces
-from tests.face.test_stage import SETTINGS
+from tests.run.test_faces import SETTINGS
 if __name__ == "__main__":
     print("begun", flush=True)
     corpus = pickle.loads(Path(sys.argv[2]).read_bytes())

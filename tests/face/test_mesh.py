@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spfem.face.heads import ShapeRenderer
+from spfem.face.mesh import ShapeRenderer
 
 
 @pytest.fixture(scope="module")

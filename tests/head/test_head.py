@@ -1,0 +1,81 @@
+"""The head, its landmarks, and the start of what draws it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tools.place_landmarks import find_embedding
+
+from spfem.face.landmarks import INNER_LIPS, LEFT_IRIS, LOWER_INNER_LIP, RIGHT_IRIS, UPPER_INNER_LIP
+from spfem.head import load_head_model, raster
+from spfem.head.model import EYE, SKIN
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head_model()
+
+
+def test_the_stored_places_are_those_of_a_new_search(head):
+    triangles, barycentric = find_embedding(head, people=2)
+    places = np.einsum("lkc,lk->lc", head.mean[head.triangles[triangles]], barycentric)
+    distance = np.linalg.norm(places - head.landmarks(head.mean), axis=1)
+    assert np.median(distance) < 0.008  # head units: 2 mm
+    assert np.percentile(distance, 95) < 0.03
+
+
+def test_landmarks_lie_on_the_right_parts(head):
+    region = head.region[head.landmark_triangles]
+    iris = list(RIGHT_IRIS + LEFT_IRIS)
+    assert (region[iris] == EYE).all()
+    assert (np.delete(region, iris) == SKIN).all()
+    assert np.allclose(head.landmark_barycentric.sum(1), 1, atol=1e-5)
+    marks = head.landmarks(head.vertices(np.zeros(48), 0.5 * np.eye(52)[0]))
+    assert marks[LOWER_INNER_LIP, 1] - marks[UPPER_INNER_LIP, 1] > 0.03
+    assert abs(marks[list(INNER_LIPS), 0].mean()) < 0.01
+
+
+@pytest.fixture
+def start(monkeypatch, capfd):
+    """Starts a Warp that says two lines, and may fail; gives what reached stderr."""
+
+    def run(*, gpu: bool, fails: bool = False) -> bytes:
+        def init():
+            os.write(2, b"Warp: " + raster.NOTICE + b".\nSomething new\n")
+            if fails:
+                raise RuntimeError("no start")
+
+        warp = SimpleNamespace(init=init, config=SimpleNamespace(), LOG_ERROR=4)
+        monkeypatch.setattr(raster, "wp", warp)
+        monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+        try:
+            raster.start_warp.__wrapped__()
+        except RuntimeError as error:
+            os.write(2, str(error).encode())
+        return capfd.readouterr().err.encode()
+
+    return run
+
+
+@pytest.mark.parametrize(("gpu", "kept"), [(False, False), (True, True)])
+def test_only_the_known_notice_is_left_out_and_only_without_a_gpu(start, gpu, kept):
+    said = start(gpu=gpu)
+    assert (raster.NOTICE in said) == kept
+    assert said.endswith(b"Something new\n")
+
+
+def test_a_failed_start_says_everything(start):
+    said = start(gpu=False, fails=True)
+    assert raster.NOTICE in said
+    assert said.endswith(b"Something new\nno start")
+
+
+def test_warp_starts_in_silence():
+    code = "from spfem.head.raster import start_warp as s; s(); s(); import warp; warp.zeros(3)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert answer.stderr == b""
