@@ -35,7 +35,7 @@ class ReplayedRaster:
 
 def _donors(given: Mapping[str, Tensor], layer: int) -> Any:
     """Donors of an opening, from crops as pictures."""
-    from spfem.renderer.moved import Donors
+    from spfem.renderer.openings import Donors
     from spfem.renderer.warp import spline_coefficients
 
     crops, *others = (given[f"donor_{layer}_{part}"] for part in DONOR_PARTS)
@@ -104,7 +104,9 @@ class MovedScene:
             given: tensors with this scene's names, on any device.
             replay: of the rasters; default those of `given`, from the first on.
         """
-        from spfem.renderer.moved import DonorChoice, MovedRenderer, OpeningBox, Surface
+        from spfem.renderer.moved import MovedRenderer, Surface
+        from spfem.renderer.openings import DonorChoice
+        from spfem.renderer.warp import OpeningBox
 
         rasters = replay or rasters_of(given, self.raster_count)
         triangles, layers, regions, upper = (given[name] for name in MESH_PARTS)

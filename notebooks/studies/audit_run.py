@@ -19,7 +19,7 @@ from spfem.evaluation.tables import save_table
 from spfem.face.descriptor import SAME_PERSON_DISTANCE
 from spfem.plots import LOOKS, look_of, title_of
 from spfem.processes import run_jobs
-from spfem.run.results import clips_by_key, make_edits, protocol
+from spfem.run.edits import clips_by_key, make_edits, protocol
 from spfem.run.workspace import Workspace
 from studies.audit import (
     METRICS,

@@ -12,8 +12,9 @@ from spfem.errors import ShapeError
 from spfem.face.camera import rotation_matrix
 from spfem.head import load_head_model
 from spfem.head.raster import rasterise
-from spfem.renderer.moved import DonorChoice, Donors, MovedRenderer, OpeningBox, Surface
-from spfem.renderer.warp import spline_coefficients
+from spfem.renderer.moved import MovedRenderer, Surface
+from spfem.renderer.openings import DonorChoice, Donors
+from spfem.renderer.warp import OpeningBox, spline_coefficients
 from spfem.settings import MOUTH, SKIN_LAYER, MovedSettings
 from tests.edit.drawn import draw_clip, units
 from tests.renderer.sheets import flat_sheet

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from spfem.head.raster import Raster
-from spfem.renderer.moved import OpeningBox
 from spfem.renderer.warp import (
     DISTANCE_CELLS,
     SMALLEST,
     MeshView,
+    OpeningBox,
     SourceView,
     distance_outside,
     fill_smoothly,
