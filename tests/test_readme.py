@@ -13,6 +13,7 @@ import torch
 
 import spfem.correlation
 from spfem.__main__ import build_parser
+from spfem.released.__main__ import build_parser as build_released_parser
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -34,7 +34,8 @@ from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances
 from spfem.correlation.sound import MODALITIES, FrameTable, slice_audio
 from spfem.pairing.pairs import Pair
 from spfem.run.learned import Signals, frames_of_roles
-from spfem.settings import CrossModalSettings, Scale
+from spfem.scales import Scale
+from spfem.settings import CrossModalSettings
 
 SCORED_PAIRS = 24  # of each split, spread evenly over its actors and emotions
 

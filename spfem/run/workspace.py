@@ -25,8 +25,7 @@ from spfem.corpus.survey import choose_corpus
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
 from spfem.run.artifacts import RECORD_NAME
-from spfem.scales import load_scale
-from spfem.settings import Scale
+from spfem.scales import Scale, load_scale
 
 if TYPE_CHECKING:
     import numpy as np

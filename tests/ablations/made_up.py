@@ -11,7 +11,8 @@ from studies.ablation_metrics import AblationTable, Material, no_preparation
 from studies.ablation_variants import Measured, Quantity, Variant, measured_means
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.settings import AblationSettings, Scale, SpatialSettings, TemporalSettings
+from spfem.scales import AblationSettings, Scale
+from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 
 ROLES = {"A0": "train", "A1": "held_out", "A2": "target"}
