@@ -53,6 +53,7 @@ class Scale:
     """The settings of one run of the whole street."""
 
     name: str
+    notebooks_at_once: int = 1  # of a whole run; each gets its share of the threads
     seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
@@ -186,6 +187,7 @@ def _smoke() -> Scale:
     return replace(
         demo,
         name="smoke",
+        notebooks_at_once=2,
         methods=("ned", "ned+all"),  # every supervision
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1

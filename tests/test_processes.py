@@ -48,7 +48,7 @@ def test_a_job_that_dies_once_is_tried_again_alone(tmp_path):
 PARENT = """
 import os, signal, sys, time
 from pathlib import Path
-from spfem import processes, stopping
+from spfem import processes
 
 folder = Path(sys.argv[1])
 
@@ -61,12 +61,12 @@ def sleep(number):
 
 def work():
     try:
-        with stopping.stopping_raises():
+        with processes.stopping_raises():
             list(processes.run_jobs(sleep, [1, 2], 2))
     except KeyboardInterrupt:
-        return stopping.say_stopped(2)
-    except stopping.Stopped as stopped:
-        return stopping.say_stopped(stopped.number)
+        return processes.say_stopped(2)
+    except processes.Stopped as stopped:
+        return processes.say_stopped(stopped.number)
 
 if __name__ == "__main__":
     processes._prepare = nothing

@@ -67,9 +67,9 @@ from spfem.run.deciding_code import MadeBy, code_digest
 from spfem.run.faces import FaceStore
 from spfem.run.learned import clip_signals, frames_of_roles, make_cross_modal_metric
 from spfem.run.workspace import Workspace
+from spfem.scales import AblationSettings
 from spfem.settings import (
     EMOTIONS,
-    AblationSettings,
     CrossModalSettings,
     SpatialSettings,
     TemporalSettings,

@@ -217,9 +217,12 @@ class Workspace:
 
     def stage_records(self) -> dict[str, dict[str, Any]]:
         """The `artifact.json` of every stage made so far, by folder name."""
+        places = (place for place, _, files in os.walk(self.data) if RECORD_NAME in files)
         return {
-            path.parent.relative_to(self.data).as_posix(): json.loads(path.read_text("utf-8"))
-            for path in sorted(self.data.rglob(RECORD_NAME))
+            place.relative_to(self.data).as_posix(): json.loads(
+                (place / RECORD_NAME).read_text("utf-8")
+            )
+            for place in sorted(map(Path, places))
         }
 
     def finish(self) -> list[str]:
@@ -280,7 +283,7 @@ def open_workspace(
     chosen = choose_corpus(corpus, data_path, root)
     name = f"{chosen.name}-{scale}"
     if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
-        torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
+        torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) // settings.notebooks_at_once)))
     on_device = choose_device(device)
     _add_in_one_order(on_device == "cpu")
     workspace = Workspace(

@@ -28,11 +28,11 @@ from spfem.errors import ShapeError
 from spfem.face.track import FaceTrack
 from spfem.methods import METHODS, Method
 from spfem.renderer.learn import DistanceLoss, FaceTerm, RetrievedPairs
+from spfem.scales import Scale
 from spfem.settings import (
     EMOTIONS,
     ManipulatorSettings,
     RendererSettings,
-    Scale,
     SupervisionSettings,
 )
 from spfem.supervision.manipulator import manipulator_weights
