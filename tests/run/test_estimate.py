@@ -1,3 +1,5 @@
+"""The projected cost of the face stage, against clips of known length."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,12 +10,18 @@ import pytest
 from spfem.corpus.clips import Clip
 from spfem.errors import CorpusError
 from spfem.face.track import track_clip
+from spfem.head import load_head_model
 from spfem.media.video import write_video
 from spfem.run.estimate import project_cost
 from spfem.settings import FaceSettings
 from spfem.studio.render import portrait
 
 SETTINGS = replace(FaceSettings(), face_size=48, processes=1, fit_iterations=1)
+
+
+@pytest.fixture(scope="module")
+def head():
+    return load_head_model()
 
 
 def make_clips(root, head, count):
