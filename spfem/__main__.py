@@ -14,8 +14,7 @@ from spfem.methods import METHODS
 from spfem.processes import run_command
 from spfem.released.kinds import RELEASED_KINDS
 from spfem.run.registry import STAGES
-from spfem.run.workspace import DEVICES
-from spfem.scales import SCALES
+from spfem.scales import DEVICES, SCALES
 from spfem.settings import EMOTIONS
 
 STAGE = """\

@@ -22,6 +22,8 @@ from spfem.settings import (
     TemporalSettings,
 )
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class MovedPixelSettings:

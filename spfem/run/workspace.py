@@ -21,11 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spfem.corpus.survey import choose_corpus
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
 from spfem.run.artifacts import RECORD_NAME
-from spfem.scales import Scale, load_scale
+from spfem.scales import DEVICES, Scale, load_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +95,6 @@ def read_manifest(figures: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-DEVICES = ("auto", "cpu", "cuda")
 REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
 
 
@@ -276,6 +274,8 @@ def open_workspace(
     """
     import pandas as pd
     import torch
+
+    from spfem.corpus.survey import choose_corpus
 
     settings = load_scale(scale)
     root = project_folder()
