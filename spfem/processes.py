@@ -31,8 +31,9 @@ def run_jobs(
 ) -> Iterator[tuple[Job, Answer]]:
     """Give each job with its answer, in the order of completion.
 
-    Processes are spawned, not forked, because trackers and GPU libraries do not survive a fork;
-    few jobs are worked off here, since starting a process takes seconds.
+    Processes are not forked from this one, because trackers and GPU libraries do not survive that,
+    but from a server that has imported the module of `work` and done nothing else, since imports
+    take seconds. A single job is worked off here.
 
     When a process dies (most often the system ended it for want of memory), the jobs under way
     are tried again, one at a time, and the others go on. So a job may begin twice. No process
@@ -56,7 +57,7 @@ def run_jobs(
     while waiting:
         running: dict[Future[Answer], Job] = {}
         try:
-            with open_pool(min(processes, len(waiting)), _prepare) as pool:
+            with open_pool(min(processes, len(waiting)), _prepare, _module_of(work)) as pool:
                 while waiting or running:
                     # No more than can run, so that few jobs are suspected of a death.
                     while waiting and len(running) < processes:
@@ -74,7 +75,7 @@ def _run_alone(
     work: Callable[[Job], Answer], job: Job, answer_death: Callable[[Job], Answer] | None
 ) -> Answer:
     try:
-        with open_pool(1, _prepare) as pool:
+        with open_pool(1, _prepare, _module_of(work)) as pool:
             return pool.submit(work, job).result()
     except BrokenProcessPool:
         if answer_death is None:
@@ -85,17 +86,27 @@ def _run_alone(
         return answer_death(job)
 
 
+def _module_of(work: Callable[..., object]) -> str:
+    function: Callable[..., object] = getattr(work, "func", work)  # of a partial
+    return function.__module__
+
+
 @contextmanager
 def open_pool(
-    processes: int, prepare: Callable[[], None] | None = None
+    processes: int, prepare: Callable[[], None] | None = None, module: str = "__main__"
 ) -> Iterator[ProcessPoolExecutor]:
-    """Open a pool of spawned processes, each of which begins with `prepare`.
+    """Open a pool of processes, each of which begins with `prepare`; `module` is imported once.
 
     An error of the block waits for what runs already. When the block is stopped from outside (by
     Ctrl-C, a signal, or who closes an iterator), its processes are killed.
     """
     before = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
+    there = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context(
+        "forkserver" if there and module != "__main__" else "spawn"
+    )
+    if there and module != "__main__":
+        context.set_forkserver_preload([module])  # counts for the first pool of a process
     pool = ProcessPoolExecutor(processes, context, _begin, (prepare,))
     with pool:
         try:
