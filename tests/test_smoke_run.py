@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ TABLES = (
     "baseline_disagreement", "stccl_comparison", "scmcl_comparison", "costs", "audit_verdicts",
     "timings",
 )  # fmt: skip
+WARNING = re.compile(r"warn(ing)?\b|deprecated|IProgress not found|absl::|TFLite|XNNPACK", re.I)
 VIDEOS = ("emotions.gif", "label_driven.mp4", "label_driven-compare.mp4", "label_driven_half.mp4")
 METHOD = "ned+all"  # the supervised one of the smoke scale
 RESULTS = ROOT / "figures" / "synthetic-smoke"
@@ -57,8 +59,14 @@ def test_every_notebook_left_its_pages(smoke):
     names = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     assert [name[:2] for name in names] == list(NEEDS)
     for name in names:
-        for suffix in (".ipynb", ".html"):
-            assert (RESULTS / "notebooks" / f"{name}{suffix}").stat().st_size > 1000
+        executed = RESULTS / "notebooks" / f"{name}.ipynb"
+        assert executed.with_suffix(".html").stat().st_size > 1000
+        outputs = [
+            o for c in json.loads(executed.read_text())["cells"] for o in c.get("outputs", [])
+        ]
+        texts = ["".join(output.get("text", [])) for output in outputs]  # no tables, no pictures
+        assert not [text for text in texts if WARNING.search(text)], name
+        assert not [output for output in outputs if output.get("name") == "stderr"], name
     assert "All done" in smoke.stdout
 
 
