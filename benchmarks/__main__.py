@@ -13,7 +13,8 @@ from pathlib import Path
 
 from spfem.errors import SettingsError
 from spfem.processes import run_command
-from spfem.run.workspace import DEVICES, choose_device
+from spfem.run.workspace import choose_device
+from spfem.scales import DEVICES
 
 PARTS: dict[str, tuple[str, ...]] = {
     "correlation": (

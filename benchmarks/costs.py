@@ -30,13 +30,12 @@ from spfem.evaluation.lip_sync import CEPSTRA, FRAMES, ROWS, LipSyncNetwork
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.precision import autocast
 from spfem.renderer.networks import new_renderer
-from spfem.scales import load_scale
+from spfem.scales import Scale, load_scale
 from spfem.settings import (
     CrossModalSettings,
     LipSyncSettings,
     ManipulatorSettings,
     RendererSettings,
-    Scale,
     SpatialSettings,
     TemporalSettings,
 )

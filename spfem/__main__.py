@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spfem.errors import InputError
 from spfem.methods import METHODS
 from spfem.processes import run_command
 from spfem.released.kinds import RELEASED_KINDS
 from spfem.run.stages import STAGES
-from spfem.run.workspace import DEVICES
-from spfem.scales import SCALES
+from spfem.scales import DEVICES, SCALES
 from spfem.settings import EMOTIONS
 
 STAGE = """\
@@ -66,57 +66,58 @@ GONE = {
     "weights": "python -m spfem.weights make|check",
 }
 """Commands that left, and what does their work now."""
-FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="python -m spfem", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_reproduce(commands)
-    _add_edit(commands)
-    _add_corpus(commands)
-    _add_stage(commands)
-    _add_import(commands)
-    _add_doctor(commands)
-    _add_track(commands)
-    _add_audit(commands)
+
+    def add_command(name: str, title: str, about: str = "", **more: Any) -> Any:
+        return commands.add_parser(
+            name,
+            allow_abbrev=False,
+            help=title,
+            description=about or title,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **more,
+        ).add_argument
+
+    _add_reproduce(add_command)
+    _add_edit(add_command)
+    add = add_command("corpus", "say what a folder of recordings holds, and can become", CORPUS)
+    add("folder", **FOLDER, help="the recordings")
+    add("--out", **FOLDER, help="also write clips, actors, problems and tables as CSV files here")
+    _add_stage(add_command)
+    title = "turn a released checkpoint into one of this package"
+    add = add_command("import-checkpoint", title, IMPORT, epilog=_list("kinds", RELEASED_KINDS))
+    add("kind", choices=RELEASED_KINDS, metavar="KIND", help="see the list below")
+    add("file", type=Path, metavar="FILE", help="the released file")
+    add("--out", type=Path, required=True, metavar="OUT.safetensors", help="the new checkpoint")
+    help_text = "keep the first convolution of ASCCL and STCCL for BGR images (default: for RGB)"
+    add("--keep-channel-order", action="store_true", help=help_text)
+    add = add_command("doctor", "check this machine and the optional files", DOCTOR)
+    add("--files", **FOLDER, help="of optional files (default: optional/ in the data folder)")
+    add("--data", **FOLDER, default=Path("data"), help="default: data")
+    add = add_command("track", "track faces in clips; report quality, draw the track over frames")
+    add("clips", type=Path, nargs="+", metavar="CLIP", help="videos or folders")
+    add("--out", **FOLDER, required=True, help="of the report and videos")
+    add("--no-videos", action="store_true", help="write the report alone")
+    add("--processes", **COUNT, default=2, help="clips at a time (default: 2)")
+    title = "measure published result clips (clips.csv, source, reference, methods) and compare"
+    add = add_command("audit", title)
+    add("folder", **FOLDER, help="folder with clips.csv")
+    add("--out", **FOLDER, required=True, help="of tables")
+    help_text = "panel to compare with; may be repeated (default: ned and baseline)"
+    repeated: dict[str, Any] = {"action": "append", "default": [], "metavar": "NAME"}
+    add("--baseline", dest="baselines", **repeated, help=help_text)
+    add("--processes", **COUNT, default=2, help="clips at a time (default: 2)")
     return parser
 
 
-def _add(commands: Any, name: str, title: str, about: str = "", **more: Any) -> Any:
-    return commands.add_parser(
-        name,
-        allow_abbrev=False,
-        help=title,
-        description=about or title,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        **more,
-    )
-
-
-def _call(module: str, name: str) -> Callable[[dict[str, Any]], None]:
-    """A command whose arguments are those of a function; its module is loaded when it is called."""
-    return lambda given: getattr(importlib.import_module(module), name)(**given)
-
-
-def _audit(given: dict[str, Any]) -> None:
-    """The audit stands beside the notebooks, so it needs a checkout."""
-    from spfem.errors import InputError
-    from spfem.files import project_folder
-
-    notebooks = project_folder() / "notebooks"
-    if not (notebooks / "studies").is_dir():
-        raise InputError(
-            f"the audit is part of a checkout of spfem, and {notebooks} has none; run it there"
-        )
-    sys.path.append(str(notebooks))
-    _call("studies.audit_run", "audit_folder")(given)
-
-
-def _list(titles: dict[str, str]) -> str:
-    width = max(map(len, titles))
-    return "\n".join(f"  {name:{width}}  {title}" for name, title in titles.items())
+def _list(title: str, kinds: Mapping[str, Any]) -> str:
+    width = max(map(len, kinds))
+    return "\n".join([f"{title}:", *(f"  {key:{width}}  {kinds[key].title}" for key in kinds)])
 
 
 def _parameter(text: str) -> tuple[str, str]:
@@ -132,123 +133,92 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _add_reproduce(commands: Any) -> None:
-    add = _add(
-        commands,
-        "reproduce",
-        "regenerate every table and figure (what run_all.sh calls)",
-        "Run the numbered notebooks, write index.html, and compare with the committed results.",
-        prog="run_all.sh",
-    ).add_argument
-    add(
-        "--scale",
-        choices=SCALES,
-        default="demo",
-        help="smoke: does it run; demo: minutes (default); full: three seeds; paper: their sizes",
-    )
-    add(
-        "--corpus",
-        default="synthetic",
-        metavar="CORPUS",
-        help="synthetic (default); mead or ravdess, below --data; or a folder, see corpus --help",
-    )
+FOLDER: dict[str, Any] = {"type": Path, "metavar": "DIR"}
+COUNT: dict[str, Any] = {"type": _number, "metavar": "N"}
+
+
+def _add_run(add: Callable[..., Any]) -> None:
+    scales = "smoke: does it run; demo: minutes (default); full: three seeds; paper: their sizes"
+    add("--scale", choices=SCALES, default="demo", help=scales)
+    corpora = "synthetic (default); mead or ravdess, below --data; or a folder, see corpus --help"
+    add("--corpus", default="synthetic", metavar="CORPUS", help=corpora)
     add("--data", **FOLDER, default=Path("data"), help="of data, and of mead/ or ravdess/")
-    add("--figures", **FOLDER, default=Path("figures"), help="folder of results (default: figures)")
     add("--device", choices=DEVICES, default="auto", help="default: auto")
+
+
+def _add_reproduce(add_command: Callable[..., Any]) -> None:
+    title = "regenerate every table and figure (what run_all.sh calls)"
+    about = "Run the numbered notebooks, write index.html, compare with the committed results."
+    add = add_command("reproduce", title, about, prog="run_all.sh")
+    _add_run(add)
+    add("--figures", **FOLDER, default=Path("figures"), help="of results (default: figures)")
     one = add.__self__.add_mutually_exclusive_group()
     one.add_argument("--only", metavar="NN", help="run only the notebook of this number")
     one.add_argument("--from", dest="start", metavar="NN", help="start at this notebook")
     add("--force", action="store_true", help="run notebooks even if unchanged")
-    add(
-        "--ablations",
-        action="store_true",
-        help="also make the ablation tables (at full scale about 45 minutes more on two cores)",
-    )
-    add(
-        "-p",
-        "--parameter",
-        dest="parameters",
-        type=_parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter for the notebooks; may be repeated",
-    )
+    ablations = "also make the ablation tables (at full scale about 45 minutes more on two cores)"
+    add("--ablations", action="store_true", help=ablations)
+    repeated: dict[str, Any] = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
+    help_text = "a parameter for the notebooks; may be repeated"
+    add("-p", "--parameter", dest="parameters", type=_parameter, **repeated, help=help_text)
+
+
+def _add_edit(add_command: Callable[..., Any]) -> None:
+    title = "change the emotion of a talking face in a video, keep the words"
+    add = add_command("edit", title)
+    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+    add("clip", type=Path, help="the video to edit")
+    target = add.__self__.add_mutually_exclusive_group(required=True)
+    target.add_argument("--emotion", choices=EMOTIONS, help="emotion to show")
+    style = "a video whose expression style to take over"
+    target.add_argument("--reference", type=Path, metavar="REF", help=style)
+    add("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
+    add("--models", **FOLDER, help="stages of a run (default: what spfem has, or the demo)")
+    intensity = "0 keeps the expression, 1 is the full edit (default: 1)"
+    add("--intensity", type=float, default=1.0, metavar="0..2", help=intensity)
+    renderer = "moved: the clip's own pixels (default); ned: NED's renderer, adapted to the clip"
+    add("--renderer", choices=("moved", "ned"), default="moved", help=renderer)
+    manipulator = "a manipulator checkpoint in place of --models and --method; with "
+    manipulator += "--renderer-file one that import-checkpoint made of NED's or SCMCL's"
+    add("--manipulator", **file, help=manipulator)
+    renderer_file = "draw with NED's or SCMCL's renderer of this very person, as import-checkpoint "
+    renderer_file += "made it; needs --manipulator and your own FLAME and DECA files"
+    add("--renderer-file", **file, help=renderer_file)
+    add("--flame", **FOLDER, help="of your FLAME and DECA files (default: data/optional)")
+    face = "which face of the first frame with one, from left, from 1 (default: the largest)"
+    add("--face", type=int, metavar="N", help=face)
+    add("--compare", action="store_true", help="also write OUT-compare.mp4, side by side")
+    add("--keep", **FOLDER, help="keeps tracks for the next edit (default: own/ in the models)")
+    add("--without-sound", action="store_true", help="accept a clip that has no sound")
+    quality = "lossless: every pixel as it was made, for further work (default: normal)"
+    add("--quality", choices=("normal", "lossless"), default="normal", help=quality)
+    add("--method", choices=METHODS, default="ned", help="default: ned")
+    add("--seed", type=int, default=0)
+    add("--device", choices=DEVICES, default="auto")
+
+
+def _add_stage(add_command: Callable[..., Any]) -> None:
+    title = "make one stage of a run, for workflows on several machines"
+    add = add_command("stage", title, STAGE, epilog=_list("stages", STAGES))
+    add("stage", choices=STAGES, metavar="STAGE", help="see the list below")
+    _add_run(add)
+    add("--actor", help="of faces: only this one; of renderer: the target")
+    add("--method", choices=METHODS, help="of manipulator and renderer")
+    add("--seed", type=int, help="of what is learned (default: 0)")
+    add("--processes", **COUNT, help="clips at a time, of faces and persons")
+    add("--estimate", action="store_true", help="of faces: only say what time and disk they take")
+    add("--video-hours", type=float, metavar="H", help="with --estimate: of a larger corpus")
+
+
+def _call(module: str, name: str) -> Callable[[dict[str, Any]], None]:
+    """A command whose arguments are those of a function; its module is loaded when it is called."""
+    return lambda given: getattr(importlib.import_module(module), name)(**given)
 
 
 def _reproduce(given: dict[str, Any]) -> None:
     from spfem.run.notebooks import RunSettings, reproduce
 
     reproduce(RunSettings(**{**given, "parameters": tuple(given["parameters"])}))
-
-
-def _add_edit(commands: Any) -> None:
-    title = "change the emotion of a talking face in a video, keep the words"
-    parser = _add(commands, "edit", title)
-    add = parser.add_argument
-    add("clip", type=Path, help="the video to edit")
-    target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--emotion", choices=EMOTIONS, help="emotion to show")
-    target.add_argument(
-        "--reference", type=Path, metavar="REF", help="a video whose expression style to take over"
-    )
-    add("--out", type=Path, required=True, metavar="OUT.mp4", help="the new video")
-    add("--models", **FOLDER, help="stages of a run (default: what spfem has, or the demo)")
-    add(
-        "--intensity",
-        type=float,
-        default=1.0,
-        metavar="0..2",
-        help="0 keeps the expression, 1 is the full edit (default: 1)",
-    )
-    add(
-        "--renderer",
-        choices=("moved", "ned"),
-        default="moved",
-        help="moved: the clip's own pixels (default); ned: NED's renderer, adapted to the clip",
-    )
-    add(
-        "--manipulator",
-        type=Path,
-        metavar="FILE",
-        help="a manipulator checkpoint in place of --models and --method; with --renderer-file one "
-        "that import-checkpoint made of NED's or SCMCL's",
-    )
-    add(
-        "--renderer-file",
-        type=Path,
-        metavar="FILE",
-        help="draw with NED's or SCMCL's renderer of this very person, as import-checkpoint made "
-        "it; needs --manipulator and your own FLAME and DECA files",
-    )
-    add(
-        "--flame",
-        type=Path,
-        metavar="DIR",
-        help="folder of your FLAME and DECA files (default: data/optional; doctor lists them)",
-    )
-    add(
-        "--face",
-        type=int,
-        metavar="N",
-        help="which face of the first frame with one, from left, from 1 (default: the largest)",
-    )
-    add("--compare", action="store_true", help="also write OUT-compare.mp4, side by side")
-    add(
-        "--keep",
-        **FOLDER,
-        help="keeps tracks for the next edit (default: own/ in the models)",
-    )
-    add("--without-sound", action="store_true", help="accept a clip that has no sound")
-    add(
-        "--quality",
-        choices=("normal", "lossless"),
-        default="normal",
-        help="lossless: every pixel as it was made, for further work (default: normal)",
-    )
-    add("--method", choices=METHODS, default="ned", help="default: ned")
-    add("--seed", type=int, default=0)
-    add("--device", choices=DEVICES, default="auto")
 
 
 def _edit(given: dict[str, Any]) -> None:
@@ -259,62 +229,10 @@ def _edit(given: dict[str, Any]) -> None:
         print(f"wrote {path}")
 
 
-def _add_corpus(commands: Any) -> None:
-    title = "say what a folder of recordings holds, and what can be made of it"
-    add = _add(commands, "corpus", title, CORPUS).add_argument
-    add("folder", **FOLDER, help="the recordings")
-    add(
-        "--out",
-        type=Path,
-        metavar="OUT",
-        help="also write clips.csv, actors.csv, problems.csv and tables.csv into this folder",
-    )
-
-
-def _add_stage(commands: Any) -> None:
-    add = _add(
-        commands,
-        "stage",
-        "make one stage of a run, for workflows on several machines",
-        STAGE,
-        epilog=f"stages:\n{_list({name: kind.title for name, kind in STAGES.items()})}",
-    ).add_argument
-    add("stage", choices=STAGES, metavar="STAGE", help="see the list below")
-    add("--corpus", default="synthetic", metavar="NAME|DIR", help="as of reproduce")
-    add("--scale", choices=SCALES, default="demo", help="default: demo")
-    add("--data", default=Path("data"), **FOLDER)
-    add("--device", choices=DEVICES, default="auto")
-    add("--actor", help="of faces: only this one; of renderer: the target")
-    add("--method", choices=METHODS, help="of manipulator and renderer")
-    add("--seed", type=int, help="of what is learned (default: 0)")
-    add("--processes", type=_number, metavar="N", help="clips at a time, of faces and persons")
-    add("--estimate", action="store_true", help="of faces: only say what time and disk they take")
-    add("--video-hours", type=float, metavar="H", help="with --estimate: of a larger corpus")
-
-
 def _stage(given: dict[str, Any]) -> None:
     from spfem.run.stages import make_stage
 
     make_stage(**given)
-
-
-def _add_import(commands: Any) -> None:
-    add = _add(
-        commands,
-        "import-checkpoint",
-        "turn a released checkpoint into one of this package",
-        IMPORT,
-        epilog=f"kinds:\n{_list({name: kind.title for name, kind in RELEASED_KINDS.items()})}",
-    ).add_argument
-    add("kind", choices=RELEASED_KINDS, metavar="KIND", help="see the list below")
-    add("file", type=Path, metavar="FILE", help="the released file")
-    add("--out", type=Path, required=True, metavar="OUT.safetensors", help="the new checkpoint")
-    add(
-        "--keep-channel-order",
-        action="store_true",
-        help="leave the first convolution of ASCCL and STCCL for BGR images, as released "
-        "(default: turned round, because this package feeds RGB)",
-    )
 
 
 def _import(given: dict[str, Any]) -> None:
@@ -329,41 +247,23 @@ def _import(given: dict[str, Any]) -> None:
         print(f"left out, because nothing uses them: {', '.join(made.provenance['dropped'])}")
 
 
-def _add_doctor(commands: Any) -> None:
-    add = _add(commands, "doctor", "check this machine and the optional files", DOCTOR).add_argument
-    add("--files", **FOLDER, help="of optional files (default: optional/ in the data folder)")
-    add("--data", default=Path("data"), **FOLDER, help="default: data")
-
-
-def _add_track(commands: Any) -> None:
-    title = "track faces in clips; report quality and draw the track over the frames"
-    add = _add(commands, "track", title).add_argument
-    add("clips", type=Path, nargs="+", metavar="CLIP", help="videos or folders")
-    add("--out", required=True, **FOLDER, help="folder of the report and videos")
-    add("--no-videos", action="store_true", help="write the report alone")
-    add("--processes", type=_number, default=2, metavar="N", help="clips at a time (default: 2)")
-
-
 def _track(given: dict[str, Any]) -> None:
     from spfem.run.track_report import report_clips
 
     report_clips(given.pop("clips"), videos=not given.pop("no_videos"), **given)
 
 
-def _add_audit(commands: Any) -> None:
-    title = "measure published result clips (clips.csv, source, reference, methods) and compare"
-    add = _add(commands, "audit", title).add_argument
-    add("folder", **FOLDER, help="folder with clips.csv")
-    add("--out", required=True, **FOLDER, help="folder of tables")
-    add(
-        "--baseline",
-        dest="baselines",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="panel to compare with; may be repeated (default: ned and baseline)",
-    )
-    add("--processes", type=_number, default=2, metavar="N", help="clips at a time (default: 2)")
+def _audit(given: dict[str, Any]) -> None:
+    """The audit stands beside the notebooks, so it needs a checkout."""
+    from spfem.files import project_folder
+
+    notebooks = project_folder() / "notebooks"
+    if not (notebooks / "studies").is_dir():
+        raise InputError(
+            f"the audit is part of a checkout of spfem, and {notebooks} has none; run it there"
+        )
+    sys.path.append(str(notebooks))
+    _call("studies.audit_run", "audit_folder")(given)
 
 
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {

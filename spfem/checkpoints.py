@@ -25,13 +25,10 @@ RETIRED = {"checkpoint_steps"}  # settings that older files hold and that decide
 def save_checkpoint(
     path: Path, tensors: Mapping[str, Tensor], *, kind: str, facts: Mapping[str, Any]
 ) -> None:
-    """Write `tensors` whole or not at all.
+    """Write `tensors` by name, whole or not at all.
 
-    Args:
-        path: file to write.
-        tensors: by name.
-        kind: what the file holds; `load_checkpoint` asks for it.
-        facts: plain values (settings, provenance) stored as JSON.
+    `kind` says what the file holds, `load_checkpoint` asks for it; `facts` are plain values
+    (settings, provenance), stored as JSON.
     """
     from safetensors.torch import save
 
@@ -88,41 +85,27 @@ def load_weights(
     *,
     advice: str = "its settings and its weights do not belong together",
 ) -> None:
-    """Fill `module` strictly.
-
-    Args:
-        module: to fill; left alone on an error.
-        tensors: by state-dict name.
-        source: file or name for the error.
-        advice: end of the error.
+    """Fill `module` strictly by state-dict name; `source` and `advice` are for the error.
 
     Raises:
-        CheckpointError: naming missing, surplus and misshapen entries.
+        CheckpointError: naming missing, surplus and misshapen entries; the module is left alone.
     """
-    expected = module.state_dict()
-    common = set(expected) & set(tensors)
-    misshapen = [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(expected[name].shape)}"
-        for name in common
-        if expected[name].shape != tensors[name].shape
-    ]
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    common = wanted.keys() & given.keys()
+    wrong = [f"{n} {given[n]} instead of {wanted[n]}" for n in common if given[n] != wanted[n]]
     troubles = {
-        "lacks": set(expected) - set(tensors),
-        "has surplus": set(tensors) - set(expected),
-        "misshapes": misshapen,
+        "lacks": wanted.keys() - given.keys(),
+        "has surplus": given.keys() - wanted.keys(),
+        "misshapes": wrong,
     }
-    found = [
-        f"{trouble} {len(names)} entries ({name_some(names)})"
-        for trouble, names in troubles.items()
-        if names
-    ]
+    found = [f"{what} {len(n)} entries ({_name_some(n)})" for what, n in troubles.items() if n]
     if found:
         raise CheckpointError(f"checkpoint {source} {', '.join(found)}; {advice}")
     module.load_state_dict(dict(tensors))
 
 
-def name_some(names: Any) -> str:
-    """The first few of `names` in order, for an error."""
+def _name_some(names: Any) -> str:
     ordered = sorted(names)
     return ", ".join(ordered[:NAMES_SHOWN]) + (" ..." if len(ordered) > NAMES_SHOWN else "")
 
@@ -158,19 +141,12 @@ PARALLEL_PREFIX = "module."  # put before each name by DataParallel
 
 @dataclass(frozen=True)
 class ReleasedFile:
-    """The weights of one released file.
-
-    Attributes:
-        path: where it was read.
-        digest: of its bytes.
-        tensors: by state-dict name, groups joined by dots.
-        dropped: entries and groups that were left out.
-    """
+    """The weights of one released file."""
 
     path: Path
-    digest: str
-    tensors: dict[str, Tensor]
-    dropped: tuple[str, ...]
+    digest: str  # of its bytes
+    tensors: dict[str, Tensor]  # by state-dict name, groups joined by dots
+    dropped: tuple[str, ...]  # entries and groups that were left out
 
     def without(self, dead: str) -> ReleasedFile:
         """Drop the entries whose name matches the regular expression `dead`."""
@@ -202,12 +178,8 @@ class ReleasedFile:
 
     def provenance(self, kind: str) -> dict[str, Any]:
         """Where a checkpoint made of this file comes from, as plain values."""
-        return {
-            "imported_from": self.path.name,
-            "digest": self.digest,
-            "kind": kind,
-            "dropped": list(self.dropped),
-        }
+        made_of = {"imported_from": self.path.name, "digest": self.digest}
+        return {**made_of, "kind": kind, "dropped": list(self.dropped)}
 
 
 def read_released(
@@ -216,14 +188,9 @@ def read_released(
     """Read a state dict, wrapped or not, saved by `torch.save`.
 
     Unwraps `{"model": ..., "optimizer": ...}`, joins nested groups by dots and takes the prefix of
-    DataParallel away. Only tensors and plain containers are read: a pickle that names any other
-    class or function is refused before it can run.
-
-    Args:
-        path: of the file.
-        groups: networks to take from a file that holds several beside other things; none for a
-            file of weights only. Everything else in the file is left out.
-        optional: networks to take too where the file holds them.
+    DataParallel away. A pickle that names any class or function but tensors and plain containers
+    is refused before it can run. Of a file with several networks beside other things, `groups`
+    are taken, and those of `optional` that are there.
 
     Raises:
         CheckpointError: if the file is missing, damaged, no state dict, not finite, or lacks one
@@ -248,14 +215,28 @@ def read_released(
         raise CheckpointError(
             f"{path} holds a {type(content).__name__}, no state dict; save `model.state_dict()`"
         )
-    inner, dropped = _choose(content, groups, optional, path) if groups else _unwrap(content)
-    tensors = _flatten(inner, path)
+    dropped: list[str] = []
+    if missing := [name for name in groups if not isinstance(content.get(name), Mapping)]:
+        raise CheckpointError(
+            f"{path} lacks the networks {', '.join(missing)}; it holds "
+            f"{_name_some(map(str, content)) or 'nothing'}, so it is of another kind"
+        )
+    if groups:
+        dropped = [str(name) for name in content if name not in (*groups, *optional)]
+        content = {name: content[name] for name in (*groups, *optional) if name in content}
+    while not groups and not any(isinstance(value, Tensor) for value in content.values()):
+        wrapper = next((n for n in WRAPPERS if isinstance(content.get(n), Mapping)), None)
+        if wrapper is None:
+            break
+        dropped += [str(name) for name in content if name != wrapper]
+        content = content[wrapper]
+    tensors = _flatten(content, path)
     broken = [n for n, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
     if broken:
         raise CheckpointError(
-            f"{path} holds values that are not finite in {name_some(broken)}; download it again"
+            f"{path} holds values that are not finite in {_name_some(broken)}; download it again"
         )
-    return ReleasedFile(path, file_digest(path), tensors, dropped)
+    return ReleasedFile(path, file_digest(path), tensors, tuple(dropped))
 
 
 def _reason(error: Exception) -> str:
@@ -270,30 +251,6 @@ def _reason(error: Exception) -> str:
         return "is no PyTorch checkpoint; give a file that `torch.save` wrote"
     first = re.split(r"[\n.]", str(error) or type(error).__name__)[0]
     return f"is no PyTorch checkpoint, or damaged ({first}); download it again"
-
-
-def _unwrap(content: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], tuple[str, ...]]:
-    dropped: list[str] = []
-    while not any(isinstance(value, Tensor) for value in content.values()):
-        wrapper = next((n for n in WRAPPERS if isinstance(content.get(n), Mapping)), None)
-        if wrapper is None:
-            break
-        dropped += [str(name) for name in content if name != wrapper]
-        content = content[wrapper]
-    return content, tuple(dropped)
-
-
-def _choose(
-    content: Mapping[Any, Any], groups: Sequence[str], optional: Sequence[str], path: Path
-) -> tuple[Mapping[Any, Any], tuple[str, ...]]:
-    missing = [group for group in groups if not isinstance(content.get(group), Mapping)]
-    if missing:
-        raise CheckpointError(
-            f"{path} lacks the networks {', '.join(missing)}; it holds "
-            f"{name_some(map(str, content)) or 'nothing'}, so it is of another kind"
-        )
-    chosen = {name: content[name] for name in (*groups, *optional) if name in content}
-    return chosen, tuple(str(name) for name in content if name not in chosen)
 
 
 def _flatten(group: Mapping[Any, Any], path: Path, prefix: str = "") -> dict[str, Tensor]:

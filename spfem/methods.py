@@ -9,21 +9,13 @@ from spfem.errors import SettingsError
 
 @dataclass(frozen=True)
 class Method:
-    """What supervises the manipulator and the renderer of a method beside NED's own losses.
+    """What supervises the manipulator and the renderer of a method beside NED's own losses."""
 
-    Attributes:
-        name: as in tables and folders.
-        title: as in figures.
-        spatial: whether the spatial metric does (ASCCL).
-        temporal: metrics on windows of frames that do, names of `stages.METRICS` (STCCL).
-        paired: whether retrieved pairs and the cross-modal metric do (SCMCL).
-    """
-
-    name: str
-    title: str
-    spatial: bool = False
-    temporal: tuple[str, ...] = ()
-    paired: bool = False
+    name: str  # as in tables and folders
+    title: str  # as in figures
+    spatial: bool = False  # the spatial metric does (ASCCL)
+    temporal: tuple[str, ...] = ()  # metrics on windows of frames that do (STCCL)
+    paired: bool = False  # retrieved pairs and the cross-modal metric do (SCMCL)
 
     @property
     def supervised(self) -> bool:
@@ -31,20 +23,15 @@ class Method:
         return self.spatial or self.paired or bool(self.temporal)
 
 
+# The joint metrics would count the spatial part three times.
+_BOTH = ("temporal_vd", "temporal_cm")
 _ALL = (
     Method("ned", "NED"),
     Method("ned+asccl", "NED + ASCCL", spatial=True),
     Method("ned+stccl_vd", "NED + STCCL-VD", temporal=("spatial_temporal_vd",)),
     Method("ned+stccl_cm", "NED + STCCL-CM", temporal=("spatial_temporal_cm",)),
     Method("ned+scmcl", "NED + SCMCL", paired=True),
-    # The joint metrics would count the spatial part three times.
-    Method(
-        "ned+all",
-        "NED + all",
-        spatial=True,
-        temporal=("temporal_vd", "temporal_cm"),
-        paired=True,
-    ),
+    Method("ned+all", "NED + all", spatial=True, temporal=_BOTH, paired=True),
 )
 METHODS = {method.name: method for method in _ALL}
 """By name, in the order of the tables; those add `copy` before and `truth` after."""

@@ -19,7 +19,6 @@ GAP = 4  # pixels between panels
 STRIP_SHARE = 0.16  # height of the label strip by height of the panels
 LEAST_STRIP = 16  # pixels; smaller letters cannot be read
 LETTER_SHARE = 0.85  # of the strip's height that a line of letters takes at most
-LABEL_SHARE = 0.75  # width of labels beside rows by width of a panel
 PAPER, INK = (255, 255, 255), (25, 25, 25)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LINE_AT_ONE = 30.0  # pixels of a line of letters, with room, at font scale 1
@@ -37,13 +36,9 @@ def side_by_side(
 ) -> np.ndarray:
     """Put panels next to each other, a label above each.
 
-    Panels of other sizes are scaled to one height, their shape kept. All labels are written in one
-    size: as large as the strip allows, smaller where the longest would leave its panel.
-
-    Args:
-        panels: uint8 (H, W, 3) RGB each, of any sizes.
-        labels: one a panel; may be empty.
-        height: of the panels in pixels, without the strip; default that of the tallest panel.
+    Panels, uint8 (H, W, 3) RGB of any sizes, are scaled to one `height` in pixels, without the
+    strip of labels (by default that of the tallest), their shape kept. All labels are written in
+    one size: as large as the strip allows, smaller where the longest would leave its panel.
 
     Returns:
         uint8 (H, W, 3) RGB with even sides, as video encoders need them.
@@ -73,61 +68,6 @@ def side_by_side(
     joined = np.concatenate(columns[1:-1], axis=1)
     missing = [(0, side % 2) for side in joined.shape[:2]]
     return np.pad(joined, (*missing, (0, 0)), mode="edge")
-
-
-def rows_of_panels(
-    rows: Sequence[Sequence[np.ndarray]], row_labels: Sequence[str], column_labels: Sequence[str]
-) -> np.ndarray:
-    """Put panels of one size in rows and columns, labels at the left and the top.
-
-    Args:
-        rows: uint8 (H, W, 3) RGB panels.
-        row_labels: one a row; those with ` + ` take two lines.
-        column_labels: one a column.
-
-    Returns:
-        uint8 (H, W, 3) RGB with even sides.
-
-    Raises:
-        ShapeError: if panels differ in size or labels do not fit.
-    """
-    shapes = {panel.shape for row in rows for panel in row}
-    if len(shapes) != 1 or len(row_labels) != len(rows):
-        raise ShapeError(
-            f"rows need panels of one size and a label each; got sizes {sorted(shapes)}, "
-            f"{len(rows)} rows and {len(row_labels)} labels"
-        )
-    height, width, _ = shapes.pop()
-    sides = _side_labels(tuple(row_labels), height, round(LABEL_SHARE * width))
-    nothing = [""] * len(column_labels)
-    lines = [
-        side_by_side([side, *row], ["", *(nothing if index else column_labels)])
-        for index, (side, row) in enumerate(zip(sides, rows, strict=True))
-    ]
-    # Rows below the first need a gap instead of their empty label strip.
-    strip = len(label_strips(("",), (width,), height)[0])
-    whole = [
-        lines[0][: strip + height],
-        *(line[strip - GAP : strip + height] for line in lines[1:]),
-    ]
-    joined = np.concatenate(whole)
-    return np.pad(joined, ((0, len(joined) % 2), (0, 0), (0, 0)), mode="edge")
-
-
-@lru_cache(maxsize=4)
-def _side_labels(labels: tuple[str, ...], height: int, width: int) -> tuple[np.ndarray, ...]:
-    """Labels (H, W, 3) uint8 beside rows of panels, in their middle."""
-    lines = [label.replace(" + ", "\n+ ").split("\n") for label in labels]
-    texts = tuple(text for parts in lines for text in parts)
-    strips = iter(label_strips(texts, (width,) * len(texts), height))
-    sides = []
-    for parts in lines:
-        side = np.full((height, width, 3), PAPER, np.uint8)
-        written = np.concatenate([next(strips) for _ in parts])[:height]
-        top = (height - len(written)) // 2
-        side[top : top + len(written)] = written
-        sides.append(side)
-    return tuple(sides)
 
 
 def _at_height(panel: np.ndarray, height: int) -> np.ndarray:
@@ -172,17 +112,11 @@ def pictures_as_jpeg(pictures: np.ndarray, side: int, columns: int) -> bytes:
 def write_gif(
     path: Path, frames: Iterable[np.ndarray], fps: Fraction | float, *, largest: int = LARGEST_FILE
 ) -> None:
-    """Write frames as a looped GIF that lasts as long as the video.
+    """Write frames, uint8 (H, W, 3) RGB of one size, as a looped GIF that lasts as the video does.
 
     Frames are left out until at most `LARGEST_RATE` remain a second. All share one palette, so
     that a face does not flicker between palettes, and none is dithered, since dots do not
-    compress.
-
-    Args:
-        path: ends in `.gif`; written whole or not at all.
-        frames: uint8 (H, W, 3) RGB each, of one size.
-        fps: frames per second.
-        largest: size of the file in bytes; colours, then pixels are given up to keep it.
+    compress. Colours, then pixels are given up until the file has `largest` bytes or less.
 
     Raises:
         ShapeError: if there is no frame, frames differ in size, or even the smallest picture
@@ -203,7 +137,10 @@ def write_gif(
         count += 1
     if not pictures:
         raise ShapeError(f"there is no frame to write to {path}")
-    durations = _durations(len(pictures), every, count, float(fps))
+    # Milliseconds of each frame: GIF counts in 10, and the remainders must not add up; browsers
+    # slow down below 20.
+    ends = [min(index * every, count) / float(fps) for index in range(len(pictures) + 1)]
+    durations = [max(20, int(10 * step)) for step in np.diff(np.rint(100 * np.asarray(ends)))]
     for colours, size in TRIES:
         data = _encode(pictures, durations, colours, size)
         if len(data) <= largest:
@@ -215,13 +152,6 @@ def write_gif(
         )
     with writing(path) as aside:
         aside.write_bytes(data)
-
-
-def _durations(shown: int, every: int, count: int, fps: float) -> list[int]:
-    """Milliseconds of each shown frame: GIF counts in 10, and the remainders must not add up."""
-    ends = [min((index + 1) * every, count) / fps for index in range(shown)]
-    marks = np.rint(100 * np.asarray([0.0, *ends])).astype(int)
-    return [max(20, int(10 * step)) for step in np.diff(marks)]  # browsers slow down below 20
 
 
 def _without_noise(pictures: list[Image.Image]) -> Iterator[np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -37,13 +38,10 @@ def draw_grid(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> Axes:
-    """Draw rows of pictures of one size, labelled at the left and the top.
+    """Draw rows of pictures (H, W, 3) uint8 RGB of one size, labelled at the left and the top.
 
-    Args:
-        ax: empty axes.
-        pictures: rows of (H, W, 3) uint8 RGB; `None` leaves a place empty.
-        row_labels: one a row, or none; names of methods are written as their titles.
-        column_labels: one a column, or none, written likewise.
+    `None` leaves a place empty. Labels are one a row and one a column, or none; names of methods
+    are written as their titles.
 
     Raises:
         ShapeError: if sizes differ or labels do not fit.
@@ -112,12 +110,8 @@ def draw_map(
 ) -> Axes:
     """Draw a map, enlarged to the face, over the face in grey; the map is `ax.images[-1]`.
 
-    Args:
-        ax: empty axes.
-        face: (H, W, 3) uint8 RGB.
-        values: (h, w) over the whole face; places that are NaN show the face alone.
-        limits: values of the ends of the colour scale.
-        colours: name of a colour map.
+    `values` (h, w) cover the face (H, W, 3) uint8 RGB; where they are NaN it shows alone. `limits`
+    are the values at the ends of the colour map `colours`.
 
     Raises:
         ShapeError: if the map is not (h, w).
@@ -125,16 +119,9 @@ def draw_map(
     if values.ndim != 2:
         raise ShapeError(f"a map must be (h, w); got {values.shape}")
     draw_face(ax, face, grey=True)
-    height, width = face.shape[:2]
-    ax.imshow(
-        values,
-        extent=(0, width, height, 0),
-        cmap=colours,
-        vmin=limits[0],
-        vmax=limits[1],
-        alpha=0.7,
-        interpolation="bilinear",
-    )
+    box = (0, face.shape[1], face.shape[0], 0)
+    scale = Normalize(*limits)
+    ax.imshow(values, colours, scale, extent=box, alpha=0.7, interpolation="bilinear")
     return ax
 
 
@@ -193,16 +180,11 @@ def draw_matrix(
     path: np.ndarray | None = None,
     decimals: int | None = None,
 ) -> Axes:
-    """Draw a matrix; it is `ax.collections[0]`, for a colour scale.
+    """Draw a matrix (N, M), row 0 at the top; it is `ax.collections[0]`, for a colour scale.
 
-    Args:
-        ax: empty axes.
-        values: (N, M); row 0 at the top. Names of a table are written at its rows and columns.
-        rows: label of what the rows are.
-        columns: label of what the columns are.
-        limits: values of the ends of the colour scale; default those of the matrix.
-        path: (L, 2) entries (row, column) to mark, such as the true matches.
-        decimals: of the numbers in the cells; without, none are written.
+    Names of a table are written at its rows and columns; `rows` and `columns` say what they are.
+    `limits` are the values at the ends of the colour scale, by default those of the matrix; the
+    entries of `path` (L, 2), (row, column), are marked; with `decimals` numbers are written.
 
     Raises:
         ShapeError: if `values` is no matrix or the path leaves it.

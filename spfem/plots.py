@@ -1,7 +1,4 @@
-"""What all figures share: one look, their files with the data beside, and a notebook's last table.
-
-The look is legible at notebook width, for colour-blind readers and in grey.
-"""
+"""What all figures share: one look, files with the data beside, and a notebook's last table."""
 
 from __future__ import annotations
 
@@ -123,24 +120,11 @@ def apply_style() -> None:
 
 
 def new_figure(
-    rows: int = 1,
-    columns: int = 1,
-    *,
-    height: float = 2.6,
-    width: float = WIDTH,
-    **options: Any,
+    rows: int = 1, columns: int = 1, *, height: float = 2.6, width: float = WIDTH, **options: Any
 ) -> tuple[Figure, np.ndarray]:
-    """Make a styled figure that no plotting state holds on to.
+    """Make a styled figure that no plotting state holds on to, and its axes (rows, columns).
 
-    Args:
-        rows: of axes.
-        columns: of axes.
-        height: inches, of the whole figure.
-        width: inches.
-        **options: of `Figure.subplots`, for example `sharey=True`.
-
-    Returns:
-        The figure and its axes as an array (rows, columns).
+    Height and width are inches of the whole; options are those of `Figure.subplots`.
     """
     apply_style()
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -158,14 +142,8 @@ def without_frame(ax: Axes) -> Axes:
 
 def legend_above(ax: Axes, columns: int) -> None:
     """Put the legend over the axes, where it hides no data."""
-    ax.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        ncols=columns,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-        handlelength=2.2,
-    )
+    spaces = {"borderaxespad": 0.2, "columnspacing": 1.2, "handlelength": 2.2}
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, **spaces)
 
 
 def _compact(picture: Image.Image) -> Image.Image:
@@ -189,16 +167,8 @@ def save_figure(
 ) -> list[Path]:
     """Write `<name>.pdf`, `<name>.png` and, with `data`, `<name>.csv`, each whole or not at all.
 
-    The same figure gives the same bytes: the PDF holds no date, fonts are embedded as type 42.
-
-    Args:
-        figure: any matplotlib figure.
-        folder: made if missing.
-        name: of the files, without suffix; may hold folders.
-        data: the numbers that are drawn.
-
-    Returns:
-        The paths written.
+    The same figure gives the same bytes: the PDF holds no date, fonts are embedded as type 42. The
+    name, without suffix, may hold folders; `data` are the numbers that are drawn.
     """
     paths = [folder / f"{name}.pdf", folder / f"{name}.png"]
     with writing(paths[0]) as aside:
@@ -217,10 +187,7 @@ def save_figure(
 
 @dataclass(frozen=True)
 class Check:
-    """One claim about what a notebook has just made.
-
-    `claim` says what should hold, `found` the number or words found, `holds` whether it does.
-    """
+    """One claim about what a notebook has just made, what was found, and whether it holds."""
 
     claim: str
     found: str

@@ -26,19 +26,17 @@ PRETRAINED: Mapping[str, Mapping[str, str]] = {
 """Kind of checkpoint to variant to name of the file; the first variant of a kind is the default."""
 
 
-def pretrained_name(kind: str, variant: str | None = None) -> str:
-    """Name of the shipped model of a kind.
+def pretrained_file(kind: str, variant: str | None = None, *, folder: Path | None = None) -> Path:
+    """Checkpoint of a shipped model, its bytes checked against its hash.
 
     Args:
         kind: of checkpoint, a key of `PRETRAINED`.
         variant: one of the kind's; None for the first.
+        folder: of the files; None for the package's.
 
     Raises:
-        SettingsError: if there is none, naming those that are.
-
-    Example:
-        >>> pretrained_name("spatial coherence", "speech")
-        'spatial_speech'
+        SettingsError: if there is no such model, naming those that are.
+        CheckpointError: if the file or its hash is missing, or they do not belong together.
     """
     variants = PRETRAINED.get(kind, {})
     if not variants:
@@ -53,22 +51,7 @@ def pretrained_name(kind: str, variant: str | None = None) -> str:
             f"no {kind} of the variant {variant!r} comes with the package; choose one of "
             f"{', '.join(variants)}"
         )
-    return variants[variant]
-
-
-def pretrained_file(kind: str, variant: str | None = None, *, folder: Path | None = None) -> Path:
-    """Checkpoint of a shipped model, its bytes checked against its hash.
-
-    Args:
-        kind: of checkpoint, a key of `PRETRAINED`.
-        variant: one of the kind's; None for the first.
-        folder: of the files; None for the package's.
-
-    Raises:
-        SettingsError: if there is no such model.
-        CheckpointError: if the file or its hash is missing, or they do not belong together.
-    """
-    path = shipped_path(pretrained_name(kind, variant), folder or WEIGHTS_FOLDER)
+    path = shipped_path(variants[variant], folder or WEIGHTS_FOLDER)
     check_hash(path)
     return path
 
@@ -90,10 +73,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_hash(path: Path) -> str:
-    """Make sure that a model is the file that was shipped.
-
-    Returns:
-        Its SHA-256.
+    """SHA-256 of a model, once it is sure that it is the file that was shipped.
 
     Raises:
         CheckpointError: if the file or its hash is missing, or they do not belong together.

@@ -1,7 +1,4 @@
-"""Run independent jobs in several processes, one core each.
-
-How a command ends: well, by an expected error, by a signal, or as nobody reads its output.
-"""
+"""Jobs in several processes, and how a command ends: well, by an error, by a signal, unread."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -34,8 +31,9 @@ def run_jobs(
 ) -> Iterator[tuple[Job, Answer]]:
     """Give each job with its answer, in the order of completion.
 
-    Processes are spawned, not forked, because trackers and GPU libraries do not survive a fork;
-    few jobs are worked off here, since starting a process takes seconds.
+    Processes are not forked from this one, because trackers and GPU libraries do not survive that,
+    but from a server that has imported the module of `work` and done nothing else, since imports
+    take seconds. A single job is worked off here.
 
     When a process dies (most often the system ended it for want of memory), the jobs under way
     are tried again, one at a time, and the others go on. So a job may begin twice. No process
@@ -57,81 +55,79 @@ def run_jobs(
         return
     waiting = deque(jobs)
     while waiting:
-        suspects = yield from _run_until_death(work, waiting, processes)
-        for job in suspects:
-            yield job, _run_alone(work, job, answer_death)
-
-
-def _run_until_death(
-    work: Callable[[Job], Answer], waiting: deque[Job], processes: int
-) -> Generator[tuple[Job, Answer], None, list[Job]]:
-    """Work off `waiting`; when a process dies, return the jobs that were under way."""
-    running: dict[Future[Answer], Job] = {}
-    with _open_pool(min(processes, len(waiting))) as pool, _ended_when_stopped():
+        running: dict[Future[Answer], Job] = {}
         try:
-            while waiting or running:
-                # No more than can run, so that few jobs are suspected of a death.
-                while waiting and len(running) < processes:
-                    running[pool.submit(work, waiting[0])] = waiting[0]
-                    waiting.popleft()
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    answer = future.result()
-                    yield running.pop(future), answer
+            with open_pool(min(processes, len(waiting)), _prepare, _module_of(work)) as pool:
+                while waiting or running:
+                    # No more than can run, so that few jobs are suspected of a death.
+                    while waiting and len(running) < processes:
+                        running[pool.submit(work, waiting[0])] = waiting[0]
+                        waiting.popleft()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        answer = future.result()
+                        yield running.pop(future), answer
         except BrokenProcessPool:
-            return list(running.values())
-        except Exception:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return []
+            for job in running.values():
+                yield job, _run_alone(work, job, answer_death)
 
 
 def _run_alone(
     work: Callable[[Job], Answer], job: Job, answer_death: Callable[[Job], Answer] | None
 ) -> Answer:
-    with _open_pool(1) as pool, _ended_when_stopped():
-        try:
+    try:
+        with open_pool(1, _prepare, _module_of(work)) as pool:
             return pool.submit(work, job).result()
-        except BrokenProcessPool:
-            if answer_death is None:
-                raise SpfemError(
-                    f"the process that worked on {str(job)[:200]} died twice, often for want of "
-                    "memory; close other programs and run again"
-                ) from None
-            return answer_death(job)
+    except BrokenProcessPool:
+        if answer_death is None:
+            raise SpfemError(
+                f"the process that worked on {str(job)[:200]} died twice, often for want of "
+                "memory; close other programs and run again"
+            ) from None
+        return answer_death(job)
+
+
+def _module_of(work: Callable[..., object]) -> str:
+    function: Callable[..., object] = getattr(work, "func", work)  # of a partial
+    return function.__module__
 
 
 @contextmanager
-def _ended_when_stopped() -> Iterator[None]:
-    """End the processes that the block started, without waiting, when it is stopped from outside.
+def open_pool(
+    processes: int, prepare: Callable[[], None] | None = None, module: str = "__main__"
+) -> Iterator[ProcessPoolExecutor]:
+    """Open a pool of processes, each of which begins with `prepare`; `module` is imported once.
 
-    That is by Ctrl-C, by a signal, or by who closes the iterator; errors of jobs wait for others.
+    An error of the block waits for what runs already. When the block is stopped from outside (by
+    Ctrl-C, a signal, or who closes an iterator), its processes are killed.
     """
     before = set(multiprocessing.active_children())
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()
-        raise
-
-
-def _open_pool(processes: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_begin, initargs=(_prepare,)
+    there = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context(
+        "forkserver" if there and module != "__main__" else "spawn"
     )
+    if there and module != "__main__":
+        context.set_forkserver_preload([module])  # counts for the first pool of a process
+    pool = ProcessPoolExecutor(processes, context, _begin, (prepare,))
+    with pool:
+        try:
+            yield pool
+        except Exception:
+            pool.shutdown(cancel_futures=True)
+            raise
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+            raise
 
 
-def _begin(prepare: Callable[[], None]) -> None:
+def _begin(prepare: Callable[[], None] | None) -> None:
     """Start a process of a pool: it ends with its parent, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent ends us
     parent = multiprocessing.parent_process()
     if parent is not None:
-        watch = threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True)
-        watch.start()
-    prepare()
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+    if prepare is not None:
+        prepare()
 
 
 def _end_after(sentinel: int) -> None:
@@ -153,11 +149,7 @@ GO_ON = "run the same command again to go on where it was"
 
 
 class Stopped(BaseException):
-    """The process was told to end.
-
-    Attributes:
-        number: of the signal.
-    """
+    """The process was told to end by the signal of a `number`."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)

@@ -1,28 +1,81 @@
-"""The four scales of a run: smoke, demo, full and paper."""
+"""All settings of one run, and its four scales: smoke, demo, full and paper."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from spfem.errors import SettingsError
 from spfem.methods import METHODS
 from spfem.settings import (
-    AblationSettings,
     CorpusSettings,
     CrossModalSettings,
     EvaluationSettings,
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
-    MovedPixelSettings,
+    PairingSettings,
     ReaderFilmSettings,
     ReaderSettings,
     RendererSettings,
-    Scale,
     SpatialSettings,
     SupervisionSettings,
     TemporalSettings,
 )
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class MovedPixelSettings:
+    """Which edits show what moving the source's own pixels costs."""
+
+    actors: int = 2  # target actors, spread over their order
+    sources: int = 2  # neutral clips an actor, at most as many as are held back
+    emotions: int = 6  # wished ones, the first of `EMOTIONS` after neutral
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """Learning is short, and equally long for all variants of a table, the unchanged one too."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    spatial_steps: int = 20_000
+    temporal_steps: int = 20_000
+    cross_modal_steps: int = 20_000  # of each modality alone, and again of two together
+    tune_steps: int = 2_000  # of a manipulator, from the one that all methods share
+    scored_pairs: int = 45  # clip pairs of unseen actors, evenly spread, at most
+    comparisons: int = 225  # matched moments, spread over the scored pairs
+    gradient_moments: int = 20  # of those, whose gradient is looked at
+    sources_per_actor: int = 2  # neutral clips that are edited, per target actor
+    variants: int | None = None  # of each table, the first ones; None: all
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The settings of one run of the whole street."""
+
+    name: str
+    notebooks_at_once: int = 1  # of a whole run; each gets its share of the threads
+    seeds: tuple[int, ...] = (0,)
+    methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
+    corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    face: FaceSettings = field(default_factory=FaceSettings)
+    reader_films: ReaderFilmSettings = field(default_factory=ReaderFilmSettings)
+    reader: ReaderSettings = field(default_factory=ReaderSettings)
+    pairing: PairingSettings = field(default_factory=PairingSettings)
+    spatial: SpatialSettings = field(default_factory=SpatialSettings)
+    spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`
+        default_factory=lambda: SpatialSettings(speech_weight=6.0)
+    )
+    temporal: TemporalSettings = field(default_factory=TemporalSettings)
+    cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
+    manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
+    renderer: RendererSettings = field(default_factory=RendererSettings)
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    moved_pixels: MovedPixelSettings = field(default_factory=MovedPixelSettings)
+    ablations: AblationSettings = field(default_factory=AblationSettings)
 
 
 def _demo() -> Scale:
@@ -136,6 +189,7 @@ def _smoke() -> Scale:
     return replace(
         demo,
         name="smoke",
+        notebooks_at_once=2,
         methods=("ned", "ned+all"),  # every supervision
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1

@@ -1,56 +1,33 @@
-"""How much is learned for the ablation tables.
-
-Defaults of what the networks learn from: corpus, faces, pairs.
-
-Defaults of the lip-sync measure.
-
-Defaults of the correlation metrics: spatial, temporal and cross-modal.
-
-Defaults of the renderer that moves pixels.
-
-Defaults of the networks that make an edit: manipulator and renderer.
-
-Defaults of the reader: whom it is learned from.
-
-How strongly the correlation metrics supervise manipulator and renderer.
-
-Defaults of the evaluation, and all settings of one run.
-"""
+"""Defaults of all that a run does, each in one place; `spfem.scales` changes some by size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from spfem.errors import SettingsError
+from spfem.errors import SettingsError, require
 
-
-@dataclass(frozen=True)
-class AblationSettings:
-    """Learning is short, and equally long for all variants of a table, the unchanged one too."""
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    spatial_steps: int = 20_000
-    temporal_steps: int = 20_000
-    cross_modal_steps: int = 20_000  # of each modality alone, and again of two together
-    tune_steps: int = 2_000  # of a manipulator, from the one that all methods share
-    scored_pairs: int = 45  # clip pairs of unseen actors, evenly spread, at most
-    comparisons: int = 225  # matched moments, spread over the scored pairs
-    gradient_moments: int = 20  # of those, whose gradient is looked at
-    sources_per_actor: int = 2  # neutral clips that are edited, per target actor
-    variants: int | None = None  # of each table, the first ones; None: all
-
-
-EMOTIONS: tuple[str, ...] = (
-    "neutral",
-    "angry",
-    "disgusted",
-    "fear",
-    "happy",
-    "sad",
-    "surprised",
-)
+EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
 """Emotion names; the index is the label (order of NED and SCMCL)."""
+
+
+class _Released:
+    """Settings of which some behaviours of the released code can be switched on by `compat`."""
+
+    compat: str  # "paper", "upstream" (all behaviours), or some of them joined by "+"
+    RELEASED_BEHAVIOURS: ClassVar[tuple[str, ...]]
+
+    def released(self, behaviour: str) -> bool:
+        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
+        if behaviour not in self.RELEASED_BEHAVIOURS:
+            raise SettingsError(f"{behaviour!r} is no released behaviour of this metric")
+        return self.compat == "upstream" or behaviour in self.compat.split("+")
+
+    def _compat_rule(self) -> dict[str, bool]:
+        known = ", ".join(self.RELEASED_BEHAVIOURS)
+        rule = f"compat must be 'paper', 'upstream' or names joined by '+' out of {known}"
+        unknown = set(self.compat.split("+")) - set(self.RELEASED_BEHAVIOURS)
+        return {rule: self.compat in ("paper", "upstream") or not unknown}
 
 
 @dataclass(frozen=True)
@@ -70,15 +47,11 @@ class CorpusSettings:
     target_actors: int = 4  # are edited; never seen by the metrics
     shared_sentences: int = 3  # said in every emotion
     own_sentences: int = 2  # per emotion, target actors only
-    # Target clips that are also filmed in every other emotion: "all", or "edited", the neutral
-    # ones with a sentence of their own, which are those that the results edit.
-    counterparts: str = "all"
+    counterparts: str = "all"  # clips filmed in every emotion; "edited": those that results edit
     processes: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse unknown choices."""
-        if self.counterparts not in ("all", "edited"):
-            raise SettingsError(f"counterparts must be 'all' or 'edited': {self.counterparts!r}")
+        require(self, {"counterparts is 'all' or 'edited'": self.counterparts in ("all", "edited")})
 
 
 @dataclass(frozen=True)
@@ -97,6 +70,47 @@ class FaceSettings:
 
 
 @dataclass(frozen=True)
+class ReaderFilmSettings:
+    """The films that the reader learns from (`spfem.reading.films`)."""
+
+    seed: int = 20_000_013  # far from that of any corpus, so that nobody is in both
+    people: int = 71
+    mixed_clips: int = 5  # a person
+    mixed_frames: int = 40
+    neutral_frames: int = 40  # of one more clip without a feeling
+    frame_sizes: tuple[int, ...] = (128, 128, 160, 192, 256)  # pixels, one of them a person
+    turn_radians: float = 0.14  # deviation of the held pose
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """The network that reads face units (`spfem.reading`), and how it learns."""
+
+    components: int = 64  # principal components of the landmarks' offsets
+    width: int = 256  # of the hidden layers
+    steps: int = 2600
+    batch_size: int = 48  # windows
+    window_frames: int = 8
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    mesh_weight: float = 1.0  # of the error on the mesh, beside that of the units
+    resting_noise: float = 1.4  # times the spread of people at rest: real ones differ more
+    frame_noise: float = 0.05  # of a feature's own spread
+    held_out_people: int = 8  # the last ones, who tell how much the outputs shrink
+    largest_gain: float = 1.4  # by which a unit that shrinks may be stretched
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """How far a fit follows the read units (`spfem.reading.reader`)."""
+
+    weight: float = 100.0  # of the read units as observations, beside the landmarks
+    smoothness: float = 60.0  # temporal, on face units
+    fit_iterations: int = 6
+
+
+@dataclass(frozen=True)
 class PairingSettings:
     """Audio alignment of the same sentence in two emotions (SCMCL A1)."""
 
@@ -107,9 +121,7 @@ class PairingSettings:
     # dropped. On synthetic speech the same sentence costs at most 8.0 and another at least 9.1.
     maximum_cost: float = 8.6
     compat: str = "paper"  # or "upstream": cepstra not normalised, no pair dropped
-    # The released paths for MEAD, in place of our own for the actors that they list; for example
-    # "data/optional/aligned_path36.json".
-    paths_file: str | None = None
+    paths_file: str | None = None  # released paths for MEAD (aligned_path36.json), where listed
 
     def trusts(self, cost: float) -> bool:
         """Whether an alignment of this mean cost is taken for one of the same words."""
@@ -117,61 +129,8 @@ class PairingSettings:
 
 
 @dataclass(frozen=True)
-class LipSyncSettings:
-    """LSE-D and LSE-C: the network that is learned, and the search.
-
-    Raises:
-        SettingsError: if no network can be made of the values.
-    """
-
-    released_file: str | None = None  # `syncnet_v2.model`; then nothing is learned
-    crop_size: int = 32  # pixels, side of the lip crops; a multiple of 8
-    width: int = 16  # channels of the first layer; oneDNN breaks on 8 and below
-    embedding: int = 64  # coordinates of an embedding
-    temperature: float = 0.1
-    clips: int = 8  # of a batch
-    moments: int = 16  # windows of each clip of a batch
-    steps: int = 5000
-    learning_rate: float = 2e-3
-    search_frames: int = 15  # largest shift, as SyncNet; shorter clips take fewer
-    shared_windows: int = 8  # that lips and sound must share at the largest shift
-
-    def __post_init__(self) -> None:
-        """Refuse settings of which no network can be made."""
-        if self.crop_size < 8 or self.crop_size % 8:
-            raise SettingsError(f"crop_size must be a multiple of 8, found {self.crop_size}")
-        if min(self.clips, self.moments, self.embedding, self.width, self.shared_windows) < 1:
-            raise SettingsError("sizes of the lip-sync network must be at least 1")
-        if self.clips * self.moments < 2 or self.temperature <= 0 or self.search_frames < 1:
-            raise SettingsError(
-                "lip sync needs 2 windows a batch, a temperature above 0 and a search of 1 frame "
-                f"or more, found {self.clips * self.moments}, {self.temperature} and "
-                f"{self.search_frames}"
-            )
-
-
-def _check_compat(compat: str, behaviours: tuple[str, ...]) -> None:
-    unknown = set(compat.split("+")) - set(behaviours)
-    if compat not in ("paper", "upstream") and unknown:
-        raise SettingsError(
-            "compat must be 'paper', 'upstream' or names joined by '+' out of "
-            f"{', '.join(behaviours)}; found {compat!r}"
-        )
-
-
-def _released(compat: str, behaviour: str, behaviours: tuple[str, ...]) -> bool:
-    if behaviour not in behaviours:
-        raise SettingsError(f"{behaviour!r} is no released behaviour of this metric")
-    return compat == "upstream" or behaviour in compat.split("+")
-
-
-@dataclass(frozen=True)
-class SpatialSettings:
-    """The spatial coherent-correlation metric (ASCCL).
-
-    Raises:
-        SettingsError: if no metric can be made of the values.
-    """
+class SpatialSettings(_Released):
+    """The spatial coherent-correlation metric (ASCCL)."""
 
     image_size: int = 224  # pixels
     widths: tuple[int, ...] = (64, 128, 256, 512)  # channels a level; oneDNN breaks on 8 and below
@@ -199,42 +158,25 @@ class SpatialSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse settings of which no metric can be made."""
-        levels = len(self.widths)
-        if not levels or len(self.blocks) != levels or len(self.centres) != levels:
-            raise SettingsError(
-                "widths, blocks and centres of the spatial metric must have one entry a level, "
-                f"found {levels}, {len(self.blocks)} and {len(self.centres)}"
-            )
-        if any(width < 4 or width % 4 for width in self.widths):
-            raise SettingsError(f"widths must be multiples of 4 (the heads), found {self.widths}")
-        if min(self.blocks) < 1 or min(self.centres) < 2:
-            raise SettingsError("every level needs at least one block and two centres")
-        if self.speech_weight < 0 or self.speech_temperature <= 0 or self.speech_moments < 2:
-            raise SettingsError(
-                "the speech contrast needs a weight of 0 or more, a temperature above 0 and 2 "
-                f"moments or more, found {self.speech_weight}, {self.speech_temperature} and "
-                f"{self.speech_moments}"
-            )
-        if self.speech_weight and self.batch_size % self.speech_moments:
-            raise SettingsError(
-                f"batch_size {self.batch_size} must be a multiple of speech_moments "
-                f"{self.speech_moments}"
-            )
-        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
-
-    def released(self, behaviour: str) -> bool:
-        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
-        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
+        speech, moments = self.speech_weight, self.speech_moments
+        whole = not speech or self.batch_size % max(moments, 1) == 0
+        one_each = 0 < len(self.widths) == len(self.blocks) == len(self.centres)
+        rules = {
+            "widths, blocks and centres have one entry a level": one_each,
+            "widths are multiples of 4 (the heads)": all(w > 0 and w % 4 == 0 for w in self.widths),
+            "blocks are at least 1": min(self.blocks, default=0) >= 1,
+            "centres are at least 2": min(self.centres, default=0) >= 2,
+            "speech_weight is 0 or more": speech >= 0,
+            "speech_temperature is above 0": self.speech_temperature > 0,
+            "speech_moments is 2 or more": moments >= 2,
+            "batch_size is a multiple of speech_moments": whole,
+        }
+        require(self, rules | self._compat_rule())
 
 
 @dataclass(frozen=True)
-class TemporalSettings:
-    """The temporal and the joint spatial-temporal metric (STCCL).
-
-    Raises:
-        SettingsError: if no metric can be made of the values.
-    """
+class TemporalSettings(_Released):
+    """The temporal and the joint spatial-temporal metric (STCCL)."""
 
     spatial: SpatialSettings = field(default_factory=SpatialSettings)  # backbone, spatial part
     formulation: str = "vd"  # differences; or "cm": correlation matrices
@@ -259,24 +201,19 @@ class TemporalSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse settings of which no metric can be made."""
-        if self.formulation not in ("vd", "cm"):
-            raise SettingsError(f"formulation must be 'vd' or 'cm', found {self.formulation!r}")
-        if self.frame_pairs not in ("adjacent", "all"):
-            raise SettingsError(f"frame_pairs is 'adjacent' or 'all', found {self.frame_pairs!r}")
-        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
-        if self.formulation == "cm" and (self.compat != "paper" or self.adaptive):
-            raise SettingsError(
-                "correlation matrices have no released arithmetic and no adaptive weights; "
-                "use compat 'paper' and adaptive False, or formulation 'vd'"
-            )
-        if self.window_frames < 2:
-            raise SettingsError(f"a window needs 2 frames or more, found {self.window_frames}")
-        if len(self.places) != len(self.spatial.widths) or min(self.places) < 2:
-            raise SettingsError(
-                f"places must give 2 or more for each of {len(self.spatial.widths)} levels, "
-                f"found {self.places}"
-            )
+        paper = self.compat == "paper" and not self.adaptive
+        levels = len(self.spatial.widths)
+        rules = {
+            "formulation is 'vd' or 'cm'": self.formulation in ("vd", "cm"),
+            "frame_pairs is 'adjacent' or 'all'": self.frame_pairs in ("adjacent", "all"),
+            **self._compat_rule(),
+            "correlation matrices have no released arithmetic and no adaptive weights; use compat "
+            "'paper' and adaptive False, or formulation 'vd'": self.formulation == "vd" or paper,
+            "window_frames is 2 or more": self.window_frames >= 2,
+            f"places are {levels}, each 2 or more": len(self.places) == levels
+            and min(self.places) >= 2,
+        }
+        require(self, rules)
 
     @property
     def image_size(self) -> int:
@@ -288,18 +225,10 @@ class TemporalSettings:
         """Which frames are subtracted: `adjacent` or `all`."""
         return "all" if self.released("all_pairs") else self.frame_pairs
 
-    def released(self, behaviour: str) -> bool:
-        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
-        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
-
 
 @dataclass(frozen=True)
-class CrossModalSettings:
-    """The cross-modal correlation metric (SCMCL).
-
-    Raises:
-        SettingsError: if no metric can be made of the values.
-    """
+class CrossModalSettings(_Released):
+    """The cross-modal correlation metric (SCMCL)."""
 
     width: int = 64  # channels of the first layer, doubled before each of `doublings`
     layers: int = 14  # convolutions of the audio and the expression encoder
@@ -340,65 +269,22 @@ class CrossModalSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse settings of which no metric can be made."""
-        if self.mode not in ("l2", "cosine"):
-            raise SettingsError(f"mode must be 'l2' or 'cosine', found {self.mode!r}")
-        if self.consistency not in ("distance", "softmax"):
-            raise SettingsError(
-                f"consistency must be 'distance' or 'softmax', found {self.consistency!r}"
-            )
-        if self.embedding < 1 or self.heads < 1 or self.embedding % self.heads:
-            raise SettingsError(
-                f"embedding must be a multiple of heads, found {self.embedding} and {self.heads}"
-            )
-        if min(self.width, self.image_width, self.layers, self.blocks, self.frames) < 1:
-            raise SettingsError("widths, layers, blocks and frames must be at least 1")
-        if not 0 < self.fps <= self.sample_rate:
-            raise SettingsError(
-                f"fps must lie in 1..sample_rate, found {self.fps} and {self.sample_rate}"
-            )
-        if self.temperature is not None and self.temperature <= 0:
-            raise SettingsError(f"temperature must be above 0, found {self.temperature}")
-        _check_compat(self.compat, self.RELEASED_BEHAVIOURS)
+        sizes = (self.width, self.image_width, self.layers, self.blocks, self.frames)
+        rules = {
+            "mode is 'l2' or 'cosine'": self.mode in ("l2", "cosine"),
+            "consistency is 'distance' or 'softmax'": self.consistency in ("distance", "softmax"),
+            "embedding is a multiple of heads": min(self.embedding, self.heads) >= 1
+            and self.embedding % self.heads == 0,
+            "width, image_width, layers, blocks and frames are at least 1": min(sizes) >= 1,
+            "fps lies in 1..sample_rate": 0 < self.fps <= self.sample_rate,
+            "temperature is above 0": self.temperature is None or self.temperature > 0,
+        }
+        require(self, rules | self._compat_rule())
 
     @property
     def frame_samples(self) -> int:
         """Audio samples that go with one frame of video."""
         return self.sample_rate // self.fps
-
-    def released(self, behaviour: str) -> bool:
-        """Whether `behaviour`, one of RELEASED_BEHAVIOURS, is switched on."""
-        return _released(self.compat, behaviour, self.RELEASED_BEHAVIOURS)
-
-
-SKIN_LAYER, MOUTH, RIGHT_EYE, LEFT_EYE = -1, 0, 1, 2
-"""Layers of the mesh: the skin and the inside of its three openings."""
-
-
-@dataclass(frozen=True)
-class MovedSettings:
-    """How far pixels may move, and what shows the inside of mouth and eyes.
-
-    Lengths are in head units (230 mm, about a head's height) unless said otherwise.
-    """
-
-    field_size: int = 128  # samples across the window on which the displacement is found, at most
-    opening_samples: int = 2  # per pixel side, on the edges of mouth and eyes
-    reach: float = 0.30  # outside the face, where the displacement has faded to zero
-    least_reach: float = 0.02
-    reach_per_shift: float = 3.0  # the fade's length per shift, so that nothing folds
-    hidden_depth: float = 0.02  # behind the nearest surface of the source, where it is not seen
-    rim: float = 0.010  # of an opening, which moves with its edge, against double edges
-    unseen_margin: float = 0.005  # beyond what the source shows, where a donor begins
-    least_area: float = 0.65  # of an eye: source area per edited area, below which a donor begins
-    largest_stretch: float = 1.5  # of the mouth's inside, edited height per shown height
-    least_height: float = 0.004  # of a mouth, below which it counts as closed
-    landmark_reach: float = 0.022  # of a landmark's residual on the mesh
-    iris_reach: float = 0.03
-    largest_residual: float = 0.04  # of a landmark; beyond it the tracker erred
-    donors: int = 32  # frames kept to show the inside of mouth and eyes
-    donor_switch: float = 0.02  # cost of taking another donor
-    cross_fade_seconds: float = 0.16  # of two donors
 
 
 @dataclass(frozen=True)
@@ -473,47 +359,6 @@ class RendererSettings:
 
 
 @dataclass(frozen=True)
-class ReaderFilmSettings:
-    """The films that the reader learns from (`spfem.reading.films`)."""
-
-    seed: int = 20_000_013  # far from that of any corpus, so that nobody is in both
-    people: int = 71
-    mixed_clips: int = 5  # a person
-    mixed_frames: int = 40
-    neutral_frames: int = 40  # of one more clip without a feeling
-    frame_sizes: tuple[int, ...] = (128, 128, 160, 192, 256)  # pixels, one of them a person
-    turn_radians: float = 0.14  # deviation of the held pose
-    processes: int = 1
-
-
-@dataclass(frozen=True)
-class ReaderSettings:
-    """The network that reads face units (`spfem.reading`), and how it learns."""
-
-    components: int = 64  # principal components of the landmarks' offsets
-    width: int = 256  # of the hidden layers
-    steps: int = 2600
-    batch_size: int = 48  # windows
-    window_frames: int = 8
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    mesh_weight: float = 1.0  # of the error on the mesh, beside that of the units
-    resting_noise: float = 1.4  # times the spread of people at rest: real ones differ more
-    frame_noise: float = 0.05  # of a feature's own spread
-    held_out_people: int = 8  # the last ones, who tell how much the outputs shrink
-    largest_gain: float = 1.4  # by which a unit that shrinks may be stretched
-
-
-@dataclass(frozen=True)
-class ReadSettings:
-    """How far a fit follows the read units (`spfem.reading.reader`)."""
-
-    weight: float = 100.0  # of the read units as observations, beside the landmarks
-    smoothness: float = 60.0  # temporal, on face units
-    fit_iterations: int = 6
-
-
-@dataclass(frozen=True)
 class SupervisionSettings:
     """Weights of the supervising losses; the defaults are those of the papers or their code.
 
@@ -535,6 +380,62 @@ class SupervisionSettings:
     renderer_pairs: int = 64  # retrieved pairs of an actor that are drawn in advance
 
 
+SKIN_LAYER, MOUTH, RIGHT_EYE, LEFT_EYE = -1, 0, 1, 2
+"""Layers of the mesh: the skin and the inside of its three openings."""
+
+
+@dataclass(frozen=True)
+class MovedSettings:
+    """How far pixels may move, and what is seen inside; lengths in head units of 230 mm."""
+
+    field_size: int = 128  # samples across the window on which the displacement is found, at most
+    opening_samples: int = 2  # per pixel side, on the edges of mouth and eyes
+    reach: float = 0.30  # outside the face, where the displacement has faded to zero
+    least_reach: float = 0.02
+    reach_per_shift: float = 3.0  # the fade's length per shift, so that nothing folds
+    hidden_depth: float = 0.02  # behind the nearest surface of the source, where it is not seen
+    rim: float = 0.010  # of an opening, which moves with its edge, against double edges
+    unseen_margin: float = 0.005  # beyond what the source shows, where a donor begins
+    least_area: float = 0.65  # of an eye: source area per edited area, below which a donor begins
+    largest_stretch: float = 1.5  # of the mouth's inside, edited height per shown height
+    least_height: float = 0.004  # of a mouth, below which it counts as closed
+    landmark_reach: float = 0.022  # of a landmark's residual on the mesh
+    iris_reach: float = 0.03
+    largest_residual: float = 0.04  # of a landmark; beyond it the tracker erred
+    donors: int = 32  # frames kept to show the inside of mouth and eyes
+    donor_switch: float = 0.02  # cost of taking another donor
+    cross_fade_seconds: float = 0.16  # of two donors
+
+
+@dataclass(frozen=True)
+class LipSyncSettings:
+    """LSE-D and LSE-C: the network that is learned, and the search."""
+
+    released_file: str | None = None  # `syncnet_v2.model`; then nothing is learned
+    crop_size: int = 32  # pixels, side of the lip crops; a multiple of 8
+    width: int = 16  # channels of the first layer; oneDNN breaks on 8 and below
+    embedding: int = 64  # coordinates of an embedding
+    temperature: float = 0.1
+    clips: int = 8  # of a batch
+    moments: int = 16  # windows of each clip of a batch
+    steps: int = 5000
+    learning_rate: float = 2e-3
+    search_frames: int = 15  # largest shift, as SyncNet; shorter clips take fewer
+    shared_windows: int = 8  # that lips and sound must share at the largest shift
+
+    def __post_init__(self) -> None:
+        sizes = (self.clips, self.moments, self.embedding, self.width, self.shared_windows)
+        windows = self.clips * self.moments
+        rules = {
+            "crop_size is a multiple of 8": self.crop_size >= 8 and self.crop_size % 8 == 0,
+            "clips, moments, embedding, width and shared_windows are at least 1": min(sizes) >= 1,
+            "clips times moments are 2 or more": windows >= 2,
+            "temperature is above 0": self.temperature > 0,
+            "search_frames is 1 or more": self.search_frames >= 1,
+        }
+        require(self, rules)
+
+
 @dataclass(frozen=True)
 class EvaluationSettings:
     """Protocol and intervals of the result tables."""
@@ -549,39 +450,3 @@ class EvaluationSettings:
     compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most
     defect_steps: int = 20_000  # of learning with and without each released defect
     retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
-
-
-@dataclass(frozen=True)
-class MovedPixelSettings:
-    """Which edits show what moving the source's own pixels costs."""
-
-    actors: int = 2  # target actors, spread over their order
-    sources: int = 2  # neutral clips an actor, at most as many as are held back
-    emotions: int = 6  # wished ones, the first of `EMOTIONS` after neutral
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The settings of one run of the whole street."""
-
-    name: str
-    seeds: tuple[int, ...] = (0,)
-    methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
-    corpus: CorpusSettings = field(default_factory=CorpusSettings)
-    face: FaceSettings = field(default_factory=FaceSettings)
-    reader_films: ReaderFilmSettings = field(default_factory=ReaderFilmSettings)
-    reader: ReaderSettings = field(default_factory=ReaderSettings)
-    pairing: PairingSettings = field(default_factory=PairingSettings)
-    spatial: SpatialSettings = field(default_factory=SpatialSettings)
-    spatial_speech: SpatialSettings = field(  # goes on from the learned `spatial`
-        default_factory=lambda: SpatialSettings(speech_weight=6.0)
-    )
-    temporal: TemporalSettings = field(default_factory=TemporalSettings)
-    cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
-    manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
-    renderer: RendererSettings = field(default_factory=RendererSettings)
-    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
-    lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
-    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
-    moved_pixels: MovedPixelSettings = field(default_factory=MovedPixelSettings)
-    ablations: AblationSettings = field(default_factory=AblationSettings)

@@ -1,11 +1,4 @@
-"""Intervals and rank statistics that every results table shares.
-
-Means of clips by emotion, with their redraws; the average counts every emotion alike.
-
-Several tests at once: Holm's step-down adjustment.
-
-Redraws of actors and clips, drawn once and shared by all metrics of a method.
-"""
+"""Statistics of every results table: redraws of clusters and their intervals, Holm, ranks."""
 
 from __future__ import annotations
 
@@ -30,13 +23,8 @@ class Mean(NamedTuple):
 def emotion_means(values: np.ndarray, emotions: np.ndarray, counts: np.ndarray) -> dict[str, Mean]:
     """Mean over the clips of each emotion that has any.
 
-    Args:
-        values: (N,) one a clip; NaN where it could not be measured, which does not count.
-        emotions: (N,) their emotions.
-        counts: (R, N) how often each clip occurs in each redraw.
-
-    Returns:
-        By emotion, in the order of `EMOTIONS`; a redraw without a measured clip is NaN.
+    `values` (N,) are one a clip, NaN where it could not be measured, which does not count; `counts`
+    (R, N) how often each occurs in each redraw. A redraw without a measured clip is NaN.
     """
     means = {}
     for emotion in EMOTIONS:
@@ -160,12 +148,7 @@ def _redraw(tree: _Tree, random: np.random.Generator) -> np.ndarray:
 def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
     """Chance that a positive score exceeds a negative one; ties count half.
 
-    Args:
-        positive: (N,) scores.
-        negative: (M,) scores.
-
-    Returns:
-        In [0, 1]; 0.5 when the scores say nothing.
+    Of scores (N,) and (M,), in [0, 1]; 0.5 when the scores say nothing.
 
     Raises:
         ShapeError: if either side is empty.
@@ -184,31 +167,16 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def redraw_counts(clusters: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
-    """How often each row occurs in each redraw of `cluster_bootstrap`.
+    """How often (R, N) each row occurs in each redraw of `cluster_bootstrap` by labels (N, D).
 
-    Args:
-        clusters: (N, D) labels, outermost level first.
-        resamples: number of draws.
-        seed: of the draws.
-
-    Returns:
-        (R, N) int, R about `resamples`.
+    The last row is the sample itself, so R is `resamples` and one.
     """
-    drawn: list[np.ndarray] = []
-
-    def note(rows: np.ndarray) -> float:
-        drawn.append(np.bincount(rows, minlength=len(clusters)))
-        return 0.0
-
-    cluster_bootstrap(
-        np.arange(len(clusters)),
-        clusters,
-        statistic=note,
-        resamples=resamples,
-        confidence=0.95,
-        seed=seed,
-    )
-    return np.stack(drawn)
+    if len(clusters) == 0:
+        raise ShapeError("there are no rows to redraw")
+    rows = np.arange(len(clusters))
+    tree, random = _nest(clusters.reshape(len(clusters), -1), rows), np.random.default_rng(seed)
+    drawn = [*(_redraw(tree, random) for _ in range(resamples)), rows]
+    return np.stack([np.bincount(chosen, minlength=len(clusters)) for chosen in drawn])
 
 
 def interval_of(
@@ -216,12 +184,8 @@ def interval_of(
 ) -> Interval:
     """Percentile interval of redrawn statistics; draws that are NaN do not count.
 
-    Args:
-        value: the statistic of all rows.
-        draws: (R,) redrawn statistics.
-        confidence: of the interval.
-        centred: move the draws so that their mean falls on `value`, for statistics that redrawing
-            itself shifts.
+    `value` is the statistic of all rows, `draws` (R,) the redrawn ones; `centred` moves these so
+    that their mean falls on `value`, for statistics that redrawing itself shifts.
 
     Example:
         >>> interval_of(2.0, np.array([1.0, 2.0, 3.0]), 0.5)

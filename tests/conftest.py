@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,18 @@ from tests.offline.network import NoNetwork
 from tests.parity import import_check
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def imported_modules(*folders: str) -> set[str]:
+    """First names of all that the code in folders imports, without Python's and our own."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {"spfem", "studies"}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -43,4 +57,5 @@ def smoke(offline):
     """The run of all notebooks at smoke scale, without a network; what is done is not repeated."""
     answer = offline.run(["bash", ROOT / "run_all.sh", "--scale", "smoke"])
     assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr[-4000:]
+    assert offline.attempts == []  # here too: of several processes only one makes the run
     return answer

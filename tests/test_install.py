@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
@@ -16,10 +15,9 @@ import pytest
 
 from spfem.doctor import canonical
 from spfem.errors import MODULES, missing_package
-from tests.conftest import ROOT
+from tests.conftest import ROOT, imported_modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
 HEAVY = (
     "IPython", "anny", "anywidget", "dlib", "ipywidgets", "librosa", "matplotlib", "mediapipe",
     "numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp",
@@ -240,21 +238,10 @@ def test_help_loads_no_arrays():
     assert not _modules_after(code, ROOT) & {*HEAVY, "numpy", "torch", "cv2", "av"}
 
 
-def _imported():
-    names = set()
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"spfem"} - USER_SUPPLIED
-
-
 def test_every_module_is_known_to_an_extra_that_brings_it():
     core = {re.split("[=<>]", each)[0] for each in PROJECT["dependencies"]}
     known = {module: extra for extra, modules in MODULES.items() for module in modules}
-    assert not _imported() - core - set(known)
+    assert not imported_modules("spfem") - USER_SUPPLIED - core - set(known)
     needs = {
         canonical(each.metadata["Name"]): {
             canonical(re.split(r"[<>=!~; \[(]", need)[0])

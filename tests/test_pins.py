@@ -1,23 +1,21 @@
-"""The environment that runs is the one that is pinned."""
+"""The environment that runs is the one that is pinned; README, CITATION and CHANGELOG agree."""
 
 from __future__ import annotations
 
-import ast
 import re
-import sys
 import tomllib
 from importlib.metadata import distributions, packages_distributions
 
 import pytest
 import yaml
 
+import spfem
 from spfem.doctor import OF_EVERY_ENVIRONMENT, canonical, read_pins
-from tests.conftest import ROOT
+from tests.conftest import ROOT, imported_modules
 
 PINS = read_pins(ROOT / "constraints.txt")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
 NAMED = {
     "anny",
     "dlib-bin",
@@ -31,23 +29,11 @@ NAMED = {
 NOT_PACKAGES = {"onnxruntime", "_typeshed"}  # the user's own ArcFace; types only
 
 
-def _imported():
-    """Modules that spfem imports anywhere, by their first name, without the standard library."""
-    names = set()
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"spfem"}
-
-
 def test_all_that_spfem_imports_is_pinned():
     offered = packages_distributions()
     unpinned = {
         name
-        for name in _imported() - NOT_PACKAGES
+        for name in imported_modules("spfem", "notebooks") - NOT_PACKAGES
         if not any(canonical(package) in PINS for package in offered.get(name, [f"{name}-bin"]))
     }
     assert not unpinned
@@ -81,9 +67,44 @@ def test_conda_and_pip_describe_the_same_environment():
 
 
 def test_no_extra_holds_what_nothing_uses():
-    imported, offered = _imported(), packages_distributions()
+    imported, offered = imported_modules("spfem", "notebooks"), packages_distributions()
     named = {canonical(name) for name in imported | NAMED}
     named |= {canonical(name) for module in imported for name in offered.get(module, ())}
     pinned = {re.split("[=<>]", each)[0] for extra in ("run", "explore") for each in EXTRAS[extra]}
     unused = {canonical(each) for each in pinned} - named
     assert not unused
+
+
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_licence_and_version_agree():
+    newest = re.search(r"^## (\S+), (\S+)$", CHANGELOG, re.MULTILINE)
+    assert newest.groups() == (CITATION["version"], str(CITATION["date-released"]))
+    assert PROJECT["version"] == spfem.__version__ == CITATION["version"]
+    assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License\n")
+    assert CITATION["license"] == PROJECT["license"]["text"] == "MIT"
+
+
+def test_papers_agree():
+    text = README.partition("## Papers")[2].partition("\n## ")[0]
+    papers = " ".join(text.replace("*", "").split())
+    assert len(CITATION["references"]) == papers.count(" et al., ") + 1  # one without authors
+    for paper in CITATION["references"]:
+        people = [one["family-names"] for one in paper["authors"] if "family-names" in one]
+        words = [paper["title"], *people[:1]]
+        words += [paper["conference"]["name"]] if "conference" in paper else []
+        words += [one["value"].replace("arXiv:", "arXiv ") for one in paper.get("identifiers", ())]
+        assert [word for word in words if word not in papers] == []
+        if "conference" in paper:
+            assert str(paper["year"]) in paper["conference"]["name"]
+
+
+def test_citation_has_what_the_format_asks_for():
+    assert {"cff-version", "message", "title", "authors"} <= set(CITATION)
+    assert CITATION["authors"]
+    for paper in CITATION["references"]:
+        assert {"type", "title", "authors"} <= set(paper)

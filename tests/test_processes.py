@@ -1,3 +1,7 @@
+"""Jobs in processes that may die, signals, and output that nobody reads."""
+
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
@@ -7,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from spfem import __main__ as command_line
+from spfem.__main__ import main
 from spfem.errors import SpfemError
-from spfem.processes import run_jobs
+from spfem.processes import Stopped, run_jobs, stopping_raises
 from tests.conftest import ROOT
 from tests.jobs import die_in_company, die_of_three, fail, nothing, square
 
@@ -48,7 +54,7 @@ def test_a_job_that_dies_once_is_tried_again_alone(tmp_path):
 PARENT = """
 import os, signal, sys, time
 from pathlib import Path
-from spfem import processes, stopping
+from spfem import processes
 
 folder = Path(sys.argv[1])
 
@@ -61,12 +67,12 @@ def sleep(number):
 
 def work():
     try:
-        with stopping.stopping_raises():
+        with processes.stopping_raises():
             list(processes.run_jobs(sleep, [1, 2], 2))
     except KeyboardInterrupt:
-        return stopping.say_stopped(2)
-    except stopping.Stopped as stopped:
-        return stopping.say_stopped(stopped.number)
+        return processes.say_stopped(2)
+    except processes.Stopped as stopped:
+        return processes.say_stopped(stopped.number)
 
 if __name__ == "__main__":
     processes._prepare = nothing
@@ -114,3 +120,52 @@ def test_no_process_outlives_its_parent(tmp_path, name):
         word = "Ctrl-C" if name == "SIGINT" else name
         assert said.splitlines()[-1].startswith(f"spfem: stopped by {word}; run the same command")
         assert parent.returncode == 128 + signal.Signals[name]
+
+
+MUCH = "import sys; from spfem import __main__ as c; c.COMMANDS['corpus'] = lambda _: "
+MUCH += "[print('line', n) for n in range(100000)]; sys.exit(c.main(['corpus', '.']))"
+
+
+def test_output_that_nobody_reads_ends_without_a_word():
+    command = subprocess.Popen(
+        [sys.executable, "-c", MUCH],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout.readline() == b"line 0\n"
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    assert command.wait(30) == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "word"),
+    [
+        (KeyboardInterrupt(), 130, "Ctrl-C"),
+        (Stopped(signal.SIGTERM), 143, "SIGTERM"),
+        (Stopped(signal.SIGHUP), 129, "SIGHUP"),
+    ],
+)
+def test_a_stopped_command_says_how_to_go_on(monkeypatch, capsys, raised, status, word):
+    def stop(_):
+        raise raised
+
+    monkeypatch.setitem(command_line.COMMANDS, "corpus", stop)
+    assert main(["corpus", "."]) == status
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"spfem: stopped by {word}; run the same command again to go on where it was"
+
+
+def test_signals_raise_in_the_block_and_ignored_ones_stay_ignored():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped, match="SIGTERM"), stopping_raises():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+    held = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with stopping_raises():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, held)

@@ -16,19 +16,9 @@ import pytest
 from tests.conftest import ROOT
 
 HEAVY = {
-    *(
-        "anny",
-        "av",
-        "cv2",
-        "dlib",
-        "ipywidgets",
-        "jupyterlab",
-        "librosa",
-        "matplotlib",
-        "mediapipe",
-    ),
-    *("numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp"),
-}
+    "anny", "av", "cv2", "dlib", "ipywidgets", "jupyterlab", "librosa", "matplotlib", "mediapipe",
+    "numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp",
+}  # fmt: skip
 SOURCES = sorted((ROOT / "spfem").rglob("*.py"))
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

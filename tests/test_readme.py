@@ -13,7 +13,7 @@ import torch
 
 import spfem.correlation
 from spfem.__main__ import build_parser
-from spfem.released.__main__ import build_parser as released_parser
+from spfem.released.__main__ import build_parser as build_released_parser
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -43,7 +43,7 @@ def test_every_command_is_understood(words):
     if Path(program).name in {"python", "run_all.sh"}:
         options = rest[2:] if program.endswith("python") else ["reproduce", *rest]
         module = rest[1] if program.endswith("python") else "spfem"
-        parsers = {"spfem": build_parser, "spfem.released": released_parser}
+        parsers = {"spfem": build_parser, "spfem.released": build_released_parser}
         parsers[module]().parse_args(options)  # a wrong one ends the program
     elif program.endswith(".sh"):
         assert (ROOT / program).exists()

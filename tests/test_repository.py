@@ -28,7 +28,7 @@ def test_notebooks_are_thin_clean_and_parametrised(path):
         assert re.fullmatch(r"\w+: \w+ = \S+  # .+", line), line
     text = "\n".join("".join(cell["source"]) for cell in code)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("%")]
-    assert len(lines) <= 140, f"{len(lines)} lines of code"
+    assert len(lines) <= 150, f"{len(lines)} lines of code"
     tree = ast.parse("\n".join(lines))
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     assert "interact(" not in text

@@ -25,7 +25,7 @@ from spfem.run.data import make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy, code_digest
 from spfem.run.faces import FaceStore
 from spfem.run.workspace import Workspace
-from spfem.settings import AblationSettings
+from spfem.scales import AblationSettings
 from studies.ablation_variants import Quantity
 
 UNSEEN_ROLES = ("held_out", "target")

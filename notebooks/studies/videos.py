@@ -8,6 +8,7 @@ truth last, which only the embedded corpus has.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from spfem.evaluation.scores import ClipScore
 from spfem.face.landmarks import OUTER_LIPS
 from spfem.face.track import FaceTrack
 from spfem.media.video import read_video
-from spfem.panels import rows_of_panels, side_by_side
+from spfem.panels import GAP, PAPER, label_strips, side_by_side
 from spfem.picture_plots import draw_grid
 from spfem.plots import METRIC_LABELS, new_figure, title_of
 from spfem.run.data import make_corpus, make_faces
@@ -31,6 +32,7 @@ from studies.drawing import draw_bars
 
 FACE_ROOM = 1.15  # side of a close-up by the extent of the tracked landmarks
 CLOSE_UP = 112  # pixels
+LABEL_SHARE = 0.75  # width of labels beside rows by width of a panel
 COMMENT = "comparison with manipulated videos: facial expressions were changed with spfem"
 
 
@@ -140,6 +142,61 @@ def emotion_rows(
             for name in names
         ]
         yield rows_of_panels(rows, titles, list(clips))
+
+
+def rows_of_panels(
+    rows: Sequence[Sequence[np.ndarray]], row_labels: Sequence[str], column_labels: Sequence[str]
+) -> np.ndarray:
+    """Put panels of one size in rows and columns, labels at the left and the top.
+
+    Args:
+        rows: uint8 (H, W, 3) RGB panels.
+        row_labels: one a row; those with ` + ` take two lines.
+        column_labels: one a column.
+
+    Returns:
+        uint8 (H, W, 3) RGB with even sides.
+
+    Raises:
+        ShapeError: if panels differ in size or labels do not fit.
+    """
+    shapes = {panel.shape for row in rows for panel in row}
+    if len(shapes) != 1 or len(row_labels) != len(rows):
+        raise ShapeError(
+            f"rows need panels of one size and a label each; got sizes {sorted(shapes)}, "
+            f"{len(rows)} rows and {len(row_labels)} labels"
+        )
+    height, width, _ = shapes.pop()
+    sides = _side_labels(tuple(row_labels), height, round(LABEL_SHARE * width))
+    nothing = [""] * len(column_labels)
+    lines = [
+        side_by_side([side, *row], ["", *(nothing if index else column_labels)])
+        for index, (side, row) in enumerate(zip(sides, rows, strict=True))
+    ]
+    # Rows below the first need a gap instead of their empty label strip.
+    strip = len(label_strips(("",), (width,), height)[0])
+    whole = [
+        lines[0][: strip + height],
+        *(line[strip - GAP : strip + height] for line in lines[1:]),
+    ]
+    joined = np.concatenate(whole)
+    return np.pad(joined, ((0, len(joined) % 2), (0, 0), (0, 0)), mode="edge")
+
+
+@lru_cache(maxsize=4)
+def _side_labels(labels: tuple[str, ...], height: int, width: int) -> tuple[np.ndarray, ...]:
+    """Labels (H, W, 3) uint8 beside rows of panels, in their middle."""
+    lines = [label.replace(" + ", "\n+ ").split("\n") for label in labels]
+    texts = tuple(text for parts in lines for text in parts)
+    strips = iter(label_strips(texts, (width,) * len(texts), height))
+    sides = []
+    for parts in lines:
+        side = np.full((height, width, 3), PAPER, np.uint8)
+        written = np.concatenate([next(strips) for _ in parts])[:height]
+        top = (height - len(written)) // 2
+        side[top : top + len(written)] = written
+        sides.append(side)
+    return tuple(sides)
 
 
 def closest_to_truth(scores: Mapping[str, Sequence[ClipScore]]) -> str:

@@ -24,7 +24,7 @@ from spfem.correlation.similarity import (
 )
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
-from spfem.settings import Scale
+from spfem.scales import Scale
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -30,7 +30,8 @@ from spfem.correlation.sound import (
 )
 from spfem.errors import CorpusError, ShapeError
 from spfem.pairing.pairs import Pair
-from spfem.settings import CrossModalSettings, EvaluationSettings, Scale
+from spfem.scales import Scale
+from spfem.settings import CrossModalSettings, EvaluationSettings
 from spfem.statistics import cluster_bootstrap
 
 NEAR_FRAMES = 1.0  # a retrieved frame this far from the exact moment is right

@@ -35,22 +35,14 @@ Tables = dict[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Rule:
-    """How one table is compared.
+    """How one table is compared: which columns may move, and how far."""
 
-    Attributes:
-        relative: share of the committed number that a column without an interval may move by.
-        in_interval: columns that may move by half the width of the row's interval.
-        ignored: columns that are not compared.
-        results: columns of words that are results, compared letter by letter; the other columns of
-            words name the row.
-        rows_only: whether only the presence of rows is compared.
-    """
-
-    relative: float = 0.05
+    relative: float = 0.05  # share of the committed number, of a column without an interval
+    # By half the width of the row's interval.
     in_interval: tuple[str, ...] = ("value", "difference", "ratio", "recall_at_1", "share")
-    ignored: tuple[str, ...] = ()
-    results: tuple[str, ...] = ("verdict", "clear")
-    rows_only: bool = False
+    ignored: tuple[str, ...] = ()  # not compared
+    results: tuple[str, ...] = ("verdict", "clear")  # words by letter; others name the row
+    rows_only: bool = False  # only the presence of rows
 
 
 RULES: Mapping[str, Rule] = {
@@ -72,16 +64,21 @@ RULES: Mapping[str, Rule] = {
 def agreement_in_words(results: Path) -> str:
     """Whether a folder of results agrees with the last commit, or which tables moved, and how.
 
-    Args:
-        results: `figures/<corpus>-<scale>`.
-
     Raises:
         InputError: if a table is damaged.
     """
     committed = read_committed_tables(results)
     if not committed:
         return "no results of this corpus and scale are committed to compare with"
-    moved = moved_tables(committed, read_tables(results))
+    moved = {}
+    for name, table in committed.items():
+        path = results / "tables" / f"{name}.csv"
+        moves = ["the fresh run made no such table"]
+        if path.is_file():
+            fresh = _read(path.read_bytes(), str(path))
+            moves = compare_tables(table, fresh, RULES.get(name, Rule()))
+        if moves:
+            moved[name] = moves
     if not moved:
         return f"agrees with the committed results ({len(committed)} tables, within tolerance)"
     lines = [f"{len(moved)} of {len(committed)} tables moved from the committed results:"]
@@ -92,18 +89,6 @@ def agreement_in_words(results: Path) -> str:
     return "\n".join(lines)
 
 
-def moved_tables(committed: Tables, fresh: Tables) -> dict[str, list[str]]:
-    """What moved, by table; what is new is no move."""
-    found = {}
-    for name, table in committed.items():
-        moves = ["the fresh run made no such table"]
-        if name in fresh:
-            moves = compare_tables(table, fresh[name], RULES.get(name, Rule()))
-        if moves:
-            found[name] = moves
-    return found
-
-
 def compare_tables(committed: pd.DataFrame, fresh: pd.DataFrame, rule: Rule) -> list[str]:
     """Lines on what moved beyond its tolerance or went missing.
 
@@ -112,24 +97,24 @@ def compare_tables(committed: pd.DataFrame, fresh: pd.DataFrame, rule: Rule) -> 
     """
     shared = [str(name) for name in committed.columns if name in fresh.columns]
     gone = [str(name) for name in committed.columns if name not in fresh.columns]
-    found = [f"column {name} is missing" for name in gone if not is_ignored(name, rule)]
-    keys = [name for name in shared if _names_a_row(committed, fresh, name, rule)]
+    found = [f"column {name} is missing" for name in gone if not _is_ignored(name, rule)]
+    compared = [name for name in shared if not _is_ignored(name, rule)]
+    words = [name for name in compared if not _is_number(committed, fresh, name)]
+    keys = [name for name in words if name not in rule.results]
     before, after = _by_key(committed, keys), _by_key(fresh, keys)
-    found += [f"{_words(key)} is missing" for key in before if key not in after]
-    if rule.rows_only:
-        return found
-    values = [name for name in shared if name not in keys and not is_ignored(name, rule)]
     for key, old in before.items():
-        if key in after:
-            moves = [_compare(name, old, after[key], rule) for name in values]
-            found += [f"{_words(key)}: {move}" for move in moves if move]
+        name = ", ".join(value for _, value in key) or "the only row"
+        if key not in after:
+            found.append(f"{name} is missing")
+        elif not rule.rows_only:
+            columns = (column for column in compared if column not in keys)
+            moves = (_compare(column, old, after[key], rule) for column in columns)
+            found += [f"{name}: {move}" for move in moves if move]
     return found
 
 
-def _names_a_row(committed: pd.DataFrame, fresh: pd.DataFrame, name: str, rule: Rule) -> bool:
-    if name in rule.results or is_ignored(name, rule):
-        return False
-    return not all(pd.api.types.is_numeric_dtype(table[name]) for table in (committed, fresh))
+def _is_number(committed: pd.DataFrame, fresh: pd.DataFrame, name: str) -> bool:
+    return all(pd.api.types.is_numeric_dtype(table[name]) for table in (committed, fresh))
 
 
 def _by_key(table: pd.DataFrame, keys: list[str]) -> dict[Key, dict[Hashable, Any]]:
@@ -142,10 +127,6 @@ def _by_key(table: pd.DataFrame, keys: list[str]) -> dict[Key, dict[Hashable, An
     return rows
 
 
-def _words(key: Key) -> str:
-    return ", ".join(value for _, value in key) or "the only row"
-
-
 def _compare(
     column: str, old: Mapping[Hashable, Any], new: Mapping[Hashable, Any], rule: Rule
 ) -> str:
@@ -155,46 +136,28 @@ def _compare(
         return ""
     if column in rule.results or pd.isna(before) or pd.isna(after):
         return "" if str(before) == str(after) else f"{column} {before} -> {after}"
+    old_number, number = float(before), float(after)
     low, high = (old.get(name, float("nan")) for name in INTERVAL)
-    allowed = tolerance(column, float(before), float(high - low) / 2, rule)
-    if abs(float(after) - float(before)) <= allowed:
+    allowed = max(SMALLEST, rule.relative * abs(old_number))
+    if column in COUNTS:
+        allowed = 0.0
+    elif high - low == high - low and column in (*rule.in_interval, *INTERVAL):
+        allowed = max(SMALLEST, float(high - low) / 2, 1e-3 * abs(old_number))
+    if abs(number - old_number) <= allowed:
         return ""
     return f"{column} {before:.5g} -> {after:.5g} (may move by {allowed:.2g})"
 
 
-def is_ignored(column: str, rule: Rule) -> bool:
-    """Whether a column is no result."""
+def _is_ignored(column: str, rule: Rule) -> bool:
     return column in rule.ignored or any(fnmatchcase(column, name) for name in NOT_RESULTS)
 
 
-def tolerance(column: str, committed: float, half_width: float, rule: Rule) -> float:
-    """How far one number may move.
-
-    Args:
-        column: its name.
-        committed: the number before.
-        half_width: of the row's committed interval; NaN where it has none.
-        rule: of the table.
-    """
-    if column in COUNTS:
-        return 0.0
-    if half_width == half_width and column in (*rule.in_interval, *INTERVAL):
-        return max(SMALLEST, half_width, 1e-3 * abs(committed))
-    return max(SMALLEST, rule.relative * abs(committed))
-
-
-def read_tables(results: Path) -> Tables:
-    """The tables of `figures/<corpus>-<scale>` by name.
+def read_committed_tables(results: Path) -> Tables:
+    """Tables of a folder of results in the last commit by name; empty if it holds none.
 
     Raises:
         InputError: if one cannot be read.
     """
-    paths = sorted((results / "tables").glob("*.csv"))
-    return {path.stem: _read(path.read_bytes(), str(path)) for path in paths}
-
-
-def read_committed_tables(results: Path) -> Tables:
-    """The same, of the last commit; empty outside a checkout, or if the commit holds none."""
     listing = _git(results, "ls-tree", "--name-only", "-z", "HEAD", "./tables/")
     names = [name for name in listing.decode().split("\0") if name.endswith(".csv")]
     return {

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,11 @@ _warm: list[bool] = []  # filled once a process
 
 @dataclass(frozen=True)
 class FaceCost:
-    """Measured rate, and what follows for a number of frames.
+    """Measured rate, and what follows for a number of clips, frames and hours of video."""
 
-    Attributes:
-        frames_per_second: of all processes together.
-        bytes_per_frame: in the stage folder.
-        processes: at a time.
-        clips: of the projection.
-        frames: of the projection.
-        video_hours: of the projection.
-    """
-
-    frames_per_second: float
-    bytes_per_frame: float
-    processes: int
+    frames_per_second: float  # of all processes together
+    bytes_per_frame: float  # in the stage folder
+    processes: int  # at a time
     clips: int
     frames: int
     video_hours: float
@@ -72,13 +64,9 @@ def project_cost(
 ) -> FaceCost:
     """Track a few clips, spread over the corpus, and project time and disk of all.
 
-    Args:
-        clips: of the corpus.
-        settings: of the face stage; `processes` clips are tracked at a time.
-        video_hours: of a larger corpus of the same kind, such as a whole one of which only some
-            clips are here; default: that of `clips`, from their number and the mean length of
-            some.
-        tracked: how many to track; broken ones are passed over.
+    `settings.processes` clips are tracked at a time; of `tracked` clips, broken ones are passed
+    over. `video_hours` are those of a larger corpus of the same kind, by default of `clips`, from
+    their number and the mean length of some.
 
     Raises:
         CorpusError: if none of the chosen clips can be tracked.
@@ -118,32 +106,23 @@ def _length(clip: Clip) -> tuple[float, float] | None:
         facts = probe_video(clip.video)
     except InputError:
         return None
-    if facts.frames is None:
-        return None
-    return float(facts.frames), facts.frames / float(facts.fps)
+    return (float(facts.frames), facts.frames / float(facts.fps)) if facts.frames else None
 
 
 def _measure(job: tuple[Clip, Path, FaceSettings]) -> tuple[float, int, int] | None:
     """Seconds, frames and bytes of one clip; None if it cannot be tracked."""
     from spfem.face.track import track_clip
+    from spfem.media.video import stream_frames
 
     clip, path, settings = job
     try:
-        if not _warm:
-            _warm_up(clip.video, settings)
+        if not _warm:  # load and compile what all clips share
+            first = islice(stream_frames(clip.video), WARM_FRAMES)
+            track_clip(np.stack(list(first)), settings)
+            _warm.append(True)
         began = time.perf_counter()
         track = track_clip(clip.video, settings)
         track.save(path)
     except InputError:
         return None
     return time.perf_counter() - began, len(track), path.stat().st_size
-
-
-def _warm_up(video: Path, settings: FaceSettings) -> None:
-    """Load and compile what all clips share."""
-    from spfem.face.track import track_clip
-    from spfem.media.video import stream_frames
-
-    frames = [frame for _, frame in zip(range(WARM_FRAMES), stream_frames(video), strict=False)]
-    track_clip(np.stack(frames), settings)
-    _warm.append(True)

@@ -1,19 +1,22 @@
-"""Runs the numbered notebooks in order through papermill; what is unchanged is not run again."""
+"""Runs the numbered notebooks through papermill; what is unchanged is not run again."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spfem.corpus.folder import walk_folder
 from spfem.errors import SettingsError, SpfemError
 from spfem.files import alone, digest, file_digest, project_folder, write_json
+from spfem.processes import open_pool
 from spfem.run.agreement import agreement_in_words
-from spfem.run.corpora import CorpusChoice, choose_corpus
+from spfem.run.corpora import choose_corpus
 from spfem.run.deciding_code import package_digest
 from spfem.run.report import (
     PAGE_NAME,
@@ -26,8 +29,19 @@ from spfem.run.report import (
 from spfem.run.workspace import RUNS_FOLDER, choose_device, merge_manifest
 from spfem.scales import load_scale
 
+DIED = (
+    "its Python process died, often for want of memory; close other programs and go on with: "
+    "bash run_all.sh --from"
+)
 CELL_TIMEOUT_SECONDS = 7200
 ABLATIONS = "ablations"  # parameter of the one notebook that makes them, and how its name ends
+NEEDS = {
+    "00": (), "01": ("00",), "02": ("01",), "03": ("01",), "04": ("03",), "05": ("04",),
+    "06": ("03",), "07": ("05", "06"), "08": ("05", "06"), "09": ("05", "06"), "10": ("09",),
+    "11": ("10",), "12": ("11",), "13": ("11",), "14": ("08", "12", "13"), "15": ("12", "13"),
+    "16": ("11",), "17": ("11",), "18": ("11",),
+}  # fmt: skip
+"""Notebooks whose stages each takes, beside what those need; any other needs all before it."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +60,23 @@ class RunSettings:
     ablations: bool = False  # also learn what the ablation tables lack
 
 
-def list_notebooks(folder: Path) -> list[Path]:
-    """The numbered notebooks in order.
+def choose_notebooks(folder: Path, only: str | None, start: str | None) -> tuple[list[Path], ...]:
+    """All numbered notebooks in order, and those asked for by number (`--only 03`, `--from 03`).
 
     Raises:
-        SettingsError: if there is none.
+        SettingsError: if there is none, or none of that number.
     """
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise SettingsError(f"{folder} holds no numbered notebook; run from the checkout of spfem")
-    return found
-
-
-def choose_notebooks(notebooks: Sequence[Path], only: str | None, start: str | None) -> list[Path]:
-    """Notebooks asked for by number (`--only 03`, `--from 03`).
-
-    Raises:
-        SettingsError: if no notebook has that number.
-    """
-    numbers = [path.name[:2] for path in notebooks]
+    numbers = [path.name[:2] for path in found]
     for option, number in (("--only", only), ("--from", start)):
         if number is not None and number.zfill(2) not in numbers:
             raise SettingsError(
                 f"{option} {number}: there is no such notebook; numbers are {', '.join(numbers)}"
             )
-    if only is not None:
-        return [path for path in notebooks if path.name[:2] == only.zfill(2)]
-    return [path for path in notebooks if start is None or path.name[:2] >= start.zfill(2)]
+    first, last = (only or start or "00").zfill(2), (only or "99").zfill(2)
+    return found, [path for path in found if first <= path.name[:2] <= last]
 
 
 def _check_parameters(notebooks: Sequence[Path], parameters: Mapping[str, Any]) -> None:
@@ -81,17 +85,10 @@ def _check_parameters(notebooks: Sequence[Path], parameters: Mapping[str, Any]) 
 
     for path in notebooks:
         declared = papermill.inspect_notebook(str(path))
-        for name in parameters:
-            if name not in declared:
-                raise SettingsError(
-                    f"parameter {name!r} is not one of {path.name}: {', '.join(sorted(declared))}"
-                )
-
-
-def _own_parameters(path: Path, settings: RunSettings) -> dict[str, Any]:
-    """Parameters that only this notebook has."""
-    makes_ablations = settings.ablations and path.stem.endswith(f"_{ABLATIONS}")
-    return {ABLATIONS: True} if makes_ablations else {}
+        for name in set(parameters) - set(declared):
+            raise SettingsError(
+                f"parameter {name!r} is not one of {path.name}: {', '.join(sorted(declared))}"
+            )
 
 
 def _parse(text: str) -> Any:
@@ -101,30 +98,26 @@ def _parse(text: str) -> Any:
         return text
 
 
-def _code(path: Path) -> list[str]:
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells]
-
-
 def _is_done(record: Path, key: str, figures: Path) -> bool:
     """Whether a notebook ran with this key and all that it made is still there."""
-    if not record.exists():
-        return False
-    done = json.loads(record.read_text("utf-8"))
-    if done["key"] != key:
-        return False
-    return all(
+    done = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    return done.get("key") == key and all(
         (figures / name).exists() and file_digest(figures / name) == wanted
         for name, wanted in done["files"].items()
     )
 
 
-def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
-    """Run one notebook; the executed copy appears whole, or as `failed_<name>` with the error."""
+def _execute(path: Path, executed: Path, parameters: Mapping[str, Any], alone: bool) -> float:
+    """Run one notebook and give its seconds.
+
+    The executed copy appears whole, or as `failed_<name>` with the error. Only a notebook that
+    runs `alone` shows a progress bar.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    begun = time.perf_counter()
     failed = executed.with_name(f"failed_{executed.name}")
     failed.unlink(missing_ok=True)
     aside = executed.with_name(f".running_{executed.name}")
@@ -139,13 +132,11 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
                 cwd=str(path.parent),  # as JupyterLab does; `studies` is found there
                 execution_timeout=CELL_TIMEOUT_SECONDS,
                 kernel_name=kernel,
+                progress_bar=alone,
             )
     except DeadKernelError as error:
         aside.replace(failed)
-        raise SpfemError(
-            f"{path.name}: its Python process died, often for want of memory; close other programs "
-            f"and go on with: bash run_all.sh --from {path.name[:2]}"
-        ) from error
+        raise SpfemError(f"{path.name}: {DIED} {path.name[:2]}") from error
     except PapermillExecutionError as error:
         aside.replace(failed)
         raise SpfemError(
@@ -157,6 +148,7 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
     captions = captions_of_run(path.stem, executed.parent.parent, path.parent)
     write_notebook_page(aside, executed.with_suffix(".html"), captions)
     aside.replace(executed)
+    return time.perf_counter() - begun
 
 
 def reproduce(settings: RunSettings) -> None:
@@ -168,12 +160,11 @@ def reproduce(settings: RunSettings) -> None:
         SettingsError: for an unknown value, before anything runs.
         SpfemError: when a notebook fails; the message says how to go on.
     """
-    load_scale(settings.scale)
+    at_once = load_scale(settings.scale).notebooks_at_once
     device = choose_device(settings.device)
     root = project_folder()
     corpus = choose_corpus(settings.corpus, root / settings.data, root)
-    notebooks = list_notebooks(root / "notebooks")
-    chosen = choose_notebooks(notebooks, settings.only, settings.start)
+    notebooks, chosen = choose_notebooks(root / "notebooks", settings.only, settings.start)
     parameters: dict[str, Any] = {
         "scale": settings.scale,
         "corpus": settings.corpus,
@@ -183,69 +174,92 @@ def reproduce(settings: RunSettings) -> None:
         **{name: _parse(value) for name, value in settings.parameters},
     }
     _check_parameters(chosen, parameters)
-    run = f"{corpus.name}-{settings.scale}"
-    notice = f"another run makes {run}; this one begins when it ends"
-    with alone(root / settings.data / run, kind="run", notice=notice):
-        _run(settings, notebooks, chosen, parameters, root / settings.figures / run, corpus)
-
-
-def _run(
-    settings: RunSettings,
-    notebooks: Sequence[Path],
-    chosen: Sequence[Path],
-    parameters: Mapping[str, Any],
-    results: Path,
-    corpus: CorpusChoice,
-) -> None:
-    root = project_folder()
-    started = time.perf_counter()
-    base = digest(
-        [
-            package_digest(),
-            parameters,
-            file_digest(root / "pyproject.toml"),
-            walk_folder(corpus.recordings).digest() if corpus.recordings else "",
-        ]
-    )
-    keys: dict[str, str] = {}
-    chain = base
+    name = f"{corpus.name}-{settings.scale}"
+    recordings = walk_folder(corpus.recordings).digest() if corpus.recordings else ""
+    decides = [package_digest(), parameters, file_digest(root / "pyproject.toml"), recordings]
+    results = root / settings.figures / name
+    keys, mine, chain = {}, {}, digest(decides)
     for path in notebooks:
-        chain = keys[path.stem] = digest([chain, _code(path)])
-        if own := _own_parameters(path, settings):  # of no concern to the notebooks after it
-            keys[path.stem] = digest([chain, own])
-    for number, path in enumerate(chosen, 1):
-        label = f"[{number}/{len(chosen)}] {path.stem}"
-        record = results / RUNS_FOLDER / "done" / f"{path.stem}.json"
-        if not settings.force and _is_done(record, keys[path.stem], results):
-            print(f"{label}: unchanged", flush=True)
-            continue
-        print(f"{label} ...", flush=True)
-        begun = time.perf_counter()
-        executed = results / "notebooks" / path.name
-        _execute(path, executed, {**parameters, **_own_parameters(path, settings)})
-        print(f"{label}: {time.perf_counter() - begun:.0f} s", flush=True)
-        run = results / RUNS_FOLDER / f"{path.stem}.json"
-        files = json.loads(run.read_text("utf-8"))["files"] if run.exists() else []
-        made = {row["file"]: row["digest"] for row in files}
-        for output in (executed, executed.with_suffix(".html")):
-            made[output.relative_to(results).as_posix()] = file_digest(output)
-        write_json(record, {"key": keys[path.stem], "files": made})
-    manifest = merge_manifest(results, keys)
-    write_report(results, root / "notebooks")
-    _print_summary(results, manifest, time.perf_counter() - started)
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        chain = keys[path] = digest([chain, ["".join(cell["source"]) for cell in cells]])
+        mine[path] = parameters
+        if settings.ablations and path.stem.endswith(f"_{ABLATIONS}"):
+            own = {ABLATIONS: True}  # of no concern to the notebooks after it
+            keys[path], mine[path] = digest([chain, own]), {**parameters, **own}
+    notice = f"another run makes {name}; this one begins when it ends"
+    with alone(root / settings.data / name, kind="run", notice=notice):
+        started = time.perf_counter()
+        stale = list(chosen)
+        for path in chosen:
+            record = results / RUNS_FOLDER / "done" / f"{path.stem}.json"
+            if not settings.force and _is_done(record, keys[path], results):
+                print(f"{path.stem}: unchanged", flush=True)
+                stale.remove(path)
+        # What a part of the notebooks lacks, each would make for itself.
+        at_once = at_once if chosen == notebooks else 1
+        for path, seconds in _execute_all(stale, results, mine, at_once):
+            print(f"{path.stem}: {seconds:.0f} s", flush=True)
+            _note_done(path, keys[path], results)
+        manifest = merge_manifest(results, {path.stem: key for path, key in keys.items()})
+        write_report(results, root / "notebooks")
+        _print_summary(results, manifest, time.perf_counter() - started)
+
+
+def _execute_all(
+    stale: Sequence[Path], results: Path, parameters: Mapping[Path, Any], at_once: int
+) -> Iterator[tuple[Path, float]]:
+    """Run notebooks, `at_once` of them side by side; give each with its seconds when it ends."""
+
+    def work(path: Path) -> tuple[Path, Path, Any, bool]:
+        print(f"[{stale.index(path) + 1}/{len(stale)}] {path.stem} ...", flush=True)
+        return path, results / "notebooks" / path.name, parameters[path], at_once == 1
+
+    if at_once == 1:
+        for path in stale:
+            yield path, _execute(*work(path))
+        return
+    waiting, running = list(stale), dict[Any, Path]()
+    with open_pool(at_once) as pool:
+        while waiting or running:
+            left = {path.name[:2] for path in (*waiting, *running.values())}
+            ready = [path for path in waiting if not left & _needed(path.name[:2], left)]
+            for path in ready[: at_once - len(running)]:
+                waiting.remove(path)
+                running[pool.submit(_execute, *work(path))] = path
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                path = running.pop(future)
+                try:
+                    seconds = future.result()
+                except BrokenProcessPool:
+                    raise SpfemError(f"{path.name}: {DIED} {path.name[:2]}") from None
+                yield path, seconds
+
+
+def _needed(number: str, left: set[str]) -> set[str]:
+    """Which notebooks that are `left` must end before this one begins."""
+    if number not in NEEDS:
+        return {other for other in left if other < number}
+    needs = set(NEEDS[number])
+    return needs.union(*(_needed(each, left) for each in needs))
+
+
+def _note_done(path: Path, key: str, results: Path) -> None:
+    """Write down what a notebook made, for `_is_done`."""
+    run = results / RUNS_FOLDER / f"{path.stem}.json"
+    files = json.loads(run.read_text("utf-8"))["files"] if run.exists() else []
+    made = {row["file"]: row["digest"] for row in files}
+    executed = results / "notebooks" / path.name
+    for output in (executed, executed.with_suffix(".html")):
+        made[output.relative_to(results).as_posix()] = file_digest(output)
+    write_json(results / RUNS_FOLDER / "done" / f"{path.stem}.json", {"key": key, "files": made})
 
 
 def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
     files = json.loads(manifest.read_text("utf-8"))
     print(f"\nAll done in {seconds:.0f} s. {len(files)} result files in {results}")
-    for kind, suffix in (("tables", ".csv"), ("figures", ".png"), ("videos", ".mp4")):
-        wanted = [
-            name
-            for name in files
-            if name.endswith(suffix) and (suffix != ".csv" or name.startswith("tables/"))
-        ]
-        for name in wanted:
-            print(f"  {kind[:-1]:7} {results / name}")
+    for kind, pattern in (("table", "tables/*.csv"), ("figure", "*.png"), ("video", "*.mp4")):
+        for name in (name for name in files if PurePosixPath(name).match(pattern)):
+            print(f"  {kind:7} {results / name}")
     print(f"  notebooks {results / 'notebooks'}")
     print(f"  manifest  {manifest}")
     print(f"  report    {results / PAGE_NAME}")

@@ -1,7 +1,4 @@
-"""`index.html` of a folder of results: every table, figure and video, and what made each.
-
-Executed notebooks: run in our own Python, frozen, and as pages without network or script.
-"""
+"""Pages without network or script: `index.html` of a folder of results, executed notebooks."""
 
 from __future__ import annotations
 
@@ -22,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from spfem.errors import InputError, SettingsError
+from spfem.errors import InputError
 from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, clear_best
 from spfem.files import digest, project_folder, writing
 from spfem.run.workspace import RUNS_FOLDER, read_manifest
-from spfem.scales import load_scale
+from spfem.scales import SCALES, load_scale
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -46,11 +43,8 @@ Row = dict[str, Any]
 def write_report(results: Path, notebooks: Path | None = None) -> Path:
     """Write the page beside the manifest of a folder of results, whole or not at all.
 
-    It needs no network and no script, and links by relative paths to what exists only.
-
-    Args:
-        results: `figures/<corpus>-<scale>`.
-        notebooks: folder of the notebooks and their captions; default that of the checkout.
+    It needs no network and no script, and links by relative paths to what exists only. The folder
+    of notebooks and their captions is by default that of the checkout.
 
     Raises:
         InputError: if the manifest or the file of captions is missing or damaged.
@@ -61,7 +55,10 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
     sections = read_contents(results, notebooks)
     made = sections[-1]["made"] if sections else {}
     corpus, scale = str(made.get("corpus", "")), str(made.get("scale", ""))
-    settings = _settings(scale)
+    settings = load_scale(scale) if scale in SCALES else None
+    check, verdicts = results / "tables" / "paper_check.csv", {}
+    if check.is_file():
+        verdicts = pd.read_csv(check).verdict.value_counts().to_dict()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.from_string(REPORT_TEMPLATE.read_text("utf-8")).render(
         name=results.resolve().name,
@@ -69,10 +66,10 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
         corpus=NAMES.get(corpus, corpus),
         scale=scale,
         headline=read_headline(results),
-        verdicts=_count(results / "tables" / "paper_check.csv", "verdict"),
+        verdicts=verdicts,
         sections=sections,
-        settings=json.dumps(settings, indent=1, default=str) if settings else "",
-        settings_digest=digest(load_scale(scale)) if settings else "",
+        settings=json.dumps(asdict(settings), indent=1, default=str) if settings else "",
+        settings_digest=digest(settings) if settings else "",
     )
     with writing(results / PAGE_NAME) as aside:
         aside.write_text(text, encoding="utf-8")
@@ -81,38 +78,26 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
 
 def read_contents(results: Path, notebooks: Path) -> list[Row]:
     """What each notebook made, in the order of the notebooks and of their code."""
-    rows = read_manifest(results)
-    captions = read_captions(notebooks)
+    rows, captions = read_manifest(results), read_captions(notebooks)
     by_stem: dict[str, dict[str, Row]] = {}
     for file, row in rows.items():
         by_stem.setdefault(PurePosixPath(row["made_by"]).stem, {})[file] = row
-    pages = {
-        stem: [f"notebooks/{stem}{suffix}" for suffix in (".html", ".ipynb")] for stem in by_stem
-    }
+    pages = {stem: [f"notebooks/{stem}{end}" for end in (".html", ".ipynb")] for stem in by_stem}
     links = linkable(results, [*rows, *(page for both in pages.values() for page in both)])
     sections = []
     for stem, mine in sorted(by_stem.items()):
         title, code = _read_source(notebooks / f"{stem}.ipynb")
-        items = [
-            _item(name, files, mine[files[0]], captions, results)
-            for name, files in _by_name(file for file in mine if file in links).items()
-        ]
+        names: dict[str, list[str]] = {}  # files that differ in their suffix, what is shown first
+        for file in sorted((file for file in mine if file in links), key=_rank):
+            names.setdefault(str(PurePosixPath(file).with_suffix("")), []).append(file)
+        items = [_item(n, files, mine[files[0]], captions, results) for n, files in names.items()]
         items.sort(key=lambda item: _place(item["name"], code))
         if items:
             found = [page for page in pages[stem] if page in links]
             made = UNKNOWN | next(iter(mine.values()))
-            sections.append(
-                {"stem": stem, "title": title, "pages": found, "made": made, "items": items}
-            )
+            section = {"stem": stem, "title": title, "pages": found, "made": made, "items": items}
+            sections.append(section)
     return sections
-
-
-def _by_name(files: Iterable[str]) -> dict[str, list[str]]:
-    """Files that differ in their suffix only, the one to show first."""
-    names: dict[str, list[str]] = {}
-    for file in sorted(files, key=_rank):
-        names.setdefault(str(PurePosixPath(file).with_suffix("")), []).append(file)
-    return names
 
 
 def _rank(file: str) -> int:
@@ -224,19 +209,6 @@ def read_headline(results: Path) -> dict[str, str]:
     return found
 
 
-def _count(csv: Path, column: str) -> dict[str, int]:
-    if not csv.is_file():
-        return {}
-    return {str(name): int(n) for name, n in pd.read_csv(csv)[column].value_counts().items()}
-
-
-def _settings(scale: str) -> Row:
-    try:
-        return asdict(load_scale(scale))
-    except SettingsError:
-        return {}
-
-
 def _read_source(path: Path) -> tuple[str, str]:
     """Title and code of a notebook; its name where it is not there any more."""
     try:
@@ -324,13 +296,12 @@ def freeze_notebook(path: Path) -> None:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
-    freeze_widgets(notebook)
+    _freeze_widgets(notebook)
     with writing(path) as aside:
         nbformat.write(notebook, aside)
 
 
-def freeze_widgets(notebook: NotebookNode) -> None:
-    """The same for a notebook in memory, changed in place."""
+def _freeze_widgets(notebook: NotebookNode) -> None:
     state = notebook.metadata.pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -343,43 +314,35 @@ def _frozen(output: Any, state: dict[str, Any]) -> Any:
         return output
     model = data.pop(WIDGET).get("model_id", "")
     if not any(kind == "text/html" or kind.startswith("image/") for kind in data):
-        if _is_progress(state, model):
+        # A finished bar, or a box of tqdm with a bar among its children, is not worth a note.
+        widget = state.get(model, {})
+        children = json.dumps(widget.get("state", {}).get("children", []))
+        shown = [widget, *(row for name, row in state.items() if f"IPY_MODEL_{name}" in children)]
+        if any("Progress" in row.get("model_name", "") for row in shown):
             return None
         data.clear()
     data["text/plain"] = LIVE_NOTE
     return output
 
 
-def _is_progress(state: dict[str, Any], model: str) -> bool:
-    """Whether a widget is a bar, or a box of tqdm with a bar among its children."""
-    widget = state.get(model, {})
-    children = json.dumps(widget.get("state", {}).get("children", []))
-    shown = [widget, *(row for name, row in state.items() if f"IPY_MODEL_{name}" in children)]
-    return any("Progress" in row.get("model_name", "") for row in shown)
-
-
 def write_notebook_page(notebook: Path, page: Path, captions: Mapping[str, str]) -> None:
     """Write an executed notebook as HTML, whole or not at all.
 
     Nothing is fetched: equations are MathML, pictures lie in the page and widgets are their
-    pictures. Pictures have words for those who do not see them.
-
-    Args:
-        notebook: the executed notebook.
-        page: where the page goes.
-        captions: words by the name of the figure; `*` stands for anything.
+    pictures. Those who do not see them read `captions`, by name; `*` stands for anything.
     """
     import nbformat
     from nbconvert import HTMLExporter
     from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
     book = nbformat.read(notebook, as_version=4)
-    freeze_widgets(book)
+    _freeze_widgets(book)
     _describe_pictures(book, captions)
-    book.metadata["title"] = next(iter(_headings(book)), page.stem)
+    texts = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    book.metadata["title"] = next(iter(_headings_of(texts)), page.stem)
     exporter = HTMLExporter(embed_images=True, raw_template=NOTEBOOK_TEMPLATE.read_text("utf-8"))
     exporter.register_filter(
-        "markdown2html", lambda text: MarkdownWithMath(renderer=_make_renderer()).render(text)
+        "markdown2html", lambda text: MarkdownWithMath(renderer=_renderer()).render(text)
     )
     body, _ = exporter.from_notebook_node(book)
     with writing(page) as aside:
@@ -387,25 +350,16 @@ def write_notebook_page(notebook: Path, page: Path, captions: Mapping[str, str])
 
 
 def captions_of_run(stem: str, results: Path, notebooks: Path) -> dict[str, str]:
-    """Words of the figures of one notebook: those that its run computed, then those of the file.
-
-    Args:
-        stem: name of the notebook, such as `04_spatial_correlation`.
-        results: `figures/<corpus>-<scale>`.
-        notebooks: folder of the notebooks and their captions.
-    """
+    """Words of the figures of the notebook `stem`: those that its run computed, then the file's."""
     captions = read_captions(notebooks)
     run = results / RUNS_FOLDER / f"{stem}.json"
     rows = json.loads(run.read_text("utf-8"))["files"] if run.exists() else []
-    noted = {
-        str(PurePosixPath(row["file"]).with_suffix("")): row["caption"]
-        for row in rows
-        if row["caption"]
-    }
+    words = {PurePosixPath(row["file"]): row["caption"] for row in rows if row["caption"]}
+    noted = {str(file.with_suffix("")): text for file, text in words.items()}
     return noted | {name: text for name, text in captions.items() if name not in noted}
 
 
-def _make_renderer() -> Any:
+def _renderer() -> Any:
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class Renderer(IPythonRenderer):  # type: ignore[misc]
@@ -419,11 +373,6 @@ def _make_renderer() -> Any:
             return mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", block=True)
 
     return Renderer(escape=False)
-
-
-def _headings(book: NotebookNode) -> list[str]:
-    texts = (cell.source for cell in book.cells if cell.cell_type == "markdown")
-    return [heading for text in texts for heading in _headings_of(text)]
 
 
 def _headings_of(markdown: str) -> list[str]:
@@ -441,14 +390,12 @@ def _describe_pictures(book: NotebookNode, captions: Mapping[str, str]) -> None:
             heading = next(reversed(_headings_of(cell.source)), heading)
         names = [re.sub(r"\{[^}]*\}", "*", name) for name in SAVED.findall(cell.source)]
         words = [text for name in names if (text := caption_of(name, captions))]
-        pictures = [
-            output
-            for output in cell.get("outputs", [])
-            if any(kind.startswith("image/") for kind in output.get("data", {}))
-        ]
-        for number, output in enumerate(pictures):
-            known = words[min(number, len(words) - 1)] if words else ""
-            output.metadata["alt"] = known or f"Picture of: {heading}"
+        number = 0
+        for output in cell.get("outputs", []):
+            if any(kind.startswith("image/") for kind in output.get("data", {})):
+                known = words[min(number, len(words) - 1)] if words else ""
+                output.metadata["alt"] = known or f"Picture of: {heading}"
+                number += 1
 
 
 def mathml(tex: str, *, block: bool) -> str:
@@ -465,22 +412,18 @@ def mathml(tex: str, *, block: bool) -> str:
         exceptions.NoAvailableTokensError,
     )
     words = escape(tex.strip())
+    display = "block" if block else "inline"
     try:
-        markup = converter.convert(
-            BIG_BAR.sub(r"\1|", tex.strip()), display="block" if block else "inline"
-        )
+        markup = converter.convert(BIG_BAR.sub(r"\1|", tex.strip()), display=display)
     except unreadable:
         return f"<code>{words}</code>"
     if "\\" in markup or re.search(r">&(?!#|\w+;)", markup):
         return f"<code>{words}</code>"
-    return _set_as_tex_does(markup).replace("<math ", f'<math alttext="{words}" ', 1)
-
-
-def _set_as_tex_does(markup: str) -> str:
-    """Spaces and bars of TeX, which the library leaves to rules of MathML that differ."""
+    # Spaces and bars of TeX, which the library leaves to rules of MathML that differ.
     markup = FUNCTION.sub(_with_spaces, markup)
     markup = BAR.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', markup)
-    return SIGN.sub(r'\1<mo form="prefix" lspace="0" rspace="0">\2</mo>', markup)
+    markup = SIGN.sub(r'\1<mo form="prefix" lspace="0" rspace="0">\2</mo>', markup)
+    return markup.replace("<math ", f'<math alttext="{words}" ', 1)
 
 
 def _with_spaces(found: re.Match[str]) -> str:

@@ -52,9 +52,7 @@ def jitter(curves: np.ndarray, found: np.ndarray) -> float:
     x[t] from the mean of its neighbours is taken; for independent noise its variance is 1.5 times
     that of the noise, which is divided out, and does not depend on the choice of frames.
 
-    Args:
-        curves: (T, P, C) P points with C coordinates over T frames.
-        found: (T,) bool, frames that were seen; only runs of three seen frames count.
+    Of `curves` (T, P, C) only runs of three `found` (T,) frames count.
 
     Returns:
         Root mean square over still frames and points of the distance in C coordinates, in the
@@ -136,14 +134,6 @@ def _write(strip: np.ndarray, text: str, baseline: int, colour: tuple[int, int, 
     cv2.putText(strip, text, (6, baseline), font, size, colour, 1, cv2.LINE_AA)
 
 
-def write_overlay(
-    path: Path, frames: Iterable[np.ndarray], track: FaceTrack, *, audio_from: Path
-) -> None:
-    """Write frames (H, W, 3) with their overlay and the sound of the clip, whole or not at all."""
-    rate = Fraction(track.fps).limit_denominator(1001)
-    write_video(path, overlay_frames(frames, track), rate, audio_from=audio_from, comment=COMMENT)
-
-
 AIMS = {"found": 0.99, "error_median": 3.0, "frames_per_second": 40.0}
 """What a good recording reaches: share of frames at least, percent at most, rate at least."""
 
@@ -166,16 +156,13 @@ def find_videos(places: Iterable[Path]) -> list[Path]:
     for place in map(Path, places):
         if not place.exists():
             raise InputError(f"{place} does not exist; give clips or folders of clips")
-        inside = sorted(path for path in place.rglob("*") if _is_clip(path, place))
-        found += inside if place.is_dir() else [place]
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            hidden = any(map(is_ignored, path.relative_to(place).parts))
+            is_clip = suffix_of(path.name) in VIDEO_SUFFIXES and not path.is_dir() and not hidden
+            found += [path] if path == place or is_clip else []
     if not found:
         raise InputError("no video was found; give clips, or folders that hold some")
     return list(dict.fromkeys(found))
-
-
-def _is_clip(path: Path, place: Path) -> bool:
-    passed_over = any(is_ignored(part) for part in path.relative_to(place).parts)
-    return suffix_of(path.name) in VIDEO_SUFFIXES and not passed_over and not path.is_dir()
 
 
 def track_row(name: str, track: FaceTrack) -> dict[str, Any]:
@@ -192,11 +179,7 @@ def report_tracks(
 ) -> pd.DataFrame:
     """Track clips and describe each, with the rate of one process from the file to masks.
 
-    Args:
-        videos: files.
-        settings: of the face stage.
-        overlays: folder for a video a clip with landmarks and mesh drawn in; None for none.
-        processes: clips at a time.
+    Into the folder `overlays` goes a video a clip with landmarks and mesh drawn in.
 
     Returns:
         One row a clip with `COLUMNS`, in the order given; those that cannot be used have a
@@ -233,7 +216,10 @@ def _report_one(
         row["frames_per_second"] = len(track) / wall
         row["cpu_ms_per_frame"] = 1000 * processor / len(track)
         if overlays is not None:
-            write_overlay(overlays / f"{name}.mp4", stream_frames(path), track, audio_from=path)
+            shown = overlay_frames(stream_frames(path), track)
+            rate = Fraction(track.fps).limit_denominator(1001)
+            out = overlays / f"{name}.mp4"
+            write_video(out, shown, rate, audio_from=path, comment=COMMENT)
     except (ArtifactError, AssetError):  # no fault of the clip
         raise
     except SpfemError as error:

@@ -24,9 +24,7 @@ from typing import TYPE_CHECKING, Any
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
 from spfem.run.artifacts import RECORD_NAME
-from spfem.run.corpora import choose_corpus
-from spfem.scales import load_scale
-from spfem.settings import Scale
+from spfem.scales import DEVICES, Scale, load_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +95,6 @@ def read_manifest(figures: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-DEVICES = ("auto", "cpu", "cuda")
 REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
 
 
@@ -218,9 +215,12 @@ class Workspace:
 
     def stage_records(self) -> dict[str, dict[str, Any]]:
         """The `artifact.json` of every stage made so far, by folder name."""
+        places = (place for place, _, files in os.walk(self.data) if RECORD_NAME in files)
         return {
-            path.parent.relative_to(self.data).as_posix(): json.loads(path.read_text("utf-8"))
-            for path in sorted(self.data.rglob(RECORD_NAME))
+            place.relative_to(self.data).as_posix(): json.loads(
+                (place / RECORD_NAME).read_text("utf-8")
+            )
+            for place in sorted(map(Path, places))
         }
 
     def finish(self) -> list[str]:
@@ -275,13 +275,15 @@ def open_workspace(
     import pandas as pd
     import torch
 
+    from spfem.run.corpora import choose_corpus
+
     settings = load_scale(scale)
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
     chosen = choose_corpus(corpus, data_path, root)
     name = f"{chosen.name}-{scale}"
     if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
-        torch.set_num_threads(max(1, min(8, os.cpu_count() or 1)))
+        torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) // settings.notebooks_at_once)))
     on_device = choose_device(device)
     _add_in_one_order(on_device == "cpu")
     workspace = Workspace(

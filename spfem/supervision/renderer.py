@@ -26,10 +26,10 @@ from spfem.face.track import FaceTrack
 from spfem.methods import METHODS, Method
 from spfem.renderer.learn import FaceTerm
 from spfem.renderer.losses import DistanceLoss, RetrievedPairs
+from spfem.scales import Scale
 from spfem.settings import (
     EMOTIONS,
     RendererSettings,
-    Scale,
     SupervisionSettings,
 )
 from spfem.supervision.manipulator import manipulator_weights

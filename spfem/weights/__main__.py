@@ -10,8 +10,7 @@ from pathlib import Path
 from spfem.errors import CheckpointError
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER
 from spfem.processes import run_command
-from spfem.run.workspace import DEVICES
-from spfem.scales import SCALES
+from spfem.scales import DEVICES, SCALES
 
 DESCRIPTION = """\
 The models that come with the package: check them, or make all of them anew from a seed.

@@ -1,3 +1,5 @@
+"""The projected cost of the face stage, against clips of known length."""
+
 from __future__ import annotations
 
 from dataclasses import replace

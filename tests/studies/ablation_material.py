@@ -16,7 +16,8 @@ from studies.ablation_stages import (
 from studies.ablation_variants import Quantity, Variant
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.settings import AblationSettings, Scale, SpatialSettings, TemporalSettings
+from spfem.scales import AblationSettings, Scale
+from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 
 ROLES = {"A0": "train", "A1": "held_out", "A2": "target"}

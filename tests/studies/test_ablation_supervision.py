@@ -11,7 +11,8 @@ from studies.ablation_variants import SUPERVISION_VARIANTS as VARIANTS
 from studies.ablation_variants import find_variant
 from studies.probes import MOUTH, OTHERS
 
-from spfem.settings import EMOTIONS, AblationSettings, SupervisionSettings
+from spfem.scales import AblationSettings
+from spfem.settings import EMOTIONS, SupervisionSettings
 from tests.evaluation.made_up import make_corpus
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
+from studies.videos import rows_of_panels
 
 from spfem.errors import ShapeError
 from spfem.panels import (
@@ -10,7 +11,6 @@ from spfem.panels import (
     LARGEST_RATE,
     LEAST_STRIP,
     UNSEEN_CHANGE,
-    rows_of_panels,
     side_by_side,
     write_gif,
 )

@@ -1,6 +1,10 @@
+"""Runs of notebooks: unchanged ones, failures, two at a time, two runs at once."""
+
 import json
+import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
@@ -8,7 +12,8 @@ import pytest
 from spfem.__main__ import main
 from spfem.errors import SettingsError, SpfemError
 from spfem.run import notebooks as module
-from spfem.run.notebooks import RunSettings, reproduce
+from spfem.run.notebooks import NEEDS, RunSettings, reproduce
+from tests.conftest import ROOT
 
 PARAMETERS = """scale: str = "demo"  # a
 corpus: str = "synthetic"  # b
@@ -41,6 +46,7 @@ def project(tmp_path, monkeypatch):
     _notebook(tmp_path / "notebooks" / "00_one.ipynb", WORK.format(name="00_one"))
     monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
     monkeypatch.setattr("spfem.run.workspace.project_folder", lambda: tmp_path)
+    monkeypatch.setattr(module, "open_pool", ThreadPoolExecutor)  # whose threads see the project
     return tmp_path
 
 
@@ -61,16 +67,8 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
     manifest = json.loads((results / "manifest.json").read_text())
     assert set(manifest) == {"00_one.txt"}
     row = manifest["00_one.txt"]
-    assert {
-        "made_by",
-        "inputs",
-        "settings",
-        "commit",
-        "versions",
-        "threads",
-        "device",
-        "seconds",
-    } <= set(row)
+    facts = ("made_by", "inputs", "settings", "commit", "versions", "threads", "device", "seconds")
+    assert set(facts) <= set(row)
     assert (results / "notebooks" / "00_one.html").exists()
     assert "00_one.txt" in (results / "index.html").read_text()
     assert "no results of this corpus and scale are committed" in capsys.readouterr().out
@@ -112,26 +110,51 @@ def test_expected_errors_are_one_line(capsys):
     assert message.count("\n") == 1
 
 
-def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, monkeypatch, capsys):
-    running, most = [], []
+@pytest.fixture
+def noted(monkeypatch):
+    """Times at which pretended notebooks began and ended."""
+    times = []
 
-    def note(path, executed, parameters):
-        running.append(path)
-        most.append(len(running))
+    def note(path, executed, parameters, alone):
+        times.append((path.stem, time.monotonic()))
         time.sleep(0.2)
         executed.parent.mkdir(parents=True, exist_ok=True)
         executed.write_text("")
         executed.with_suffix(".html").write_text("")
-        running.pop()
+        times.append((path.stem, time.monotonic()))
+        return 0.2
 
     monkeypatch.setattr(module, "_execute", note)
-    runs = [
-        threading.Thread(target=reproduce, args=(_settings(project, force=True),)) for _ in range(2)
-    ]
+    return times
+
+
+def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, noted, capsys):
+    settings = _settings(project, force=True, only="0")
+    runs = [threading.Thread(target=reproduce, args=(settings,)) for _ in range(2)]
     for one in runs:
         one.start()
     for one in runs:
         one.join()
-    assert most == [1, 1]
+    assert len(noted) == 4
+    assert noted[1][1] <= noted[2][1]
     said = capsys.readouterr().out
     assert said.count("another run makes synthetic-smoke; this one begins when it ends") == 1
+
+
+def test_notebooks_run_side_by_side_but_after_those_they_need(project, noted):
+    for name in ("01_two", "02_three", "03_four", "77_own"):
+        shutil.copy(project / "notebooks" / "00_one.ipynb", project / "notebooks" / f"{name}.ipynb")
+    reproduce(_settings(project))
+    begun, ended = {}, {}
+    for name, when in noted:
+        (ended if name in begun else begun)[name] = when
+    assert begun["01_two"] >= ended["00_one"]
+    assert begun["02_three"] >= ended["01_two"]
+    assert begun["03_four"] < ended["02_three"]  # both need no more than 01
+    assert begun["77_own"] >= max(ended["02_three"], ended["03_four"])  # its needs are not known
+
+
+def test_every_notebook_says_what_it_needs():
+    numbers = [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+    assert list(NEEDS) == numbers
+    assert all(other < number for number, needs in NEEDS.items() for other in needs)
