@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from spfem.errors import SettingsError, require
 
+# Their index is the label (order of NED and SCMCL).
 EMOTIONS = ("neutral", "angry", "disgusted", "fear", "happy", "sad", "surprised")
-"""Emotion names; the index is the label (order of NED and SCMCL)."""
 
 
 class _Released:
@@ -32,11 +32,7 @@ class _Released:
 
 @dataclass(frozen=True)
 class CorpusSettings:
-    """The embedded corpus (`spfem.studio`).
-
-    Raises:
-        SettingsError: if `counterparts` is none of its two choices.
-    """
+    """The embedded corpus (`spfem.studio`)."""
 
     seed: int = 0
     fps: int = 25

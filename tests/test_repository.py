@@ -65,7 +65,10 @@ def _imports() -> dict[str, set[str]]:
                 if package == "spfem" and rest:
                     names.add(rest[0])
         names.discard(unit)
-    found["edit"].discard("run")  # the one way up: `edit_video` opens the models a user names
+    # The ways up, each inside a function: `edit_video` opens the models that a user names, a metric
+    # with `compat` looks up the released arithmetic, the commands of `released` track clips.
+    for below, above in (("edit", "run"), ("correlation", "released"), ("released", "run")):
+        found[below].discard(above)
     return found
 
 

@@ -247,8 +247,7 @@ def measure_degradations(workspace: Workspace) -> pd.DataFrame:
         "lip_sync": file_digest(lip_sync_file(workspace)),
         "counterparts": make_counterparts(workspace).digest,
     }
-    made_by = (measure_degradations,)
-    stage = open_score_stage(workspace, "degradations", settings, inputs, made_by)
+    stage = open_score_stage(workspace, "degradations", settings, inputs, (measure_degradations,))
     path = stage.folder / TABLE_NAME
     if not stage.complete:
         actors = sorted({edit.actor for edit in edits})

@@ -21,9 +21,8 @@ def whole_track(source, settings):
     frames = read_video(source).frames
     level = np.full(len(frames), frames[0].mean() > 100)
     empty = np.zeros((len(frames), 2, 3), np.float32)
-    return SimpleNamespace(
-        fps=25.0, found=level, landmarks=empty, blendshapes=empty, expression=empty, align=empty
-    )
+    shown = dict.fromkeys(("landmarks", "blendshapes", "expression", "align"), empty)
+    return SimpleNamespace(only=lambda kind: kind(fps=25.0, found=level, **shown))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -45,6 +46,9 @@ class WholeTrack:
         self.fps, self.found = 25.0, np.ones(FRAMES, bool)
         self.landmarks = self.blendshapes = self.align = np.zeros((FRAMES, 2, 3), np.float32)
         self.expression = np.full((FRAMES, len(NAMES)), level, np.float32)
+
+    def only(self, kind):
+        return kind(**{each.name: getattr(self, each.name) for each in fields(kind)})
 
     def save(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -347,7 +347,7 @@ def test_doctor_names_them(capsys, monkeypatch, folder):
     assert [fact.name for fact in shipped_model_facts()] == NAMES
     assert not [fact for fact in shipped_model_facts() if fact.trouble]
     (folder / "manipulator.safetensors").write_bytes(b"x")
-    monkeypatch.setattr("spfem.pretrained.WEIGHTS_FOLDER", folder)
+    monkeypatch.setattr("spfem.doctor.WEIGHTS_FOLDER", folder)
     facts = {fact.name: fact.trouble for fact in shipped_model_facts()}
     assert "not the file that was shipped" in facts.pop("manipulator")
     assert set(facts.values()) == {""}
