@@ -198,9 +198,11 @@ def control_operators(
     rows = []
     for name, operator in operators.items():
         losses = []
-        for query, key in pairs:
-            described = [normalise_channels(operator(side)) for side in (query, key)]
-            losses.append(float(info_nce(described[0], described[1], TEMPERATURE).mean()))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # the released transformer drops entries even when it is fixed
+            for query, key in pairs:
+                described = [normalise_channels(operator(side)) for side in (query, key)]
+                losses.append(float(info_nce(described[0], described[1], TEMPERATURE).mean()))
         value, chance = sum(losses) / draws, math.log(places)
         rows.append(
             {"operator": name, "cross_entropy": value, "chance": chance, "share": value / chance}

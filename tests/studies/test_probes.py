@@ -6,6 +6,7 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from studies.probes import (
@@ -20,6 +21,7 @@ from studies.probes import (
     measure_gradient_shares,
     plant_wrong_mouths,
     recover_mouths,
+    shown_operators,
 )
 
 from spfem.correlation.frames import ClipPair, FramePairs
@@ -97,6 +99,15 @@ def test_transformer_with_random_weights_solves_a_task_without_information():
     # their random cosines of deviation C ** -0.5 into confident mistakes.
     for name in ("identity", "neighbours in time"):
         assert table.cross_entropy[name] > math.log(64)
+
+
+def test_the_control_is_the_same_whatever_was_drawn_before():
+    tables = []
+    for drawn in (0, 3):
+        torch.rand(drawn)
+        operators = shown_operators(channels=8, places=16)
+        tables.append(control_operators(operators, channels=8, places=16, draws=2))
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_transformer_keeps_samples_apart_and_shapes():
