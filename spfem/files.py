@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from tqdm.auto import tqdm
-
 from spfem.errors import ArtifactError
 
 STATE_NAME = "training_state.safetensors"  # of what a stage learns, until it is finished
@@ -116,6 +114,8 @@ Item = TypeVar("Item")
 
 def show_frames(frames: Iterable[Item], text: str, total: int | None) -> Iterator[Item]:
     """Yield `frames` under a progress bar; `total` is None where the file does not say it."""
+    from tqdm.auto import tqdm  # not of the light install
+
     # The tracker silences the C libraries' standard error: the bar keeps a copy of its own, made
     # when this is called and not when the first frame is taken.
     terminal = os.dup(2)
