@@ -11,9 +11,10 @@ from benchmarks.correlation import learning_step
 from benchmarks.made_up import made_up_images
 from benchmarks.metric_steps import captured_step, silent_step
 from benchmarks.record import Record
-from benchmarks.rows import Row, Step, median_seconds, reference
+from benchmarks.rows import Row, Step, reference
 from benchmarks.sizes import Sizes
 from spfem.correlation.asccl import SpatialCoherence
+from spfem.precision import median_seconds
 
 
 def compiled_steps(record: Record, device: str, sizes: Sizes) -> None:

@@ -16,12 +16,13 @@ from benchmarks.made_up import (
     made_up_speech,
     retrieved_windows,
 )
-from benchmarks.rows import MIB, Row, Step, measure_apart, median_seconds, peak_bytes, reference
+from benchmarks.rows import MIB, Row, Step, measure_apart, peak_bytes, reference
 from spfem.correlation.asccl import SpatialCoherence, compare_level
 from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
 from spfem.correlation.paired import distance_consistency_loss
 from spfem.correlation.sound import BatchDraw
 from spfem.correlation.stccl import TemporalCoherence
+from spfem.precision import median_seconds
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 
 PRECISIONS = ("float32", "bfloat16")

@@ -12,11 +12,12 @@ from torch import Tensor
 from benchmarks.correlation import paired_term
 from benchmarks.made_up import made_up_metric, made_up_samples
 from benchmarks.record import Record
-from benchmarks.rows import Row, Step, median_seconds, reference
+from benchmarks.rows import Row, Step, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
 from spfem.correlation.sound import BatchDraw
+from spfem.precision import median_seconds
 
 LITERAL = 3.0  # aim: times the literal version
 

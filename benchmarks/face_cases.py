@@ -11,7 +11,7 @@ from benchmarks.agreement import Case
 from benchmarks.correlation_cases import normal
 from benchmarks.sizes import Sizes
 from spfem.correlation.encoders import ResNet18
-from spfem.evaluation.lip_sync import (
+from spfem.evaluation.lip_sync_network import (
     CEPSTRA,
     FRAMES,
     ROWS,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.record import Record
-from benchmarks.rows import median_seconds
+from spfem.precision import median_seconds
 
 PRODUCTS = 10  # of one measurement
 BACKWARD = 2  # gradients of input and of weights, each as much work as the forward pass

@@ -13,12 +13,12 @@ from benchmarks.correlation import learning_step
 from benchmarks.limits import Peaks, count_work, tell_share
 from benchmarks.made_up import made_up_images
 from benchmarks.record import Record
-from benchmarks.rows import Row, Step, median_seconds, reference
+from benchmarks.rows import Row, Step, reference
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.precision import Captured
+from spfem.precision import Captured, median_seconds
 from spfem.settings import SpatialSettings, TemporalSettings
 
 LITERAL, FLOOR = 3.0, 0.5  # aims: times the literal version, and the floor's share of the step

@@ -7,46 +7,17 @@ import importlib
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import torch
 
 from spfem.errors import CorpusError, SpfemError
 from spfem.files import writing
 
 Step = Callable[[], object]
-
-
-def median_seconds(
-    ways: Mapping[str, Step], *, device: torch.device | str = "cpu", repeats: int = 3
-) -> dict[str, float]:
-    """Median wall time of a call of each way, after one uncounted call of each.
-
-    Args:
-        ways: by name; called in turn.
-        device: a GPU is waited for before the clock is read.
-        repeats: counted calls of each.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats + 1):
-        for name, step in ways.items():
-            _wait(device)
-            start = time.perf_counter()
-            step()
-            _wait(device)
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
-
-
-def _wait(device: torch.device | str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def reference(name: str) -> ModuleType:

@@ -107,6 +107,8 @@ def test_no_process_outlives_its_parent(tmp_path, name):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Jobs in the background of a shell ignore Ctrl-C, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert _wait(lambda: len(list(folder.iterdir())) == 2, 60)
     workers = [int(path.suffix[1:]) for path in folder.iterdir()]

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from scipy.ndimage import median_filter
 from torch import Tensor, nn
-from torch.nn import functional
 
 from spfem.checkpoints import (
     load_checkpoint,
@@ -29,6 +28,7 @@ from spfem.checkpoints import (
     settings_from_facts,
 )
 from spfem.errors import ShapeError
+from spfem.evaluation.lip_sync_network import CEPSTRA, FRAMES, ROWS, LipSyncNetwork, block
 from spfem.evaluation.mouth import MOUTH, STABLE
 from spfem.face.align import index_convention, template_landmarks
 from spfem.face.descriptor import cut_aligned
@@ -40,9 +40,6 @@ from spfem.settings import LipSyncSettings
 SPAN = 1.4  # side of the square in distances of the eyes: nose to chin of an open mouth
 FPS = 25
 SAMPLE_RATE = 16000  # hertz
-FRAMES = 5  # of a window
-ROWS = 20  # of cepstra of a window; 100 a second, so 4 a frame
-CEPSTRA = 13
 ROWS_PER_FRAME = 4
 _INT16 = 32768.0  # SyncNet reads samples as 16-bit integers
 CHECKPOINT_KIND = "lip sync"
@@ -181,63 +178,6 @@ def score_distances(distances: np.ndarray) -> LipSyncScore:
     return LipSyncScore(least, float(np.median(distances)) - least, best - search, search)
 
 
-def _block(kind: Any, norm: Any, *sizes: Any, **options: Any) -> list[nn.Module]:
-    return [kind(*sizes, **options), norm(sizes[1]), nn.ReLU()]
-
-
-class LipSyncNetwork(nn.Module):
-    """Embeds windows of lips and of sound; what belongs together lies together.
-
-    After SyncNet (Chung and Zisserman 2016), with these departures: grey crops of the mouth, a
-    tenth of the channels, a clip's mean crop and mean cepstra taken off (so that neither the look
-    of a person nor a voice or microphone counts), embeddings of length 1 (distances are at most
-    2).
-    """
-
-    def __init__(self, settings: LipSyncSettings):
-        super().__init__()
-        self.settings = settings
-        width, side = settings.width, settings.crop_size // 8
-        flat, line = (nn.Conv2d, nn.BatchNorm2d), (nn.Conv1d, nn.BatchNorm1d)
-        self.lips = nn.Sequential(
-            *_block(*flat, FRAMES, width, 3, stride=2, padding=1),
-            *_block(*flat, width, 2 * width, 3, stride=2, padding=1),
-            *_block(*flat, 2 * width, 2 * width, 3, stride=2, padding=1),
-            nn.Flatten(),
-            nn.Linear(2 * width * side * side, settings.embedding),
-        )
-        self.sound = nn.Sequential(
-            *_block(*line, CEPSTRA, 2 * width, 3, padding=1),
-            *_block(*line, 2 * width, 2 * width, 3, stride=2, padding=1),
-            nn.Flatten(),
-            nn.Linear(2 * width * 10, settings.embedding),
-        )
-        self.register_buffer("cepstra_deviation", torch.ones(CEPSTRA))
-
-    def embed_lips(self, windows: Tensor) -> Tensor:
-        """Embeddings (N, C) of length 1 of windows (N, 5, S, S) of `centred_crops`."""
-        return functional.normalize(self.lips(windows), dim=1)
-
-    def embed_sound(self, windows: Tensor) -> Tensor:
-        """Embeddings (N, C) of length 1 of windows (N, 13, 20) of `centred_rows`."""
-        scale: Any = self.cepstra_deviation
-        return functional.normalize(self.sound(windows / scale[:, None]), dim=1)
-
-
-def centred_crops(crops: Tensor) -> Tensor:
-    """Crops (T, S, S) uint8 as shares of the clip's brightness, less the clip's mean crop.
-
-    Brightness is divided out because the same mouth moves fewer grey levels on a dark picture.
-    """
-    light = crops.float()
-    return (light - light.mean(0)) / light.mean().clamp_min(1.0)
-
-
-def centred_rows(rows: Tensor) -> Tensor:
-    """Cepstra (R, 13) less their mean over the clip."""
-    return rows - rows.mean(0)
-
-
 def save_lip_sync(path: Path, network: LipSyncNetwork) -> None:
     """Write the network and its settings."""
     facts = {"settings": asdict(network.settings)}
@@ -262,32 +202,32 @@ class SyncNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.netcnnaud = nn.Sequential(
-            *_block(nn.Conv2d, nn.BatchNorm2d, 1, 64, 3, padding=1),
+            *block(nn.Conv2d, nn.BatchNorm2d, 1, 64, 3, padding=1),
             nn.MaxPool2d(1, 1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 64, 192, 3, padding=1),
+            *block(nn.Conv2d, nn.BatchNorm2d, 64, 192, 3, padding=1),
             nn.MaxPool2d(3, (1, 2)),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 192, 384, 3, padding=1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 384, 256, 3, padding=1),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 256, 3, padding=1),
+            *block(nn.Conv2d, nn.BatchNorm2d, 192, 384, 3, padding=1),
+            *block(nn.Conv2d, nn.BatchNorm2d, 384, 256, 3, padding=1),
+            *block(nn.Conv2d, nn.BatchNorm2d, 256, 256, 3, padding=1),
             nn.MaxPool2d(3, 2),
-            *_block(nn.Conv2d, nn.BatchNorm2d, 256, 512, (5, 4)),
+            *block(nn.Conv2d, nn.BatchNorm2d, 256, 512, (5, 4)),
         )
         self.netfcaud, self.netfclip = (
-            nn.Sequential(*_block(nn.Linear, nn.BatchNorm1d, 512, 512), nn.Linear(512, EMBEDDING))
+            nn.Sequential(*block(nn.Linear, nn.BatchNorm1d, 512, 512), nn.Linear(512, EMBEDDING))
             for _ in range(2)
         )
         flat: dict[str, tuple[int, ...]] = {"padding": (0, 1, 1)}
         half: dict[str, tuple[int, ...]] = {"stride": (1, 2, 2)}
         self.netcnnlip = nn.Sequential(
-            *_block(nn.Conv3d, nn.BatchNorm3d, 3, 96, (5, 7, 7), **half),
+            *block(nn.Conv3d, nn.BatchNorm3d, 3, 96, (5, 7, 7), **half),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 96, 256, (1, 5, 5), **half, **flat),
+            *block(nn.Conv3d, nn.BatchNorm3d, 96, 256, (1, 5, 5), **half, **flat),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            *block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            *block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
+            *block(nn.Conv3d, nn.BatchNorm3d, 256, 256, (1, 3, 3), **flat),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_block(nn.Conv3d, nn.BatchNorm3d, 256, 512, (1, 6, 6)),
+            *block(nn.Conv3d, nn.BatchNorm3d, 256, 512, (1, 6, 6)),
         )
 
     def embed_lips(self, windows: Tensor) -> Tensor:

@@ -18,10 +18,7 @@ from torch.nn import functional
 from spfem.errors import ShapeError
 from spfem.evaluation.lip_sync import (
     NOT_MEASURED,
-    LipSyncNetwork,
     LipSyncScore,
-    centred_crops,
-    centred_rows,
     distances_by_shift,
     frames_at_25,
     lip_crops,
@@ -31,6 +28,7 @@ from spfem.evaluation.lip_sync import (
     sound_windows,
     window_count,
 )
+from spfem.evaluation.lip_sync_network import LipSyncNetwork, centred_crops, centred_rows
 from spfem.settings import LipSyncSettings
 from spfem.training import Progress, Row, descend, train
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 import torch
 
@@ -118,6 +117,8 @@ def align_faces(frames: Iterable[np.ndarray], matrices: np.ndarray, face_size: i
     is drawn larger first and then averaged, so that small aligned faces do not alias (NED resamples
     once).
     """
+    import cv2  # not of the light install
+
     faces = []
     for frame, matrix in zip(frames, matrices, strict=True):
         scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
@@ -143,6 +144,8 @@ def unalign_face(
     `matrix` (2, 3) maps frame pixels to aligned pixels; `nearest` takes the nearest pixel (masks)
     instead of Lanczos.
     """
+    import cv2  # not of the light install
+
     height, width = frame_size
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LANCZOS4
     return cv2.warpAffine(
@@ -156,6 +159,8 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
     Drawn masks (T, S, S) of the mesh, united with the outline of tracked landmarks (T, 478, 2 or 3)
     in frame pixels, which `align` (T, 2, 3) maps to aligned pixels.
     """
+    import cv2  # not of the light install
+
     outline = landmarks[:, list(FACE_OVAL), :2] @ align[:, :, :2].transpose(0, 2, 1)
     outline = np.round(outline + align[:, None, :, 2] - 0.5).astype(np.int32)
     masks = drawn.copy()

@@ -7,8 +7,8 @@ the face units, to supervise what makes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from torch.nn.functional import normalize
 from spfem.face.align import CROP_CENTRE, CROP_SPAN, to_face_pixels
 from spfem.face.landmarks import FACE_OVAL, LEFT_IRIS, RIGHT_IRIS
 from spfem.head.model import LASHES, SKIN, HeadModel
-from spfem.head.raster import Raster, interpolate, rasterise
+
+if TYPE_CHECKING:
+    from spfem.head.raster import Raster
 
 OVAL_GROWTH = 1.03  # of the tracked outline about its centre
 CHART_JAW = 0.6  # jaw opening of the chart, which parts the lips and shows the mouth
@@ -90,6 +92,8 @@ def face_mesh(head: HeadModel) -> FaceMesh:
 
 def _extent(places: np.ndarray, outline: np.ndarray) -> np.ndarray:
     """Distance (V,) inside the outline (N, 2), negative outside or behind the face."""
+    import cv2  # not of the light install
+
     polygon = (outline.mean(0) + (outline - outline.mean(0)) * OVAL_GROWTH).astype(np.float32)
     across = [cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places[:, :2]]
     return np.minimum(across, DEEPEST - places[:, 2])
@@ -148,6 +152,8 @@ class ShapeRenderer(Module):
         Identity is (I,) or (B, I); face units (B, E) carry the gradient; the rotation of the head
         is (B, 3, 3), or None for frontal.
         """
+        from spfem.head.raster import Raster, interpolate, rasterise  # not of the light install
+
         count = len(expression)
         places = (
             self.mean

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spfem.errors import InputError
-from spfem.head.raster import interpolate, rasterise
 from spfem.released.flame import CROP_SIZE, TRIANGLES, VERTICES, FlameModel, project, to_raster
 
 MAP_PLACES = 5118  # vertices of the map: seams count twice
@@ -85,6 +83,8 @@ def read_fixed_displacement(path: Path) -> np.ndarray:
 def read_face_mask(path: Path) -> np.ndarray:
     """Read `uv_face_eye_mask.png`: (256, 256) float32 in [0, 1], its red channel."""
     content = np.frombuffer(path.read_bytes(), np.uint8)
+    import cv2  # not of the light install
+
     picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if picture is None or picture.dtype != np.uint8 or picture.shape[:2] != (MAP_SIZE, MAP_SIZE):
         found = "no picture" if picture is None else f"{picture.dtype} {picture.shape}"
@@ -111,6 +111,8 @@ class SkinMap(nn.Module):
         flat = torch.from_numpy(template.places) * torch.tensor([1.0, -1.0])
         flat = flat + torch.tensor([0.0, 1.0])
         points = nn.functional.pad(flat * MAP_SIZE, (0, 1))[None]
+        from spfem.head.raster import rasterise  # Warp is not of the light install
+
         raster = rasterise(points, torch.from_numpy(template.map_triangles), MAP_SIZE, MAP_SIZE)
         seen = raster.face[0].clamp(min=0).long()
         self.register_buffer("corners", torch.from_numpy(template.triangles).long()[seen])
@@ -237,6 +239,8 @@ class FaceArtist(nn.Module):
         Source: spec `face_pipeline.md` 2.5, 2.6. The released code rasterises six times a frame.
         """
         points = to_raster(project(vertices, camera), CROP_SIZE)
+        from spfem.head.raster import interpolate, rasterise  # not of the light install
+
         raster = rasterise(points.contiguous(), self.triangles, CROP_SIZE, CROP_SIZE)
         normals = vertex_normals(vertices, self.triangles)
         coarse = interpolate(raster, self.triangles, normals)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -161,6 +160,8 @@ def segment_faces(segmenter: FaceSegmenter, crops: Iterable[np.ndarray]) -> np.n
 
 def _largest_piece(mask: np.ndarray) -> np.ndarray:
     """The largest piece of a bool mask as uint8 0 or 255; corners connect."""
+    import cv2  # not of the light install
+
     count, pieces, facts, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
     )

@@ -11,6 +11,7 @@ type that it returns counts, whose methods read what was made.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
@@ -105,9 +106,14 @@ def installed_code() -> CodeBase:
     return CodeBase(PACKAGE_FOLDER, STUDIES_FOLDER)
 
 
+# Python 3.11 cannot parse in two threads at once (SystemError of the AST constructor).
+_READING = threading.RLock()
+
+
 @cache
 def _digest(roots: frozenset[Name]) -> str:
-    return digest_of(installed_code(), roots)
+    with _READING:
+        return digest_of(installed_code(), roots)
 
 
 def code_digest(*made_by: MadeBy) -> str:
@@ -125,13 +131,16 @@ def code_digest(*made_by: MadeBy) -> str:
 
 def package_digest() -> str:
     """Digest of all definitions of the package, for what may use any of them."""
-    code = installed_code()
-    texts = set()
-    paths = [(folder, path) for folder in code.folders.values() for path in folder.rglob("*.py")]
-    for folder, path in paths:
-        parts = path.relative_to(folder.parent).with_suffix("").parts
-        module = code.module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-        if module is not None:
-            names = ("", *module.statements)
-            texts |= {code.definition(Name(module.name, name)).own_hash for name in names}
+    with _READING:
+        code = installed_code()
+        texts = set()
+        paths = [
+            (folder, path) for folder in code.folders.values() for path in folder.rglob("*.py")
+        ]
+        for folder, path in paths:
+            parts = path.relative_to(folder.parent).with_suffix("").parts
+            module = code.module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+            if module is not None:
+                names = ("", *module.statements)
+                texts |= {code.definition(Name(module.name, name)).own_hash for name in names}
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]

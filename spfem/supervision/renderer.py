@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -20,9 +20,7 @@ from spfem.correlation.paired import distance_consistency_loss
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.edit.chain import ConditionSource, mouth_centres
 from spfem.errors import ShapeError
-from spfem.face.track import FaceTrack
 from spfem.methods import METHODS, Method
 from spfem.renderer.learn import FaceTerm
 from spfem.renderer.losses import DistanceLoss, RetrievedPairs
@@ -33,6 +31,12 @@ from spfem.settings import (
     SupervisionSettings,
 )
 from spfem.supervision.manipulator import manipulator_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spfem.edit.chain import ConditionSource
+    from spfem.face.track import FaceTrack
 
 EMBEDDED_AT_ONCE = 32  # references
 
@@ -109,7 +113,7 @@ def held_steps(source: Tensor) -> Tensor:
     return (source[:, 1:] == source[:, :-1]).flatten(2).all(dim=2)
 
 
-EditOfPair = Callable[[FaceTrack, FaceTrack], np.ndarray]
+EditOfPair = Callable[["FaceTrack", "FaceTrack"], np.ndarray]
 """Expression (T, E) of the first track with the emotion of the second, by the manipulator."""
 
 
@@ -199,6 +203,8 @@ def collect_pairs(
     Raises:
         ShapeError: if a window of the bank is shorter than the frames that are needed.
     """
+    from spfem.edit.chain import mouth_centres  # not of the light install
+
     lead = settings.window_frames - 1
     if bank.window_frames < frames + lead:
         raise ShapeError(
@@ -252,6 +258,8 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
     Returns:
         Columns `network`, `loss`, and one a method by its title; 0 where a method lacks a loss.
     """
+    import pandas as pd  # not of the light install
+
     plain, drawn, supervision = scale.manipulator, scale.renderer, scale.supervision
     weights: dict[tuple[str, str], dict[str, float]] = {}
     for method in methods:

@@ -3,10 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from studies.paper_claims import read_published
-from torch import nn
-
-from benchmarks.costs import (
+from studies.costs import (
     COLUMNS,
     CostItem,
     cost_table,
@@ -16,6 +13,9 @@ from benchmarks.costs import (
     peak_bytes,
     published_share,
 )
+from studies.paper_claims import read_published
+from torch import nn
+
 from spfem.scales import load_scale
 
 SMALL_GFLOP = 0.3  # of published units that a fast test can run

@@ -12,11 +12,9 @@ from typing import Any
 
 import pandas as pd
 import torch
-from studies.paper_claims import read_published
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.rows import median_seconds
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.encoders import (
     AudioEncoder,
@@ -26,9 +24,9 @@ from spfem.correlation.encoders import (
 )
 from spfem.correlation.learn import formulated
 from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
-from spfem.evaluation.lip_sync import CEPSTRA, FRAMES, ROWS, LipSyncNetwork
+from spfem.evaluation.lip_sync_network import CEPSTRA, FRAMES, ROWS, LipSyncNetwork
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
-from spfem.precision import autocast
+from spfem.precision import autocast, median_seconds
 from spfem.renderer.networks import new_renderer
 from spfem.scales import Scale, load_scale
 from spfem.settings import (
@@ -39,6 +37,7 @@ from spfem.settings import (
     SpatialSettings,
     TemporalSettings,
 )
+from studies.paper_claims import read_published
 
 
 @dataclass(frozen=True)
