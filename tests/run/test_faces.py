@@ -200,7 +200,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_left_alone(frames, tmp_path)
         assert run.stdout.readline()
         try:
             # Later and later, so that it ends.
-            run.wait(timeout=random.uniform(0, 6) + 5 * kills)
+            run.wait(timeout=random.uniform(0, 1) + 4 * kills)
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
