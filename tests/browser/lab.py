@@ -57,7 +57,9 @@ def _environment(private, network):
     environment = network.environment(
         {**private_folders, "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1"}
     )
-    environment["PYTHONPATH"] += f"{os.pathsep}{ROOT}"
+    # The notebooks are copies, elsewhere than the studies that they import.
+    for path in (ROOT, ROOT / "notebooks"):
+        environment["PYTHONPATH"] += f"{os.pathsep}{path}"
     return environment
 
 
