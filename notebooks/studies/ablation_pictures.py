@@ -37,7 +37,7 @@ from studies.ablation_variants import (
     TemporalVariant,
     Variant,
 )
-from studies.probes import gradient_maps, mouth_region
+from studies.probes import gradient_maps, lips_region
 
 LIST_SEED = 0
 
@@ -193,7 +193,7 @@ def _mouth_share(
     rows = list(zip(pairs, moments, strict=True))
     shown = np.stack([unseen.faces[pair.target][row.other_frame] for pair, row in rows])
     source = np.stack([unseen.faces[pair.source][row.source_frame] for pair, row in rows])
-    regions = np.stack([mouth_region(faces[pair.target], row.other_frame) for pair, row in rows])
+    regions = np.stack([lips_region(faces[pair.target], row.other_frame) for pair, row in rows])
     shares = (gradient_maps(model, shown, source) * regions).sum(axis=(1, 2))
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in pairs])
     return measured_means(shares, clusters)

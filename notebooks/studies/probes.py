@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from spfem.correlation.asccl import SpatialCoherence, info_nce, normalise_channels
 from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.maps import feature_maps
-from spfem.correlation.maps import mouth_region as maps_mouth_region
+from spfem.correlation.maps import feature_maps, mouth_region
 from spfem.correlation.similarity import Comparison
 from spfem.correlation.stccl import (
     TemporalCoherence,
@@ -74,7 +73,7 @@ def gradient_maps(
     return (sizes / sizes.sum(dim=(1, 2), keepdim=True).clamp(min=1e-30)).numpy()
 
 
-def mouth_region(track: FaceTrack, frame: int) -> np.ndarray:
+def lips_region(track: FaceTrack, frame: int) -> np.ndarray:
     """Box around the lips of an aligned face, with a margin, (S, S) bool."""
     matrix = track.align[frame]
     lips = track.landmarks[frame, list(OUTER_LIPS), :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -109,7 +108,7 @@ def measure_gradient_shares(
     both = zip(pairs, comparisons, strict=True)
     source = np.stack([faces[pair.source].faces[row.source_frame] for pair, row in both])
     generated = np.stack([faces[key].faces[frame] for key, frame in shown])
-    regions = np.stack([mouth_region(faces[key], frame) for key, frame in shown])
+    regions = np.stack([lips_region(faces[key], frame) for key, frame in shown])
     clusters = np.array([[pair.actor, f"{pair.source} {pair.target}"] for pair in pairs])
     rows, maps, area = [], {}, float(regions.mean())
     draws = {"resamples": settings.resamples, "confidence": settings.confidence, "seed": 0}
@@ -390,7 +389,7 @@ def changes_over_time(model: SpatialCoherence, faces: np.ndarray, level: int) ->
 def frame_correlations(model: TemporalCoherence, faces: np.ndarray, level: int) -> np.ndarray:
     """Correlations (T, T) of the frames at the middle of the mouth, as the CM formulation has."""
     maps = feature_maps(model, images_from_frames(faces))[level]  # type: ignore[arg-type]
-    rows, columns = maps_mouth_region(maps.shape[2])
+    rows, columns = mouth_region(maps.shape[2])
     place = maps[:, :, (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2]
     unit = functional.normalize(model.mlp.project(level, place), dim=1)
     return (unit @ unit.T).numpy()

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from spfem.errors import InputError
-from spfem.face.align import invert, unalign_face
+from spfem.face.align import aligned_centres, invert, mouth_centres, unalign_face
 from spfem.face.conditions import ConditionPainter
-from spfem.face.landmarks import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from spfem.face.landmarks import LEFT_EYE, RIGHT_EYE
 from spfem.face.track import FaceTrack
 from spfem.manipulator.manipulate import (
     label_style,
@@ -120,19 +120,8 @@ class ConditionSource:
             track.faces,
             mouth_centres(track),
             edited,
-            _aligned_centres(track, eyes),
+            aligned_centres(track, eyes),
         )
-
-
-def mouth_centres(track: FaceTrack) -> np.ndarray:
-    """Centre of the lips (T, 2) in aligned pixels."""
-    return _aligned_centres(track, OUTER_LIPS)
-
-
-def _aligned_centres(track: FaceTrack, points: tuple[int, ...]) -> np.ndarray:
-    centres = track.landmarks[:, list(points), :2].mean(1)
-    linear, shift = track.align[:, :, :2], track.align[:, :, 2]
-    return (np.einsum("tab,tb->ta", linear, centres) + shift).astype(np.float32)
 
 
 def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from spfem.errors import ShapeError
 from spfem.face.camera import smooth_over_time
-from spfem.face.landmarks import FACE_OVAL
+from spfem.face.landmarks import FACE_OVAL, OUTER_LIPS
 from spfem.head.model import HeadModel
+
+if TYPE_CHECKING:
+    from spfem.face.track import FaceTrack
 
 CROP_SPAN = 0.92  # head units across the aligned square: forehead to an opened jaw
 CROP_CENTRE = (0.0, -0.04)  # of the square on the mean head, head units
@@ -167,3 +171,15 @@ def face_masks(drawn: np.ndarray, landmarks: np.ndarray, align: np.ndarray) -> n
     for mask, polygon in zip(masks, outline, strict=True):
         cv2.fillPoly(mask, [cv2.convexHull(polygon)], (255,))
     return masks
+
+
+def aligned_centres(track: FaceTrack, points: Sequence[int]) -> np.ndarray:
+    """Mean place (T, 2) of some landmarks of a track, in aligned pixels."""
+    centres = track.landmarks[:, list(points), :2].mean(1)
+    linear, shift = track.align[:, :, :2], track.align[:, :, 2]
+    return (np.einsum("tab,tb->ta", linear, centres) + shift).astype(np.float32)
+
+
+def mouth_centres(track: FaceTrack) -> np.ndarray:
+    """Centre of the lips (T, 2) in aligned pixels."""
+    return aligned_centres(track, OUTER_LIPS)

@@ -64,17 +64,18 @@ class Raster:
 
 
 @wp.func
-def _edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
+def edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
+    """Twice the signed area of the triangle a, b, (x, y)."""
     return (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
 
 
 @wp.func
 def _place(a: wp.vec3, b: wp.vec3, c: wp.vec3, x: float, y: float) -> wp.vec3:
     """Barycentric place of (x, y), with a negative entry outside."""
-    area = _edge(a, b, c[0], c[1])
+    area = edge(a, b, c[0], c[1])
     if wp.abs(area) < 1.0e-12:
         return wp.vec3(-1.0, -1.0, -1.0)
-    return wp.vec3(_edge(b, c, x, y) / area, _edge(c, a, x, y) / area, _edge(a, b, x, y) / area)
+    return wp.vec3(edge(b, c, x, y) / area, edge(c, a, x, y) / area, edge(a, b, x, y) / area)
 
 
 @wp.kernel

@@ -82,9 +82,9 @@ def read_fixed_displacement(path: Path) -> np.ndarray:
 
 def read_face_mask(path: Path) -> np.ndarray:
     """Read `uv_face_eye_mask.png`: (256, 256) float32 in [0, 1], its red channel."""
-    content = np.frombuffer(path.read_bytes(), np.uint8)
     import cv2  # not of the light install
 
+    content = np.frombuffer(path.read_bytes(), np.uint8)
     picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if picture is None or picture.dtype != np.uint8 or picture.shape[:2] != (MAP_SIZE, MAP_SIZE):
         found = "no picture" if picture is None else f"{picture.dtype} {picture.shape}"
@@ -107,12 +107,12 @@ class SkinMap(nn.Module):
     places: Tensor
 
     def __init__(self, template: HeadTemplate) -> None:
+        from spfem.head.raster import rasterise  # Warp is not of the light install
+
         super().__init__()
         flat = torch.from_numpy(template.places) * torch.tensor([1.0, -1.0])
         flat = flat + torch.tensor([0.0, 1.0])
         points = nn.functional.pad(flat * MAP_SIZE, (0, 1))[None]
-        from spfem.head.raster import rasterise  # Warp is not of the light install
-
         raster = rasterise(points, torch.from_numpy(template.map_triangles), MAP_SIZE, MAP_SIZE)
         seen = raster.face[0].clamp(min=0).long()
         self.register_buffer("corners", torch.from_numpy(template.triangles).long()[seen])
@@ -238,9 +238,9 @@ class FaceArtist(nn.Module):
 
         Source: spec `face_pipeline.md` 2.5, 2.6. The released code rasterises six times a frame.
         """
-        points = to_raster(project(vertices, camera), CROP_SIZE)
         from spfem.head.raster import interpolate, rasterise  # not of the light install
 
+        points = to_raster(project(vertices, camera), CROP_SIZE)
         raster = rasterise(points.contiguous(), self.triangles, CROP_SIZE, CROP_SIZE)
         normals = vertex_normals(vertices, self.triangles)
         coarse = interpolate(raster, self.triangles, normals)

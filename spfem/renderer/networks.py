@@ -418,23 +418,3 @@ def from_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         kept[key] = value
     return kept
-
-
-def to_released(network: nn.Module) -> dict[str, Tensor]:
-    """State dict of G or D with every key of the released layout, neutral norm buffers included."""
-    state = {}
-    for key, value in network.state_dict().items():
-        state[key] = value
-        if "conv_block" in key:
-            state[key.replace("conv_block", "resnetblock_sequential")] = value
-    for name, module in network.named_modules():
-        if isinstance(module, nn.InstanceNorm2d):
-            buffers = {
-                "running_mean": torch.zeros(module.num_features),
-                "running_var": torch.ones(module.num_features),
-                "num_batches_tracked": torch.tensor(0),
-            }
-            for buffer, value in buffers.items():
-                for twin in {name, name.replace("conv_block", "resnetblock_sequential")}:
-                    state[f"{twin}.{buffer}"] = value
-    return state

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warp as wp
 
+from spfem.head.raster import edge
 from spfem.studio.materials import (
     PersonLook,
     background,
@@ -32,12 +33,6 @@ DEPTH_STEPS = wp.constant(262144.0)  # per pixel
 LASHES = wp.constant(6)
 NECK = wp.constant(8)  # material of skin below the chin, bare or clothed
 HAIR = wp.constant(7)  # material of the hair shell, beside the regions of the head model
-
-
-@wp.func
-def edge(a: wp.vec3, b: wp.vec3, x: float, y: float) -> float:
-    """Twice the signed area of the triangle a, b, (x, y)."""
-    return (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
 
 
 @wp.kernel

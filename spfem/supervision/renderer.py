@@ -21,6 +21,7 @@ from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
+from spfem.face.align import mouth_centres
 from spfem.methods import METHODS, Method
 from spfem.renderer.learn import FaceTerm
 from spfem.renderer.losses import DistanceLoss, RetrievedPairs
@@ -203,8 +204,6 @@ def collect_pairs(
     Raises:
         ShapeError: if a window of the bank is shorter than the frames that are needed.
     """
-    from spfem.edit.chain import mouth_centres  # not of the light install
-
     lead = settings.window_frames - 1
     if bank.window_frames < frames + lead:
         raise ShapeError(

@@ -18,7 +18,7 @@ from spfem.correlation import (
     prepare_images,
 )
 from spfem.correlation import images as late_checks
-from spfem.correlation.images import check_numbers
+from spfem.correlation.images import CoherenceMetric, check_numbers
 from spfem.errors import CheckpointError, SettingsError, ShapeError
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL
@@ -149,6 +149,15 @@ def test_a_metric_of_ones_own_has_no_released_form():
     assert type(Own(SMALL)) is Own
     with pytest.raises(SettingsError, match="Own has no released form"):
         Own(replace(SMALL, compat="upstream"))
+
+
+def test_a_metric_of_another_kind_has_no_released_form():
+    class Other(CoherenceMetric):
+        pass
+
+    assert type(Other(SMALL)) is Other
+    with pytest.raises(SettingsError, match="Other has no released form"):
+        Other(replace(SMALL, compat="upstream"))
 
 
 @pytest.mark.parametrize(

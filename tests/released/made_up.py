@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import scipy.sparse
 import torch
+from torch import nn
 
 from spfem.manipulator import Manipulator
 from spfem.released.deca import COARSE_OUTPUTS, DETAIL_OUTPUTS, DetailDecoder, FaceEncoder
@@ -185,3 +186,23 @@ def write_folder(folder: Path) -> None:
 def released_nets(manipulator: Manipulator) -> dict[str, dict[str, torch.Tensor]]:
     """What `<NN>_nets.pth` of NED holds."""
     return {name: dict(manipulator.get_submodule(name).state_dict()) for name in MANIPULATOR_PARTS}
+
+
+def released_renderer_state(network: nn.Module) -> dict[str, torch.Tensor]:
+    """State dict of G or D with every key of the released layout, neutral norm buffers included."""
+    state = {}
+    for key, value in network.state_dict().items():
+        state[key] = value
+        if "conv_block" in key:
+            state[key.replace("conv_block", "resnetblock_sequential")] = value
+    for name, module in network.named_modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            buffers = {
+                "running_mean": torch.zeros(module.num_features),
+                "running_var": torch.ones(module.num_features),
+                "num_batches_tracked": torch.tensor(0),
+            }
+            for buffer, value in buffers.items():
+                for twin in {name, name.replace("conv_block", "resnetblock_sequential")}:
+                    state[f"{twin}.{buffer}"] = value
+    return state

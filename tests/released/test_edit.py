@@ -25,12 +25,11 @@ from spfem.released.kinds import FSGAN_NAME
 from spfem.released.ned import to_renderer_clip
 from spfem.released.ned_export import ned_clip_of_track
 from spfem.renderer.networks import load_renderer, new_renderer, save_renderer
-from spfem.renderer.networks import to_released as renderer_to_released
 from spfem.renderer.render import render_clips
 from spfem.settings import ManipulatorSettings, RendererSettings
 from tests.edit.made_up import save_models, speaking_frames, write_clip
 from tests.media.clips import audio_bytes
-from tests.released.made_up import released_nets
+from tests.released.made_up import released_nets, released_renderer_state
 
 COUNT = 11
 MANIPULATOR = ManipulatorSettings(width=16, encoder_width=256, mapping_width=16, standardise=False)
@@ -43,7 +42,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("released")
     torch.save(released_nets(Manipulator(MANIPULATOR, FLAME_SPACE, seed=3)), folder / "02_nets.pth")
     generator = new_renderer(RENDERER, 7).generator
-    torch.save(renderer_to_released(generator), folder / "20_net_G.pth")
+    torch.save(released_renderer_state(generator), folder / "20_net_G.pth")
     for kind, name, out in (
         ("ned-manipulator", "02_nets.pth", "manipulator"),
         ("scmcl-manipulator", "02_nets.pth", "scmcl"),

@@ -16,9 +16,9 @@ from spfem.manipulator import Manipulator, load_manipulator, manipulate
 from spfem.manipulator.networks import FLAME_SPACE
 from spfem.released.kinds import import_released, open_released
 from spfem.released.networks import NETWORKS
-from spfem.renderer.networks import load_renderer, new_renderer, save_renderer, to_released
+from spfem.renderer.networks import load_renderer, new_renderer, save_renderer
 from spfem.settings import ManipulatorSettings, RendererSettings
-from tests.released.made_up import released_nets
+from tests.released.made_up import released_nets, released_renderer_state
 from tests.renderer.planted import PLAIN
 
 
@@ -203,13 +203,13 @@ def drawn():
 def write_separate(folder, renderer, epoch="20", letters=("G", "D", "Dm")):
     folder.mkdir(exist_ok=True)
     for letter, network in zip(letters, renderer.networks().values(), strict=False):
-        torch.save(to_released(network), folder / f"{epoch}_net_{letter}.pth")
+        torch.save(released_renderer_state(network), folder / f"{epoch}_net_{letter}.pth")
     return folder / f"{epoch}_net_G.pth"
 
 
 def joint(renderer):
     below = {
-        short: {f"{short}.{key}": value for key, value in to_released(network).items()}
+        short: {f"{short}.{key}": value for key, value in released_renderer_state(network).items()}
         for short, network in zip(
             ("netG", "netD", "netDm"), renderer.networks().values(), strict=True
         )
@@ -293,7 +293,7 @@ def test_a_generator_alone_says_that_its_discriminators_are_untrained(tmp_path, 
     ],
 )
 def test_generators_of_another_layout_are_refused_by_name(tmp_path, drawn, change, message):
-    state = to_released(drawn.generator)
+    state = released_renderer_state(drawn.generator)
     change(state)
     torch.save(state, tmp_path / "20_net_G.pth")
     with pytest.raises(CheckpointError, match=message):

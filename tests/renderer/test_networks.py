@@ -22,9 +22,9 @@ from spfem.renderer.networks import (
     load_renderer,
     new_renderer,
     save_renderer,
-    to_released,
 )
 from spfem.settings import RendererSettings
+from tests.released.made_up import released_renderer_state
 from tests.renderer.planted import PLAIN, SETTINGS
 
 
@@ -155,7 +155,7 @@ def released_keys():
 @pytest.mark.parametrize(("name", "network"), [("G", FaceGenerator), ("D", FaceDiscriminator)])
 def test_paper_size_has_exactly_the_released_keys(name, network):
     with torch.device("meta"):
-        state = to_released(network(RendererSettings()))
+        state = released_renderer_state(network(RendererSettings()))
     assert {key: value.shape for key, value in state.items()} == released_keys()[name]
 
 
@@ -163,7 +163,7 @@ def test_paper_size_has_exactly_the_released_keys(name, network):
 def test_released_layout_comes_back_and_norm_buffers_do_not_matter(network):
     torch.manual_seed(0)
     one, two = network(PLAIN), network(PLAIN)
-    state = to_released(one)
+    state = released_renderer_state(one)
     for key in state:
         if key.endswith("running_var"):
             state[key] = torch.rand_like(state[key])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,17 +18,10 @@ from spfem.corpus.clips import Clip, Corpus
 from spfem.scales import AblationSettings, Scale
 from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
+from tests.correlation.planted_sound import PlantedPair
 
 ROLES = {"A0": "train", "A1": "held_out", "A2": "target"}
 SPATIAL = SpatialSettings(**{**vars(SMALL), "image_size": 24, "steps": 2, "batch_size": 4})
-
-
-@dataclass(frozen=True)
-class PlantedPair:
-    source: str
-    target: str
-    path: np.ndarray
-    usable: bool = True
 
 
 def made_up_material(folder: Path, **ablations: object) -> Material:
