@@ -250,7 +250,7 @@ def _full() -> Scale:
         name="full",
         methods=tuple(METHODS),
         seeds=(0, 1, 2),
-        corpus=CorpusSettings(metric_actors=12),
+        corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
         temporal=replace(demo.temporal, steps=600),
@@ -264,7 +264,9 @@ def _full() -> Scale:
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
         lip_sync=replace(demo.lip_sync, steps=600),
-        evaluation=replace(demo.evaluation, comparisons=240, defect_steps=120),
+        evaluation=replace(
+            demo.evaluation, sources_per_actor=2, comparisons=240, defect_steps=120
+        ),
     )
 
 
