@@ -264,9 +264,7 @@ def _full() -> Scale:
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
         lip_sync=replace(demo.lip_sync, steps=600),
-        evaluation=replace(
-            demo.evaluation, sources_per_actor=2, comparisons=240, defect_steps=120
-        ),
+        evaluation=replace(demo.evaluation, sources_per_actor=2, comparisons=240, defect_steps=120),
     )
 
 
