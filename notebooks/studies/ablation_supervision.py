@@ -22,12 +22,7 @@ from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
 from spfem.run.faces import FaceStore
-from spfem.run.models import (
-    ANCHORED,
-    Supervision,
-    make_base_manipulator,
-    make_supervision,
-)
+from spfem.run.manipulators import ANCHORED, Supervision, make_base_manipulator, make_supervision
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import SUPERVISION_VARIANTS, SupervisionVariant

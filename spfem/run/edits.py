@@ -29,7 +29,8 @@ from spfem.processes import run_jobs
 from spfem.renderer.render import render_clips
 from spfem.run.artifacts import open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
-from spfem.run.models import ANCHORED, make_actor_renderer, make_manipulator, person_texture
+from spfem.run.manipulators import ANCHORED, make_manipulator
+from spfem.run.renderers import make_actor_renderer, person_texture
 from spfem.run.workspace import Workspace
 from spfem.settings import FaceSettings
 

@@ -46,8 +46,9 @@ from spfem.run.edits import (
     work_off,
     write_edits,
 )
-from spfem.run.models import make_actor_renderer, make_manipulator
+from spfem.run.manipulators import make_manipulator
 from spfem.run.persons import load_person, read_track
+from spfem.run.renderers import make_actor_renderer
 from spfem.run.results import (
     emotion_classifier,
     load_identity,

@@ -70,6 +70,10 @@ if TYPE_CHECKING:
     from spfem.run.edits import (
         read_truth as read_truth,
     )
+    from spfem.run.manipulators import ANCHORED as ANCHORED
+    from spfem.run.manipulators import EXPRESSION_SPACE as EXPRESSION_SPACE
+    from spfem.run.manipulators import make_base_manipulator as make_base_manipulator
+    from spfem.run.manipulators import make_manipulator as make_manipulator
     from spfem.run.metrics import (
         METRICS as METRICS,
     )
@@ -109,33 +113,15 @@ if TYPE_CHECKING:
     from spfem.run.metrics import (
         make_temporal_metric as make_temporal_metric,
     )
-    from spfem.run.models import (
-        ANCHORED as ANCHORED,
-    )
-    from spfem.run.models import (
-        EXPRESSION_SPACE as EXPRESSION_SPACE,
-    )
-    from spfem.run.models import (
-        make_actor_renderer as make_actor_renderer,
-    )
-    from spfem.run.models import (
-        make_base_manipulator as make_base_manipulator,
-    )
-    from spfem.run.models import (
-        make_base_renderer as make_base_renderer,
-    )
-    from spfem.run.models import (
-        make_manipulator as make_manipulator,
-    )
-    from spfem.run.models import (
-        person_texture as person_texture,
-    )
+    from spfem.run.renderers import make_actor_renderer as make_actor_renderer
+    from spfem.run.renderers import make_base_renderer as make_base_renderer
+    from spfem.run.renderers import person_texture as person_texture
     from spfem.run.results import (
         make_lip_sync as make_lip_sync,
     )
     from spfem.run.workspace import Workspace
 
-ROOMS = ("data", "metrics", "models", "edits", "results")  # of this package
+ROOMS = ("data", "metrics", "manipulators", "renderers", "edits", "results")  # of this package
 
 
 def __getattr__(name: str) -> Any:

@@ -262,7 +262,7 @@ def test_plumbing_exists_and_is_not_reached():
 
 
 def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
-    from spfem.run.models import _actor_clips, _base_clips, _open_show
+    from spfem.run.renderers import _actor_clips, _base_clips, _open_show
 
     def reach(made_by):
         return {name.name for name in reached(CODE, names_of(made_by))}

@@ -14,7 +14,8 @@ from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
 from spfem.methods import METHODS
 from spfem.run import models
-from spfem.run.models import EXPRESSION_SPACE, Supervision, make_renderer_metrics
+from spfem.run.manipulators import EXPRESSION_SPACE, Supervision
+from spfem.run.renderers import make_renderer_metrics
 from spfem.scales import load_scale
 from tests.manipulator.conftest import SMALL, planted_speech
 from tests.supervision.test_renderer import spatial_metric, window_metric
