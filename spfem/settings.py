@@ -142,6 +142,8 @@ class SpatialSettings(_Released):
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
+    padding: str = "zeros"  # beyond the picture; or "replicate", the nearest value
+    inside: bool = False  # centres on the face only; the papers draw them from the whole picture
     speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
     speech_moments: int = 4  # of each clip pair in a batch; batch_size is a multiple
     speech_temperature: float = 0.05
@@ -162,6 +164,7 @@ class SpatialSettings(_Released):
             "widths are multiples of 4 (the heads)": all(w > 0 and w % 4 == 0 for w in self.widths),
             "blocks are at least 1": min(self.blocks, default=0) >= 1,
             "centres are at least 2": min(self.centres, default=0) >= 2,
+            "padding is zeros or replicate": self.padding in ("zeros", "replicate"),
             "speech_weight is 0 or more": speech >= 0,
             "speech_temperature is above 0": self.speech_temperature > 0,
             "speech_moments is 2 or more": moments >= 2,

@@ -1,7 +1,9 @@
 """Do the evaluation metrics notice what they must: planted degradations of the true edits.
 
 Each is done to the true counterparts of edits, so that nothing but the damage differs from a
-perfect result.
+perfect result. Edits that go half the way, or too far, are planted in the track alone: codes and
+landmarks lie on the line from source to truth, the pictures stay those of the truth. What looks at
+pictures cannot notice them and is not asked to.
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ SHIFTS = (2, 5, 10, 20)  # frames by which the sound comes late; the last beyond
 BLURS = (1.0, 2.0, 4.0)  # standard deviation, pixels
 SHIFTED, BLURRED = "sound {} frames late", "blur {:g} px"
 FLAT, FROZEN, OTHER = "expression of the source", "first frame held", "another person"
+PARTS = {"half of the way": 0.5, "half too far": 1.5}  # share of the way from source to truth
+HALF, TOO_FAR = PARTS
 
 _LATE = tuple(SHIFTED.format(shift) for shift in SHIFTS)
 _BLURRED = tuple(BLURRED.format(deviation) for deviation in BLURS)
@@ -73,7 +77,10 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
     "identity_distance": (*_BLURRED[1:], OTHER),
     "mouth_error": (FLAT, FROZEN, OTHER),
     "mouth_correlation": (FROZEN, OTHER),
-    "expression_error": (FLAT, FROZEN, OTHER),
+    "expression_error": (FLAT, FROZEN, OTHER, HALF, TOO_FAR),
+    "expression_gain": (FLAT, FROZEN, OTHER, HALF, TOO_FAR),
+    "emotion_leakage": (FLAT, HALF),
+    "detail_kept": _BLURRED,
     "picture_error": (*_BLURRED, FLAT, FROZEN, OTHER),
     "emotion_accuracy": (FLAT,),
     "image_entropy": _BLURRED,
@@ -82,6 +89,12 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
 }
 """Metric -> degradations that must make it worse. LSE-D and LSE-C search for the best shift, so by
 their definition they miss a constant delay within the search; the offset tells it."""
+
+
+IDLE = "doing nothing, against half of the way"
+NOT_IDLE = ("expression_error", "expression_gain", "emotion_leakage")
+"""Metrics that must find an untouched source worse than an edit that goes half the way. A metric of
+what must stay as it was, such as `detail_kept`, cannot: it is read beside one of these."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,17 @@ def blurred(clip: ShownClip, deviation: float) -> ShownClip:
     return ShownClip(frames, clip.track)
 
 
+def part_of_the_way(planted: PlantedClip, share: float) -> ShownClip:
+    """The truth's pictures with codes and landmarks at a share of the way from the source's."""
+    ends = planted.source.track, planted.truth.track
+    moved = {
+        name: (1 - share) * getattr(ends[0], name) + share * getattr(ends[1], name)
+        for name in ("expression", "landmarks", "blendshapes")
+    }
+    found = ends[0].found & ends[1].found
+    return ShownClip(planted.truth.frames, replace(planted.truth.track, found=found, **moved))
+
+
 def degrade(planted: PlantedClip) -> Iterator[tuple[str, ShownClip]]:
     """Name and picture of the degradations that are seen, the unharmed clip first."""
     truth = planted.truth
@@ -122,12 +146,15 @@ def degrade(planted: PlantedClip) -> Iterator[tuple[str, ShownClip]]:
         yield BLURRED.format(deviation), blurred(truth, deviation)
     yield FLAT, planted.source
     yield FROZEN, planted.frozen
+    for name, share in PARTS.items():
+        yield name, part_of_the_way(planted, share)
     yield OTHER, planted.other
 
 
 def score_degradations(planted: PlantedClip, instruments: Instruments) -> dict[str, ClipScore]:
     """Scores of a clip by degradation."""
     known = {"source": planted.sample, "truth": planted.truth, "sound": planted.sound}
+    known["unedited"] = planted.source
     scores = {
         name: score_clip(planted.edit, "truth", shown, instruments=instruments, **known)  # type: ignore[arg-type]
         for name, shown in degrade(planted)
@@ -199,7 +226,8 @@ def metric_verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Does each metric move the right way: rows metric, backbone, degradation, holds.
 
     Every entry of `EXPECTED` must be worse with an interval clear of zero (Fréchet distances, which
-    have none: by a tenth or more).
+    have none: by a tenth or more). For `NOT_IDLE` the last row asks whether `IDLE` is worse, with
+    intervals that do not meet.
     """
     rows = []
     for metric in table.metric.unique():
@@ -212,6 +240,9 @@ def metric_verdicts(table: pd.DataFrame) -> pd.DataFrame:
                 grew = row.worse_by > 0.1 * (row.value - row.worse_by)
                 holds = row.ci_low > 0 if np.isfinite(row.ci_low) else grew
                 rows.append((metric, backbone, name, bool(holds)))
+            if metric in NOT_IDLE:
+                idle = part.ci_low[FLAT] > part.ci_high[HALF]
+                rows.append((metric, backbone, IDLE, bool(idle)))
     return pd.DataFrame(rows, columns=["metric", "backbone", "degradation", "holds"])
 
 

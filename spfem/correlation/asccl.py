@@ -176,16 +176,38 @@ def central_range(side: int) -> tuple[int, int]:
     return (side - count) // 2, max(count, 0)
 
 
+FACE = ((0.55, 0.5), (0.38, 0.32))
+"""Ellipse of the face on an aligned picture, by the hair and the ears: its middle and half axes
+(rows, columns), shares of the side. Every aligned face fills the same one: its edges move by 2 %."""
+
+
+def on_face(height: int, width: int) -> Tensor:
+    """(H, W) bool: places of a map over an aligned picture whose middle lies on the face.
+
+    Example:
+        >>> on_face(4, 4).int().tolist()
+        [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    """
+    squares = [
+        (((torch.arange(side) + 0.5) / side - middle) / half).square()
+        for side, middle, half in zip((height, width), *FACE, strict=True)
+    ]
+    return squares[0][:, None] + squares[1] < 1
+
+
 def sample_centres(
     height: int,
     width: int,
     count: int,
     *,
     region: Callable[[int], tuple[int, int]] = central_range,
+    inside: bool = False,
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw `count` different places (count, 2) int64, (row, column), of the region of a map.
+
+    With `inside` only those of the region that are `on_face`.
 
     By default from the global generator of `device`, where the places are wanted.
 
@@ -193,14 +215,21 @@ def sample_centres(
         ShapeError: if the region has fewer than `count` places.
     """
     (first_row, rows), (first_column, columns) = region(height), region(width)
-    if rows * columns < count:
+    known = torch.arange(rows * columns)
+    if inside:
+        face = on_face(height, width)[first_row:, first_column:][:rows, :columns]
+        known = known[face.flatten()]
+    if len(known) < count:
         raise ShapeError(
-            f"a feature map of {height}x{width} has {rows * columns} places for centres, "
-            f"{count} are wanted; use larger images or fewer centres"
+            f"a feature map of {height}x{width} has {len(known)} places for centres"
+            f"{' on the face' if inside else ''}, {count} are wanted; use larger images or fewer "
+            "centres"
         )
     drawn_on = device if generator is None else generator.device
-    flat = torch.randperm(rows * columns, generator=generator, device=drawn_on)[:count]
+    flat = torch.randperm(len(known), generator=generator, device=drawn_on)[:count]
     flat = upload(flat, device)
+    if inside:
+        flat = upload(known, device)[flat]
     return torch.stack([flat // columns + first_row, flat % columns + first_column], dim=1)
 
 
@@ -210,9 +239,11 @@ def draw_level_centres(
     generator: torch.Generator | None = None,
     *,
     region: Callable[[int], tuple[int, int]] = central_range,
+    inside: bool = False,
 ) -> list[Tensor]:
     """Draw `counts` centres (P, 2), a number a level, for feature maps (B, C, H, W)."""
-    given: dict[str, Any] = {"region": region, "generator": generator, "device": maps[0].device}
+    given: dict[str, Any] = {"region": region, "inside": inside}
+    given |= {"generator": generator, "device": maps[0].device}
     sides = [(features.shape[2], features.shape[3]) for features in maps]
     return [sample_centres(*side, n, **given) for side, n in zip(sides, counts, strict=True)]
 
@@ -242,7 +273,9 @@ class SpatialCoherence(CoherenceMetric):
     def __init__(self, settings: SpatialSettings) -> None:
         super().__init__(settings)
         # Attribute names are those of the released checkpoints.
-        self.resnet50 = IResNet(settings.widths, settings.blocks, settings.precision)
+        self.resnet50 = IResNet(
+            settings.widths, settings.blocks, settings.precision, settings.padding
+        )
         self.mlp = ProjectionHeads(settings.widths)
 
     @classmethod
@@ -309,4 +342,5 @@ class SpatialCoherence(CoherenceMetric):
         Raises:
             ShapeError: if a map is too small for its centres.
         """
-        return draw_level_centres(maps, self.settings.centres, generator)
+        settings = self.settings
+        return draw_level_centres(maps, settings.centres, generator, inside=settings.inside)

@@ -9,6 +9,7 @@ processors, and keep nothing for the backward pass where the weights are frozen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -109,7 +110,11 @@ class Convolution(nn.Conv2d):
         frozen = not self.weight.requires_grad and features.requires_grad
         if not frozen or torch.is_autocast_enabled(features.device.type):
             return super().forward(features)
-        return _FrozenConvolution.apply(features, self.weight, self.stride, self.padding)
+        padding: Any = self.padding
+        if self.padding_mode != "zeros" and any(padding):
+            sides = (padding[1], padding[1], padding[0], padding[0])
+            features, padding = nn.functional.pad(features, sides, mode=self.padding_mode), 0
+        return _FrozenConvolution.apply(features, self.weight, self.stride, padding)
 
 
 SAFE_WIDTH = 64  # below it, channels-last gradients of convolutions break in oneDNN
@@ -121,13 +126,14 @@ class ResidualBlock(nn.Module):
     The stride sits in the second convolution, so the first runs at the input resolution.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, padding: str) -> None:
         super().__init__()
+        convolve = partial(Convolution, bias=False, padding_mode=padding)
         self.bn1 = BatchNorm2d(channels_in)
-        self.conv1 = Convolution(channels_in, channels, 3, 1, 1, bias=False)
+        self.conv1 = convolve(channels_in, channels, 3, 1, 1)
         self.bn2 = BatchNorm2d(channels)
         self.prelu = ChannelPReLU(channels)
-        self.conv2 = Convolution(channels, channels, 3, stride, 1, bias=False)
+        self.conv2 = convolve(channels, channels, 3, stride, 1)
         self.bn3 = BatchNorm2d(channels)
         self.downsample: nn.Module | None = None
         if stride != 1 or channels_in != channels:
@@ -147,22 +153,27 @@ class IResNet(nn.Module):
     """Feature maps at strides 2, 4, 8, ... of RGB images; state-dict names are the released ones.
 
     The paper has widths 64, 128, 256, 512 and 3, 4, 14, 3 blocks. `precision` is that of
-    `spfem.precision.autocast`; the maps are float32 in any case.
+    `spfem.precision.autocast`; the maps are float32 in any case. `padding` is what convolutions see
+    beyond the picture: `zeros` (the published form) or `replicate`, the nearest value.
     """
 
     def __init__(
-        self, widths: Sequence[int], blocks: Sequence[int], precision: str = "float32"
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        precision: str = "float32",
+        padding: str = "zeros",
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.precision = precision
-        self.conv1 = Convolution(3, widths[0], 3, 1, 1, bias=False)
+        self.conv1 = Convolution(3, widths[0], 3, 1, 1, bias=False, padding_mode=padding)
         self.bn1 = BatchNorm2d(widths[0])
         self.prelu = ChannelPReLU(widths[0])
         channels_in = widths[0]
         for level, (channels, count) in enumerate(zip(widths, blocks, strict=True)):
-            stage = [ResidualBlock(channels_in, channels, 2)]
-            stage += [ResidualBlock(channels, channels, 1) for _ in range(count - 1)]
+            stage = [ResidualBlock(channels_in, channels, 2, padding)]
+            stage += [ResidualBlock(channels, channels, 1, padding) for _ in range(count - 1)]
             self.add_module(f"layer{level + 1}", nn.Sequential(*stage))
             channels_in = channels
         for module in self.modules():

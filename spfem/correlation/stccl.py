@@ -248,7 +248,7 @@ class TemporalCoherence(CoherenceMetric):
         super().__init__(settings)
         spatial = settings.spatial
         # Attribute names are those of the released checkpoints.
-        self.resnet50 = IResNet(spatial.widths, spatial.blocks, spatial.precision)
+        self.resnet50 = IResNet(spatial.widths, spatial.blocks, spatial.precision, spatial.padding)
         self.mlp = ProjectionHeads(spatial.widths)
 
     @classmethod

@@ -55,16 +55,55 @@ def detail_ratio(
         >>> detail_ratio(noise, noise, marks, "mouth")
         1.0
     """
+    return _median_ratio(frames, landmarks, truth, landmarks, region)
+
+
+def _median_ratio(
+    frames: np.ndarray, places: np.ndarray, truth: np.ndarray, true_places: np.ndarray, region: str
+) -> float:
     if region not in REGIONS:
         raise ShapeError(f"region {region!r} is unknown; choose one of {', '.join(REGIONS)}")
-    _check_pictures(frames, truth, landmarks)
-    ratios = []
-    for result, wanted, places in zip(frames, truth, landmarks, strict=True):
-        box = _box(places[list(REGIONS[region]), :2])
-        of_result, of_truth = _detail(result[box]), _detail(wanted[box])
+    _check_pictures(frames, truth, places)
+    marks, ratios = list(REGIONS[region]), []
+    for result, own, wanted, true in zip(frames, places, truth, true_places, strict=True):
+        of_result = _detail(result[_box(own[marks, :2])])
+        of_truth = _detail(wanted[_box(true[marks, :2])])
         if of_truth > 0:
             ratios.append(of_result / of_truth)
     return float(np.median(ratios)) if ratios else float("nan")
+
+
+def detail_kept(
+    frames: np.ndarray, landmarks: np.ndarray, others: np.ndarray, other_landmarks: np.ndarray
+) -> float:
+    """How alike the detail at mouth and eyes is to that of other frames: 1 as much, 0 none.
+
+    Blur lowers it, and so do noise and edges that the other frames do not have. Each region counts
+    by `detail_ratio` or its inverse, whichever is below 1, with boxes around each clip's own
+    landmarks, so that moved features are compared too.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB of the result.
+        landmarks: (T, 478, 2 or 3) of the result, frame pixels.
+        others: (T, H, W, 3) uint8 RGB, the true edit, or else the unedited clip.
+        other_landmarks: (T, 478, 2 or 3) of those.
+
+    Returns:
+        Mean over the regions, in [0, 1]; NaN where nothing can be compared.
+
+    Raises:
+        ShapeError: if the shapes differ.
+
+    Example:
+        >>> noise = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
+        >>> marks = np.random.default_rng(1).uniform(9, 55, (1, 478, 2))
+        >>> detail_kept(noise, marks, noise, marks)
+        1.0
+    """
+    clip = frames, landmarks, others, other_landmarks
+    ratios = np.array([_median_ratio(*clip, region) for region in REGIONS])
+    with np.errstate(divide="ignore"):
+        return float(np.minimum(ratios, 1 / ratios).mean())
 
 
 def _check_pictures(frames: np.ndarray, truth: np.ndarray, landmarks: np.ndarray) -> None:
@@ -197,6 +236,33 @@ def expression_error(result: np.ndarray, truth: np.ndarray) -> float:
             f"codes must be two (T, E) arrays of one shape; got {result.shape} and {truth.shape}"
         )
     return float(np.abs(result.astype(np.float64) - truth).mean())
+
+
+def expression_gain(result: np.ndarray, source: np.ndarray, truth: np.ndarray) -> float:
+    """How much of the way from source to truth an edit went in expression codes.
+
+    1 - e / c, where e is the `expression_error` of the result and c that of the unedited source. So
+    a copy scores 0, the truth 1, half the way 0.5; an edit that goes too far loses again what it
+    gained, and one that moves elsewhere falls below 0.
+
+    Args:
+        result: (T, E) codes of the result.
+        source: (T, E) codes of the unedited clip, same frames.
+        truth: (T, E) codes of the true edit, same frames.
+
+    Returns:
+        At most 1; NaN where the truth is the source, so that there is no way to go.
+
+    Raises:
+        ShapeError: if the codes are not (T, E) arrays of one shape.
+
+    Example:
+        >>> source, truth = np.zeros((2, 3)), np.ones((2, 3))
+        >>> [expression_gain(source + share, source, truth) for share in (0.0, 0.5, 1.0, 1.5)]
+        [0.0, 0.5, 1.0, 0.5]
+    """
+    way = expression_error(source, truth)
+    return 1 - expression_error(result, truth) / way if way > 0 else float("nan")
 
 
 def image_entropy(pictures: np.ndarray) -> float:

@@ -27,7 +27,9 @@ from spfem.evaluation.identity import (
 )
 from spfem.evaluation.lip_sync_meter import LearnedLipSync, LipSyncMeter
 from spfem.evaluation.mouth import (
+    detail_kept,
     expression_error,
+    expression_gain,
     image_entropy,
     mesh_mouth_error,
     mouth_correlation,
@@ -54,6 +56,9 @@ CLIP_METRICS: Mapping[str, str] = {
     "mesh_mouth_error": "head-mesh",
     "mouth_correlation": "mediapipe-478",
     "expression_error": emotions.BACKBONE,
+    "expression_gain": emotions.BACKBONE,
+    "emotion_leakage": emotions.BACKBONE,
+    "detail_kept": "pixels",
     "picture_error": "pixels",
     "emotion_accuracy": emotions.BACKBONE,
     "image_entropy": "pixels",
@@ -223,6 +228,7 @@ def score_clip(
     source: FaceSample,
     truth: ShownClip | None,
     instruments: Instruments,
+    unedited: ShownClip | None = None,
     sound: Sound | None = None,
     codes: EditedCodes | None = None,
     seed: int = 0,
@@ -237,20 +243,24 @@ def score_clip(
         truth: the true counterpart; `None` where the corpus has none (then the scores that need
             it are NaN).
         instruments: to measure with.
+        unedited: the source clip itself; without it `expression_gain`, `emotion_leakage` and
+            `detail_kept` are NaN.
         sound: of the source, which the result keeps; without it LSE-D and LSE-C are NaN.
         codes: behind the result; `None` where it was not made from codes, or the true ones are not
             known (then the mouth error on the mesh is NaN).
         seed: of the method's training.
 
     Raises:
-        ShapeError: if result and truth differ in frames.
+        ShapeError: if result and truth differ in frames, or the unedited clip has fewer.
     """
-    track = shown.track
-    if truth is not None and len(truth.frames) != len(shown.frames):
-        raise ShapeError(
-            f"{edit.name}: the result of {method} has {len(shown.frames)} frames, the true "
-            f"counterpart {len(truth.frames)}; they must show the same moments"
-        )
+    track, count = shown.track, len(shown.frames)
+    given = {"true counterpart": truth, "unedited clip": unedited}
+    for name, length in ((name, len(clip.frames)) for name, clip in given.items() if clip):
+        if length < count or (length > count and name == "true counterpart"):
+            raise ShapeError(
+                f"{edit.name}: the result of {method} has {count} frames, the {name} {length}; "
+                "they must show the same moments"
+            )
     usable = source.frames < len(track.found)
     chosen = source.frames[usable]
     seen = track.found[chosen]
@@ -269,6 +279,8 @@ def score_clip(
             scores |= lip_sync_scores(shown, sound, instruments.lip_sync)
         features = emotions.clip_features(track.expression, track.found)
         named = instruments.classifier.name(features[None])[0]
+        if unedited is not None:
+            scores |= _progress(edit, shown, source.emotion, unedited, truth, instruments)
     scores["emotion_accuracy"] = float(named == edit.emotion)
     if truth is not None:
         scores |= _errors(shown, truth)
@@ -276,6 +288,42 @@ def score_clip(
         on_mesh = mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
         scores["mesh_mouth_error"] = float(on_mesh.mean())
     return ClipScore(edit, method, seed, scores, named, sample, instruments.backbones)
+
+
+def _progress(
+    edit: Edit,
+    shown: ShownClip,
+    emotion: str,
+    unedited: ShownClip,
+    truth: ShownClip | None,
+    instruments: Instruments,
+) -> dict[str, float]:
+    """What tells an edit from its source, so that doing nothing is seen."""
+    count = len(shown.frames)  # an edit may end before its source
+    clips = [shown, unedited] if truth is None else [shown, unedited, truth]
+    common = np.logical_and.reduce([clip.track.found[:count] for clip in clips])
+    if not common.any():
+        return {}
+    codes = [clip.track.expression[:count][common] for clip in clips]
+    last = clips[-1]  # the truth, or else the source
+    features = [emotions.clip_features(one) for one in codes]
+    found = {
+        "emotion_leakage": emotions.emotion_leakage(
+            instruments.classifier,
+            features[0],
+            features[1],
+            None if truth is None else features[2],
+            shown=emotion,
+            wanted=edit.emotion,
+        ),
+        "detail_kept": detail_kept(
+            shown.frames[common],
+            shown.track.landmarks[common],
+            last.frames[:count][common],
+            last.track.landmarks[:count][common],
+        ),
+    }
+    return found if truth is None else found | {"expression_gain": expression_gain(*codes)}
 
 
 def lip_sync_scores(shown: ShownClip, sound: Sound, meter: LipSyncMeter) -> dict[str, float]:

@@ -299,6 +299,7 @@ def _score_source(job: tuple[Workspace, MovedEdits, str, EmotionClassifier, Path
                 source=sample,
                 truth=truth,
                 instruments=instruments,
+                unedited=source,
                 codes=_codes_beside_true(workspace, row, edits, edit),
             )
             save_score(path, replace(score, scores={**score.scores, **_details(shown, truth)}))

@@ -272,6 +272,7 @@ def _score_actor(job: _ActorJob) -> None:
                 source=sample,
                 truth=truth,
                 instruments=instruments,
+                unedited=source,
                 sound=None if video.audio is None else Sound(video.audio, video.fps),
                 codes=codes.get(edit),
                 seed=job.seed,

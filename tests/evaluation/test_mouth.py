@@ -5,13 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spfem.errors import ShapeError
 from spfem.evaluation.mouth import (
     MOUTH,
     REGIONS,
     ROOM,
+    detail_kept,
     detail_ratio,
+    expression_gain,
     expression_error,
     image_entropy,
     mesh_mouth_error,
@@ -144,3 +148,39 @@ def test_detail_refuses_what_does_not_fit(pictures):
         detail_ratio(pictures[:4], pictures, marks, "mouth")
     with pytest.raises(ShapeError, match="mouth, eyes"):
         detail_ratio(pictures, pictures, marks, "nose")
+
+
+def test_detail_is_kept_by_a_copy_and_lost_by_blur_and_by_noise():
+    random = np.random.default_rng(0)
+    pictures = random.integers(60, 190, (3, 96, 96, 3), dtype=np.uint8)
+    marks = random.uniform(20, 76, (3, 478, 2))
+    soft = np.stack([cv2.GaussianBlur(one, (0, 0), 1.0) for one in pictures])
+    assert detail_kept(pictures, marks, pictures, marks) == 1
+    assert detail_kept(soft, marks, pictures, marks) < 0.2
+    # Detail that the truth does not have is no praise: the same as if it were lost.
+    assert detail_kept(pictures, marks, soft, marks) == pytest.approx(
+        detail_kept(soft, marks, pictures, marks)
+    )
+    moved = np.roll(pictures, (3, 5), axis=(1, 2))
+    assert detail_kept(moved, marks + (5, 3), pictures, marks) == pytest.approx(1, abs=0.02)
+    flat = np.full_like(pictures, 9)
+    assert detail_kept(flat, marks, pictures, marks) == 0
+    assert np.isnan(detail_kept(pictures, marks, flat, marks))
+
+
+@settings(max_examples=30, deadline=None)
+@given(share=st.floats(-1, 3), seed=st.integers(0, 99))
+def test_gain_is_the_share_of_the_way_and_falls_beyond_the_truth(share, seed):
+    random = np.random.default_rng(seed)
+    source, truth = random.uniform(0, 1, (2, 5, 52))
+    found = expression_gain(source + share * (truth - source), source, truth)
+    assert found == pytest.approx(1 - abs(1 - share))
+    noise = random.normal(0, 0.1, source.shape)
+    assert expression_gain(source + noise, source, truth) < 0.2  # moving elsewhere is no way
+
+
+def test_gain_needs_a_way_and_frames_that_fit():
+    codes = np.ones((2, 52))
+    assert np.isnan(expression_gain(codes, codes, codes))
+    with pytest.raises(ShapeError, match="one shape"):
+        expression_gain(codes[:1], codes, codes + 1)

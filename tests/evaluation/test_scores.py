@@ -89,6 +89,29 @@ def test_codes_are_held_against_the_true_ones_on_the_mesh(frames, source, instru
     assert wanted > 0
 
 
+def test_an_edit_is_told_from_its_source(frames, source, instruments):
+    unedited = ShownClip(frames, make_track())
+    truth = ShownClip(frames, make_track(seed=9, emotion=HAPPY))
+    known = {"source": source, "instruments": instruments, "unedited": unedited}
+    names = ("expression_gain", "emotion_leakage", "detail_kept")
+
+    def scores(shown, **given):
+        found = score_clip(EDIT, "ned", shown, **(known | {"truth": truth} | given)).scores
+        return [found[name] for name in names]
+
+    assert scores(unedited) == pytest.approx([0, 1, 1])
+    assert scores(truth) == pytest.approx([1, 0, 1])
+    # Without a truth only the way is unknown; a source that goes on longer does no harm.
+    shorter = ShownClip(frames[:4], make_track(4))
+    gain, leakage, detail = scores(shorter, truth=None)
+    assert np.isnan(gain)
+    assert leakage == pytest.approx(1, abs=0.3)
+    assert detail == 1
+    assert np.isnan(scores(unedited, unedited=None)).all()
+    with pytest.raises(ShapeError, match="unedited clip 4"):
+        scores(unedited, unedited=shorter)
+
+
 def test_without_a_face_nothing_is_made_up(frames, source, instruments):
     lost, truth = without_face(make_track()), ShownClip(frames, make_track())
     sound, heard = Sound(np.ones(99), 25), replace(instruments, lip_sync=LoudnessMeter())
