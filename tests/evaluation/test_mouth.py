@@ -15,8 +15,8 @@ from spfem.evaluation.mouth import (
     ROOM,
     detail_kept,
     detail_ratio,
-    expression_gain,
     expression_error,
+    expression_gain,
     image_entropy,
     mesh_mouth_error,
     mouth_correlation,
@@ -162,7 +162,9 @@ def test_detail_is_kept_by_a_copy_and_lost_by_blur_and_by_noise():
         detail_kept(soft, marks, pictures, marks)
     )
     moved = np.roll(pictures, (3, 5), axis=(1, 2))
-    assert detail_kept(moved, marks + (5, 3), pictures, marks) == pytest.approx(1, abs=0.02)
+    assert detail_kept(moved, marks + np.array([5, 3]), pictures, marks) == pytest.approx(
+        1, abs=0.02
+    )
     flat = np.full_like(pictures, 9)
     assert detail_kept(flat, marks, pictures, marks) == 0
     assert np.isnan(detail_kept(pictures, marks, flat, marks))

@@ -16,14 +16,13 @@ from studies.degradations import (
     NOT_IDLE,
     OTHER,
     PARTS,
-    PlantedClip,
     SHIFTED,
     SHIFTS,
+    PlantedClip,
     blurred,
     degradation_table,
     later_sound,
     metric_verdicts,
-    part_of_the_way,
     score_degradations,
 )
 
