@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from spfem.correlation.asccl import SpatialCoherence, info_nce, normalise_channels
+from spfem.correlation.asccl import SpatialCoherence, info_nce, normalise_channels, on_face
 from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.maps import feature_maps, mouth_region
+from spfem.correlation.maps import feature_maps, mouth_region, weights_of_features
 from spfem.correlation.similarity import Comparison
 from spfem.correlation.stccl import (
     TemporalCoherence,
@@ -41,6 +41,7 @@ from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings
 from spfem.statistics import Interval, cluster_bootstrap
 
+EDGE = 1 / 12  # of the side: what lies that near to the border of a picture
 DRAWS = 8  # of random places, over which a map is averaged
 MARGIN = 0.25  # of the mouth region around the lips, as a share of their box
 
@@ -315,6 +316,46 @@ def follow_metric(
             with torch.no_grad():
                 units.clamp_(0, 1)
     return units.detach().unflatten(0, (count, frames)).numpy()
+
+
+def picture_regions(height: int, width: int) -> dict[str, np.ndarray]:
+    """(H, W) bool masks of a map over an aligned picture: face, background, edge; none overlap."""
+    rows, columns = ((np.arange(side) + 0.5) / side for side in (height, width))
+    near = [np.minimum(places, 1 - places) for places in (rows, columns)]
+    edge = np.minimum(near[0][:, None], near[1]) < max(EDGE, 2 / min(height, width))
+    face = on_face(height, width).numpy() & ~edge
+    return {"face": face, "background": ~face & ~edge, "edge": edge}
+
+
+def where_it_looks(
+    model: SpatialCoherence, generated: np.ndarray, source: np.ndarray, *, seed: int = 0
+) -> pd.DataFrame:
+    """Where a spatial metric weighs, and where its gradient falls: face, background or edge.
+
+    Rows `quantity, level, face, background, edge`: the mean weight of the places of each level, and
+    of the gradient (`level` NaN) the share of each region; the last row is the share of the area.
+
+    Args:
+        model: in evaluation mode.
+        generated: (B, S, S, 3) uint8 RGB aligned faces.
+        source: likewise, of the same spoken moments.
+        seed: of the places that the loss draws.
+    """
+    rows: list[dict[str, object]] = []
+    for level, maps in enumerate(feature_maps(model, images_from_frames(generated))):
+        weights = weights_of_features(maps)
+        means = {
+            name: float(np.nanmean(weights[:, mask])) if mask.any() else np.nan
+            for name, mask in picture_regions(*weights.shape[1:]).items()
+        }
+        rows.append({"quantity": "weight", "level": level, **means})
+    gradient = gradient_maps(model, generated, source, seed=seed)
+    masks = picture_regions(*gradient.shape[1:])
+    shares = {name: float(gradient[:, mask].sum() / gradient.sum()) for name, mask in masks.items()}
+    rows.append({"quantity": "share of the gradient", "level": np.nan, **shares})
+    areas = {name: float(mask.mean()) for name, mask in masks.items()}
+    rows.append({"quantity": "share of the area", "level": np.nan, **areas})
+    return pd.DataFrame(rows)
 
 
 RECOVERED = (

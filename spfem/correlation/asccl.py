@@ -177,8 +177,8 @@ def central_range(side: int) -> tuple[int, int]:
 
 
 FACE = ((0.55, 0.5), (0.38, 0.32))
-"""Ellipse of the face on an aligned picture: its middle and half axes (rows, columns), shares of the
-side. Alignment brings every face there; the edges of tracked ones lie within 2 % (one deviation)."""
+"""Ellipse of the face on an aligned picture: its middle and half axes (rows, columns), as shares of
+the side. Alignment brings every face there: the edges of tracked ones deviate by 2 %."""
 
 
 def on_face(height: int, width: int) -> Tensor:

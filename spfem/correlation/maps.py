@@ -18,6 +18,7 @@ from spfem.correlation.asccl import (
     SpatialCoherence,
     dense_disparities,
     normalise_channels,
+    on_face,
     region_weight,
 )
 from spfem.correlation.images import images_from_frames, prepare_images
@@ -135,6 +136,11 @@ def weights_of_features(features: Tensor) -> np.ndarray:
     disparities = dense_disparities(features)
     weights = region_weight(disparities.flatten(2)).unflatten(1, disparities.shape[2:])
     return with_border(weights.mean(dim=1))
+
+
+def inside_face(values: np.ndarray) -> np.ndarray:
+    """Maps (..., H, W) of an aligned picture, NaN where they do not lie `on_face`."""
+    return np.where(on_face(*values.shape[-2:]).numpy(), values, np.nan)
 
 
 BATCH_FRAMES = 16

@@ -18,6 +18,7 @@ from spfem.correlation.asccl import (
     info_nce,
     neighbour_disparities,
     normalise_channels,
+    on_face,
     region_weight,
     sample_centres,
 )
@@ -264,3 +265,39 @@ def test_centres_are_distinct_uniform_and_reproducible():
     assert counts.max() < 165
     again = sample_centres(7, 9, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(again, draws[0])
+
+
+def test_face_is_an_ellipse_in_the_middle_of_the_picture():
+    for height, width in ((48, 48), (6, 6), (10, 14)):
+        found = on_face(height, width)
+        for row in range(height):
+            for column in range(width):
+                down, right = (row + 0.5) / height - 0.55, (column + 0.5) / width - 0.5
+                wanted = (down / 0.38) ** 2 + (right / 0.32) ** 2 < 1
+                assert bool(found[row, column]) == wanted
+    assert 0.37 < float(on_face(96, 96).float().mean()) < 0.39
+
+
+def test_centres_inside_are_all_places_of_the_face_with_their_neighbours():
+    draws = [
+        sample_centres(9, 9, 8, inside=True, generator=torch.Generator().manual_seed(seed))
+        for seed in range(60)
+    ]
+    found = torch.zeros(9, 9, dtype=torch.bool)
+    found[tuple(torch.cat(draws).T)] = True
+    wanted = on_face(9, 9)
+    wanted[[0, -1]] = wanted[:, [0, -1]] = False
+    assert torch.equal(found, wanted)
+    assert all(len({tuple(place) for place in draw.tolist()}) == 8 for draw in draws)
+    with pytest.raises(ShapeError, match="14 places for centres on the face, 16 are wanted"):
+        sample_centres(6, 6, 16, inside=True)
+
+
+def test_a_metric_with_inside_asks_nothing_of_the_background():
+    metric = build(replace(SMALL, image_size=64, inside=True)).eval()
+    maps = [torch.zeros(1, 4, side, side) for side in (32, 16)]
+    for centres, features in zip(metric.draw_centres(maps), maps, strict=False):
+        assert on_face(*features.shape[2:])[tuple(centres.T)].all()
+    everywhere = build(replace(SMALL, image_size=64)).eval()
+    drawn = torch.cat([everywhere.draw_centres(maps)[0] for _ in range(20)])
+    assert not on_face(32, 32)[tuple(drawn.T)].all()

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from spfem.correlation.backbone import BatchNorm1d, BatchNorm2d, ChannelPReLU, IResNet
+from spfem.correlation.backbone import (
+    BatchNorm1d,
+    BatchNorm2d,
+    ChannelPReLU,
+    Convolution,
+    IResNet,
+)
+from spfem.errors import SettingsError
 from spfem.settings import SpatialSettings
 
 PAPER = SpatialSettings()
@@ -107,3 +114,37 @@ def test_a_frozen_norm_keeps_nothing_of_its_input():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         norm(features)
     assert sum(tensor.numel() for tensor in kept) <= 2 * 16
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_frozen_convolutions_see_the_nearest_value_beyond_the_border(stride):
+    torch.manual_seed(0)
+    ours = Convolution(3, 4, 3, stride, 1, bias=False, padding_mode="replicate").double()
+    features = torch.randn(2, 3, 7, 6, dtype=torch.float64, requires_grad=True)
+    rows, columns = (torch.arange(-1, side + 1).clamp(0, side - 1) for side in (7, 6))
+    wider = features[:, :, rows][..., columns]
+    wanted = nn.functional.conv2d(wider, ours.weight, stride=stride)
+    results = [ours(features), ours.requires_grad_(False)(features)]  # learning, and frozen
+    (expected,) = torch.autograd.grad(wanted.square().sum(), features, retain_graph=True)
+    for found in results:
+        torch.testing.assert_close(found, wanted)
+        (gradient,) = torch.autograd.grad(found.square().sum(), features)
+        torch.testing.assert_close(gradient, expected)
+
+
+def test_a_flat_picture_has_a_border_with_zeros_only():
+    torch.manual_seed(0)
+    flat = torch.full((1, 3, 32, 32), 0.7)
+    spreads = {}
+    for padding in ("zeros", "replicate"):
+        net = IResNet((8, 12), (1, 1), padding=padding).eval()
+        with torch.no_grad():
+            spreads[padding] = [float(maps.std(dim=(2, 3)).max()) for maps in net(flat)]
+    assert max(spreads["replicate"]) < 1e-5
+    assert min(spreads["zeros"]) > 0.1
+
+
+def test_padding_has_two_names():
+    with pytest.raises(SettingsError, match="padding"):
+        SpatialSettings(padding="reflect")
+    assert (PAPER.padding, PAPER.inside) == ("zeros", False)  # the published form

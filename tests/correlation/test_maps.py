@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spfem.correlation import images_from_frames
-from spfem.correlation.asccl import adaptive_weight, neighbour_disparities
+from spfem.correlation.asccl import adaptive_weight, neighbour_disparities, on_face
 from spfem.correlation.learn import initial_metric, untrained_metric
 from spfem.correlation.maps import (
     correlation_map,
@@ -13,6 +13,7 @@ from spfem.correlation.maps import (
     describe_places,
     disparity_weights,
     feature_maps,
+    inside_face,
     moment_similarity,
 )
 from spfem.correlation.window_similarity import temporal_scores
@@ -56,6 +57,9 @@ def test_weights_over_a_face(metric):
     assert found.shape == (16, 16)
     assert found[6, 4] == pytest.approx(float(adaptive_weight(raw).mean()), rel=1e-5)
     assert 1 <= np.nanmin(found) <= np.nanmax(found) < 2
+    masked = inside_face(found)
+    assert np.array_equal(np.isfinite(masked), on_face(16, 16).numpy() & np.isfinite(found))
+    assert masked[6, 7] == found[6, 7]
 
 
 def test_wrong_use_is_refused(metric):

@@ -162,9 +162,8 @@ def test_detail_is_kept_by_a_copy_and_lost_by_blur_and_by_noise():
         detail_kept(soft, marks, pictures, marks)
     )
     moved = np.roll(pictures, (3, 5), axis=(1, 2))
-    assert detail_kept(moved, marks + np.array([5, 3]), pictures, marks) == pytest.approx(
-        1, abs=0.02
-    )
+    there = marks + np.array([5, 3])
+    assert detail_kept(moved, there, pictures, marks) == pytest.approx(1, abs=0.02)
     flat = np.full_like(pictures, 9)
     assert detail_kept(flat, marks, pictures, marks) == 0
     assert np.isnan(detail_kept(pictures, marks, flat, marks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,13 +20,15 @@ from studies.probes import (
     frame_correlations,
     gradient_maps,
     measure_gradient_shares,
+    picture_regions,
     plant_wrong_mouths,
     recover_mouths,
     shown_operators,
+    where_it_looks,
 )
 
 from spfem.correlation.frames import ClipPair, FramePairs
-from spfem.correlation.learn import initial_temporal_metric
+from spfem.correlation.learn import initial_metric, initial_temporal_metric
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
 from spfem.face.landmarks import OUTER_LIPS
@@ -198,3 +201,28 @@ def test_correlations_of_frames(faces):
     np.testing.assert_allclose(found, found.T, atol=1e-6)
     np.testing.assert_allclose(found[1, 2], 1, atol=1e-5)
     assert found[0, 1] < 1 - 1e-6
+
+
+def test_regions_cover_a_picture_once():
+    for side in (6, 12, 48, 96):
+        masks = picture_regions(side, side)
+        assert (sum(mask.astype(int) for mask in masks.values()) == 1).all()
+        assert masks["edge"][[0, 1, -1, -2]].all()
+    assert masks["face"][48, 48]
+    assert masks["background"][12, 12]
+
+
+def test_where_it_looks_is_read_off_maps_and_gradient():
+    faces = np.stack([draw_face(viseme, 0, 0) for viseme in range(2)])
+    others = np.stack([draw_face(viseme, 1, 0) for viseme in range(2)])
+    settings = replace(SMALL, image_size=faces.shape[1])
+    zeros, replicated = (
+        initial_metric(replace(settings, padding=padding), seed=0).supervise()
+        for padding in ("zeros", "replicate")
+    )
+    tables = [where_it_looks(metric, faces, others) for metric in (zeros, replicated)]
+    for table in tables:
+        shares = table[table.quantity != "weight"][["face", "background", "edge"]].astype(float)
+        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    weights = [table[table.quantity == "weight"].edge.astype(float) for table in tables]
+    assert weights[0].iloc[0] > weights[1].iloc[0] >= 1  # zeros make an edge where there is none
