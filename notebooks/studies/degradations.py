@@ -42,7 +42,7 @@ from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
 from spfem.run.data import make_corpus, make_faces
-from spfem.run.edits import clips_by_key, make_counterparts, protocol, read_truth, work_off
+from spfem.run.edits import clips_by_key, make_counterparts, protocol, read_truth
 from spfem.run.results import (
     lip_sync_file,
     load_identity,

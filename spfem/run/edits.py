@@ -47,20 +47,6 @@ def protocol(workspace: Workspace) -> tuple[Edit, ...]:
     )
 
 
-def processes(workspace: Workspace) -> int:
-    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
-    return workspace.scale.face.processes if workspace.device == "cpu" else 1
-
-
-def work_off(
-    workspace: Workspace, work: Callable[[Any], None], jobs: Sequence[Any], title: str
-) -> None:
-    """Do jobs in `processes`, with a progress bar."""
-    done = run_jobs(work, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc=title, disable=not jobs):
-        pass
-
-
 def face_settings(workspace: Workspace) -> FaceSettings:
     """As a setting of a stage: the number of processes changes nothing."""
     return replace(workspace.scale.face, processes=1)
