@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from spfem.errors import SettingsError
-from spfem.methods import METHODS
+from spfem.methods import BASES, METHODS, check_base
 from spfem.settings import (
     CorpusSettings,
     CrossModalSettings,
@@ -79,6 +79,15 @@ class Scale:
     ned_base: NedBaseSettings = field(default_factory=NedBaseSettings)
     moved_pixels: MovedPixelSettings = field(default_factory=MovedPixelSettings)
     ablations: AblationSettings = field(default_factory=AblationSettings)
+
+    def methods_of(self, base: str) -> tuple[str, ...]:
+        """The trained methods that a base shows."""
+        own = self.methods if check_base(base) == BASES[0] else self.ned_base.methods
+        return self.methods if own is None else own
+
+    def seeds_of(self, base: str) -> tuple[int, ...]:
+        """The seeds that a base shows."""
+        return self.seeds if check_base(base) == BASES[0] else self.seeds[: self.ned_base.seeds]
 
     def metric_seed(self, seed: int) -> int:
         """Seed of the metrics that supervise what is learned with `seed`; they come in turn."""

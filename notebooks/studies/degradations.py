@@ -51,7 +51,7 @@ from spfem.run.results import (
     read_clip,
     real_samples,
 )
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, work_off
 from spfem.settings import EMOTIONS
 from spfem.statistics import emotion_means, interval_of, redraw_counts
 

@@ -19,7 +19,6 @@ from spfem.precision import constant, upload
 from spfem.settings import RendererSettings
 
 
-
 def jitter_conditions(conditions: Tensor, amount: float, random: torch.Generator) -> Tensor:
     """Shift and scale each condition image of each frame on its own, to learn to bear bad fits.
 

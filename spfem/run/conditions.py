@@ -36,7 +36,7 @@ KEPT_CLIPS = 64  # unpacked in memory, about 5 MB each at demo scale
 
 def save_conditions(path: Path, conditions: np.ndarray) -> None:
     """Write stacked conditions (T, S, S, C) uint8, packed without loss, whole or not at all."""
-    packed = np.frombuffer(zlib.compress(np.ascontiguousarray(conditions), QUICK), np.uint8)
+    packed = np.frombuffer(zlib.compress(conditions.tobytes(), QUICK), np.uint8)
     with writing(path) as aside:
         np.savez(aside, shape=conditions.shape, packed=packed)
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
-from spfem.correlation.frames import frame_pairs_of_role
-from spfem.correlation.learn import untrained_metric
+from spfem.correlation.learn import frame_pairs_of_role, untrained_metric
 from spfem.correlation.retrieval import AudioBank
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
 from spfem.face.conditions import ConditionPainter
@@ -121,9 +120,7 @@ def _load_pairs(
     workspace: Workspace, bank: AudioBank, manipulator: Path, show: ShowTrack, seed: int
 ) -> PairSupervision:
     settings, device = workspace.scale.supervision, workspace.device
-    metric = load_cross_modal_metric(
-        workspace, "image", workspace.scale.metric_seed(seed)
-    )
+    metric = load_cross_modal_metric(workspace, "image", workspace.scale.metric_seed(seed))
     moves = load_manipulator(manipulator)
 
     def edit(source: FaceTrack, target: FaceTrack) -> np.ndarray:

@@ -28,9 +28,7 @@ def test_refuses_images_that_do_not_fit():
     with pytest.raises(ShapeError, match="'eye'"):
         stack_conditions(images(1), images(2), images(3)[:1], images(4, 1)[..., 0])
     with pytest.raises(ShapeError, match="'shape'"):
-        stack_conditions(
-            images(1), images(2).astype(np.float32), images(3), images(4, 1)[..., 0]
-        )
+        stack_conditions(images(1), images(2).astype(np.float32), images(3), images(4, 1)[..., 0])
 
 
 def test_pictures_survive_the_way_to_the_network_within_a_grey_level():
