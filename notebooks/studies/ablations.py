@@ -144,7 +144,7 @@ def ablation_seeds(workspace: Workspace, table: str) -> tuple[int, ...]:
     seeds = workspace.scale.ablations.seeds
     if table not in NEEDS_METRICS:
         return seeds
-    return tuple(seed for seed in seeds if seed in workspace.scale.seeds)
+    return tuple(seed for seed in seeds if seed in workspace.scale.metric_seeds)
 
 
 def list_jobs(workspace: Workspace, names: Sequence[str] = tuple(TABLES)) -> list[AblationJob]:

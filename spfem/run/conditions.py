@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def load_conditions(path: Path) -> np.ndarray:
         with np.load(path, allow_pickle=False) as stored:
             flat = zlib.decompress(stored["packed"].tobytes())
             return np.frombuffer(flat, np.uint8).reshape(stored["shape"])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path} holds no condition images ({type(error).__name__}: {error}); delete it and "
             "run again"

@@ -186,8 +186,15 @@ def edits_folder(workspace: Workspace, base: str, method: str, seed: int) -> Pat
     return workspace.stage_folder("edits", base, method, f"seed{seed}")
 
 
-def result_video(workspace: Workspace, base: str, method: str, seed: int, edit: Edit) -> Path:
-    """Where `make_edits` keeps the video of an edit."""
+def seed_showing(workspace: Workspace, base: str, edit: Edit) -> int:
+    """The first seed of which a base shows an edit; the same for all trained methods."""
+    seeds = workspace.scale.seeds_of(base)
+    return next(seed for seed in seeds if edit in shown_edits(workspace, base, NED, seed))
+
+
+def result_video(workspace: Workspace, base: str, method: str, edit: Edit) -> Path:
+    """Where `make_edits` keeps the video of an edit by the `seed_showing` it."""
+    seed = seed_showing(workspace, base, edit) if method in METHODS else 0
     return edits_folder(workspace, base, method, seed) / f"{edit.name}.mp4"
 
 

@@ -33,13 +33,14 @@ SETTINGS = RendererSettings(
 PLAIN = replace(SETTINGS, skips=False, fold=1)
 
 
-def planted_clip(seed: int, frames: int, *, smile: float = 0.0):
-    """A clip whose mouth opens as its conditions say; `smile` bends the mouth of the edit."""
+def planted_clip(seed: int, frames: int, *, smile: float = 0.0, person: int = 0):
+    """A clip of a person whose mouth opens as its conditions say; `smile` bends that of the edit."""
     random = np.random.default_rng(seed)
     rows, columns = (np.mgrid[0:SIDE, 0:SIDE] + 0.5) / SIDE * 2 - 1
     inside = (columns / 0.7) ** 2 + (rows / 0.9) ** 2 < 1
     opening = 0.5 + 0.5 * np.sin(random.uniform(0, 6) + 0.9 * np.arange(frames))
-    skin, lips = random.uniform(120, 220, 3), random.uniform(30, 90, 3)
+    look = np.random.default_rng(person)
+    skin, lips = look.uniform(120, 220, 3), look.uniform(30, 90, 3)
 
     def paint(height: float, bend: float) -> np.ndarray:
         image = np.broadcast_to(skin, (SIDE, SIDE, 3)) * (0.8 + 0.2 * columns[..., None])

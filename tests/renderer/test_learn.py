@@ -43,7 +43,7 @@ def test_training_lowers_the_error_on_a_held_out_clip(trained, clips):
 
 
 def test_adaptation_to_a_new_actor_lowers_its_error(trained):
-    clip = planted_clip(50, 16)
+    clip = planted_clip(50, 16, person=50)
     before = [value.clone() for value in trained.generator.state_dict().values()]
     adapted = train_renderer([clip], SETTINGS, seed=0, steps=20, initial=trained)
     errors = [

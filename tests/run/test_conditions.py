@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ class Persons(dict):
 class Source:
     """Stands for drawing: conditions tell the clip and how far its codes were moved."""
 
-    drawn: list[str] = []
+    drawn: ClassVar[list[str]] = []
 
     def __init__(self, painter, track):
         self.track = track

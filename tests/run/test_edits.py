@@ -77,8 +77,7 @@ def test_videos_are_made_once_and_tracked_from_the_file(world, base):
     assert sorted(world.rendered) == [(shown, edit.name, 0.25) for edit in EDITS]
     assert [bool(made.track(edit).found.all()) for edit in EDITS] == [False, True]
     assert len(made.track(EDITS[0])) == 4
-    video = edits.result_video(world.workspace, base, "ned", 1, EDITS[0])
-    assert made.video(EDITS[0]) == video
+    video = made.video(EDITS[0])
     assert video.parent.relative_to(video.parents[4]).parts == ("edits", base, "ned", "seed1")
     edits.make_edits(world.workspace, base, "ned", 1)
     assert len(world.rendered) == 2
@@ -128,6 +127,11 @@ def test_each_seed_shows_another_share_the_same_for_all_methods(world):
     shown = [edits.shown_edits(world.workspace, "moved", "ned", seed) for seed in (0, 1)]
     assert sorted(sum(shown, ()), key=EDITS.index) == list(EDITS)
     assert all(len(part) == 1 for part in shown)
+    world.workspace.scale = replace(world.workspace.scale, seeds=(0, 1))
+    for seed, (edit,) in enumerate(shown):
+        assert edits.seed_showing(world.workspace, "moved", edit) == seed
+        video = edits.result_video(world.workspace, "moved", "ned", edit)
+        assert (video.parent.name, video.stem) == (f"seed{seed}", edit.name)
     assert edits.shown_edits(world.workspace, "moved", "ned+asccl", 1) == shown[1]
     assert edits.shown_edits(world.workspace, "moved", "habit") == EDITS
     assert edits.shown_edits(world.workspace, "ned", "ned", 1) == EDITS  # a share of its own
