@@ -111,7 +111,7 @@ def _draw(job: _Job) -> None:
 
 def make_conditions(workspace: Workspace, place: str, clips: Sequence[Clip]) -> DrawnClips:
     """Draw clips as they are, in the folder `conditions/<place>`: an actor's, or `base`."""
-    return _make(workspace, ("conditions", place, "own"), dict.fromkeys(c.key for c in clips))
+    return _draw_clips(workspace, ("conditions", place, "own"), dict.fromkeys(c.key for c in clips))
 
 
 def make_moved_conditions(
@@ -126,10 +126,10 @@ def make_moved_conditions(
         for index, clip in enumerate(learning_clips(make_corpus(workspace), actor))
     }
     path = make_manipulator(workspace, method, seed)
-    return _make(workspace, ("conditions", actor, method, f"seed{seed}"), wishes, path, seed)
+    return _draw_clips(workspace, ("conditions", actor, method, f"seed{seed}"), wishes, path, seed)
 
 
-def _make(
+def _draw_clips(
     workspace: Workspace,
     place: tuple[str, ...],
     wishes: Mapping[str, str | None],
