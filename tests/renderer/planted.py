@@ -34,7 +34,7 @@ PLAIN = replace(SETTINGS, skips=False, fold=1)
 
 
 def planted_clip(seed: int, frames: int, *, smile: float = 0.0, person: int = 0):
-    """A clip of a person whose mouth opens as its conditions say; `smile` bends that of the edit."""
+    """A clip of a person whose mouth opens as told; `smile` bends the mouth of the edit."""
     random = np.random.default_rng(seed)
     rows, columns = (np.mgrid[0:SIDE, 0:SIDE] + 0.5) / SIDE * 2 - 1
     inside = (columns / 0.7) ** 2 + (rows / 0.9) ** 2 < 1

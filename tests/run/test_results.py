@@ -13,18 +13,20 @@ from spfem.corpus.protocol import Edit
 from spfem.evaluation.identity import DlibIdentity
 from spfem.evaluation.mouth import mesh_mouth_error
 from spfem.evaluation.scores import load_score, save_score
+from spfem.head.model import load_head_model
 from spfem.run import results
 from spfem.scales import load_scale
 
 SOURCE = "A/neutral/level_1/1"
 EDITS = tuple(Edit("intra", SOURCE, f"A/{e}/level_3/2", e, "A") for e in ("sad", "fear"))
 OWN, MOVED, TRUE = (np.full((3, 52), level) for level in (0.1, 0.2, 0.3))
+NOBODY = np.zeros(len(load_head_model().identity_basis))
 
 
 @pytest.fixture
 def job(monkeypatch):
     """A job of `ned`; the true edit of `fear` is not known."""
-    track = SimpleNamespace(identity=np.zeros(4), expression=OWN)
+    track = SimpleNamespace(identity=NOBODY, expression=OWN)
     asked = []
 
     def edited(workspace, method, seed, edits):
@@ -81,7 +83,7 @@ def test_edits_without_a_picture_are_scored_by_their_codes_alone(job, monkeypatc
     results._score_actor(replace(made, shown=frozenset([shown]), folder=tmp_path))
     assert seen == [(shown, shown.name)]
     score = load_score(tmp_path / f"{EDITS[0].name}.npz")
-    expected = mesh_mouth_error(np.zeros(4), MOVED, TRUE).mean()
+    expected = mesh_mouth_error(NOBODY, MOVED, TRUE).mean()
     assert expected > 0
     found = {name: value for name, value in score.scores.items() if not np.isnan(value)}
     assert found == {"mesh_mouth_error": pytest.approx(expected)}
