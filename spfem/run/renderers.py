@@ -37,6 +37,7 @@ from spfem.run.metrics import (
     make_metric,
 )
 from spfem.run.workspace import Workspace
+from spfem.scales import BASE_SEED
 from spfem.supervision.renderer import (
     collect_pairs,
     draw_pairs,
@@ -164,11 +165,6 @@ def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
         device=workspace.device,
         progress=show_progress("base renderer"),
     )
-
-
-BASE_SEED = 0
-"""All renderers go on from one base: it takes longer than many adaptations, and its draws would
-add to the differences of seeds what no method causes."""
 
 
 def make_actor_renderer(
