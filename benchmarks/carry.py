@@ -48,7 +48,6 @@ def draw_conditions(run: Path, actor: str) -> np.ndarray:
     """Conditions (T, S, S, C) uint8 of the first frames of an actor's first clip, as in the run."""
     from spfem.edit.chain import ConditionSource
     from spfem.face.conditions import ConditionPainter
-    from spfem.face.texture import face_texture
     from spfem.face.track import FaceTrack
     from spfem.head import load_head_model
     from spfem.renderer.networks import load_renderer
@@ -58,8 +57,7 @@ def draw_conditions(run: Path, actor: str) -> np.ndarray:
     trained = next(iter(sorted(run.glob(RENDERERS.replace("*", actor, 1)))))
     settings = load_renderer(trained).settings
     painter = ConditionPainter(load_head_model(), settings.image_size)
-    texture = face_texture(painter, [track]) if settings.use_texture else None
-    return ConditionSource(painter, track, texture).conditions()[:FRAMES]
+    return ConditionSource(painter, track).conditions()[:FRAMES]
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from spfem.edit.chain import ConditionSource, put_back
 from spfem.edit.move import ClipMover
 from spfem.errors import SpfemError
 from spfem.face.conditions import ConditionPainter
-from spfem.face.texture import face_texture
 from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
 from spfem.manipulator.manipulate import manipulate
@@ -71,8 +70,7 @@ def edit_stages(
     style = torch.zeros(manipulation.style_size, device=device)
     codes = torch.from_numpy(track.expression)
     painter = ConditionPainter(load_head_model(), rendering.image_size, device)
-    texture = face_texture(painter, [track]) if rendering.use_texture else None
-    source = ConditionSource(painter, track, texture)
+    source = ConditionSource(painter, track)
     conditions = source.conditions(track.expression)
     generator = new_renderer(rendering, 0).generator.to(device)
     made = render_clips(generator, [conditions], device=device)[0]
@@ -103,7 +101,7 @@ def edit_stages(
 
 def _plain_generator(generator: FaceGenerator, settings: RendererSettings) -> torch.nn.Module:
     """The literal network; ours, frame by frame, where the settings leave the published one."""
-    published = not (settings.skips or settings.use_texture) and settings.fold == 1
+    published = not settings.skips and settings.fold == 1
     if published and settings.kernel == 7:
         return reference("renderer").plain_copy(generator, settings)  # type: ignore[no-any-return]
     return generator
@@ -237,11 +235,10 @@ def move_video(clip: MadeUpClip, out: Path, device: str) -> None:
 
 def render_video(clip: MadeUpClip, out: Path, device: str) -> None:
     """The same by NED's renderer at the demo's size, untrained, which takes as long."""
-    demo = load_scale("demo").renderer
-    settings = replace(demo, use_texture=False, texture_residual=False)
+    settings = load_scale("demo").renderer
     painter = ConditionPainter(load_head_model(), settings.image_size, device)
     frames = read_video(clip.video).frames
-    source = ConditionSource(painter, clip.track, None)
+    source = ConditionSource(painter, clip.track)
     drawn = source.conditions(clip.moved)
     generator = new_renderer(settings, 0).generator.to(device)
     pictures = render_clips(generator, [drawn], device=device)[0]

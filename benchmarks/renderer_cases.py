@@ -39,10 +39,7 @@ class _Networks(nn.Module):
 def renderer_cases(sizes: Sizes) -> Iterator[Case]:
     """All cases of the NED renderer in `spfem.renderer`."""
     plain = sizes.checked_renderer
-    dressed = replace(
-        plain, fold=2, skips=True, use_texture=True, texture_residual=True, adversarial="hinge",
-        eye_discriminator=True,
-    )  # fmt: skip
+    dressed = replace(plain, fold=2, skips=True, adversarial="hinge", eye_discriminator=True)
     for name, settings in (("published", plain), ("dressed", dressed)):
         networks = _Networks(settings).train()
         clip = made_up_face_clip(FRAMES, settings)

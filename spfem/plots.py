@@ -96,12 +96,16 @@ LOOKS: tuple[Look, ...] = (
 METHOD_LOOKS: Mapping[str, Look] = {
     "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),
     "random": Look("#54307a", "h", (0, (3, 1, 1, 1, 1, 1)), "**"),
+    "habit": Look("#7a2403", "<", (0, (8, 2)), "||"),
     "ned": Look("#e69f00", "s", "--", "///"),
     "ned+asccl": Look("#006aa8", "o", "-", ""),
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),
     "ned+stccl_cm": Look("#6cc0f0", "v", (0, (5, 1)), "\\\\"),
     "ned+scmcl": Look("#cc79a7", "P", ":", "++"),
     "ned+all": Look("#cc5500", "*", (0, (3, 1, 1, 1)), "oo"),
+    "ned+untrained": Look("#a8f76c", ">", (0, (5, 3, 1, 3)), "OO"),
+    "ned+identity": Look("#a212f1", "p", (0, (2, 2)), "/"),
+    "ned+asccl_released": Look("#7a3b61", "X", (0, (8, 1, 1, 1)), "\\"),
     "truth": Look("#222222", "D", (0, (1, 1)), "--"),
 }
 """Looks of methods in every figure: colours near Okabe's and Ito's, moved apart in lightness."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from spfem.errors import SettingsError
-from spfem.methods import METHODS
+from spfem.methods import BASES, METHODS, check_base
 from spfem.settings import (
     CorpusSettings,
     CrossModalSettings,
@@ -13,6 +13,7 @@ from spfem.settings import (
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
+    NedBaseSettings,
     PairingSettings,
     ReaderFilmSettings,
     ReaderSettings,
@@ -23,6 +24,9 @@ from spfem.settings import (
 )
 
 DEVICES = ("auto", "cpu", "cuda")
+BASE_SEED = 0
+"""All renderers go on from one base: it takes longer than many adaptations, and its draws would
+add to the differences of seeds what no method causes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Scale:
 
     name: str
     notebooks_at_once: int = 1  # of a whole run; each gets its share of the threads
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0,)  # of manipulators and of all that is edited with them
+    metric_seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = ("ned", "ned+asccl")  # names of `spfem.methods.METHODS`
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     face: FaceSettings = field(default_factory=FaceSettings)
@@ -74,8 +79,26 @@ class Scale:
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    ned_base: NedBaseSettings = field(default_factory=NedBaseSettings)
     moved_pixels: MovedPixelSettings = field(default_factory=MovedPixelSettings)
     ablations: AblationSettings = field(default_factory=AblationSettings)
+
+    def methods_of(self, base: str) -> tuple[str, ...]:
+        """The trained methods that a base shows."""
+        own = self.methods if check_base(base) == BASES[0] else self.ned_base.methods
+        return self.methods if own is None else own
+
+    def seeds_of(self, base: str) -> tuple[int, ...]:
+        """The seeds that a base shows."""
+        return self.seeds if check_base(base) == BASES[0] else self.seeds[: self.ned_base.seeds]
+
+    def metric_seed(self, seed: int) -> int:
+        """Seed of the metrics that supervise what is learned with `seed`; they come in turn."""
+        return self.metric_seeds[seed % len(self.metric_seeds)]
+
+
+def _methods_of(base: str) -> tuple[str, ...]:
+    return tuple(name for name, method in METHODS.items() if base in method.bases)
 
 
 def _demo() -> Scale:
@@ -93,8 +116,10 @@ def _demo() -> Scale:
         corpus=CorpusSettings(counterparts="edited"),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
+        seeds=(0, 1, 2),
         lip_sync=LipSyncSettings(steps=300),
-        evaluation=EvaluationSettings(comparisons=120, defect_steps=40),
+        evaluation=EvaluationSettings(edit_share=3, comparisons=120, defect_steps=40),
+        ned_base=NedBaseSettings(actors=2),
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
         ),
@@ -146,8 +171,6 @@ def _demo() -> Scale:
             kernel=3,
             fold=2,
             skips=True,
-            use_texture=True,
-            texture_residual=True,
             discriminator_width=16,
             mouth_size=32,
             base_steps=450,
@@ -190,6 +213,7 @@ def _smoke() -> Scale:
         demo,
         name="smoke",
         notebooks_at_once=2,
+        seeds=(0,),
         methods=("ned", "ned+all"),  # every supervision
         corpus=replace(
             demo.corpus, metric_actors=3, target_actors=2, shared_sentences=1, own_sentences=1
@@ -220,6 +244,7 @@ def _smoke() -> Scale:
         lip_sync=replace(demo.lip_sync, steps=20),
         evaluation=replace(
             demo.evaluation,
+            edit_share=1,
             resamples=100,
             frechet_resamples=20,
             identity_frames=2,
@@ -227,6 +252,7 @@ def _smoke() -> Scale:
             compared_pairs=6,
             defect_steps=2,
         ),
+        ned_base=NedBaseSettings(actors=1),
         moved_pixels=MovedPixelSettings(actors=1, sources=1, emotions=2),
         ablations=AblationSettings(
             seeds=(0,),
@@ -248,8 +274,9 @@ def _full() -> Scale:
     return replace(
         demo,
         name="full",
-        methods=tuple(METHODS),
-        seeds=(0, 1, 2),
+        methods=_methods_of("moved"),
+        seeds=tuple(range(10)),
+        metric_seeds=(0, 1, 2),
         corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
@@ -264,14 +291,24 @@ def _full() -> Scale:
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),
         lip_sync=replace(demo.lip_sync, steps=600),
-        evaluation=replace(demo.evaluation, sources_per_actor=2, comparisons=240, defect_steps=120),
+        evaluation=replace(
+            demo.evaluation,
+            sources_per_actor=2,
+            edit_share=5,
+            comparisons=240,
+            defect_steps=120,
+        ),
+        ned_base=NedBaseSettings(
+            actors=4, seeds=2, edit_share=2, methods=tuple(m for m in METHODS if m != "ned+all")
+        ),
     )
 
 
 def _paper() -> Scale:
     return Scale(
         name="paper",
-        methods=tuple(METHODS),
+        methods=_methods_of("moved"),
+        ned_base=NedBaseSettings(methods=_methods_of("ned")),
         corpus=CorpusSettings(frame_size=256, own_sentences=8),
         face=FaceSettings(face_size=256),
     )

@@ -320,6 +320,7 @@ class ManipulatorSettings:
 class RendererSettings:
     """Neural renderer (NED). The defaults are the released ones; smaller scales depart as noted."""
 
+    condition_channels: ClassVar[int] = 10  # of a condition array: NMFC 3, eyes 3, shape 3, mask 1
     image_size: int = 256  # pixels
     width: int = 64  # channels of the first convolution, doubled by each downsampling
     blocks: int = 9  # residual blocks: 5 in each branch, 4 after the sum
@@ -328,8 +329,6 @@ class RendererSettings:
     fold: int = 1  # pixels per side folded into channels before the net (2: quarter the cost)
     skips: bool = False  # condition features join again at each resolution on the way up
     window_frames: int = 3  # condition frames a picture is made from
-    use_texture: bool = False  # one more condition image: the face texture on the edited mesh
-    texture_residual: bool = False  # the net predicts a change of the texture image
     discriminator_width: int = 64
     mouth_size: int = 72  # pixels, side of the mouth crop, and of the crop between the eyes
     eye_discriminator: bool = False  # one more discriminator, of the crop between the eyes
@@ -351,11 +350,6 @@ class RendererSettings:
     pixel_weight: float = 0.0  # plain L1 over face and mouth crop; not in the papers
     precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
 
-    @property
-    def condition_channels(self) -> int:
-        """Channels of a condition array: NMFC 3, eyes 3, shape 3, (texture 3), mask 1."""
-        return 13 if self.use_texture else 10
-
 
 @dataclass(frozen=True)
 class SupervisionSettings:
@@ -374,6 +368,7 @@ class SupervisionSettings:
     renderer_spatial: float = 1.0  # ASCCL on emotion-changed pictures
     renderer_temporal: float = 1.0  # STCCL on emotion-changed pictures
     renderer_paired: float = 1.0  # SCMCL, lambda_paired: pictures of retrieved frames
+    renderer_identity: float = 1.0  # plain features of an identity network: a control
     renderer_consistency: float = 1.0  # SCMCL, lambda_sim
     renderer_every: int = 1  # steps between uses of the supervision
     renderer_pairs: int = 64  # retrieved pairs of an actor that are drawn in advance
@@ -445,7 +440,18 @@ class EvaluationSettings:
     identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
     arcface_file: str | None = None  # ONNX; default: dlib's descriptor
     sources_per_actor: int = 1  # neutral clips that are edited, per target actor
+    edit_share: int = 1  # every so many edits a seed shows; over as many seeds each one once
     comparisons: int = 240  # matched moments of a split, on which similarity is measured
     compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most
     defect_steps: int = 20_000  # of learning with and without each released defect
     retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
+
+
+@dataclass(frozen=True)
+class NedBaseSettings:
+    """What the base `ned` shows: each actor, method and seed needs a renderer of its own."""
+
+    actors: int = 6  # target actors, spread over their order, at most as many as there are
+    seeds: int = 1  # the first ones of the scale
+    edit_share: int = 1  # as in `EvaluationSettings`
+    methods: tuple[str, ...] | None = None  # None: those of the scale

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields, is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 
 import pytest
 
 from spfem.errors import SettingsError
+from spfem.methods import BASES, METHODS
 from spfem.scales import SCALES, load_scale
 from spfem.settings import (
     EMOTIONS,
@@ -84,3 +85,19 @@ def test_released_behaviours_are_switched_on_alone_together_and_all():
     assert SpatialSettings(compat="upstream").released("wrapping_region")
     with pytest.raises(SettingsError, match="'misspelt' is no released behaviour"):
         some.released("misspelt")
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_every_edit_comes_round_on_both_bases(name):
+    scale = load_scale(name)
+    assert scale.evaluation.edit_share <= len(scale.seeds_of("moved"))
+    assert scale.ned_base.edit_share <= len(scale.seeds_of("ned"))
+    for base in BASES:
+        for method in scale.methods_of(base):
+            assert base in METHODS[method].bases
+        assert scale.methods_of(base)[0] == "ned"  # what all others are compared with
+
+
+def test_seeds_take_the_metrics_in_turn():
+    scale = replace(load_scale("full"), metric_seeds=(0, 1, 2))
+    assert [scale.metric_seed(seed) for seed in range(5)] == [0, 1, 2, 0, 1]

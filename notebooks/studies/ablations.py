@@ -11,8 +11,8 @@ from tqdm.auto import tqdm
 
 from spfem.evaluation.tables import markdown_table
 from spfem.processes import run_jobs
-from spfem.run import edits
 from spfem.run.workspace import Workspace
+from spfem.run.workspace import processes as all_processes
 from studies.ablation_pictures import (
     measure_spatial,
     measure_temporal,
@@ -144,7 +144,7 @@ def ablation_seeds(workspace: Workspace, table: str) -> tuple[int, ...]:
     seeds = workspace.scale.ablations.seeds
     if table not in NEEDS_METRICS:
         return seeds
-    return tuple(seed for seed in seeds if seed in workspace.scale.seeds)
+    return tuple(seed for seed in seeds if seed in workspace.scale.metric_seeds)
 
 
 def list_jobs(workspace: Workspace, names: Sequence[str] = tuple(TABLES)) -> list[AblationJob]:
@@ -187,7 +187,7 @@ def missing_jobs(workspace: Workspace, names: Sequence[str] = tuple(TABLES)) -> 
 def processes(workspace: Workspace) -> int:
     """As many as the face stage uses; one for a few variants, and on a GPU."""
     few = workspace.scale.ablations.variants is not None
-    return 1 if few else edits.processes(workspace)
+    return 1 if few else all_processes(workspace)
 
 
 def make_ablations(

@@ -17,9 +17,10 @@ from spfem.errors import InputError
 from spfem.evaluation.emotion import EmotionClassifier
 from spfem.evaluation.tables import save_table
 from spfem.face.descriptor import SAME_PERSON_DISTANCE
+from spfem.methods import NED
 from spfem.plots import LOOKS, look_of, title_of
 from spfem.processes import run_jobs
-from spfem.run.edits import clips_by_key, make_edits, protocol
+from spfem.run.edits import MOVED, clips_by_key, make_edits, shown_edits
 from spfem.run.workspace import Workspace
 from studies.audit import (
     METRICS,
@@ -203,9 +204,10 @@ def embedded_clips(workspace: Workspace, seed: int = 0) -> list[PublishedClip]:
     The copy and the truth calibrate every number: what is given for doing nothing, and for doing
     it right. Three edits are spread over actors and emotions, each within one person.
     """
-    made = {method: make_edits(workspace, method, seed) for method in workspace.scale.methods}
+    made = {m: make_edits(workspace, MOVED, m, seed) for m in workspace.scale.methods_of(MOVED)}
     known = clips_by_key(workspace)
-    chosen = [edit for edit in protocol(workspace) if edit.setting == "intra"]
+    shown = shown_edits(workspace, MOVED, NED, seed)
+    chosen = [edit for edit in shown if edit.setting == "intra"]
     chosen = [edit for edit in chosen if edit.emotion != "neutral"]
     actors = list(dict.fromkeys(edit.actor for edit in chosen))
     clips = []

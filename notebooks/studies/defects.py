@@ -354,7 +354,7 @@ def _compare_similarity(
     def scores(compat: str) -> list[SimilarityScores]:
         return [
             score(load_metric(metric, _learn(workspace, metric, compat, seed)))
-            for seed in workspace.scale.seeds
+            for seed in workspace.scale.metric_seeds
         ]
 
     corrected, steps = scores(CORRECTED), evaluation.defect_steps
@@ -392,7 +392,7 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
 
     def recalls(compat: str) -> tuple[np.ndarray, np.ndarray]:
         scores = []
-        for seed in workspace.scale.seeds:
+        for seed in workspace.scale.metric_seeds:
             path = make_cross_modal_metric(
                 workspace,
                 "expression",

@@ -44,7 +44,7 @@ from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
 from spfem.run.data import make_corpus, make_faces
-from spfem.run.edits import clips_by_key, make_counterparts, protocol, read_truth, work_off
+from spfem.run.edits import clips_by_key, make_counterparts, protocol, read_truth
 from spfem.run.results import (
     lip_sync_file,
     load_identity,
@@ -53,7 +53,7 @@ from spfem.run.results import (
     read_clip,
     real_samples,
 )
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, work_off
 from spfem.settings import EMOTIONS
 from spfem.statistics import emotion_means, interval_of, redraw_counts
 

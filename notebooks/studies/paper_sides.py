@@ -13,6 +13,7 @@ from scipy.stats import t
 
 from spfem.evaluation.differences import method_differences
 from spfem.evaluation.tables import AVERAGE, main_results
+from spfem.run.edits import MOVED
 from spfem.run.metrics import make_similarity, make_temporal_metric
 from spfem.run.results import calibrating_methods, real_samples, score_method
 from spfem.run.workspace import Workspace
@@ -60,7 +61,7 @@ def collect_measured(workspace: Workspace) -> MeasuredTables:
     scale = workspace.scale
     runs = [(method, 0) for method in calibrating_methods(workspace)]  # nothing is learned for them
     runs += [(method, seed) for method in scale.methods for seed in scale.seeds]
-    scores = [score for run in runs for score in score_method(workspace, *run)]
+    scores = [score for run in runs for score in score_method(workspace, MOVED, *run)]
     real = real_samples(workspace)
 
     def differences(methods: tuple[str, ...], baseline: str) -> pd.DataFrame | None:
@@ -70,7 +71,7 @@ def collect_measured(workspace: Workspace) -> MeasuredTables:
         return method_differences(chosen, real, scale.evaluation, baseline=baseline)
 
     curves = {}
-    for seed in scale.seeds:
+    for seed in scale.metric_seeds:
         record = make_temporal_metric(workspace, SIMILARITIES[-1], seed).parent / "curve.json"
         curves[seed] = pd.DataFrame(json.loads(record.read_text(encoding="utf-8")))
     similarity = [make_similarity(workspace, name)[0] for name in SIMILARITIES]

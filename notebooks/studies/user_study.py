@@ -31,6 +31,7 @@ EDIT = re.compile(r"(?:intra|cross)-(?P<actor>\w+)-(?P<emotion>\w+)-(?P<number>\
 WANTED = re.compile(rf"-as-({'|'.join(EMOTIONS)})$")
 ADJECTIVES = {"fear": "afraid"}  # "looks more fear" is no English
 NAME_DIGITS = 12
+STUDIED_BASE = "moved"  # of a run: pictures without a renderer's own faults
 SHOWN = ("h264", "vp9", "av1", "libdav1d")  # decoders of what browsers show in an mp4 file
 TEMPLATE = Path(__file__).with_suffix(".html")
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -77,13 +78,14 @@ def find_clips(where: Path | Mapping[str, Path]) -> list[StudyClip]:
 
     They are in a folder of videos by method, with the same file names in each; the names `source`
     and `reference` stand for what the results were made from. Or `where` is one folder that holds
-    such folders, or the data of a run (`data/<corpus>-<scale>`, first seed).
+    such folders, or the data of a run (`data/<corpus>-<scale>`), whose base `moved` is shown.
 
     Raises:
         InputError: if fewer than two methods or no common clip is found.
     """
-    folders = _folders_inside(where) if isinstance(where, Path) else where
-    videos = {name: _videos(folder) for name, folder in folders.items()}
+    inside = isinstance(where, Path)
+    folders = _folders_inside(where) if inside else {n: (path,) for n, path in where.items()}
+    videos = {name: _videos(*part) for name, part in folders.items()}
     methods = [name for name in videos if name not in (SOURCE, REFERENCE)]
     if len(methods) < 2:
         raise InputError(f"a comparison needs two methods or more, found {methods or 'none'}")
@@ -105,24 +107,28 @@ def find_clips(where: Path | Mapping[str, Path]) -> list[StudyClip]:
     ]
 
 
-def _folders_inside(root: Path) -> dict[str, Path]:
-    edits = root / "edits" if (root / "edits").is_dir() else root
+def _folders_inside(root: Path) -> dict[str, tuple[Path, ...]]:
+    """By method; of a run those of all its seeds, each of which shows a share of the edits."""
+    edits = root / "edits" / STUDIED_BASE
     folders = {}
-    for path in sorted(edits.glob("*")):
-        folder = min(path.glob("seed*"), default=path)
-        if folder.is_dir() and _videos(folder):
-            folders[path.name] = folder
+    for path in sorted((edits if edits.is_dir() else root).glob("*")):
+        part = tuple(sorted(path.glob("seed*"))) or (path,)
+        if all(folder.is_dir() for folder in part) and _videos(*part):
+            folders[path.name] = part
     return folders
 
 
-def _videos(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; give one of videos for each method")
-    return {
-        path.stem: path
-        for path in sorted(folder.glob("*"))
-        if suffix_of(path.name) in VIDEO_SUFFIXES and not is_ignored(path.name) and path.is_file()
-    }
+def _videos(*folders: Path) -> dict[str, Path]:
+    """Videos by name; of those with one name that of the first folder."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder; give one of videos for each method")
+        for path in sorted(folder.glob("*")):
+            kept = suffix_of(path.name) in VIDEO_SUFFIXES and not is_ignored(path.name)
+            if kept and path.is_file():
+                found.setdefault(path.stem, path)
+    return found
 
 
 def _source_in_run(run: Path, name: str) -> Path | None:

@@ -25,7 +25,7 @@ from spfem.panels import GAP, PAPER, label_strips, side_by_side
 from spfem.picture_plots import draw_grid
 from spfem.plots import METRIC_LABELS, new_figure, title_of
 from spfem.run.data import make_corpus, make_faces
-from spfem.run.edits import clips_by_key, read_truth, result_video
+from spfem.run.edits import MOVED, clips_by_key, read_truth, result_video
 from spfem.run.moved import make_moved_edits
 from spfem.run.workspace import Workspace
 from studies.drawing import draw_bars
@@ -37,7 +37,7 @@ COMMENT = "comparison with manipulated videos: facial expressions were changed w
 
 
 def edit_panels(
-    workspace: Workspace, edit: Edit, methods: Sequence[str], seed: int = 0
+    workspace: Workspace, edit: Edit, methods: Sequence[str], base: str = MOVED
 ) -> dict[str, np.ndarray]:
     """The clips (T, H, W, 3) uint8 RGB of one edit, by name: source, reference, each method, truth.
 
@@ -51,7 +51,7 @@ def edit_panels(
         "reference": read_video(clips[edit.reference].video).frames,
     }
     for method in methods:
-        panels[method] = read_video(result_video(workspace, method, seed, edit)).frames
+        panels[method] = read_video(result_video(workspace, base, method, edit)).frames
     if (truth := read_truth(workspace, source, edit.emotion)) is not None:
         panels["truth"] = truth[0]
     return panels
@@ -110,11 +110,11 @@ def comparison_frames(
 
 
 def save_comparison(
-    workspace: Workspace, edit: Edit, methods: Sequence[str], seed: int = 0
+    workspace: Workspace, edit: Edit, methods: Sequence[str], base: str = MOVED
 ) -> None:
     """Save `videos/<edit>.mp4`: an edit's panels side by side, with the sound of the source."""
     workspace.save_video(
-        comparison_frames(edit_panels(workspace, edit, methods, seed)),
+        comparison_frames(edit_panels(workspace, edit, methods, base)),
         edit.name,
         make_corpus(workspace).fps,
         audio_from=clips_by_key(workspace)[edit.source].video,
@@ -199,13 +199,19 @@ def _side_labels(labels: tuple[str, ...], height: int, width: int) -> tuple[np.n
     return tuple(sides)
 
 
+def mean_known(values: Sequence[float]) -> float:
+    """Mean of the values that are known, NaN where none is."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
 def closest_to_truth(scores: Mapping[str, Sequence[ClipScore]]) -> str:
     """The method whose lips are nearest to the true edits', to be shown where room is short.
 
     That is the name of the least mean mouth error in scores on all edits; without truth, the last.
     """
     errors = {
-        method: float(np.mean([score.scores["mouth_error"] for score in of_method]))
+        method: mean_known([score.scores["mouth_error"] for score in of_method])
         for method, of_method in scores.items()
     }
     known = {method: error for method, error in errors.items() if np.isfinite(error)}
@@ -267,12 +273,12 @@ def widest_mouth(track: FaceTrack) -> int:
 
 
 def qualitative_rows(
-    workspace: Workspace, edits: Sequence[Edit], methods: Sequence[str], seed: int = 0
+    workspace: Workspace, edits: Sequence[Edit], methods: Sequence[str], base: str = MOVED
 ) -> tuple[list[list[np.ndarray]], list[str]]:
     """Cells (H, W, 3) of the grid, a row an edit at the widest mouth of its source; and columns."""
     faces, rows, names = make_faces(workspace), [], []
     for edit in edits:
-        clips = close_ups(workspace, edit, edit_panels(workspace, edit, methods, seed))
+        clips = close_ups(workspace, edit, edit_panels(workspace, edit, methods, base))
         names = list(clips)
         source, reference = faces[edit.source], faces[edit.reference]
         moment = widest_mouth(source)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import CorpusError, InputError
@@ -299,3 +301,30 @@ def edit_protocol(corpus: Corpus, *, sources_per_actor: int = 1) -> tuple[Edit, 
     if not edits:
         raise CorpusError(f"{corpus.root} has no clip to take as a reference for any edit")
     return tuple(edits)
+
+
+def spread_actors(actors: Iterable[str], count: int) -> tuple[str, ...]:
+    """At most `count` actors, spread over their sorted order so that both sexes are among them."""
+    names = sorted(set(actors))
+    places = np.linspace(0, len(names) - 1, min(count, len(names)))
+    return tuple(names[int(place)] for place in places)
+
+
+def share_edits(edits: Sequence[Edit], share: int, turn: int) -> tuple[Edit, ...]:
+    """Every `share`-th edit, other ones each turn; `share` turns in a row give each edit once.
+
+    Within a turn, too, settings, sources and emotions come round as evenly as they can: an emotion
+    falls to every `share`-th source of a setting, the next emotion to the sources beside these.
+
+    Raises:
+        InputError: if the share is below 1.
+    """
+    if share < 1:
+        raise InputError(f"a share of every {share} edits is none; use 1 for all, or more")
+    rows = {row: n for n, row in enumerate(sorted({(e.setting, e.source) for e in edits}))}
+    columns = {emotion: n for n, emotion in enumerate(EMOTIONS)}
+    return tuple(
+        edit
+        for edit in edits
+        if (rows[edit.setting, edit.source] + columns[edit.emotion] + turn) % share == 0
+    )

@@ -98,30 +98,29 @@ class ConditionSource:
     Args:
         painter: of condition images at the renderer's size.
         track: of the clip.
-        texture: (5, M, M, 3) face texture of the person, also drawn; None for none.
     """
 
-    def __init__(self, painter: ConditionPainter, track: FaceTrack, texture: np.ndarray | None):
-        self.painter, self.track, self.texture = painter, track, texture
+    def __init__(self, painter: ConditionPainter, track: FaceTrack):
+        self.painter, self.track = painter, track
 
     def conditions(self, expression: np.ndarray | None = None) -> np.ndarray:
         """Stacked condition images (T, S, S, C); the mask also covers the face as it was."""
-        images = self.painter.paint(self.track, expression=expression, texture=self.texture)
+        images = self.painter.paint(self.track, expression=expression)
         stacked = images.stacked()
         stacked[..., -1] = np.maximum(images.mask, self.track.masks)
         return stacked
 
-    def clip(self, expression: np.ndarray | None = None) -> RendererClip:
-        """What a renderer learns from; with `expression` (T, E) also its edited conditions."""
-        edited = None if expression is None else self.conditions(expression)
-        track, eyes = self.track, (*RIGHT_EYE, *LEFT_EYE)
-        return RendererClip(
-            self.conditions(),
-            track.faces,
-            mouth_centres(track),
-            edited,
-            aligned_centres(track, eyes),
-        )
+    def clip(self) -> RendererClip:
+        """What a renderer learns from."""
+        return renderer_clip(self.track, self.conditions())
+
+
+def renderer_clip(
+    track: FaceTrack, conditions: np.ndarray, edited: np.ndarray | None = None
+) -> RendererClip:
+    """What a renderer learns from: a track beside its conditions, and those of an edit of it."""
+    eyes = aligned_centres(track, (*RIGHT_EYE, *LEFT_EYE))
+    return RendererClip(conditions, track.faces, mouth_centres(track), edited, eyes)
 
 
 def colour_shift(pictures: np.ndarray, faces: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ from spfem.edit.chain import ConditionSource, DrawnFace, blended_frames, colour_
 from spfem.face.align import align_faces
 from spfem.face.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
-from spfem.face.texture import face_texture
 from spfem.face.track import FaceTrack
 from spfem.files import show_frames
 from spfem.head.model import load_head_model
@@ -59,14 +58,13 @@ class NeuralRenderer:
         size = choose_face_size(track, known.image_size, device)
         track, painter = track.at_face_size(size), ConditionPainter(load_head_model(), size, device)
         sample = sample_faces(clip, track, painter)
-        texture = face_texture(painter, [sample.track]) if known.use_texture else None
 
         def load_clips() -> Sequence[RendererClip]:
             parts = [sample.track.take_frames(places) for places in sample.stretches]
-            return [ConditionSource(painter, part, texture).clip() for part in parts]
+            return [ConditionSource(painter, part).clip() for part in parts]
 
         def draw(part: FaceTrack, shown: np.ndarray) -> np.ndarray:
-            return ConditionSource(painter, part, texture).conditions(shown)
+            return ConditionSource(painter, part).conditions(shown)
 
         generator = self.adapt(
             load_clips,

@@ -26,7 +26,7 @@ from spfem.face.landmarks import (
     RIGHT_IRIS,
     RIGHT_MOUTH_CORNER,
 )
-from spfem.face.mesh import CHART_JAW, face_mesh
+from spfem.face.mesh import face_mesh
 from spfem.head.model import EYE, SKIN, HeadModel
 from spfem.settings import LEFT_EYE as LEFT_LAYER
 from spfem.settings import MOUTH as MOUTH_LAYER
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from spfem.face.clip_track import ClipTrack
     from spfem.face.track import FaceTrack
 
+PARTED_JAW = 0.6  # jaw opening that parts the lips and shows the mouth
 RIM_WIDTH = 0.025  # head units around the edge of an opening, whose vertices bound its box
 LEAST_EVIDENCE = 0.3  # landmarks' weight below which a vertex keeps its fitted place
 EDGES = {MOUTH_LAYER: INNER_LIPS, RIGHT_LAYER: RIGHT_EYE, LEFT_LAYER: LEFT_EYE}
@@ -112,7 +113,7 @@ class AnchoredMesh:
         eyes = np.where(right, RIGHT_LAYER, LEFT_LAYER)
         inner = np.where(mesh.region == EYE, eyes, MOUTH_LAYER)
         self.layers = np.where(mesh.region == SKIN, SKIN_LAYER, inner).astype(np.int64)
-        parted = head.mean + CHART_JAW * head.expression_basis[0]
+        parted = head.mean + PARTED_JAW * head.expression_basis[0]
         marks, places = head.landmarks(parted), parted[mesh.vertices]
         everything = np.arange(len(places))
         is_skin, is_eye = (

@@ -232,7 +232,7 @@ def measure_retrieval(
     known = {
         "before": [
             {v: untrained_joint(table, train, settings, v, seed=seed) for v in sorted(seen)}  # type: ignore[arg-type]
-            for seed in scale.seeds
+            for seed in scale.metric_seeds
         ]
     }
     for state, visuals in checkpoints.items():

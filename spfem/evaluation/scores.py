@@ -38,13 +38,14 @@ from spfem.evaluation.mouth import (
 )
 from spfem.face.descriptor import face_chips
 from spfem.files import writing
+from spfem.methods import BASES
 from spfem.methods import METHODS as TRAINED
 
 if TYPE_CHECKING:
     from spfem.face.track import EditTrack, FaceTrack
 
 LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
-METHODS = ("copy", "random", *TRAINED, "truth")
+METHODS = ("copy", "random", "habit", *TRAINED, "truth")
 
 CLIP_METRICS: Mapping[str, str] = {
     "lse_d": LearnedLipSync.backbone,
@@ -186,7 +187,8 @@ class ClipScore:
 
     `scores` has the keys of `CLIP_METRICS`; a value that cannot be taken, because no face was
     found, the clip is too short or the corpus has no truth, is NaN (emotion_accuracy is then 0, a
-    miss). `backbones` tells what each was measured with.
+    miss). `backbones` tells what each was measured with. An edit of which only the codes are known,
+    see `score_codes`, has no value of a picture and an empty sample.
     """
 
     edit: Edit
@@ -196,6 +198,7 @@ class ClipScore:
     named_emotion: str
     sample: FaceSample
     backbones: Mapping[str, str] = field(default_factory=lambda: dict(CLIP_METRICS))
+    base: str = BASES[0]
 
 
 def sample_face(
@@ -285,8 +288,7 @@ def score_clip(
     if truth is not None:
         scores |= _errors(shown, truth)
     if codes is not None:
-        on_mesh = mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
-        scores["mesh_mouth_error"] = float(on_mesh.mean())
+        scores["mesh_mouth_error"] = _mesh_error(codes)
     return ClipScore(edit, method, seed, scores, named, sample, instruments.backbones)
 
 
@@ -324,6 +326,27 @@ def _progress(
         ),
     }
     return found if truth is None else found | {"expression_gain": expression_gain(*codes)}
+
+
+def score_codes(
+    edit: Edit, method: str, codes: EditedCodes | None, *, instruments: Instruments, seed: int = 0
+) -> ClipScore:
+    """Score the codes of an edit that no picture shows; what pictures tell is NaN.
+
+    Arguments as in `score_clip`.
+    """
+    scores = dict.fromkeys(CLIP_METRICS, float("nan"))
+    if codes is not None:
+        scores["mesh_mouth_error"] = _mesh_error(codes)
+    nothing = np.zeros((0, 0), np.float32)
+    backbone = instruments.identity.backbone
+    sample = FaceSample(edit.actor, edit.emotion, np.zeros(0, int), nothing, nothing, backbone)
+    return ClipScore(edit, method, seed, scores, "", sample, instruments.backbones)
+
+
+def _mesh_error(codes: EditedCodes) -> float:
+    errors = mesh_mouth_error(codes.identity, codes.expression, codes.true_expression)
+    return float(errors.mean())
 
 
 def lip_sync_scores(shown: ShownClip, sound: Sound, meter: LipSyncMeter) -> dict[str, float]:
@@ -388,6 +411,7 @@ def save_score(path: Path, score: ClipScore) -> None:
         "named_emotion": score.named_emotion,
         **{name: sample.pop(name) for name in ("actor", "emotion", "backbone")},
         "backbones": dict(score.backbones),
+        "base": score.base,
     }
     with writing(path) as aside:
         np.savez(aside, facts=np.asarray(json.dumps(facts)), **sample)

@@ -21,7 +21,7 @@ from spfem.statistics import Mean, average_of, emotion_means, interval_of, redra
 KEY = ("setting", "method", "metric", "backbone", "emotion")
 COLUMNS = (*KEY, "value", "ci_low", "ci_high", "seeds", "clips")
 AVERAGE = "average"
-CALIBRATION = ("copy", "random", "truth")
+CALIBRATION = ("copy", "random", "habit", "truth")
 DIGITS = 3
 
 HIGHER_IS_BETTER: Mapping[str, bool] = {

@@ -19,7 +19,6 @@ from spfem.head.model import HeadModel
 from spfem.head.raster import Raster, rasterise, start_warp
 
 SAMPLES = 2  # per pixel side
-TEXTURE_LAYER = (0, 1, 2, 3, 4, 4)  # layer of each region: skin, eye, cavity, tongue, teeth
 CHUNK_FRAMES = 64  # drawn at once, which bounds the memory
 MASKED_FRAMES = 32  # likewise of masks; the rasteriser needs 16 bytes a pixel
 
@@ -57,21 +56,16 @@ class ConditionImages:
         shape: (T, S, S, 3) grey face under five lights.
         eye: (T, S, S, 3) iris red, eye opening green, mouth opening blue.
         mask: (T, S, S) 255 where the face is drawn, else 0.
-        texture: (T, S, S, 3) RGB texture on the mesh; None if no texture was given.
     """
 
     nmfc: np.ndarray
     shape: np.ndarray
     eye: np.ndarray
     mask: np.ndarray
-    texture: np.ndarray | None = None
 
     def stacked(self) -> np.ndarray:
-        """All channels (T, S, S, 13): NMFC, eye, shape, texture, mask; 10 without a texture."""
-        images = [self.nmfc, self.eye, self.shape]
-        if self.texture is not None:
-            images.append(self.texture)
-        return np.concatenate([*images, self.mask[..., None]], -1)
+        """All channels (T, S, S, 10): NMFC, eye, shape, mask."""
+        return np.concatenate([self.nmfc, self.eye, self.shape, self.mask[..., None]], -1)
 
 
 def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> torch.Tensor:
@@ -112,10 +106,8 @@ class ConditionPainter:
             wp.from_torch(self.triangles),
             on_device(mesh.extent, float),
             on_device(mesh.region, wp.int32),
-            on_device(np.array(TEXTURE_LAYER, np.int32), wp.int32),
             on_device(mesh.mean, wp.vec3),
             on_device(mesh.coordinates, wp.vec3),
-            on_device(mesh.chart, wp.vec2),
             on_device(mesh.iris, wp.vec3),
         ]
 
@@ -140,24 +132,17 @@ class ConditionPainter:
             self._launch(draw_mask, masks[-1].shape, [*seen, *self._constants[:2], masks[-1]])
         return np.concatenate([mask.numpy() for mask in masks])
 
-    def paint(
-        self,
-        codes: Codes,
-        *,
-        expression: np.ndarray | None = None,
-        texture: np.ndarray | None = None,
-    ) -> ConditionImages:
+    def paint(self, codes: Codes, *, expression: np.ndarray | None = None) -> ConditionImages:
         """Draw all frames in aligned space.
 
         Source: NED (NMFC, shape image under five lights with albedo 180/255, eye image).
         Departures: drawn directly in aligned space with 2 x 2 samples a pixel instead of warped
         there; coarse normals (the detail normals need DECA); the eye image shows the visible iris
-        instead of a disc, and the openings of eyes and mouth; the texture image is an addition.
+        instead of a disc, and the openings of eyes and mouth.
 
         Args:
             codes: of T frames.
             expression: (T, E) face units in place of those of `codes`, for an edit.
-            texture: (5, M, M, 3) uint8 RGB from `face_texture`; also draws `texture`.
 
         Raises:
             ShapeError: if `expression` has another shape than that of `codes`.
@@ -168,18 +153,15 @@ class ConditionPainter:
                 f"expression is {units.shape}; the codes need {codes.expression.shape}"
             )
         points = aligned_vertices(self.mesh, codes, units).contiguous()
-        colours = np.zeros((5, 2, 2, 3), np.float32) if texture is None else texture
         parts = [
-            self._paint_chunk(points[start : start + CHUNK_FRAMES], colours.astype(np.float32))
+            self._paint_chunk(points[start : start + CHUNK_FRAMES])
             for start in range(0, len(points), CHUNK_FRAMES)
         ]
-        nmfc, shape, eye, skin, covered = (
-            np.concatenate(part) for part in zip(*parts, strict=True)
-        )
+        nmfc, shape, eye, covered = (np.concatenate(part) for part in zip(*parts, strict=True))
         mask = np.where(covered >= 128, 255, 0).astype(np.uint8)
-        return ConditionImages(nmfc, shape, eye, mask, None if texture is None else skin)
+        return ConditionImages(nmfc, shape, eye, mask)
 
-    def _paint_chunk(self, points: torch.Tensor, texture: np.ndarray) -> list[np.ndarray]:
+    def _paint_chunk(self, points: torch.Tensor) -> list[np.ndarray]:
         points = points.to(self.device)
         raster = self.raster(points, SAMPLES)
         normals = wp.from_torch(torch.zeros_like(points), dtype=wp.vec3)
@@ -187,13 +169,12 @@ class ConditionPainter:
         corners = (len(points), len(self.triangles))
         self._launch(add_normals, corners, [places, self._constants[0], normals])
         size = (len(points), self.face_size, self.face_size)
-        images = [*(self._empty(*size, 3) for _ in range(4)), self._empty(*size)]
+        images = [*(self._empty(*size, 3) for _ in range(3)), self._empty(*size)]
         inputs = [
             wp.from_torch(raster.face),
             wp.from_torch(raster.barycentric, dtype=wp.vec3),
             *self._constants,
             normals,
-            wp.array(texture, dtype=wp.vec3, device=wp.device_from_torch(self.device)),
             SAMPLES,
         ]
         self._launch(draw_conditions, size, [*inputs, *images])

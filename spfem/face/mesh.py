@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import normalize
 
-from spfem.face.align import CROP_CENTRE, CROP_SPAN, to_face_pixels
+from spfem.face.align import CROP_CENTRE, CROP_SPAN
 from spfem.face.landmarks import FACE_OVAL, LEFT_IRIS, RIGHT_IRIS
 from spfem.head.model import LASHES, SKIN, HeadModel
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from spfem.head.raster import Raster
 
 OVAL_GROWTH = 1.03  # of the tracked outline about its centre
-CHART_JAW = 0.6  # jaw opening of the chart, which parts the lips and shows the mouth
 DEEPEST = -0.05  # depth on the mean head at which the face ends before the ears and the neck
 WHOLE = 0.05  # extent of eyes and mouth interior, which belong to the face anywhere
 
@@ -40,7 +39,6 @@ class FaceMesh:
         identity_basis: (I, U, 3).
         expression_basis: (E, U, 3).
         coordinates: (U, 3) in [0, 1]: mean head, min-max normalised per axis over the face.
-        chart: (U, 2) texture place in [0, 1]: frontal view of the mean head with parted lips.
         iris: (2, 3) centre x, y and radius of the right and left iris on the mean head.
         extent: (U,) signed distance inside the face's outline; below 0 nothing is drawn.
     """
@@ -52,7 +50,6 @@ class FaceMesh:
     identity_basis: np.ndarray
     expression_basis: np.ndarray
     coordinates: np.ndarray
-    chart: np.ndarray
     iris: np.ndarray
     extent: np.ndarray
 
@@ -75,7 +72,6 @@ def face_mesh(head: HeadModel) -> FaceMesh:
     extent[inside] = np.maximum(extent[inside], WHOLE)
     mean = head.mean[vertices]
     low, high = mean.min(0), mean.max(0)
-    parted = mean + CHART_JAW * head.expression_basis[0][vertices]
     return FaceMesh(
         vertices,
         triangles.reshape(-1, 3).astype(np.int32),
@@ -84,7 +80,6 @@ def face_mesh(head: HeadModel) -> FaceMesh:
         head.identity_basis[:, vertices],
         head.expression_basis[:, vertices],
         ((mean - low) / (high - low)).astype(np.float32),
-        to_face_pixels(parted[:, :2], 1).astype(np.float32),
         np.stack([_iris(marks, RIGHT_IRIS), _iris(marks, LEFT_IRIS)]),
         extent[vertices].astype(np.float32),
     )

@@ -45,25 +45,6 @@ def shade(normal: wp.vec3) -> float:
 
 
 @wp.func
-def sample(texture: wp.array3d(dtype=wp.vec3), layer: int, u: float, v: float) -> wp.vec3:
-    """Bilinear sample at (u, v) in [0, 1]."""
-    height = texture.shape[1]
-    width = texture.shape[2]
-    x = wp.clamp(u * float(width) - 0.5, 0.0, float(width) - 1.001)
-    y = wp.clamp(v * float(height) - 0.5, 0.0, float(height) - 1.001)
-    column = int(x)
-    row = int(y)
-    right = x - float(column)
-    below = y - float(row)
-    upper = texture[layer, row, column] * (1.0 - right) + texture[layer, row, column + 1] * right
-    lower = (
-        texture[layer, row + 1, column] * (1.0 - right)
-        + texture[layer, row + 1, column + 1] * right
-    )
-    return upper * (1.0 - below) + lower * below
-
-
-@wp.func
 def byte(value: float) -> wp.uint8:
     """Nearest grey level."""
     return wp.uint8(wp.clamp(value, 0.0, 255.0) + 0.5)
@@ -103,25 +84,20 @@ def draw_conditions(
     triangles: wp.array2d(dtype=wp.int32),
     extent: wp.array(dtype=float),
     region: wp.array(dtype=wp.int32),
-    layers: wp.array(dtype=wp.int32),
     mean: wp.array(dtype=wp.vec3),
     coordinates: wp.array(dtype=wp.vec3),
-    chart: wp.array(dtype=wp.vec2),
     iris: wp.array(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
-    texture: wp.array3d(dtype=wp.vec3),
     samples: int,
     nmfc: wp.array4d(dtype=wp.uint8),
     shape: wp.array4d(dtype=wp.uint8),
     eye: wp.array4d(dtype=wp.uint8),
-    skin: wp.array4d(dtype=wp.uint8),
     mask: wp.array3d(dtype=wp.uint8),
 ):
-    """Average the samples of one pixel of one frame into the five images."""
+    """Average the samples of one pixel of one frame into the four images."""
     frame, row, column = wp.tid()
     share = 1.0 / float(samples * samples)
     sum_coordinates = wp.vec3(0.0, 0.0, 0.0)
-    sum_texture = wp.vec3(0.0, 0.0, 0.0)
     sum_eye = wp.vec3(0.0, 0.0, 0.0)
     sum_shade = float(0.0)  # noqa: UP018  (a variable in Warp)
     covered = float(0.0)  # noqa: UP018
@@ -143,8 +119,6 @@ def draw_conditions(
                     sum_coordinates += (
                         coordinates[a] * w[0] + coordinates[b] * w[1] + coordinates[c] * w[2]
                     ) * share
-                place = chart[a] * w[0] + chart[b] * w[1] + chart[c] * w[2]
-                sum_texture += sample(texture, layers[part], place[0], place[1]) * share
                 if part == REGION_EYE:
                     sum_eye += wp.vec3(0.0, share, 0.0)
                     rest = mean[a] * w[0] + mean[b] * w[1] + mean[c] * w[2]
@@ -160,5 +134,4 @@ def draw_conditions(
         nmfc[frame, row, column, channel] = byte(sum_coordinates[channel] * 255.0)
         shape[frame, row, column, channel] = byte(sum_shade)
         eye[frame, row, column, channel] = byte(sum_eye[channel] * 255.0)
-        skin[frame, row, column, channel] = byte(sum_texture[channel])
     mask[frame, row, column] = byte(covered * 255.0)

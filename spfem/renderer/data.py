@@ -1,8 +1,7 @@
 """What the renderer learns from: clips of condition images and faces, drawn as short sequences.
 
 Conditions tell about each frame: one uint8 array (T, S, S, C) a clip, channels NMFC 3, eyes 3,
-shape 3, (texture 3), mask 1. That is the order of the released code, with the texture image as an
-addition of this package. The mask is always the last channel.
+shape 3, mask 1, which is the order of the released code.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def check_clip(clip: RendererClip, settings: RendererSettings) -> None:
         if array.shape != shape or array.dtype != np.uint8 or frames == 0:
             raise ShapeError(
                 f"{name} of a renderer clip is {array.dtype} {array.shape}; the settings need "
-                f"uint8 {shape} with at least one frame (image_size, use_texture)"
+                f"uint8 {shape} with at least one frame (image_size)"
             )
     for name, centres in (("mouth", clip.mouth_centres), ("eye", clip.eye_centres)):
         if centres is not None and centres.shape != (frames, 2):
@@ -149,15 +148,11 @@ def draw_sequences(
     return Sequences(**whole)  # type: ignore[arg-type]
 
 
-TEXTURE_CHANNELS = slice(9, 12)
-
-
 def stack_conditions(
     nmfc: np.ndarray,
     shape: np.ndarray,
     eye: np.ndarray,
     mask: np.ndarray,
-    texture: np.ndarray | None = None,
 ) -> np.ndarray:
     """Stack the condition images of a clip in the renderer's channel order.
 
@@ -166,18 +161,14 @@ def stack_conditions(
         shape: (T, S, S, 3) uint8 shaded mesh.
         eye: (T, S, S, 3) uint8 eye image.
         mask: (T, S, S) uint8, 0 outside the face, 255 inside.
-        texture: (T, S, S, 3) uint8 RGB, the mean face texture of the clip on the mesh, or None.
 
     Returns:
-        (T, S, S, 10) uint8, or 13 channels with a texture.
+        (T, S, S, 10) uint8.
 
     Raises:
         ShapeError: if an array is not uint8 or the shapes do not agree.
     """
-    images = {"nmfc": nmfc, "eye": eye, "shape": shape}
-    if texture is not None:
-        images["texture"] = texture
-    images["mask"] = mask[..., None]
+    images = {"nmfc": nmfc, "eye": eye, "shape": shape, "mask": mask[..., None]}
     for name, image in images.items():
         wanted = (*nmfc.shape[:3], 1 if name == "mask" else 3)
         if image.dtype != np.uint8 or image.shape != wanted:

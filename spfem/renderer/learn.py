@@ -37,7 +37,7 @@ places from the generator, so that a resumed training sees the same ones.
 
 @dataclass(frozen=True)
 class FaceTerm:
-    """A metric that compares emotion-changed pictures with the source frames of their moments.
+    """A metric that compares generated pictures with the source frames of their moments.
 
     Attributes:
         name: its column of the curve.
@@ -57,14 +57,16 @@ class RendererSupervision:
     """Everything that supervises one renderer.
 
     Attributes:
-        faces: metrics on emotion-changed pictures (ASCCL, STCCL).
+        faces: metrics on generated pictures (ASCCL, STCCL).
         pairs: retrieved pairs and their metric (SCMCL), or None.
         every: steps between uses.
+        released_form: metrics of `faces` see reconstructions instead of emotion-changed pictures.
     """
 
     faces: tuple[FaceTerm, ...] = ()
     pairs: PairSupervision | None = None
     every: int = 1
+    released_form: bool = False
 
     @property
     def window_frames(self) -> int:
@@ -111,14 +113,15 @@ def supervising_terms(
     """
     terms: dict[str, Tensor] = {}
     if supervision.faces:
-        changed, source = _emotion_changed(
-            renderer, sequence, position, supervision.window_frames, device
+        edited = sequence.conditions if supervision.released_form else sequence.edited_conditions
+        made, source = _beside_source(
+            renderer, sequence, edited, position, supervision.window_frames, device
         )
         # A metric computes in the precision that it was learned in.
         with torch.autocast(torch.device(device).type, enabled=False):
             for term in supervision.faces:
                 places = torch_generator(random)
-                value = term.loss(changed[:, -term.frames :], source[:, -term.frames :], places)
+                value = term.loss(made[:, -term.frames :], source[:, -term.frames :], places)
                 terms[term.name] = term.weight * value
     if supervision.pairs is not None:
         rows = supervision.pairs.draw(random)
@@ -126,19 +129,20 @@ def supervising_terms(
     return terms
 
 
-def _emotion_changed(
+def _beside_source(
     renderer: TrainedRenderer,
     sequence: Sequences,
+    conditions: np.ndarray | None,
     position: int,
     frames: int,
     device: torch.device | str,
 ) -> tuple[Tensor, Tensor]:
-    """Pictures of another emotion and the source frames of the same moments.
+    """Pictures of conditions, edited or the clip's own, and the source frames of their moments.
 
     Both (B, T, 3, S, S) float32 in [-1, 1], black outside their masks; the first are made as at
     the start of a clip, without own pictures before them, and carry the generator's gradient.
     """
-    if sequence.edited_conditions is None:
+    if conditions is None:
         raise InputError(
             "supervision by a metric needs edited_conditions in every renderer clip; render them "
             "with the manipulator's output or train without supervision"
@@ -146,11 +150,11 @@ def _emotion_changed(
     lead = renderer.settings.window_frames - 1
     first = max(0, min(position, sequence.faces.shape[1] - frames))
     seen = slice(first, first + frames + lead)
-    edited = to_network(sequence.edited_conditions[:, seen], device)
-    changed, _ = generate_chunk(renderer.generator, edited, None)
+    told = to_network(conditions[:, seen], device)
+    made, _ = generate_chunk(renderer.generator, told, None)
     masks = to_network(sequence.conditions[:, seen, ..., -1:], device)[:, lead:]
     faces = to_network(sequence.faces[:, first : first + frames], device) * 2 - 1
-    return changed.float(), cover_outside(faces, masks)
+    return made.float(), cover_outside(faces, masks)
 
 
 BETAS = (0.5, 0.999)  # of Adam
@@ -201,7 +205,8 @@ def train_renderer(
     start. One optimiser is for the generator, one for all discriminators.
 
     Source: NED; ASCCL, STCCL and SCMCL for `supervision`, which departs from the released code of
-    the former two in comparing emotion-changed output with the source, as the papers describe.
+    the former two in comparing emotion-changed output with the source, as the papers describe;
+    the released form compares a reconstruction with its own ground truth.
 
     Args:
         clips: to learn from; any sequence, also one that loads clips when asked.

@@ -24,7 +24,7 @@ from spfem.checkpoints import (
 )
 from spfem.errors import CheckpointError, ShapeError
 from spfem.precision import full
-from spfem.renderer.data import TEXTURE_CHANNELS, cover_outside
+from spfem.renderer.data import cover_outside
 from spfem.settings import RendererSettings
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -171,17 +171,13 @@ class FaceGenerator(nn.Module):
 
     70 834 755 parameters at the default settings. Masks are not seen, they cut the output.
 
-    Source: NED. Departures, all off by default: `fold` (pixels folded into channels around the
-    net), `skips` (condition features of each resolution are added on the way up), `use_texture`
-    (three more condition channels) and `texture_residual` (before the final tanh the output is
-    added to the texture image, itself scaled by a predicted weight in (0, 1), so that a short
-    training suffices and a wrong texture can be painted over).
+    Source: NED. Departures, both off by default: `fold` (pixels folded into channels around the
+    net) and `skips` (condition features of each resolution are added on the way up).
     A previous picture that is exactly zero contributes exactly nothing; the released
     arithmetic is undefined there (instance norm of a constant map amplifies rounding).
 
     Raises:
-        ShapeError: if the image size does not divide as the settings need, or `texture_residual`
-            is on without `use_texture`.
+        ShapeError: if the image size does not divide as the settings need.
     """
 
     def __init__(self, settings: RendererSettings) -> None:
@@ -192,8 +188,6 @@ class FaceGenerator(nn.Module):
                 f"image_size {settings.image_size} is not a multiple of {side} "
                 "(fold times two to the number of downsamplings); choose another size"
             )
-        if settings.texture_residual and not settings.use_texture:
-            raise ShapeError("texture_residual needs use_texture; switch both on or both off")
         self.settings = settings
         folded = settings.fold**2
         seen = (settings.condition_channels - 1) * settings.window_frames
@@ -214,14 +208,12 @@ class FaceGenerator(nn.Module):
         self.model_up_img = nn.Sequential(*up)
         self.model_final_img = nn.Sequential(
             nn.ReflectionPad2d(settings.kernel // 2),
-            nn.Conv2d(width, (4 if settings.texture_residual else 3) * folded, settings.kernel),
+            nn.Conv2d(width, 3 * folded, settings.kernel),
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, 0, 0.02)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        if settings.texture_residual:  # start from the texture itself
-            nn.init.normal_(self.model_final_img[1].weight, 0, 0.002)  # type: ignore[arg-type]
 
     def forward(self, windows: Tensor, previous: Tensor | None = None) -> Tensor:
         """Make the newest frame of each window.
@@ -268,13 +260,10 @@ class FaceGenerator(nn.Module):
             features = layer(features)
             if finer and number % 3 == 2:
                 features = features + finer.pop()
-        change = full(self.model_final_img(features))
+        pictures = full(self.model_final_img(features))
         if self.settings.fold > 1:
-            change = functional.pixel_shuffle(change, self.settings.fold)
-        if self.settings.texture_residual:
-            texture = torch.atanh((newest[:, TEXTURE_CHANNELS] * 2 - 1).clamp(-0.98, 0.98))
-            change = change[:, :3] + torch.sigmoid(4 + change[:, 3:]) * texture
-        return cover_outside(torch.tanh(change), newest[:, -1:])
+            pictures = functional.pixel_shuffle(pictures, self.settings.fold)
+        return cover_outside(torch.tanh(pictures), newest[:, -1:])
 
     def _add_previous(self, features: Tensor, previous: Tensor) -> Tensor:
         known = previous.flatten(1).any(dim=1)

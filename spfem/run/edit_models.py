@@ -33,6 +33,7 @@ from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.deciding_code import code_digest
 from spfem.run.faces import make_track
 from spfem.run.workspace import choose_device
+from spfem.scales import BASE_SEED
 from spfem.settings import FaceSettings, RendererSettings
 from spfem.training import Progress
 
@@ -153,7 +154,7 @@ def open_edit_models(request: EditRequest) -> EditModels:
     )
     if request.renderer != "ned":
         return opened(manipulator)
-    base = _load_base_renderer(request.models, request.seed, device)
+    base = _load_base_renderer(request.models, device)
 
     def adapt(
         load_clips: Callable[[], Sequence[RendererClip]], settings: RendererSettings
@@ -180,14 +181,14 @@ def _clip_folder(keep: Path, clip: Path, face: int | None) -> Path:
     return keep / (file_digest(clip) + ("" if face is None else f"-face{face}"))
 
 
-def _load_base_renderer(models: Path | None, seed: int, device: str) -> MadeRenderer:
+def _load_base_renderer(models: Path | None, device: str) -> MadeRenderer:
     """NED's renderer that knows faces in general, of a finished run; none comes with the package.
 
     Raises:
         CheckpointError: if the folder lacks it.
     """
     folder = models or _demo_folder()
-    path = folder / "renderer" / "base" / f"seed{seed}" / RENDERER_NAME
+    path = folder / "renderer" / "base" / f"seed{BASE_SEED}" / RENDERER_NAME
     if not path.exists():
         raise CheckpointError(
             f"{path} is missing; train the models once with: bash run_all.sh (or name the folder "
@@ -215,7 +216,7 @@ def load_edit_manipulator(
     """
     path = file
     if path is None:
-        method = find_method(method).name
+        method = find_method(method).manipulator
         if models is None and method in PRETRAINED[MANIPULATOR_KIND]:
             return pretrained_manipulator(method)
         folder = models or _demo_folder()

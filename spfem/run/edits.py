@@ -11,28 +11,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from spfem.corpus.clips import Clip
-from spfem.corpus.protocol import Edit, edit_protocol
+from spfem.corpus.protocol import Edit, edit_protocol, learning_clips, share_edits, spread_actors
 from spfem.edit.chain import ConditionSource, Wish, edit_expression, put_back
+from spfem.edit.move import move_clip
 from spfem.face.conditions import ConditionPainter
 from spfem.face.track import EditTrack, FaceTrack, track_clip
 from spfem.files import file_digest
 from spfem.head.model import load_head_model
 from spfem.manipulator.networks import load_manipulator
 from spfem.media.video import read_video, write_video
-from spfem.processes import run_jobs
+from spfem.methods import BASES, METHODS, NED, check_base, find_method
 from spfem.renderer.render import render_clips
-from spfem.run.artifacts import open_stage
+from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
 from spfem.run.manipulators import ANCHORED, make_manipulator
-from spfem.run.renderers import make_actor_renderer, person_texture
-from spfem.run.workspace import Workspace
-from spfem.settings import FaceSettings
+from spfem.run.renderers import make_actor_renderer
+from spfem.run.workspace import Workspace, work_off
+from spfem.settings import EMOTIONS, FaceSettings
+
+MOVED = BASES[0]
+HABIT = "habit"
+"""The calibrating method that learns nothing: the source's codes, and what the actor's other clips
+of the wished emotion have more than the neutral ones, on average."""
 
 
 def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
@@ -40,25 +44,26 @@ def clips_by_key(workspace: Workspace) -> dict[str, Clip]:
     return {clip.key: clip for clip in make_corpus(workspace).clips}
 
 
-def protocol(workspace: Workspace) -> tuple[Edit, ...]:
-    """Every edit of the main results."""
-    return edit_protocol(
+def protocol(workspace: Workspace, base: str = MOVED) -> tuple[Edit, ...]:
+    """Every edit of the main results; on the base `ned` of some target actors only."""
+    edits = edit_protocol(
         make_corpus(workspace), sources_per_actor=workspace.scale.evaluation.sources_per_actor
     )
+    if check_base(base) == MOVED:
+        return edits
+    actors = spread_actors([edit.actor for edit in edits], workspace.scale.ned_base.actors)
+    return tuple(edit for edit in edits if edit.actor in actors)
 
 
-def processes(workspace: Workspace) -> int:
-    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
-    return workspace.scale.face.processes if workspace.device == "cpu" else 1
+def shown_edits(workspace: Workspace, base: str, method: str, seed: int = 0) -> tuple[Edit, ...]:
+    """The edits of a method and seed that are made as videos: a share, another one for each seed.
 
-
-def work_off(
-    workspace: Workspace, work: Callable[[Any], None], jobs: Sequence[Any], title: str
-) -> None:
-    """Do jobs in `processes`, with a progress bar."""
-    done = run_jobs(work, jobs, processes(workspace))
-    for _ in tqdm(done, total=len(jobs), desc=title, disable=not jobs):
-        pass
+    The same for all methods, so that they can be compared in pairs. What learned nothing has one
+    seed, and shows all.
+    """
+    scale, edits = workspace.scale, protocol(workspace, base)
+    settings = scale.evaluation if base == MOVED else scale.ned_base
+    return share_edits(edits, settings.edit_share, seed) if method in METHODS else edits
 
 
 def face_settings(workspace: Workspace) -> FaceSettings:
@@ -130,55 +135,130 @@ def write_edits(workspace: Workspace, made: MadeEdits, edits: Sequence[Edit], dr
         EditTrack.of(track).save(made.track_file(edit))
 
 
-def make_edits(workspace: Workspace, method: str, seed: int = 0) -> MadeEdits:
-    """Every edit of the protocol by a trained method."""
-    edits = protocol(workspace)
-    inputs = {
-        "faces": make_faces(workspace).digest,
-        "manipulator": file_digest(make_manipulator(workspace, method, seed)),
-    }
-    for actor in sorted({edit.actor for edit in edits}):
-        inputs[actor] = make_actor_renderer(workspace, actor, method, seed).digest
-    stage = open_stage(
-        workspace.stage_folder("edits", method, f"seed{seed}"),
-        f"edits {method}/seed{seed}",
-        settings={"face": face_settings(workspace), "edits": listed(edits)},
-        inputs=inputs,
-        code=(_edit_actor,),
-    )
+def make_edits(workspace: Workspace, base: str, method: str, seed: int = 0) -> MadeEdits:
+    """The videos of the `shown_edits` of a trained method, or of `habit`, on a base."""
+    edits = shown_edits(workspace, base, method, seed)
+    opening = _open_moved if check_base(base) == MOVED else _open_rendered
+    stage = opening(workspace, method, seed, edits)
     made = MadeEdits(stage.folder, stage.digest)
-    jobs = [(workspace, method, seed, part, made) for part in made.missing(edits, "actor")]
-    work_off(workspace, _edit_actor, jobs, f"edits {method}")
+    by = "source" if base == MOVED else "actor"  # which share what is read, or a renderer
+    jobs = [(workspace, base, method, seed, part, made) for part in made.missing(edits, by)]
+    work_off(workspace, _edit, jobs, f"edits {base} {method} seed {seed}")
     if not stage.complete:
         stage.finish(edits=len(edits))
     return made
 
 
-def _edit_actor(job: tuple[Workspace, str, int, tuple[Edit, ...], MadeEdits]) -> None:
-    workspace, method, seed, edits, made = job
-    write_edits(workspace, made, edits, partial(edited_frames, workspace, method, seed))
+def _open_moved(workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]) -> Stage:
+    return open_stage(
+        edits_folder(workspace, MOVED, method, seed),
+        f"edits {MOVED} {method}/seed{seed}",
+        settings={"face": face_settings(workspace), "edits": listed(edits)},
+        inputs=_codes_inputs(workspace, method, seed),
+        code=(moved_frames, edited_codes, write_edits),
+    )
+
+
+def _open_rendered(workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]) -> Stage:
+    inputs = _codes_inputs(workspace, method, seed)
+    for actor in sorted({edit.actor for edit in edits}):
+        inputs[actor] = make_actor_renderer(workspace, actor, drawn_by(method), seed).digest
+    return open_stage(
+        edits_folder(workspace, "ned", method, seed),
+        f"edits ned {method}/seed{seed}",
+        settings={"face": face_settings(workspace), "edits": listed(edits)},
+        inputs=inputs,
+        code=(rendered_frames, edited_codes, write_edits),
+    )
+
+
+def _codes_inputs(workspace: Workspace, method: str, seed: int) -> dict[str, str]:
+    """Digests of what the codes of edits, and the sources, come from."""
+    inputs = {"faces": make_persons(workspace).digest, "corpus": make_corpus(workspace).digest}
+    if method in METHODS:
+        path = make_manipulator(workspace, find_method(method).manipulator, seed)
+        inputs["manipulator"] = file_digest(path)
+    return inputs
+
+
+def edits_folder(workspace: Workspace, base: str, method: str, seed: int) -> Path:
+    """Of the stage that `make_edits` fills."""
+    return workspace.stage_folder("edits", base, method, f"seed{seed}")
+
+
+def seed_showing(workspace: Workspace, base: str, edit: Edit) -> int:
+    """The first seed of which a base shows an edit; the same for all trained methods."""
+    seeds = workspace.scale.seeds_of(base)
+    return next(seed for seed in seeds if edit in shown_edits(workspace, base, NED, seed))
+
+
+def result_video(workspace: Workspace, base: str, method: str, edit: Edit) -> Path:
+    """Where `make_edits` keeps the video of an edit by the `seed_showing` it."""
+    seed = seed_showing(workspace, base, edit) if method in METHODS else 0
+    return edits_folder(workspace, base, method, seed) / f"{edit.name}.mp4"
+
+
+def _edit(job: tuple[Workspace, str, str, int, tuple[Edit, ...], MadeEdits]) -> None:
+    workspace, base, method, seed, edits, made = job
+    write_edits(workspace, made, edits, partial(edited_frames, workspace, base, method, seed))
 
 
 def edited_frames(
-    workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
+    workspace: Workspace, base: str, method: str, seed: int, edits: Sequence[Edit]
 ) -> dict[Edit, np.ndarray]:
-    """Frames (T, H, W, 3) of a trained method's edits of one actor."""
+    """Frames (T, H, W, 3) of a method's edits; on the base `ned` of one actor."""
     codes = edited_codes(workspace, method, seed, edits)
-    return rendered_frames(workspace, method, seed, codes)
+    if base == MOVED:
+        return moved_frames(workspace, codes)
+    return rendered_frames(workspace, drawn_by(method), seed, codes)
+
+
+def drawn_by(method: str) -> str:
+    """The method whose renderer draws the edits of a method on the base `ned`."""
+    return method if method in METHODS else NED
 
 
 def edited_codes(
     workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]
 ) -> dict[Edit, np.ndarray]:
-    """Codes (T, E) of a trained method's edits."""
+    """Codes (T, E) of edits by a trained method, or by `habit`."""
     faces = make_persons(workspace)
-    manipulator = load_manipulator(make_manipulator(workspace, method, seed))
-    codes = {}
+    if method == HABIT:
+        habits = {actor: mean_differences(workspace, actor) for actor in {e.actor for e in edits}}
+        own = {edit: faces[edit.source].expression for edit in edits}
+        return {e: np.clip(own[e] + habits[e.actor][e.emotion], 0, 1) for e in edits}
+    path = make_manipulator(workspace, find_method(method).manipulator, seed)
+    manipulator, codes = load_manipulator(path), {}
     for edit in edits:
         wish = Wish(references=(faces[edit.reference].expression,))
         source = faces[edit.source].expression
         codes[edit] = edit_expression(manipulator, source, wish, anchored=ANCHORED, seed=seed)
     return codes
+
+
+def mean_differences(workspace: Workspace, actor: str) -> dict[str, np.ndarray]:
+    """Emotion -> mean code (E,) of the actor's learning clips less that of the neutral ones."""
+    faces, clips = make_persons(workspace), learning_clips(make_corpus(workspace), actor)
+    means = {}
+    for emotion in EMOTIONS:
+        codes = [faces[clip.key].expression for clip in clips if clip.emotion == emotion]
+        if codes:
+            means[emotion] = np.concatenate(codes).mean(0)
+    rest = means[EMOTIONS[0]]
+    return {emotion: (mean - rest).astype(np.float32) for emotion, mean in means.items()}
+
+
+def moved_frames(workspace: Workspace, codes: Mapping[Edit, np.ndarray]) -> dict[Edit, np.ndarray]:
+    """Frames (T, H, W, 3) of sources whose own pixels are moved by codes (T, E)."""
+    faces, clips = make_persons(workspace), clips_by_key(workspace)
+    fps = float(make_corpus(workspace).fps)
+    made = {}
+    for key in dict.fromkeys(edit.source for edit in codes):
+        frames, track = read_video(clips[key].video).frames, faces[key]
+        for edit, moved in codes.items():
+            if edit.source == key:
+                made[edit] = move_clip(frames, track, moved, fps=fps)
+    return made
 
 
 def rendered_frames(
@@ -189,9 +269,8 @@ def rendered_frames(
     actor = next(iter(codes)).actor
     renderer = make_actor_renderer(workspace, actor, method, seed).renderer
     painter = ConditionPainter(load_head_model(), renderer.settings.image_size)
-    texture = person_texture(workspace, painter, actor)
     conditions = [
-        ConditionSource(painter, faces[edit.source], texture).conditions(moved)
+        ConditionSource(painter, faces[edit.source]).conditions(moved)
         for edit, moved in codes.items()
     ]
     pictures = render_clips(renderer.generator, conditions, device=workspace.device)
@@ -200,11 +279,6 @@ def rendered_frames(
         edit: put_back(videos[edit.source], faces[edit.source], made, drawn[..., -1])
         for edit, made, drawn in zip(codes, pictures, conditions, strict=True)
     }
-
-
-def result_video(workspace: Workspace, method: str, seed: int, edit: Edit) -> Path:
-    """Where `make_edits` keeps the video of an edit."""
-    return workspace.stage_folder("edits", method, f"seed{seed}") / f"{edit.name}.mp4"
 
 
 @dataclass(frozen=True)

@@ -369,7 +369,7 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
     See `measure_similarity`.
     """
     corpus, scale = make_corpus(workspace), workspace.scale
-    checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.seeds}
+    checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.metric_seeds}
     used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]
     stage = open_stage(
         workspace.stage_folder("similarity", name),

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spfem.corpus.protocol import Edit, edit_protocol, learning_clips
-from spfem.edit.move import move_clip
+from spfem.corpus.protocol import Edit, edit_protocol, spread_actors
 from spfem.errors import CorpusError, InputError
 from spfem.evaluation.emotion import EmotionClassifier
 from spfem.evaluation.mouth import REGIONS, detail_ratio
@@ -34,16 +33,17 @@ from spfem.media.video import read_video
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_persons
 from spfem.run.edits import (
+    HABIT,
     MadeCounterparts,
     MadeEdits,
     clips_by_key,
     edited_codes,
     face_settings,
     listed,
+    moved_frames,
     rendered_frames,
     track_counterparts,
     true_codes,
-    work_off,
     write_edits,
 )
 from spfem.run.manipulators import make_manipulator
@@ -56,7 +56,7 @@ from spfem.run.results import (
     real_samples,
     sample_source,
 )
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, work_off
 from spfem.settings import EMOTIONS
 
 METHOD = "ned"  # whose manipulator and renderer the rows of moved pixels show
@@ -91,8 +91,7 @@ def moved_edits(workspace: Workspace) -> tuple[Edit, ...]:
         return ()
     clips = clips_by_key(workspace)
     every = edit_protocol(corpus, sources_per_actor=settings.sources)
-    actors = sorted({edit.actor for edit in every})
-    chosen = {actors[n] for n in np.linspace(0, len(actors) - 1, settings.actors).astype(int)}
+    chosen = spread_actors([edit.actor for edit in every], settings.actors)
     return tuple(
         edit
         for edit in every
@@ -174,16 +173,13 @@ def _moved_frames(
     workspace: Workspace, row: str, made: MadeEdits, truths: MadeCounterparts, edits: list[Edit]
 ) -> dict[Edit, np.ndarray]:
     """Frames of edits of one source, made; the codes behind them are written."""
-    source = clips_by_key(workspace)[edits[0].source]
-    frames = read_video(source.video).frames
     codes = row_codes(workspace, row.removeprefix(NED_RENDERER), edits, truths)
     for edit, moved in codes.items():
         with writing(made.codes_file(edit)) as aside:
             np.save(aside, moved)
     if row.startswith(NED_RENDERER):
         return rendered_frames(workspace, METHOD, 0, codes)
-    track, fps = make_persons(workspace)[source.key], float(make_corpus(workspace).fps)
-    return {edit: move_clip(frames, track, moved, fps=fps) for edit, moved in codes.items()}
+    return moved_frames(workspace, codes)
 
 
 def row_codes(
@@ -204,11 +200,8 @@ def row_codes(
     track = make_persons(workspace)[source.key]
     if kind == "own":
         return dict.fromkeys(edits, track.expression)
-    if kind == "ned":
-        return edited_codes(workspace, METHOD, 0, edits)
-    if kind == "habit":
-        habits = mean_differences(workspace, edits[0].actor)
-        return {e: np.clip(track.expression + habits[e.emotion], 0, 1) for e in edits}
+    if kind in (METHOD, HABIT):
+        return edited_codes(workspace, kind, 0, edits)
     if kind == "fitted":
         settings = workspace.scale.face
         person = load_person(make_persons(workspace), edits[0].actor)
@@ -218,18 +211,6 @@ def row_codes(
         known = {e: true_codes(workspace, source, e.emotion) for e in edits}
         return {edit: codes for edit, codes in known.items() if codes is not None}
     raise InputError(f"codes of kind {kind!r} are unknown")
-
-
-def mean_differences(workspace: Workspace, actor: str) -> dict[str, np.ndarray]:
-    """Emotion -> mean code (E,) of the actor's learning clips less that of the neutral ones."""
-    faces, clips = make_persons(workspace), learning_clips(make_corpus(workspace), actor)
-    means = {}
-    for emotion in EMOTIONS:
-        codes = [faces[clip.key].expression for clip in clips if clip.emotion == emotion]
-        if codes:
-            means[emotion] = np.concatenate(codes).mean(0)
-    rest = means[EMOTIONS[0]]
-    return {emotion: (mean - rest).astype(np.float32) for emotion, mean in means.items()}
 
 
 def measure_moved_pixels(workspace: Workspace) -> pd.DataFrame:

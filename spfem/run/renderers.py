@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
+from spfem.correlation.learn import frame_pairs_of_role, untrained_metric
 from spfem.correlation.retrieval import AudioBank
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
 from spfem.face.conditions import ConditionPainter
-from spfem.face.texture import face_texture
+from spfem.face.identity_network import load_identity_features
 from spfem.face.track import FaceTrack
 from spfem.files import digest, file_digest
 from spfem.head.model import load_head_model
-from spfem.manipulator.networks import (
-    Manipulator,
-    load_manipulator,
-)
+from spfem.manipulator.networks import load_manipulator
 from spfem.methods import Method, find_method
-from spfem.renderer.data import RendererClip
 from spfem.renderer.learn import FaceTerm, RendererSupervision
 from spfem.renderer.losses import PairSupervision
-from spfem.run.data import make_corpus, make_persons
+from spfem.run.conditions import LearnedClips, make_conditions, make_moved_conditions
+from spfem.run.data import make_corpus, make_faces, make_pairs, make_persons
+from spfem.run.deciding_code import code_digest
 from spfem.run.edit_models import MadeRenderer, make_renderer
-from spfem.run.faces import FaceStore
 from spfem.run.manipulators import ANCHORED, make_manipulator
 from spfem.run.metrics import (
     load_cross_modal_metric,
@@ -38,18 +37,20 @@ from spfem.run.metrics import (
     make_metric,
 )
 from spfem.run.workspace import Workspace
-from spfem.settings import EMOTIONS
+from spfem.scales import BASE_SEED
 from spfem.supervision.renderer import (
     collect_pairs,
     draw_pairs,
     hold_distances,
+    identity_term,
+    renderer_weights,
     spatial_term,
     window_term,
 )
 from spfem.training import show_progress
 
 ShowTrack = Callable[[FaceTrack], ConditionSource]
-"""What draws the conditions of a track with the actor's own texture."""
+"""What draws the conditions of a track."""
 
 
 def make_renderer_metrics(
@@ -60,45 +61,67 @@ def make_renderer_metrics(
     The pictures of retrieved pairs are held to the distances of the metric of sound and images,
     so the pairs come from its own audio bank: each metric has its own scale of distances.
     """
-    settings = workspace.scale.supervision
-    names = (("spatial",) if method.spatial else ()) + method.temporal
-    inputs = {name: file_digest(make_metric(workspace, name, seed)) for name in names}
-    inputs["manipulator"] = file_digest(manipulator)
-    weights = {"every": float(settings.renderer_every)}
-    if method.spatial:
-        weights["spatial"] = settings.renderer_spatial
-    if method.temporal:
-        weights["temporal"] = settings.renderer_temporal
+    settings, metric_seed = workspace.scale.supervision, workspace.scale.metric_seed(seed)
+    inputs = {name: _digest_of(workspace, name, metric_seed) for name in method.pictures}
+    weights = renderer_weights(settings, method) | {"every": float(settings.renderer_every)}
+    if method.released_form:
+        inputs["form"] = "released"
     bank = None
     if method.paired:
-        bank = make_audio_banks(workspace, "image", seed)[actor]
-        inputs["cross_modal_image"] = file_digest(make_cross_modal_metric(workspace, "image", seed))
-        inputs["bank"] = bank.digest
-        weights["paired"] = settings.renderer_paired
-        weights["consistency"] = settings.renderer_consistency
+        bank = make_audio_banks(workspace, "image", metric_seed)[actor]
+        metric = make_cross_modal_metric(workspace, "image", metric_seed)
+        inputs |= {
+            "cross_modal_image": file_digest(metric),
+            "bank": bank.digest,
+            "manipulator": file_digest(manipulator),
+        }
         weights["pairs"] = float(settings.renderer_pairs)
     inputs["supervision"] = digest(weights)
 
     def load(show: ShowTrack) -> RendererSupervision:
-        faces: list[FaceTerm] = []
-        if method.spatial:
-            metric = load_spatial_metric(workspace, seed)
-            frames = workspace.scale.renderer.chunk_frames
-            faces.append(spatial_term(metric, settings.renderer_spatial, frames))
-        for name in method.temporal:
-            windows = load_temporal_metric(workspace, name, seed)
-            faces.append(window_term(name, windows, settings.renderer_temporal))
+        faces = [
+            _load_term(workspace, name, weights[name], metric_seed) for name in method.pictures
+        ]
         pairs = None if bank is None else _load_pairs(workspace, bank, manipulator, show, seed)
-        return RendererSupervision(tuple(faces), pairs, settings.renderer_every)
+        return RendererSupervision(
+            tuple(faces), pairs, settings.renderer_every, method.released_form
+        )
 
     return inputs, load
+
+
+def _digest_of(workspace: Workspace, name: str, seed: int) -> str:
+    """Digest of what compares pictures, one of `PICTURE_LOSSES`."""
+    if name == "identity":
+        return code_digest(load_identity_features)
+    if name == "spatial_untrained":
+        faces, pairs = make_faces(workspace), make_pairs(workspace)
+        settings = digest(asdict(workspace.scale.spatial))
+        return digest([faces.digest, pairs.digest, settings, seed, code_digest(untrained_metric)])
+    return file_digest(make_metric(workspace, name, seed))
+
+
+def _load_term(workspace: Workspace, name: str, weight: float, seed: int) -> FaceTerm:
+    """One of `PICTURE_LOSSES`, frozen."""
+    frames, device = workspace.scale.renderer.chunk_frames, workspace.device
+    if name == "identity":
+        features = load_identity_features().to(device).eval().requires_grad_(False)
+        return identity_term(features, weight, frames)
+    if name == "spatial":
+        return spatial_term(load_spatial_metric(workspace, seed), weight, frames)
+    if name == "spatial_untrained":
+        roles, settings = make_corpus(workspace).roles, workspace.scale.spatial
+        pairs = frame_pairs_of_role(make_faces(workspace), make_pairs(workspace), roles, "train")
+        metric = untrained_metric(pairs, settings, seed=seed, device=device)
+        return replace(spatial_term(metric.supervise(), weight, frames), name=name)
+    return window_term(name, load_temporal_metric(workspace, name, seed), weight)
 
 
 def _load_pairs(
     workspace: Workspace, bank: AudioBank, manipulator: Path, show: ShowTrack, seed: int
 ) -> PairSupervision:
     settings, device = workspace.scale.supervision, workspace.device
-    metric = load_cross_modal_metric(workspace, "image", seed)
+    metric = load_cross_modal_metric(workspace, "image", workspace.scale.metric_seed(seed))
     moves = load_manipulator(manipulator)
 
     def edit(source: FaceTrack, target: FaceTrack) -> np.ndarray:
@@ -123,79 +146,25 @@ def _load_pairs(
     )
 
 
-TEXTURE_CLIPS = 7  # of a person, whose frames make the mean texture
-KEPT_CLIPS = 64  # of drawn conditions, about 5 MB each at demo scale
-
-
-class _Conditions(Sequence[RendererClip]):
-    """Renderer clips that are drawn when asked for, the latest kept."""
-
-    def __init__(self, make: Callable[[int], RendererClip], count: int):
-        self._make = lru_cache(maxsize=KEPT_CLIPS)(make)
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return self._make(index)
-
-
-def person_texture(
-    workspace: Workspace, painter: ConditionPainter, actor: str
-) -> np.ndarray | None:
-    """Mean face texture of an actor over some clips that may be learned from.
-
-    Its form is as in `face_texture`; None where the renderer's settings want no texture.
-    """
-    if not workspace.scale.renderer.use_texture:
-        return None
-    corpus, faces = make_corpus(workspace), make_persons(workspace)
-    target = corpus.roles[actor] == "target"
-    clips = learning_clips(corpus, actor) if target else corpus.select(actor=actor)
-    step = max(1, len(clips) // TEXTURE_CLIPS)
-    return face_texture(painter, [faces[clip.key] for clip in clips[::step]])
+def base_clips(workspace: Workspace) -> Sequence[Clip]:
+    """Clips of all `train` actors, spread evenly."""
+    everything = make_corpus(workspace).select(role="train")
+    return everything[:: -(-len(everything) // workspace.scale.renderer.base_clips)]
 
 
 def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
     """The renderer that knows faces in general: learned on the `train` actors."""
+    drawn = make_conditions(workspace, "base", base_clips(workspace))
+    faces = make_persons(workspace)
     return make_renderer(
         workspace.stage_folder("renderer", "base", f"seed{seed}"),
-        partial(_base_clips, workspace),
+        partial(LearnedClips, faces, drawn),
         workspace.scale.renderer,
-        inputs={"faces": make_persons(workspace).digest},
+        inputs={"faces": faces.digest, "conditions": drawn.digest},
         seed=seed,
         device=workspace.device,
         progress=show_progress("base renderer"),
     )
-
-
-def _base_clips(workspace: Workspace) -> Sequence[RendererClip]:
-    """Clips of all `train` actors, spread evenly."""
-    corpus, faces = make_corpus(workspace), make_persons(workspace)
-    everything = corpus.select(role="train")
-    clips = everything[:: -(-len(everything) // workspace.scale.renderer.base_clips)]
-    show = _open_show(workspace)
-
-    def make(index: int) -> RendererClip:
-        clip = clips[index]
-        return show(clip.actor, faces[clip.key]).clip()
-
-    return _Conditions(make, len(clips))
-
-
-def _open_show(workspace: Workspace) -> Callable[[str, FaceTrack], ConditionSource]:
-    """What draws the conditions of a track with the texture of an actor."""
-    painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
-
-    @lru_cache
-    def texture(actor: str) -> np.ndarray | None:
-        return person_texture(workspace, painter, actor)
-
-    def show(actor: str, track: FaceTrack) -> ConditionSource:
-        return ConditionSource(painter, track, texture(actor))
-
-    return show
 
 
 def make_actor_renderer(
@@ -203,50 +172,32 @@ def make_actor_renderer(
 ) -> MadeRenderer:
     """The base renderer adapted to a target actor, for a method.
 
-    With supervision by pictures the metrics compare what the renderer makes of expressions moved
-    to another emotion by the method's own manipulator with the real frames of the same moments;
-    with retrieved pairs the renderer also learns real frames of the wished emotion.
+    Metrics of pictures compare what the renderer makes of expressions moved to another emotion, by
+    the method's own manipulator, with the real frames of the same moments; in the released form
+    they compare its reconstruction with the very frame that it reconstructs. With retrieved pairs
+    the renderer also learns real frames of the wished emotion.
     """
-    base, wanted = make_base_renderer(workspace, seed), find_method(method)
-    inputs = {"faces": make_persons(workspace).digest, "actor": actor}
-    manipulator = load = None
+    base, wanted = make_base_renderer(workspace, BASE_SEED), find_method(method)
+    clips = learning_clips(make_corpus(workspace), actor)
+    faces, own = make_persons(workspace), make_conditions(workspace, actor, clips)
+    inputs = {"faces": faces.digest, "actor": actor, "conditions": own.digest}
+    moved = load = None
     if wanted.supervised:
-        path = make_manipulator(workspace, method, seed)
+        path = make_manipulator(workspace, wanted.manipulator, seed)
         supervised_by, load = make_renderer_metrics(workspace, wanted, actor, path, seed)
         inputs |= supervised_by
-        # Pairs have conditions of their own.
-        manipulator = load_manipulator(path) if wanted.spatial or wanted.temporal else None
-    show = partial(_open_show(workspace), actor)
-    clips = learning_clips(make_corpus(workspace), actor)
+    if wanted.pictures and not wanted.released_form:  # pairs have conditions of their own
+        moved = make_moved_conditions(workspace, actor, wanted.manipulator, seed)
+        inputs["moved"] = moved.digest
+    painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
     return make_renderer(
         workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        partial(_actor_clips, clips, make_persons(workspace), show, manipulator, seed),
+        partial(LearnedClips, faces, own, moved),
         workspace.scale.renderer,
         inputs=inputs,
         seed=seed,
         base=base,
-        load_supervision=None if load is None else partial(load, show),
+        load_supervision=None if load is None else partial(load, partial(ConditionSource, painter)),
         device=workspace.device,
         progress=show_progress(f"renderer {method} {actor}"),
     )
-
-
-def _actor_clips(
-    clips: Sequence[Clip],
-    faces: FaceStore,
-    show: Callable[[FaceTrack], ConditionSource],
-    manipulator: Manipulator | None,
-    seed: int,
-) -> Sequence[RendererClip]:
-    """Clips of one actor; with a manipulator beside conditions of codes moved to other emotions."""
-
-    def make(index: int) -> RendererClip:
-        clip, track = clips[index], faces[clips[index].key]
-        if manipulator is None:
-            return show(track).clip()
-        other = (clip.label + 1 + index % (len(EMOTIONS) - 1)) % len(EMOTIONS)
-        wish = Wish(EMOTIONS[other])
-        moved = edit_expression(manipulator, track.expression, wish, anchored=ANCHORED, seed=seed)
-        return show(track).clip(moved)
-
-    return _Conditions(make, len(clips))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ from spfem.evaluation.scores import (
     save_sample,
     save_score,
     score_clip,
+    score_codes,
 )
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
@@ -47,6 +48,8 @@ from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
 from spfem.run.deciding_code import MadeBy
 from spfem.run.edits import (
+    HABIT,
+    MOVED,
     MadeEdits,
     clips_by_key,
     edited_codes,
@@ -55,11 +58,11 @@ from spfem.run.edits import (
     make_edits,
     protocol,
     read_truth,
+    shown_edits,
     true_codes,
-    work_off,
 )
 from spfem.run.faces import track_path
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, work_off
 from spfem.training import show_progress
 
 PLANTED_SHIFTS = (-6, -3, 0, 3, 6)  # frames
@@ -164,9 +167,16 @@ def load_instruments(workspace: Workspace) -> Instruments:
 
 
 def calibrating_methods(workspace: Workspace) -> tuple[str, ...]:
-    """Rows that calibrate the tables: `copy`, `random` and, where the corpus has it, `truth`."""
+    """Rows that calibrate the tables; without `truth` where the corpus has none."""
     known = bool(make_counterparts(workspace).known)
     return tuple(name for name in METHODS if name not in TRAINED and (known or name != "truth"))
+
+
+def base_runs(workspace: Workspace, base: str) -> tuple[tuple[str, int], ...]:
+    """Method and seed of all scores of a base, in the order of the tables."""
+    seeds: dict[str, tuple[int, ...]] = dict.fromkeys(calibrating_methods(workspace), (0,))
+    seeds |= dict.fromkeys(workspace.scale.methods_of(base), workspace.scale.seeds_of(base))
+    return tuple((name, seed) for name in METHODS for seed in seeds.get(name, ()))
 
 
 def open_score_stage(
@@ -208,12 +218,13 @@ def sample_source(
 
 @dataclass(frozen=True)
 class _ActorJob:
-    """The edits of one actor by one method."""
+    """The edits of one actor by one method, and which of them are shown; `made` of those made."""
 
     workspace: Workspace
     method: str
     seed: int
     edits: tuple[Edit, ...]
+    shown: frozenset[Edit]
     made: MadeEdits | None
     classifier: EmotionClassifier
     folder: Path
@@ -243,11 +254,11 @@ def _codes(job: _ActorJob) -> dict[Edit, EditedCodes]:
     true = {edit: codes for edit, codes in known.items() if codes is not None}
     if not true or job.method in ("truth", "random"):
         return {}
-    shown = {edit: persons[edit.source].expression for edit in true}
+    behind = {edit: persons[edit.source].expression for edit in true}
     if job.made is not None:
-        shown = edited_codes(workspace, job.method, job.seed, list(true))
+        behind = edited_codes(workspace, job.method, job.seed, list(true))
     return {
-        edit: EditedCodes(persons[edit.source].identity, shown[edit], codes)
+        edit: EditedCodes(persons[edit.source].identity, behind[edit], codes)
         for edit, codes in true.items()
     }
 
@@ -259,12 +270,20 @@ def _score_actor(job: _ActorJob) -> None:
         job.classifier, load_identity(workspace), load_lip_sync_meter(workspace)
     )
     codes = _codes(job)
-    for key in sorted({edit.source for edit in job.edits}):
+
+    def save(edit: Edit, score: ClipScore) -> None:
+        save_score(_score_file(job.folder, edit), score)
+
+    for edit in (edit for edit in job.edits if edit not in job.shown):
+        known = codes.get(edit)
+        save(edit, score_codes(edit, job.method, known, instruments=instruments, seed=job.seed))
+    shown = [edit for edit in job.edits if edit in job.shown]
+    for key in sorted({edit.source for edit in shown}):
         clip, video = clips[key], read_video(clips[key].video)
         source, sample = sample_source(workspace, clip, instruments.identity)
-        for edit in (edit for edit in job.edits if edit.source == key):
-            known = read_truth(workspace, clip, edit.emotion)
-            truth = None if known is None else ShownClip(*known)
+        for edit in (edit for edit in shown if edit.source == key):
+            found = read_truth(workspace, clip, edit.emotion)
+            truth = None if found is None else ShownClip(*found)
             score = score_clip(
                 edit,
                 job.method,
@@ -277,25 +296,45 @@ def _score_actor(job: _ActorJob) -> None:
                 codes=codes.get(edit),
                 seed=job.seed,
             )
-            save_score(job.folder / f"{edit.name}.npz", score)
+            save(edit, score)
 
 
-def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipScore]:
-    """Scores of one method on every edit.
+def _score_file(folder: Path, edit: Edit) -> Path:
+    return folder / f"{edit.name}.npz"
+
+
+def score_base(workspace: Workspace, base: str) -> list[ClipScore]:
+    """Scores of every method and seed of a base, the calibrating ones first."""
+    runs = base_runs(workspace, base)
+    return [score for run in runs for score in score_method(workspace, base, *run)]
+
+
+def score_method(workspace: Workspace, base: str, method: str, seed: int = 0) -> list[ClipScore]:
+    """Scores of one method on every edit of a base.
+
+    Codes are scored for all edits, pictures for the `shown_edits` of the seed.
 
     Args:
         workspace: where.
-        method: `copy` (output = input), `random` (a clip of other words), `truth` (the true
-            counterpart) or a trained method.
+        base: one of `BASES`.
+        method: `copy` (output = input), `random` (a clip of other words), `habit` (the actor's mean
+            difference), `truth` (the true counterpart) or a trained method.
         seed: of the training; what is not trained has one seed only.
     """
-    edits, settings = protocol(workspace), workspace.scale.evaluation
-    made = make_edits(workspace, method, seed) if method in TRAINED else None
+    made = None
+    if method in (*TRAINED, HABIT):
+        made = make_edits(workspace, base, method, seed)
+    elif base != MOVED:  # they show clips of the corpus, whatever the base
+        edits = set(protocol(workspace, base))
+        scores = score_method(workspace, MOVED, method, seed)
+        return [replace(score, base=base) for score in scores if score.edit in edits]
+    every, settings = protocol(workspace, base), workspace.scale.evaluation
+    shown = shown_edits(workspace, base, method, seed)
     inputs = {
         "counterparts": make_counterparts(workspace).digest,
         "persons": make_persons(workspace).digest,
+        "lip_sync": file_digest(lip_sync_file(workspace)),
     }
-    inputs["lip_sync"] = file_digest(lip_sync_file(workspace))
     if settings.arcface_file is not None:
         inputs["arcface"] = file_digest(Path(settings.arcface_file))
     if made is not None:
@@ -303,28 +342,29 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
     search = workspace.scale.lip_sync
     stage = open_score_stage(
         workspace,
-        f"{method}/seed{seed}",
+        f"{base}/{method}/seed{seed}",
         {
             "identity_frames": settings.identity_frames,
             "search": [search.search_frames, search.shared_windows],
-            "edits": listed(edits),
+            "edits": listed(every),
+            "shown": sorted(edit.name for edit in shown),
         },
         inputs,
         (_score_actor, emotion_classifier),
     )
-    paths = {edit: stage.folder / f"{edit.name}.npz" for edit in edits}
-    missing = [edit for edit, path in paths.items() if not path.exists()]
+    missing = [edit for edit in every if not _score_file(stage.folder, edit).exists()]
     if missing:
-        classifier = emotion_classifier(workspace)
+        known, chosen = emotion_classifier(workspace), frozenset(shown)
         jobs = [
-            _ActorJob(workspace, method, seed, part, made, classifier, stage.folder)
-            for actor in sorted({edit.actor for edit in edits})
+            _ActorJob(workspace, method, seed, part, chosen, made, known, stage.folder)
+            for actor in sorted({edit.actor for edit in every})
             if (part := tuple(edit for edit in missing if edit.actor == actor))
         ]
-        work_off(workspace, _score_actor, jobs, f"scores {method}")
+        work_off(workspace, _score_actor, jobs, f"scores {base} {method} seed {seed}")
     if not stage.complete:
-        stage.finish(edits=len(edits))
-    return [load_score(path) for path in paths.values()]
+        stage.finish(edits=len(every))
+    scores = [load_score(_score_file(stage.folder, edit)) for edit in every]
+    return [replace(score, base=base) for score in scores]
 
 
 def real_samples(workspace: Workspace) -> list[FaceSample]:

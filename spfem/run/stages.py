@@ -115,7 +115,6 @@ if TYPE_CHECKING:
     )
     from spfem.run.renderers import make_actor_renderer as make_actor_renderer
     from spfem.run.renderers import make_base_renderer as make_base_renderer
-    from spfem.run.renderers import person_texture as person_texture
     from spfem.run.results import (
         make_lip_sync as make_lip_sync,
     )

@@ -19,7 +19,7 @@ from spfem.errors import ArtifactError, AssetError, InputError, SpfemError
 from spfem.evaluation.mouth import STABLE
 from spfem.evaluation.tables import save_table
 from spfem.face.landmarks import interocular_distance
-from spfem.face.texture import overlay
+from spfem.face.overlay import overlay
 from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
 from spfem.media.container import VIDEO_SUFFIXES, is_ignored, suffix_of

@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
+from spfem.processes import run_jobs
 from spfem.run.artifacts import RECORD_NAME
 from spfem.scales import DEVICES, Scale, load_scale
 
@@ -310,3 +311,19 @@ def _add_in_one_order(wanted: bool) -> None:
 
     torch.use_deterministic_algorithms(wanted)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def processes(workspace: Workspace) -> int:
+    """As many as the face stage uses; one on a GPU, which processes would only fight for."""
+    return workspace.scale.face.processes if workspace.device == "cpu" else 1
+
+
+def work_off(
+    workspace: Workspace, work: Callable[[Any], None], jobs: Sequence[Any], title: str
+) -> None:
+    """Do jobs in `processes`, with a progress bar."""
+    from tqdm.auto import tqdm
+
+    done = run_jobs(work, jobs, processes(workspace))
+    for _ in tqdm(done, total=len(jobs), desc=title, disable=not jobs):
+        pass

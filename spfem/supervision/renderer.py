@@ -1,6 +1,7 @@
 """How correlation metrics supervise the renderer, and the weight of every loss of both networks.
 
-ASCCL and STCCL compare its emotion-changed output with the source; SCMCL gives it real frames of
+ASCCL and STCCL compare its emotion-changed output with the source, as released its reconstruction
+with its own ground truth; SCMCL gives it real frames of
 another emotion that sound alike, and holds pictures as far apart as their sounds.
 """
 
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, interpolate
 
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.images import images_from_frames
@@ -94,6 +96,33 @@ def spatial_term(metric: SpatialCoherence, weight: float, frames: int) -> FaceTe
         return metric.total(compared)
 
     return FaceTerm("spatial", weight, frames, loss)
+
+
+IDENTITY_SIDE = 150  # pixels of what the identity network sees
+
+
+def identity_term(features: nn.Module, weight: float, frames: int) -> FaceTerm:
+    """Plain features of a frozen face recognition network: a control of the spatial metric.
+
+    The loss is 1 less the cosine of the features of generated and source picture. Aligned faces
+    are resized to what the network takes; they show a little more than the crops it learned on.
+
+    Args:
+        features: RGB pictures (B, 3, 150, 150) in [-1, 1] to (B, F).
+        weight: of the loss.
+        frames: consecutive frames of a clip.
+    """
+
+    def look(pictures: Tensor) -> Tensor:
+        size = (IDENTITY_SIDE, IDENTITY_SIDE)
+        return features(interpolate(pictures.flatten(0, 1), size, mode="bilinear", antialias=True))
+
+    def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:
+        with torch.no_grad():
+            wanted = look(source)
+        return (1 - cosine_similarity(look(generated), wanted)).mean()
+
+    return FaceTerm("identity", weight, frames, loss)
 
 
 def window_term(name: str, metric: TemporalCoherence, weight: float) -> FaceTerm:
@@ -290,8 +319,12 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
 
 def renderer_weights(settings: SupervisionSettings, method: Method) -> dict[str, float]:
     """Weight of each loss that supervises a renderer, by name as in the learning curve."""
-    weights = {"spatial": settings.renderer_spatial} if method.spatial else {}
-    weights |= dict.fromkeys(method.temporal, settings.renderer_temporal)
+    of_pictures = {
+        "spatial": settings.renderer_spatial,
+        "spatial_untrained": settings.renderer_spatial,
+        "identity": settings.renderer_identity,
+    }
+    weights = {name: of_pictures.get(name, settings.renderer_temporal) for name in method.pictures}
     if method.paired:
         weights["paired"] = settings.renderer_paired
         weights["consistency"] = settings.renderer_consistency

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import (
     FOLDER,
     PUBLISHED,
+    Edit,
     edit_protocol,
     held_back_clips,
     learning_clips,
     load_protocol,
     protocol_roles,
+    share_edits,
     share_out,
+    spread_actors,
 )
 from spfem.errors import CorpusError, InputError
 from spfem.files import project_folder
@@ -221,3 +227,41 @@ def test_papers_roles():
     assert protocol_roles("mead", ["M003", "W015"]) == {}
     assert protocol_roles("own", ["M003", "M005", "W021"]) == {}
     assert protocol_roles("ravdess", ["Actor_01", "Actor_23", "Actor_24"])["Actor_24"] == "held_out"
+
+
+EVERY = tuple(
+    Edit(setting, f"{actor}/neutral/level_1/{number}", "reference", emotion, actor)
+    for setting in ("intra", "cross")
+    for actor in "ABCDEFGH"
+    for number in ("004", "005")
+    for emotion in EMOTIONS
+)
+
+
+@given(st.integers(1, 7), st.integers(0, 20), st.integers(1, 8))
+def test_shares_give_each_edit_once_in_as_many_turns_and_come_round_evenly(share, first, actors):
+    edits = tuple(edit for edit in EVERY if edit.actor in "ABCDEFGH"[:actors])
+    turns = [share_edits(edits, share, first + turn) for turn in range(share)]
+    assert sorted(edit.name for part in turns for edit in part) == sorted(e.name for e in edits)
+    assert share_edits(edits, share, first + share) == turns[0]
+    for part in turns:
+        for kind in ("setting", "emotion", "source"):
+            wanted = Counter(getattr(edit, kind) for edit in edits)
+            found = Counter(getattr(edit, kind) for edit in part)
+            for value, count in wanted.items():  # of a source two settings of seven emotions
+                rows = count // len(EMOTIONS) if kind != "emotion" else 1
+                assert abs(found[value] - count / share) <= max(rows, 1), (kind, value)
+
+
+def test_a_share_of_none_is_refused():
+    with pytest.raises(InputError, match="share"):
+        share_edits(EVERY, 0, 0)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_spread_actors_are_different_and_begin_with_the_first(count, wanted):
+    names = [f"M{n:02}" for n in range(count)]
+    chosen = spread_actors([*names, *names], wanted)
+    assert len(set(chosen)) == len(chosen) == min(count, wanted)
+    assert chosen[0] == names[0]
+    assert wanted == 1 or chosen[-1] == names[-1]

@@ -20,7 +20,6 @@ from spfem.errors import InputError
 from spfem.face.align import align_faces
 from spfem.face.clip_track import ClipTrack
 from spfem.face.conditions import ConditionPainter
-from spfem.face.texture import face_texture
 from spfem.head import load_head_model
 from spfem.renderer.networks import new_renderer
 from spfem.renderer.render import render_clips
@@ -65,9 +64,8 @@ def painter():
 
 @pytest.fixture(scope="module")
 def whole(track, frames, painter):
-    """Face track of the whole clip, texture, conditions of the edit."""
-    part = track.part(painter, np.arange(FRAMES), align_faces(frames, track.align, SIDE))
-    return part, face_texture(painter, [part])
+    """Face track of the whole clip."""
+    return track.part(painter, np.arange(FRAMES), align_faces(frames, track.align, SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +80,8 @@ def generator():
 
 
 @pytest.fixture(scope="module")
-def draw(painter, whole):
-    return lambda part, shown: ConditionSource(painter, part, whole[1]).conditions(shown)
+def draw(painter):
+    return lambda part, shown: ConditionSource(painter, part).conditions(shown)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +100,7 @@ def faces(track, painter, moved, generator, draw):
 def test_the_stream_gives_the_frames_of_the_whole_clip(
     track, frames, whole, moved, generator, draw, faces
 ):
-    everything, part = np.arange(FRAMES), whole[0]
+    everything, part = np.arange(FRAMES), whole
     conditions = draw(part, moved)
     pictures = render_clips(generator, [conditions])[0]
     sample = ClipSample(everything, part, [everything], [everything])

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.errors import InputError, ShapeError
+from spfem.errors import ShapeError
 from spfem.face.align import face_masks
 from spfem.face.camera import Pose, project
 from spfem.face.conditions import ConditionPainter, aligned_vertices
 from spfem.face.mesh import face_mesh
-from spfem.face.texture import face_texture
 from spfem.head.raster import interpolate
-from tests.face.planted import planted_track
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +20,15 @@ def painter(head):
 @pytest.fixture(scope="module")
 def images(painter, planted):
     return painter.paint(planted.codes)
+
+
+def test_channels_are_stacked_as_released(images):
+    stacked = images.stacked()
+    assert stacked.shape[-1] == 10
+    for channels, image in ((slice(0, 3), images.nmfc), (slice(3, 6), images.eye)):
+        assert np.array_equal(stacked[..., channels], image)
+    assert np.array_equal(stacked[..., 6:9], images.shape)
+    assert np.array_equal(stacked[..., 9], images.mask)
 
 
 def test_aligned_vertices_are_projected_then_aligned(head, painter, planted):
@@ -65,14 +72,6 @@ def test_an_open_mouth_is_seen_and_grows_the_mask_and_closed_eyes_hide_the_iris(
     assert asleep.eye[..., :2].sum() < 0.1 * shut.eye[..., :2].sum()
 
 
-def test_a_plain_texture_colours_the_face(painter, planted):
-    texture = np.full((5, 8, 8, 3), (200, 120, 40), np.uint8)
-    images = painter.paint(planted.codes, texture=texture)
-    inner = images.texture[:, 28:36, 28:36]
-    assert np.abs(inner.astype(int) - (200, 120, 40)).max() <= 1
-    assert images.stacked().shape[-1] == 13
-
-
 def test_other_shapes_are_refused(painter, planted):
     with pytest.raises(ShapeError, match="expression"):
         painter.paint(planted.codes, expression=np.zeros((2, 52), np.float32))
@@ -95,20 +94,3 @@ def test_masks_hold_face_and_landmarks(planted, images):
     marks = (marks + planted.codes.align[:, None, :, 2]).astype(int).clip(0, 63)
     share = masks[np.arange(len(masks))[:, None], marks[..., 1], marks[..., 0]] == 255
     assert share.mean() > 0.98
-
-
-def test_a_painted_texture_is_found_again(painter, planted):
-    rows, columns = np.mgrid[:128, :128]
-    smooth = np.stack([60 + columns, 200 - rows, np.full_like(rows, 90)], -1).astype(np.uint8)
-    texture = np.repeat(smooth[None], 5, 0)
-    faces = painter.paint(planted.codes, texture=texture).texture
-    track = planted_track(planted, faces)
-    found = face_texture(painter, [track])
-    middle = (slice(45, 75), slice(50, 78))
-    difference = np.abs(found[0][middle].astype(int) - smooth[middle])
-    assert np.median(difference) <= 3
-    again = painter.paint(planted.codes, texture=found).texture
-    inner = (slice(None), slice(20, 44), slice(20, 44))
-    assert np.median(np.abs(again[inner].astype(int) - faces[inner])) <= 3
-    with pytest.raises(InputError, match="at least one"):
-        face_texture(painter, [])

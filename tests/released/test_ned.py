@@ -75,7 +75,7 @@ def test_renderer_clip_has_the_channels_of_ned():
     eyes[:, 14:] = (127.9, 180.9)
     clip = replace(clip, arrays={**clip.arrays, "eye_landmarks_aligned": eyes})
     made = to_renderer_clip(clip)
-    settings = RendererSettings(image_size=256, use_texture=False)
+    settings = RendererSettings(image_size=256)
     check_clip(made, settings)
     np.testing.assert_array_equal(made.conditions[..., :3], clip.arrays["nmfcs_aligned"])
     np.testing.assert_array_equal(made.conditions[..., 6:9], clip.arrays["shapes_aligned"])

@@ -18,8 +18,6 @@ SETTINGS = RendererSettings(
     kernel=3,
     fold=2,
     skips=True,
-    use_texture=True,
-    texture_residual=True,
     discriminator_width=4,
     mouth_size=16,
     batch_size=2,
@@ -32,16 +30,17 @@ SETTINGS = RendererSettings(
     feature_weight=0.5,
     pixel_weight=10.0,
 )
-PLAIN = replace(SETTINGS, use_texture=False, texture_residual=False, skips=False, fold=1)
+PLAIN = replace(SETTINGS, skips=False, fold=1)
 
 
-def planted_clip(seed: int, frames: int, *, texture: bool = True, smile: float = 0.0):
-    """A clip whose mouth opens as its conditions say; `smile` bends the mouth of the edit."""
+def planted_clip(seed: int, frames: int, *, smile: float = 0.0, person: int = 0):
+    """A clip of a person whose mouth opens as told; `smile` bends the mouth of the edit."""
     random = np.random.default_rng(seed)
     rows, columns = (np.mgrid[0:SIDE, 0:SIDE] + 0.5) / SIDE * 2 - 1
     inside = (columns / 0.7) ** 2 + (rows / 0.9) ** 2 < 1
     opening = 0.5 + 0.5 * np.sin(random.uniform(0, 6) + 0.9 * np.arange(frames))
-    skin, lips = random.uniform(120, 220, 3), random.uniform(30, 90, 3)
+    look = np.random.default_rng(person)
+    skin, lips = look.uniform(120, 220, 3), look.uniform(30, 90, 3)
 
     def paint(height: float, bend: float) -> np.ndarray:
         image = np.broadcast_to(skin, (SIDE, SIDE, 3)) * (0.8 + 0.2 * columns[..., None])
@@ -58,9 +57,8 @@ def planted_clip(seed: int, frames: int, *, texture: bool = True, smile: float =
         shape = np.stack([cause(height, bend) for height in opening]).astype(np.uint8)
         place = np.stack([columns, rows, 0 * rows], -1) * 127 + 127
         nmfc = np.repeat((place * inside[..., None])[None], frames, 0).astype(np.uint8)
-        mean = np.repeat(0.75 * paint(0.4, bend)[None], frames, 0).astype(np.uint8)
         mask = np.repeat(255 * inside[None], frames, 0).astype(np.uint8)
-        return stack_conditions(nmfc, shape, 0 * nmfc, mask, mean if texture else None)
+        return stack_conditions(nmfc, shape, 0 * nmfc, mask)
 
     faces = np.stack([paint(height, 0.0) for height in opening])
     faces = np.where(inside[..., None], faces, 99).astype(np.uint8)

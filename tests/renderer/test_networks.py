@@ -101,8 +101,6 @@ def test_every_size_keeps_the_picture_size(fold, downsamplings, blocks, kernel):
 def test_refuses_shapes_that_do_not_fit():
     with pytest.raises(ShapeError, match="multiple of 8"):
         FaceGenerator(replace(PLAIN, image_size=36, downsamplings=3))
-    with pytest.raises(ShapeError, match="use_texture"):
-        FaceGenerator(replace(PLAIN, texture_residual=True))
     with pytest.raises(ShapeError, match="needs"):
         FaceGenerator(PLAIN)(windows(SETTINGS))
 

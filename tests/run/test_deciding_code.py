@@ -40,7 +40,9 @@ DECIDING = {
     "make_renderer": "train_renderer",
     "score_method": "mouth_error",
     "track_counterparts": "align_faces",
-    "make_edits": "edit_expression",
+    "_open_moved": "skin_field",
+    "_open_rendered": "edit_expression",
+    "_draw_clips": "draw_conditions",
     "make_lip_sync": "LipSyncNetwork",
     "_open_row": "skin_field",
     "make_reader": "render_clip",
@@ -55,8 +57,10 @@ FOREIGN = {
     "_open": ("render_clip", "train_spatial", "train_renderer", "move_clip"),
     "_make_manipulator": ("train_spatial", "train_renderer", "supervise_manipulator"),
     "make_renderer": ("MovedRenderer", "skin_field", "train_spatial", "move_clip"),
-    "make_edits": ("mouth_error", "MovedRenderer", "move_clip", "train_renderer", "render_clip",
-                   "train_spatial", "train_manipulator"),
+    "_open_moved": ("mouth_error", "train_renderer", "FaceGenerator", "train_manipulator"),
+    "_open_rendered": ("mouth_error", "MovedRenderer", "move_clip", "train_renderer", "render_clip",
+                       "train_spatial", "train_manipulator"),
+    "_draw_clips": ("train_renderer", "FaceGenerator", "move_clip", "train_manipulator"),
     "score_method": ("train_renderer", "render_clip", "track_landmarks", "move_clip"),
 }  # fmt: skip
 """Definitions that do not decide it."""
@@ -181,11 +185,11 @@ def test_what_decides_nothing_is_not_reached(stage):
     ("changed", "stage"),
     [
         ("skin_field", "make_renderer"),
-        ("skin_field", "make_edits"),
-        ("mouth_error", "make_edits"),
+        ("skin_field", "_open_rendered"),
+        ("mouth_error", "_open_moved"),
         ("train_temporal", "make_spatial_metric"),
         ("InputError", "_open"),
-        ("render_clip", "make_edits"),
+        ("render_clip", "_open_rendered"),
     ],
 )
 def test_another_change_does_not(changed, stage):
@@ -232,7 +236,7 @@ def test_merging_two_files_remakes_nothing(name, stages):
 
 
 def test_moving_a_function_remakes_nothing():
-    name, stage, new = "edit_expression", "make_edits", _place("start_warp")
+    name, stage, new = "edit_expression", "_open_rendered", _place("start_warp")
     old = _place(name)
     tree, other = ast.parse(_source(old)), ast.parse(_source(new))
     moved = _definition(tree, name)
@@ -261,17 +265,17 @@ def test_plumbing_exists_and_is_not_reached():
         assert not any(CODE.is_plumbing(name.module) for name in reached(CODE, roots))
 
 
-def test_the_drawn_clips_and_the_supervision_of_a_renderer_count():
-    from spfem.run.renderers import _actor_clips, _base_clips, _open_show
+def test_the_kept_clips_and_the_supervision_of_a_renderer_count():
+    from spfem.run.conditions import LearnedClips
+    from spfem.run.renderers import make_renderer_metrics
 
     def reach(made_by):
         return {name.name for name in reached(CODE, names_of(made_by))}
 
-    drawn = {"ConditionSource", "face_texture"}
-    assert drawn <= reach(partial(_base_clips, None))
-    shown = reach(partial(_actor_clips, (), {}, partial(_open_show, None), None, 0))
-    assert drawn <= shown
-    assert "make_renderer_metrics" not in shown
+    shown = reach(partial(LearnedClips, None, None))
+    assert {"load_conditions", "renderer_clip"} <= shown
+    assert not {"draw_conditions", "make_renderer_metrics", "edit_expression"} & shown
+    assert {"identity_term", "spatial_term", "collect_pairs"} <= reach(make_renderer_metrics)
 
 
 # A package of our own: what each way of writing reaches.

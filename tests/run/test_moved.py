@@ -98,6 +98,13 @@ def world(tmp_path, monkeypatch):
         made.extend(("rendered", expression) for expression in codes.values())
         return {edit: bright(77) for edit in codes}
 
+    by_habit = edits.edited_codes
+
+    def give_codes(workspace, method, seed, part):
+        if method == "habit":
+            return by_habit(workspace, method, seed, part)
+        return dict.fromkeys(part, tracked + 0.05)
+
     digests = {"manipulator": "m", "renderer": "r"}
     for name, replacement in {
         "edit_protocol": lambda *_, **__: wanted,
@@ -108,7 +115,7 @@ def world(tmp_path, monkeypatch):
         "make_manipulator": lambda *_: "manipulator",
         "file_digest": lambda name: digests[name],
         "make_actor_renderer": lambda *_: SimpleNamespace(digest=digests["renderer"]),
-        "edited_codes": lambda _, method, seed, part: dict.fromkeys(part, tracked + 0.05),
+        "edited_codes": give_codes,
         "rendered_frames": render,
         "load_person": lambda persons, actor: actor,
         "read_track": lambda track, person, settings: SimpleNamespace(expression=tracked + 0.1),

@@ -55,7 +55,7 @@ def test_one_job_an_actor_and_one_an_actor_and_method(tmp_path):
     text = answer.stdout + answer.stderr
     jobs = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
     assert jobs["faces_of_actor"] == "4"
-    assert jobs["renderer"] == "4"  # two targets, two methods of the smoke scale
+    assert jobs["renderer"] == "2"  # one target of the base ned, two methods of the smoke scale
     assert jobs["manipulator"] == "2"
     assert "corpus" not in jobs
 

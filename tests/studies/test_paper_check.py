@@ -162,7 +162,9 @@ def asked(monkeypatch, tmp_path):
 
     replaced = {
         "calibrating_methods": lambda workspace: ("copy",),
-        "score_method": lambda workspace, method, seed: [SimpleNamespace(method=method, seed=seed)],
+        "score_method": lambda workspace, base, method, seed: [
+            SimpleNamespace(method=method, seed=seed)
+        ],
         "real_samples": lambda workspace: [],
         "main_results": lambda scores, real, settings: pd.DataFrame(
             {"method": sorted({s.method for s in scores})}

@@ -40,8 +40,8 @@ def test_clips_that_every_method_has_are_found_with_their_source(clips):
 
 
 def test_edits_of_a_run_are_found_with_the_corpus(clips, tmp_path):
-    write_clips(tmp_path / "edits" / "x", {"seed0": 10}, source=False)
-    write_clips(tmp_path / "edits" / "y", {"seed0": 90, "seed1": 91}, source=False)
+    write_clips(tmp_path / "edits" / "moved" / "x", {"seed0": 10}, source=False)
+    write_clips(tmp_path / "edits" / "moved" / "y", {"seed0": 90, "seed1": 91}, source=False)
     clip = tmp_path / "corpus" / "M1" / "video" / "front" / "neutral" / "level_1" / "001.mp4"
     clip.parent.mkdir(parents=True)
     clip.write_bytes((clips / "source" / f"{CLIPS[0]}.mp4").read_bytes())

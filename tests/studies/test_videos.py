@@ -56,7 +56,7 @@ def workspace(tmp_path, monkeypatch):
     }
     monkeypatch.setattr(comparisons, "clips_by_key", lambda _: clips)
     monkeypatch.setattr(
-        comparisons, "result_video", lambda _, method, seed, edit: tmp_path / f"{method}.mp4"
+        comparisons, "result_video", lambda _, base, method, edit: tmp_path / f"{method}.mp4"
     )
     monkeypatch.setattr(comparisons, "read_truth", lambda *_: (clip(200), None))
     monkeypatch.setattr(comparisons, "make_corpus", lambda _: type("Corpus", (), {"fps": 25}))

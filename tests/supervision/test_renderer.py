@@ -23,6 +23,7 @@ from spfem.supervision.renderer import (
     draw_pairs,
     held_steps,
     hold_distances,
+    identity_term,
     loss_weights,
     spatial_term,
     window_term,
@@ -90,6 +91,30 @@ def test_a_window_term_is_the_metric_with_the_sources_held_steps(name):
         value, metric.total(metric.compare(generated, source, generator=draws()))
     )
     assert_gradient_on_the_output_only(value, generated, metric)
+
+
+class Mean(torch.nn.Module):
+    """Features that tell the mean colour of the top and of the bottom half."""
+
+    def forward(self, pictures):
+        assert pictures.shape[1:] == (3, 150, 150)
+        return torch.cat([half.mean((2, 3)) for half in pictures.split(75, dim=2)], 1)
+
+
+def test_the_identity_term_is_the_mean_angle_of_features_and_its_gradient_is_on_the_output():
+    term = identity_term(Mean(), 0.7, 4)
+    assert (term.name, term.weight, term.frames) == ("identity", 0.7, 4)
+    source = torch.rand(2, 4, 3, 32, 32) * 0.5 + 0.2
+    assert float(term.loss(source * 1.5, source, draws())) == pytest.approx(0, abs=1e-5)
+    generated = source.roll(16, dims=3)  # halves change places
+    halves = [torch.cat([h.mean((2, 3)) for h in side.flatten(0, 1).split(16, dim=2)], 1)
+              for side in (generated, source)]  # fmt: skip
+    cosines = [float(a @ b / a.norm() / b.norm()) for a, b in zip(*halves, strict=True)]
+    generated.requires_grad_()
+    value = term.loss(generated, source, draws())
+    assert float(value.detach()) == pytest.approx(1 - np.mean(cosines), abs=2e-3)
+    value.backward()
+    assert generated.grad.abs().sum() > 0
 
 
 @pytest.fixture
@@ -257,6 +282,7 @@ def test_collected_pairs_show_the_source_on_the_retrieved_frames():
     assert {round(float(w), 4) for w in pairs.weights} == {0.8, 0.5714, 0.5}
 
 
+PUBLISHED = ("ned+asccl", "ned+stccl", "ned+scmcl", "ned+all")
 PLAIN = {
     "manipulator": ["adversarial", "style", "cycle", "mouth"],
     "renderer": ["adversarial", "feature", "perceptual", "pixel"],
@@ -275,8 +301,12 @@ def test_every_supervision_of_a_method_has_its_weight_in_both_networks(name):
     table = loss_weights(scale)
     for network in ("manipulator", "renderer"):
         rows = table[table.network == network].set_index("loss")[method.title]
-        wanted = {"spatial": f"{network}_spatial"} if method.spatial else {}
-        wanted |= dict.fromkeys(method.temporal, f"{network}_temporal")
+        if network == "manipulator" and not method.name.startswith(PUBLISHED):
+            continue
+        wanted = {}
+        for loss in method.pictures:
+            kind = "spatial" if loss in ("spatial", "spatial_untrained") else "temporal"
+            wanted[loss] = f"{network}_{'identity' if loss == 'identity' else kind}"
         if method.paired:
             wanted |= {loss: f"{network}_{loss}" for loss in ("paired", "consistency")}
         assert {loss: given[setting] for loss, setting in wanted.items()} == {
