@@ -172,9 +172,12 @@ class AnchoredMesh:
         return shifts.reshape(-1, len(residual), 2).transpose(1, 0, 2)
 
     def vertices(
-        self, track: TrackedCodes, expression: np.ndarray, corrections: np.ndarray
+        self, track: TrackedCodes, expression: np.ndarray | torch.Tensor, corrections: np.ndarray
     ) -> torch.Tensor:
-        """Vertices (T, U, 3) in frame pixels of face units (T, E), shifted by `corrections`."""
+        """Vertices (T, U, 3) in frame pixels of face units (T, E), shifted by `corrections`.
+
+        Differentiable in the face units.
+        """
         upright = np.tile(np.eye(2, 3, dtype=np.float32), (len(expression), 1, 1))
         codes = HeadCodes(
             track.identity, expression, track.rotation, track.scale, track.translation, upright
