@@ -74,17 +74,12 @@ class ConditionImages:
         return np.concatenate([*images, self.mask[..., None]], -1)
 
 
-def aligned_vertices(
-    mesh: FaceMesh, codes: Codes, expression: np.ndarray | torch.Tensor
-) -> torch.Tensor:
-    """Vertices (T, U, 3) float32 in aligned pixels, depth in the same unit.
-
-    Face units (T, E) may carry a gradient.
-    """
+def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> torch.Tensor:
+    """Vertices (T, U, 3) float32 in aligned pixels, depth in the same unit."""
     count = len(expression)
     resting = mesh.mean + np.tensordot(codes.identity, mesh.identity_basis, 1)
     basis = torch.from_numpy(mesh.expression_basis).reshape(len(mesh.expression_basis), -1)
-    moved = torch.as_tensor(expression, dtype=torch.float32) @ basis
+    moved = torch.from_numpy(np.ascontiguousarray(expression, np.float32)) @ basis
     places = torch.from_numpy(resting.astype(np.float32)) + moved.view(count, -1, 3)
     camera = rotation_matrix(torch.from_numpy(codes.rotation)).numpy() * codes.scale[:, None, None]
     linear = codes.align[:, :, :2]

@@ -4,8 +4,8 @@ Source: ASCCL and STCCL, whose papers compare the input picture with the output 
 moment; their released code never computes this for the manipulator. Here the output picture is the
 source picture moved by `spfem.renderer.moved`, along the chain that edits a clip, with three things
 left out: the change of light, what stays before the face, and donors. Inside an opened mouth the
-frame's own inside is seen, stretched between the lips; where it shows none, the colours that the
-editor paints where no frame of a clip shows any.
+frame's own inside is seen, hanging at the upper lip where it would have to be stretched much; where
+it shows none, the colours that the editor paints where no frame of a clip shows any.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.edit.donors import SKIN_BRIGHTNESS, UNSEEN
+from spfem.edit.donors import SKIN_BRIGHTNESS, UNSEEN, Openings, stretches
 from spfem.edit.move import hold_at_edges, keep_blinks, opening_box
-from spfem.edit.surface import AnchoredMesh, take_codes
+from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, take_codes
 from spfem.errors import SettingsError, ShapeError
 from spfem.face.align import CROP_SPAN
 from spfem.face.descriptor import CHIP_LANDMARKS, CHIP_POINTS, CHIP_SIZE, similarity_transform
@@ -36,7 +36,7 @@ from spfem.manipulator.learn import SupervisedEdit
 from spfem.renderer.moved import MovedRenderer
 from spfem.renderer.openings import DonorChoice, Donors
 from spfem.renderer.warp import look_up
-from spfem.settings import MovedSettings
+from spfem.settings import MOUTH, MovedSettings
 from spfem.training import step_generator
 
 PLACES = 1  # which random numbers
@@ -123,7 +123,7 @@ class FaceMover:
                 f"{tuple(edited.shape)}; give one row of each for every moment"
             )
         edited = keep_blinks(edited, source, self.names)
-        pictures, before, after, chips = [], [], [], []
+        pictures, before, after, chips, slack = [], [], [], [], []
         row = 0
         for clip, run in groupby(places, itemgetter(0)):
             frames = np.array([frame for _, frame in run])
@@ -134,16 +134,16 @@ class FaceMover:
                     "is asked for; give the clips that the windows were cut from"
                 )
             codes = [each[row : row + len(frames)].float().cpu() for each in (source, edited)]
-            points = self._points(track, np.tile(frames, 2), torch.cat(codes))
-            own, moved = points.chunk(2)
+            own, shift = self._points(track, frames, codes[1] - codes[0])
             before.append(own)
-            after.append(moved)
+            after.append(own + shift)
             pictures.append(track.faces[frames])
+            slack.append(self._slack(track, *codes))
             chips.append(_chip_matrices(track, frames))
             row += len(frames)
         shown = torch.from_numpy(np.concatenate(pictures)).permute(0, 3, 1, 2).float()
         return Compared(
-            self._draw(shown, torch.cat(before), torch.cat(after)),
+            self._draw(shown, torch.cat(before), torch.cat(after), np.concatenate(slack)),
             shown.to(self.device) / 127.5 - 1,
             torch.from_numpy(np.concatenate(chips)).float().to(self.device),
         )
@@ -158,16 +158,33 @@ class FaceMover:
             self._kept.popitem(last=False)
         return track
 
-    def _points(self, track: FaceTrack, frames: np.ndarray, codes: Tensor) -> Tensor:
-        """Vertices (N, U, 3) in pixels of the aligned faces, of codes (N, E)."""
+    def _points(
+        self, track: FaceTrack, frames: np.ndarray, change: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Vertices (N, U, 3) in pixels of the aligned faces, and what changed codes (N, E) add."""
         part, align = take_codes(track, frames), torch.from_numpy(track.align[frames]).float()
-        points = self.mesh.vertices(part, codes, self.mesh.corrections(part))
+        points = self.mesh.vertices(part, part.expression, self.mesh.corrections(part))
         linear = align[:, :, :2]
-        size = torch.linalg.det(linear).abs().sqrt()[:, None, None]
-        flat = points[..., :2] @ linear.mT + align[:, None, :, 2]
-        return torch.cat([flat, points[..., 2:] * size], -1)
+        depth = torch.linalg.det(linear).abs().sqrt()[:, None, None]
+        own, shift = (
+            torch.cat([each[..., :2] @ linear.mT, each[..., 2:] * depth], -1)
+            for each in (points, self.mesh.shifts(part, change))
+        )
+        own[..., :2] += align[:, None, :, 2]
+        return own, shift
 
-    def _draw(self, pictures: Tensor, source: Tensor, edited: Tensor) -> Tensor:
+    def _slack(self, track: FaceTrack, source: Tensor, edited: Tensor) -> np.ndarray:
+        """How far (N, 1) what the mouth shows is stretched, see `stretches`."""
+        own, wanted = (
+            self.mesh.marks(track.identity, codes.detach().numpy())[:, list(MARKS[MOUTH]), :2]
+            for codes in (source, edited)
+        )
+        nobody = np.zeros(0, int)
+        openings = Openings(own, wanted, np.zeros((len(own), 3)), nobody, len(EDGES[MOUTH]))
+        index, settings = np.zeros((len(own), 0), int), self.mesh.settings
+        return stretches(openings, index, settings.largest_stretch, settings.least_height)
+
+    def _draw(self, pictures: Tensor, source: Tensor, edited: Tensor, slack: np.ndarray) -> Tensor:
         side = pictures.shape[-1]
         unit = side / CROP_SPAN
         source = source.detach()
@@ -177,7 +194,7 @@ class FaceMover:
             for layer, rim in self.mesh.rims.items()
             if (box := opening_box(layer, edited.detach()[:, rim, :2], unit, side, side))
         ]
-        donors = {box.layer: self._paint(pictures, len(source)) for box in boxes}
+        donors = {box.layer: self._paint(pictures, slack) for box in boxes}
         moved = self.renderer(
             pictures.to(self.device),
             source.to(self.device),
@@ -188,7 +205,7 @@ class FaceMover:
         )
         return (moved / 127.5 - 1).clamp(-1, 1)
 
-    def _paint(self, pictures: Tensor, count: int) -> tuple[Donors, DonorChoice]:
+    def _paint(self, pictures: Tensor, slack: np.ndarray) -> tuple[Donors, DonorChoice]:
         """No donor, but the colours where no frame shows any."""
         bright = float(pictures.mean()) / SKIN_BRIGHTNESS
         palette = torch.zeros(1 + max(UNSEEN), 3)
@@ -196,9 +213,9 @@ class FaceMover:
             palette[region] = torch.tensor(colour, dtype=torch.float32) * bright
         nothing = torch.zeros(1, 3, 1, 1)
         donors = Donors(nothing, torch.zeros(1, 1, 3), nothing[:, :1], palette)
+        count = len(slack)
         itself = np.tile(np.array([1, 0, 0], np.float32), (count, 1))
-        slack = np.ones((count, 3), np.float32)
-        choice = DonorChoice.of(np.zeros((count, 2), np.int64), itself, slack)
+        choice = DonorChoice.of(np.zeros((count, 2), np.int64), itself, np.tile(slack, 3))
         return donors.to(self.device), choice.to(self.device)
 
 
