@@ -16,6 +16,7 @@ from spfem.supervision.manipulator import PairLosses, embed_windows
 from tests.correlation.planted_sound import EXPRESSION_SIZE
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 
+
 def assert_untouched(*metrics):
     for metric in metrics:
         assert not metric.training

@@ -18,12 +18,12 @@ from spfem.manipulator.networks import Manipulator
 from spfem.supervision.shares import NED, measure_gradients, reweigh, weigh
 from tests.manipulator.conftest import SMALL, planted_speech
 
-SPACE = ExpressionSpace(tuple(f"unit{number}" for number in range(8)), (0.0, 1.0))
+SPACE = ExpressionSpace(tuple(f"unit{number}" for number in range(12)), (0.0, 1.0))
 SETTINGS = replace(SMALL, batch_size=8)
 
 
 def make_windows(seed=0):
-    sequences, labels, _ = planted_speech(7, frames=16, coefficients=8)
+    sequences, labels, _ = planted_speech(7, frames=16, coefficients=12)
     return ExpressionWindows(sequences, labels, window_frames=10, batch_size=8, seed=seed)
 
 
@@ -44,7 +44,7 @@ def test_norms_are_those_of_the_gradient_on_the_edited_codes():
     found = measure_gradients(start(), SETTINGS, make_windows(), guide(), 3)
     assert list(found) == [NED, "one", "all"]
     assert found["one"] == pytest.approx(100)
-    assert found["all"] == pytest.approx((8 * 10 * 8) ** 0.5, rel=1e-6)
+    assert found["all"] == pytest.approx((8 * 10 * 12) ** 0.5, rel=1e-6)
     assert found[NED] > 0
 
 
