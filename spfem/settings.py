@@ -361,10 +361,8 @@ class SupervisionSettings:
     Which of them a method uses is said by `spfem.methods.Method`.
     """
 
-    # Of all supervising losses together in the gradient on the edited codes, as training starts,
-    # each loss as much as another; None: by the weights below. A weight of 0 leaves a loss out.
-    gradient_share: float | None = 0.3
-    share_batches: int = 8  # on which the gradients are measured
+    # All that supervises, in the gradient on the edited codes as training starts; 0: by weights.
+    gradient_share: float = 0.3
     manipulator_spatial: float = 0.1  # ASCCL; of an older commit of it, on drawn heads
     manipulator_temporal: float = 0.1  # STCCL; unpublished, as for ASCCL
     manipulator_paired: float = 10.0  # SCMCL, lambda_paired: expressions of retrieved windows
@@ -378,14 +376,6 @@ class SupervisionSettings:
     renderer_consistency: float = 1.0  # SCMCL, lambda_sim
     renderer_every: int = 1  # steps between uses of the supervision
     renderer_pairs: int = 64  # retrieved pairs of an actor that are drawn in advance
-
-    def __post_init__(self) -> None:
-        share = self.gradient_share
-        rules = {
-            "gradient_share lies between 0 and 1": share is None or 0 < share < 1,
-            "share_batches is at least 1": self.share_batches >= 1,
-        }
-        require(self, rules)
 
 
 SKIN_LAYER, MOUTH, RIGHT_EYE, LEFT_EYE = -1, 0, 1, 2

@@ -83,13 +83,13 @@ class Supervision:
         settings: plain values that decide the losses, such as their weights.
         inputs: digests of checkpoints, banks and code that decide the losses.
         load: gets the clip keys in training order and all training windows, in coefficients.
-        asked: how it is weighed.
+        gradient_share: of `SupervisionSettings`.
     """
 
     settings: Mapping[str, Any]
     inputs: Mapping[str, str]
     load: Callable[[Sequence[str], ExpressionWindows], Guide]
-    asked: SupervisionSettings
+    gradient_share: float
 
 
 def make_supervision(
@@ -102,11 +102,7 @@ def make_supervision(
     weights = manipulator_weights(settings, method)
     if not weights:
         return None
-    facts: dict[str, Any] = {
-        "weights": weights,
-        "gradient_share": settings.gradient_share,
-        "share_batches": settings.share_batches,
-    }
+    facts: dict[str, Any] = {"weights": weights, "gradient_share": settings.gradient_share}
     inputs, banks = {"code of shares": code_digest(measure_gradients, weigh)}, {}
     if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
@@ -130,7 +126,7 @@ def make_supervision(
         faces = make_persons(workspace)
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
 
-    return Supervision(facts, inputs, load, settings)
+    return Supervision(facts, inputs, load, settings.gradient_share)
 
 
 def _picture_digest(workspace: Workspace, name: str, seed: int) -> str:
@@ -167,10 +163,9 @@ def weigh_losses(
     settings: ManipulatorSettings,
 ) -> tuple[Guide, tuple[WeightedLoss, ...]]:
     """Load what supervises, and weigh it on the first batches, as `SupervisionSettings` says."""
-    asked = supervision.asked
     guide = supervision.load(keys, windows)
-    gradients = measure_gradients(start, settings, windows, guide, asked.share_batches)
-    weighted = weigh(gradients, guide.weights, asked.gradient_share)
+    gradients = measure_gradients(start, settings, windows, guide)
+    weighted = weigh(gradients, guide.weights, supervision.gradient_share)
     return reweigh(guide, weighted), weighted
 
 

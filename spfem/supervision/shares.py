@@ -19,6 +19,7 @@ from spfem.manipulator.learn import Guide, Trainer
 from spfem.manipulator.networks import Manipulator
 from spfem.settings import ManipulatorSettings
 
+BATCHES = 8  # on which gradients are measured
 NED = "ned"  # NED's own generator loss among those of a method
 
 
@@ -44,7 +45,7 @@ def measure_gradients(
     settings: ManipulatorSettings,
     windows: ExpressionWindows,
     guide: Guide,
-    batches: int,
+    batches: int = BATCHES,
 ) -> dict[str, float]:
     """Mean norm of the gradient of each loss on the edited, standardised codes, `ned` first.
 
@@ -74,26 +75,29 @@ def measure_gradients(
 
 
 def weigh(
-    gradients: Mapping[str, float], weights: Mapping[str, float], share: float | None
+    gradients: Mapping[str, float], weights: Mapping[str, float], share: float
 ) -> tuple[WeightedLoss, ...]:
     """Weights of the losses, and what they come to; `ned` first, which has weight 1.
 
     Args:
         gradients: of `measure_gradients`.
         weights: published ones by loss; one of 0 leaves its loss out.
-        share: of all supervising losses together, split evenly; None: the weights as given.
+        share: of all supervising losses together, split evenly; 0: the weights as given.
 
     Raises:
-        SettingsError: if a loss has no gradient, so that no weight gives it a share.
+        SettingsError: if there is no such share, or a loss has no gradient, so that no weight
+            gives it one.
     """
+    if not 0 <= share < 1:
+        raise SettingsError(f"gradient_share is {share:g}; give 0, or a share below 1")
     chosen = dict(weights)
     counted = [name for name, weight in weights.items() if weight]
-    if share is not None and counted:
+    if share and counted:
         silent = [name for name in counted if not gradients[name] > 0]
         if silent:
             raise SettingsError(
                 f"{', '.join(silent)} gives the edited codes no gradient on the first batches; set "
-                "gradient_share to None to weigh it all the same"
+                "gradient_share to 0 to weigh it all the same"
             )
         each = share / (1 - share) * gradients[NED] / len(counted)
         chosen |= {name: each / gradients[name] for name in counted}

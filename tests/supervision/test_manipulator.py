@@ -166,7 +166,6 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
     for field in ("spatial", "temporal", "paired", "consistency", "frames", "windows"):
         assert changed(replace(SETTINGS, **{f"manipulator_{field}": 7})) == (set(), True)
     assert changed(replace(SETTINGS, gradient_share=0.1)) == (set(), True)
-    assert changed(replace(SETTINGS, share_batches=2)) == (set(), True)
     banks["A"] = make_bank("another")
     assert changed() == ({"banks"}, False)
     torch.manual_seed(1)

@@ -83,7 +83,7 @@ def test_all_losses_together_have_the_share_and_each_as_much(norms, own, share):
 
 
 def test_published_weights_stay_where_no_share_is_asked():
-    rows = weigh({NED: 2.0, "spatial": 10.0}, {"spatial": 0.1}, None)
+    rows = weigh({NED: 2.0, "spatial": 10.0}, {"spatial": 0.1}, 0.0)
     assert [(row.loss, row.weight) for row in rows] == [(NED, 1.0), ("spatial", 0.1)]
     assert rows[1].share == pytest.approx(1 / 3)
 
@@ -98,3 +98,9 @@ def test_a_weight_of_zero_leaves_a_loss_out():
 def test_a_loss_without_gradient_is_an_error():
     with pytest.raises(SettingsError, match="paired gives the edited codes no gradient"):
         weigh({NED: 1.0, "paired": 0.0}, {"paired": 10.0}, 0.3)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_no_such_share_is_an_error(share):
+    with pytest.raises(SettingsError, match="below 1"):
+        weigh({NED: 1.0, "spatial": 1.0}, {"spatial": 0.1}, share)
