@@ -1,4 +1,4 @@
-"""The methods that are trained and compared: NED alone, and supervised by correlation metrics."""
+"""The methods that are compared, and the bases, the ways of turning codes into pictures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from dataclasses import dataclass
 
 from spfem.errors import SettingsError
 
+BASES = ("moved", "ned")
+"""`moved`: the codes move the source's own pixels; only the manipulator learns. `ned`: NED's
+renderer draws them, adapted to each actor; it learns too."""
+
 PICTURE_LOSSES = (
-    "spatial",
-    "spatial_untrained",
-    "identity",
-    "spatial_temporal_vd",
+    "spatial",  # ASCCL
+    "spatial_untrained",  # the same metric before learning: a control
+    "identity",  # plain features of a face recognition network: a control
+    "spatial_temporal_vd",  # STCCL
     "spatial_temporal_cm",
     "temporal_vd",
     "temporal_cm",
 )
-"""What compares pictures: metrics, and two controls of the spatial one."""
+"""What compares pictures, and so may supervise a method: metrics, and controls."""
+
+NED = "ned"
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,15 @@ class Method:
 
     name: str  # as in tables and folders
     title: str  # as in figures
-    pictures: tuple[str, ...] = ()  # of `PICTURE_LOSSES`: ASCCL, STCCL and controls
+    pictures: tuple[str, ...] = ()  # of `PICTURE_LOSSES`
     paired: bool = False  # retrieved pairs and the cross-modal metric do (SCMCL)
-    released_form: bool = False  # as the code does: the renderer alone, against its own truth
-    bases: tuple[str, ...] = ("moved", "ned")  # renderers that show its edits
+    released_form: bool = False  # metrics hold a reconstruction to its own ground truth
+    bases: tuple[str, ...] = BASES  # on which it differs from plain NED
+
+    def __post_init__(self) -> None:
+        for names, known in ((self.pictures, PICTURE_LOSSES), (self.bases, BASES)):
+            for name in sorted(set(names) - set(known)):
+                raise SettingsError(f"{name!r} of a method is none of {', '.join(known)}")
 
     @property
     def supervised(self) -> bool:
@@ -44,25 +55,31 @@ class Method:
         """The metrics of windows that supervise."""
         return tuple(name for name in self.pictures if "temporal" in name)
 
+    @property
+    def manipulator(self) -> str:
+        """Name of the method whose manipulator gives the codes: as released, NED's own."""
+        return NED if self.released_form else self.name
+
 
 # The joint metrics would count the spatial part three times.
-_ALONE = ("spatial", "temporal_vd", "temporal_cm")
+_EVERYTHING = ("spatial", "temporal_vd", "temporal_cm")
 _ALL = (
-    Method("ned", "NED"),
+    Method(NED, "NED"),
     Method("ned+asccl", "NED + ASCCL", ("spatial",)),
     Method("ned+stccl_vd", "NED + STCCL-VD", ("spatial_temporal_vd",)),
     Method("ned+stccl_cm", "NED + STCCL-CM", ("spatial_temporal_cm",)),
     Method("ned+scmcl", "NED + SCMCL", paired=True),
-    Method("ned+all", "NED + all", _ALONE, paired=True),
+    Method("ned+all", "NED + all", _EVERYTHING, paired=True),
     Method("ned+untrained", "NED + untrained metric", ("spatial_untrained",)),
     Method("ned+identity", "NED + identity features", ("identity",)),
     Method(
-        "ned+asccl_released", "NED + ASCCL as released", ("spatial",), released_form=True,
-        bases=("ned",),
+        "ned+asccl_released", "NED + ASCCL as released", ("spatial",),
+        released_form=True, bases=("ned",),
     ),
 )  # fmt: skip
 METHODS = {method.name: method for method in _ALL}
-"""By name, in the order of the tables; those add `copy` before and `truth` after."""
+"""By name, in the order of the tables; those add `copy`, `random` and `habit` before and `truth`
+after."""
 
 
 def find_method(name: str) -> Method:
@@ -78,3 +95,10 @@ def find_method(name: str) -> Method:
     if name not in METHODS:
         raise SettingsError(f"method {name!r} is unknown; choose one of {', '.join(METHODS)}")
     return METHODS[name]
+
+
+def check_base(base: str) -> str:
+    """The name of a base, if it is one (`SettingsError`)."""
+    if base not in BASES:
+        raise SettingsError(f"base {base!r} is unknown; choose one of {', '.join(BASES)}")
+    return base
