@@ -196,7 +196,7 @@ def shipped_model_facts() -> list[Fact]:
 def bundled_model_facts() -> list[Fact]:
     """The models that packages ship, found without importing those packages, with licences."""
     try:
-        from spfem.face.descriptor import find_identity_weights
+        from spfem.face.identity_network import find_identity_weights
         from spfem.face.tracker import landmarker_file
         from spfem.head.model import data_folder
         from spfem.studio.words import espeak_paths

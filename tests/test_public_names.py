@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import ROOT
 
 HEAVY = {
-    "anny", "av", "cv2", "dlib", "ipywidgets", "jupyterlab", "librosa", "matplotlib", "mediapipe",
+    "anny", "av", "cv2", "ipywidgets", "jupyterlab", "librosa", "matplotlib", "mediapipe",
     "numba", "pandas", "papermill", "scipy", "seaborn", "sklearn", "warp",
 }  # fmt: skip
 SOURCES = sorted((ROOT / "spfem").rglob("*.py"))

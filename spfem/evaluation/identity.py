@@ -45,7 +45,7 @@ class IdentityNetwork(Protocol):
 class DlibIdentity:
     """dlib's descriptor (T, 128), the default.
 
-    About 75 ms a frame on one core, so give a few frames of a clip (`evenly_spaced`).
+    About 30 ms a frame on one core, so give a few frames of a clip (`evenly_spaced`).
     Source: dlib's face recognition network; alignment from tracker landmarks is ours.
     """
 

