@@ -14,8 +14,7 @@ from torch.nn import Module
 
 from spfem.correlation.learn import TEMPORAL_METRICS, frame_pairs_of_role, untrained_metric
 from spfem.errors import InputError
-from spfem.face.descriptor import find_identity_weights
-from spfem.face.identity_network import load_identity_features
+from spfem.face.identity_network import find_identity_weights, load_identity_features
 from spfem.files import digest, file_digest, writing
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator.data import ExpressionWindows

@@ -102,9 +102,10 @@ def weigh(
         each = share / (1 - share) * gradients[NED] / len(counted)
         chosen |= {name: each / gradients[name] for name in counted}
     chosen = {NED: 1.0, **chosen}
-    total = sum(weight * gradients[name] for name, weight in chosen.items())
+    norms = {name: gradients.get(name, 0.0) for name in chosen}  # one left out is not measured
+    total = sum(weight * norms[name] for name, weight in chosen.items())
     return tuple(
-        WeightedLoss(name, gradients[name], weight, weight * gradients[name] / max(total, 1e-30))
+        WeightedLoss(name, norms[name], weight, weight * norms[name] / max(total, 1e-30))
         for name, weight in chosen.items()
     )
 

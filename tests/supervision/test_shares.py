@@ -89,7 +89,7 @@ def test_published_weights_stay_where_no_share_is_asked():
 
 
 def test_a_weight_of_zero_leaves_a_loss_out():
-    rows = weigh({NED: 1.0, "a": 1.0, "b": 1.0}, {"a": 0.0, "b": 0.1}, 0.5)
+    rows = weigh({NED: 1.0, "b": 1.0}, {"a": 0.0, "b": 0.1}, 0.5)
     assert {row.loss: row.share for row in rows} == {NED: 0.5, "a": 0.0, "b": 0.5}
     weighed = reweigh(guide(), rows)
     assert weighed.weights == {"a": 0.0, "b": 1.0}
