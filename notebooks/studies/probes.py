@@ -6,7 +6,7 @@ code does not: its random weights give each place a signature of its own, which 
 is rebuilt here, small, only to show that; no metric of the package uses it.
 
 **Wrong mouths.** At moments of an unseen actor the emotional face gets the mouth of another moment;
-then nothing but the metric acts on its face units, through drawn heads, as it supervises the
+then nothing but the metric acts on its face units, through moved pictures, as it supervises the
 manipulator.
 """
 
