@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, Trainer
 from spfem.precision import median_seconds
 from spfem.settings import SupervisionSettings
-from spfem.supervision.manipulator import HeadLosses, PairLosses, embed_windows
+from spfem.supervision.manipulator import PairLosses, embed_windows
+from spfem.supervision.moved import Compared, PictureLosses, metric_term
 from spfem.training import step_random
 
 CLIPS = 14  # two of each emotion
@@ -95,42 +97,38 @@ def _windows(sizes: Sizes, device: str) -> ExpressionWindows:
     )
 
 
-class _Heads(nn.Module):
-    """Stands in for the rasteriser, which needs Warp: smooth pictures, linear in expressions."""
+class _Faces:
+    """Stands in for moved pictures, which need Warp: smooth ones, linear in expressions."""
 
-    def __init__(self, side: int) -> None:
-        super().__init__()
+    def __init__(self, side: int, device: str) -> None:
         self.side = side
         random = torch.Generator().manual_seed(0)
-        self.register_buffer("basis", 0.1 * torch.randn(EXPRESSIONS, 256, generator=random))
+        self.basis = (0.1 * torch.randn(EXPRESSIONS, 256, generator=random)).to(device)
 
-    def forward(self, identity: Tensor, expression: Tensor) -> Tensor:
-        coarse = torch.tanh(expression @ self.basis).view(-1, 1, 16, 16)  # type: ignore[operator]
+    def move(self, places: list[tuple[int, int]], source: Tensor, edited: Tensor) -> Compared:
+        moved, shown = (self._draw(codes) for codes in (edited, source))
+        return Compared(moved, shown, moved.new_zeros(len(places), 2, 3))
+
+    def _draw(self, expression: Tensor) -> Tensor:
+        coarse = torch.tanh(expression @ self.basis).view(-1, 1, 16, 16)
         size = (self.side, self.side)
         smooth = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
         return smooth.expand(-1, 3, -1, -1)
 
 
 def _supervisions(sizes: Sizes, device: str) -> dict[str, Callable[[ExpressionWindows], Guide]]:
-    """Guides by name: ASCCL and STCCL on heads, SCMCL on retrieved windows."""
+    """Guides by name: ASCCL and STCCL on pictures, SCMCL on retrieved windows."""
     counts = SupervisionSettings()
 
-    def heads(windows: ExpressionWindows, names: tuple[str, ...]) -> Guide:
-        spatial = temporal = None
-        if "spatial" in names:
-            spatial = SpatialCoherence(sizes.spatial).to(device).supervise()
+    def pictures(windows: ExpressionWindows, name: str) -> Guide:
+        if name == "spatial":
+            metric: Any = SpatialCoherence(sizes.spatial).to(device).supervise()
+            term = metric_term(metric, counts.manipulator_frames)
         else:
-            temporal = TemporalCoherence(sizes.windows[0]).to(device).supervise()
-        losses = HeadLosses(
-            spatial,
-            {} if temporal is None else {"temporal_vd": temporal},
-            _Heads(sizes.spatial.image_size).to(device),  # type: ignore[arg-type]
-            torch.zeros(CLIPS, 1, device=device),
-            frames=counts.manipulator_frames,
-            windows=counts.manipulator_windows,
-            seed=0,
-        )
-        return Guide(dict.fromkeys(names, 0.1), losses)
+            metric = TemporalCoherence(sizes.windows[0]).to(device).supervise()
+            term = metric_term(metric, counts.manipulator_windows)
+        faces: Any = _Faces(sizes.spatial.image_size, device)
+        return Guide({name: 0.1}, PictureLosses({name: term}, faces, seed=0))
 
     def pairs(windows: ExpressionWindows) -> Guide:
         metric = made_up_metric(sizes.cross_modal).to(device).supervise()
@@ -138,8 +136,8 @@ def _supervisions(sizes: Sizes, device: str) -> dict[str, Callable[[ExpressionWi
         return Guide({"paired": 1.0, "consistency": 1.0}, part, _retrieve)
 
     return {
-        "ASCCL": lambda windows: heads(windows, ("spatial",)),
-        "STCCL": lambda windows: heads(windows, ("temporal_vd",)),
+        "ASCCL": lambda windows: pictures(windows, "spatial"),
+        "STCCL": lambda windows: pictures(windows, "temporal_vd"),
         "SCMCL": pairs,
     }
 

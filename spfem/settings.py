@@ -358,13 +358,15 @@ class SupervisionSettings:
     Which of them a method uses is said by `spfem.methods.Method`.
     """
 
-    manipulator_spatial: float = 0.1  # ASCCL on drawn heads
-    manipulator_temporal: float = 0.1  # STCCL on drawn heads; unpublished, as for ASCCL
+    # All that supervises, in the gradient on the edited codes as training starts; 0: by weights.
+    gradient_share: float = 0.3
+    manipulator_spatial: float = 0.1  # ASCCL; of an older commit of it, on drawn heads
+    manipulator_temporal: float = 0.1  # STCCL; unpublished, as for ASCCL
     manipulator_paired: float = 10.0  # SCMCL, lambda_paired: expressions of retrieved windows
     manipulator_paired_form: str = "cosine"  # or "absolute": amounts count too (LSCMC)
     manipulator_consistency: float = 1.0  # SCMCL, lambda_sim: distances as those of the sound
-    manipulator_frames: int = 4  # heads that are drawn a step for ASCCL
-    manipulator_windows: int = 1  # windows of heads that are drawn a step for STCCL
+    manipulator_frames: int = 4  # pictures a step that the spatial losses see
+    manipulator_windows: int = 1  # windows of pictures a step that STCCL sees
     renderer_spatial: float = 1.0  # ASCCL on emotion-changed pictures
     renderer_temporal: float = 1.0  # STCCL on emotion-changed pictures
     renderer_paired: float = 1.0  # SCMCL, lambda_paired: pictures of retrieved frames

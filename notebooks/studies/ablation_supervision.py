@@ -22,7 +22,13 @@ from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
 from spfem.run.data import make_persons, manipulator_clips
 from spfem.run.faces import FaceStore
-from spfem.run.manipulators import ANCHORED, Supervision, make_base_manipulator, make_supervision
+from spfem.run.manipulators import (
+    ANCHORED,
+    Supervision,
+    make_base_manipulator,
+    make_supervision,
+    weigh_losses,
+)
 from spfem.settings import EMOTIONS, ManipulatorSettings, SupervisionSettings
 from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import SUPERVISION_VARIANTS, SupervisionVariant
@@ -113,7 +119,7 @@ def tune_variant(
         seed=seed,
     )
     start = load_manipulator(base, device=material.device)
-    guide = supervision.load(keys, windows) if supervision else None
+    guide = weigh_losses(supervision, keys, windows, start, settings)[0] if supervision else None
     return train_manipulator(windows, settings, start, guide, folder=folder)[0].cpu()
 
 

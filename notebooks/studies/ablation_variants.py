@@ -195,39 +195,38 @@ def _without(part: str, method: Method, **factors: float) -> SupervisionVariant:
 
 
 def _weighted(
-    method: str, component: str, *names: str, factors: tuple[float, ...] = (0.3, 1.0, 3.0)
+    method: str, component: str, factors: tuple[float, ...] = (0.3, 1.0, 3.0)
 ) -> tuple[SupervisionVariant, ...]:
     title = METHODS[method].title.removeprefix("NED + ")
     return tuple(
         SupervisionVariant(
             f"{title} x {factor:g}",
             component,
-            f"{METHODS[method].title}, {factor:g} times its weight",
+            f"{METHODS[method].title}, {factor:g} times its share of the gradient",
             against="NED",
             method=METHODS[method],
-            factors=dict.fromkeys(names, factor),
+            factors={"gradient_share": factor},
         )
         for factor in factors
     )
 
 
 _EVERYTHING = METHODS[ALL]
-_PAIRS = ("manipulator_paired", "manipulator_consistency")
 SUPERVISION_VARIANTS = (
     SupervisionVariant(DEFAULT, "", "NED + all, the weights of the scale"),
     SupervisionVariant("NED", "all supervision", "none of it", method=METHODS[NED]),
     SupervisionVariant(
         "copy of the source", CALIBRATION, "no edit", against="NED", method=METHODS[NED], copy=True
     ),
-    _without("ASCCL", replace(_EVERYTHING, spatial=False)),
-    _without("temporal VD", replace(_EVERYTHING, temporal=("temporal_cm",))),
-    _without("temporal CM", replace(_EVERYTHING, temporal=("temporal_vd",))),
+    _without("ASCCL", replace(_EVERYTHING, pictures=("temporal_vd", "temporal_cm"))),
+    _without("temporal VD", replace(_EVERYTHING, pictures=("spatial", "temporal_cm"))),
+    _without("temporal CM", replace(_EVERYTHING, pictures=("spatial", "temporal_vd"))),
     _without("SCMCL", replace(_EVERYTHING, paired=False)),
     _without("retrieved pairs", _EVERYTHING, manipulator_paired=0.0),
     _without("distance consistency", _EVERYTHING, manipulator_consistency=0.0),
-    *_weighted("ned+asccl", "weight of ASCCL", "manipulator_spatial"),
-    *_weighted("ned+stccl_vd", "weight of STCCL", "manipulator_temporal"),
-    *_weighted("ned+scmcl", "weight of SCMCL", *_PAIRS),
+    *_weighted("ned+asccl", "share of ASCCL"),
+    *_weighted("ned+stccl_vd", "share of STCCL"),
+    *_weighted("ned+scmcl", "share of SCMCL"),
 )
 JOINT, ALONE = "spatial_temporal_vd", "temporal_vd"
 SPATIAL_ALONE = "spatial"

@@ -6,7 +6,7 @@ code does not: its random weights give each place a signature of its own, which 
 is rebuilt here, small, only to show that; no metric of the package uses it.
 
 **Wrong mouths.** At moments of an unseen actor the emotional face gets the mouth of another moment;
-then nothing but the metric acts on its face units, through drawn heads, as it supervises the
+then nothing but the metric acts on its face units, through moved pictures, as it supervises the
 manipulator.
 """
 
@@ -35,11 +35,11 @@ from spfem.correlation.stccl import (
 )
 from spfem.errors import ShapeError
 from spfem.face.landmarks import OUTER_LIPS
-from spfem.face.mesh import ShapeRenderer
 from spfem.face.track import FaceTrack
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings
 from spfem.statistics import Interval, cluster_bootstrap
+from spfem.supervision.moved import FaceMover
 
 EDGE = 1 / 12  # of the side: what lies that near to the border of a picture
 DRAWS = 8  # of random places, over which a map is averaged
@@ -88,7 +88,7 @@ def lips_region(track: FaceTrack, frame: int) -> np.ndarray:
     return rows[:, None] & columns
 
 
-def measure_gradient_shares(
+def measure_mouth_shares(
     faces: Mapping[str, FaceTrack],
     frames: FramePairs,
     comparisons: Sequence[Comparison],
@@ -234,12 +234,14 @@ def frame_by_frame(metric: Callable[[Tensor, Tensor], Tensor]) -> FrameLoss:
 class WrongMouths:
     """N windows of T frames whose emotional face has the mouth of another moment.
 
-    `identity` (N, I); `source`, `truth` and `wrong` are face units (N, T, E): of the neutral
-    clip, of the emotional clip at the same moments, and the latter with the mouth units of
-    another moment. `clusters` (N, 2) names actor and clip pair.
+    `clip` (N,) are keys of emotional clips, `frames` (N, T) theirs; `source` (N, T, S, S, 3) the
+    aligned faces of the neutral clip at the same moments. `truth` and `wrong` are face units
+    (N, T, E) of the emotional frames, and those with the mouth units of another moment.
+    `clusters` (N, 2) names actor and clip pair.
     """
 
-    identity: np.ndarray
+    clip: np.ndarray
+    frames: np.ndarray
     source: np.ndarray
     truth: np.ndarray
     wrong: np.ndarray
@@ -276,8 +278,9 @@ def plant_wrong_mouths(
         said[window_frames // 2] = row.source_frame
         wrong = emotional.expression[shown].copy()
         wrong[:, MOUTH] = emotional.expression[other][:, MOUTH]
-        kept["identity"].append(emotional.identity)
-        kept["source"].append(neutral.expression[said])
+        kept["clip"].append(np.array(pair.target))
+        kept["frames"].append(shown)
+        kept["source"].append(neutral.faces[said])
         kept["truth"].append(emotional.expression[shown])
         kept["wrong"].append(wrong)
         kept["clusters"].append(np.array([pair.actor, f"{pair.source} {pair.target}"]))
@@ -287,7 +290,7 @@ def plant_wrong_mouths(
 def follow_metric(
     mouths: WrongMouths,
     loss: FrameLoss,
-    renderer: ShapeRenderer,
+    mover: FaceMover,
     *,
     steps: int = STEPS,
     rate: float = RATE,
@@ -295,23 +298,25 @@ def follow_metric(
 ) -> np.ndarray:
     """Move all face units by Adam under the loss alone, from the wrong mouth.
 
-    The neutral faces of `mouths` are the source; random places of the loss are drawn from `seed`.
+    The emotional pictures are moved by the units, those of the neutral clip are the source; random
+    places of the loss are drawn from `seed`.
 
     Returns:
         (N, T, E) face units in [0, 1].
     """
     count, frames = mouths.wrong.shape[:2]
-    identity = torch.from_numpy(mouths.identity).repeat_interleave(frames, dim=0)
+    clips = [mover.keys.index(key) for key in mouths.clip.repeat(frames)]
+    places = list(zip(clips, mouths.frames.ravel().tolist(), strict=True))
+    own = torch.from_numpy(mouths.truth).flatten(0, 1)
     units = torch.from_numpy(mouths.wrong).flatten(0, 1).clone().requires_grad_()
-    with torch.no_grad():
-        source = renderer(identity, torch.from_numpy(mouths.source).flatten(0, 1))
+    source = images_from_frames(mouths.source.reshape(-1, *mouths.source.shape[2:]))
     optimiser = torch.optim.Adam([units], lr=rate)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(steps):
             optimiser.zero_grad(set_to_none=True)
-            drawn = renderer(identity, units)
-            loss(*(images.unflatten(0, (count, frames)) for images in (drawn, source))).backward()
+            moved = mover.move(places, own, units).moved
+            loss(*(images.unflatten(0, (count, frames)) for images in (moved, source))).backward()
             optimiser.step()
             with torch.no_grad():
                 units.clamp_(0, 1)
@@ -366,7 +371,7 @@ RECOVERED = (
 def recover_mouths(
     mouths: WrongMouths,
     losses: Mapping[str, FrameLoss],
-    renderer: ShapeRenderer,
+    mover: FaceMover,
     settings: EvaluationSettings,
     *,
     steps: int = STEPS,
@@ -382,7 +387,7 @@ def recover_mouths(
     """
     rows = []
     for name, loss in losses.items():
-        moved = follow_metric(mouths, loss, renderer, steps=steps, rate=rate)
+        moved = follow_metric(mouths, loss, mover, steps=steps, rate=rate)
         for units, columns in UNITS.items():
             off = [np.abs(found - mouths.truth)[..., columns] for found in (moved, mouths.wrong)]
             distances = np.stack([side.mean(axis=(1, 2)) for side in off], axis=1)

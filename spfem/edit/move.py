@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -77,16 +78,19 @@ def hold_at_edges(
     return torch.cat([held, edited[..., 2:]], -1)
 
 
-def keep_blinks(expression: np.ndarray, source: np.ndarray, names: Sequence[str]) -> np.ndarray:
+Codes = TypeVar("Codes", np.ndarray, torch.Tensor)
+
+
+def keep_blinks(expression: Codes, source: Codes, names: Sequence[str]) -> Codes:
     """Edited face units (T, E) in which lids that the source closes are not torn open.
 
     A wider eye is added to a blink by the codes, but no frame shows what would lie under the lid.
     """
-    kept = expression.copy()
+    kept = expression + 0
     for side in ("Left", "Right"):
         wide, blink = names.index(f"eyeWide{side}"), names.index(f"eyeBlink{side}")
-        wider = np.maximum(expression[:, wide] - source[:, wide], 0)
-        kept[:, wide] -= wider * np.clip(source[:, blink], 0, 1)
+        wider = (expression[:, wide] - source[:, wide]).clip(min=0)
+        kept[:, wide] -= wider * source[:, blink].clip(0, 1)
     return kept
 
 
@@ -225,7 +229,8 @@ class ClipMover:
         part = take_codes(self.track, index)
         corrections = self.mesh.corrections(part)
         source = self.mesh.vertices(part, part.expression, corrections)
-        edited = self.mesh.vertices(part, self.expression[index], corrections)
+        change = torch.from_numpy(self.expression[index] - part.expression)
+        edited = source + self.mesh.shifts(part, change)
         edited = hold_at_edges(source, edited, *frames[0].shape[:2])
         surface = self.skin.surface(frames, source.numpy(), edited.numpy())
         unit = float(part.scale.mean())
@@ -241,7 +246,7 @@ class ClipMover:
         boxes = [
             box
             for layer, rim in self.mesh.rims.items()
-            if (box := self._box(layer, edited[:, rim, :2], unit, width, height))
+            if (box := opening_box(layer, edited[:, rim, :2], unit, width, height))
         ]
         donors = {
             layer: (kept, DonorChoice.of(*(a[index] for a in self.choices[layer])).to(self.device))
@@ -277,17 +282,22 @@ class ClipMover:
         width, height = (int(-(-side // SIDE_STEP) * SIDE_STEP) for side in size)
         return low, width, height
 
-    def _box(
-        self, layer: int, rim: torch.Tensor, unit: float, width: int, height: int
-    ) -> OpeningBox | None:
-        pad = BOX_PADDING * unit
-        low = np.floor(rim.numpy().min(1) - pad).astype(int)
-        size = np.ceil((rim.numpy().max(1) + pad - low).max(0)).astype(int)
-        wide, high = (int(-(-side // SIDE_STEP) * SIDE_STEP) for side in size)
-        if wide > width or high > height:
-            return None
-        corners = np.clip(low, 0, [width - wide, height - high])
-        return OpeningBox(layer, tuple((int(x), int(y)) for x, y in corners), high, wide)
+
+def opening_box(
+    layer: int, rim: torch.Tensor, unit: float, width: int, height: int
+) -> OpeningBox | None:
+    """The box around the rims (B, N, 2) of an opening in windows; None where it is larger.
+
+    Rim and sizes in pixels of the windows, `unit` their pixels per head unit.
+    """
+    pad = BOX_PADDING * unit
+    low = np.floor(rim.numpy().min(1) - pad).astype(int)
+    size = np.ceil((rim.numpy().max(1) + pad - low).max(0)).astype(int)
+    wide, high = (int(-(-side // SIDE_STEP) * SIDE_STEP) for side in size)
+    if wide > width or high > height:
+        return None
+    corners = np.clip(low, 0, [width - wide, height - high])
+    return OpeningBox(layer, tuple((int(x), int(y)) for x, y in corners), high, wide)
 
 
 def move_clip(

@@ -126,6 +126,7 @@ class AnchoredMesh:
         for layer, edge in EDGES.items():
             gap = np.linalg.norm(places[:, None] - marks[list(edge)][None], axis=-1).min(1)
             self.rims[layer] = np.flatnonzero(is_skin & (gap < RIM_WIDTH))
+        self.basis = torch.from_numpy(mesh.expression_basis).flatten(1)
         self.mark_mean = head.landmarks(head.mean).astype(np.float32)
         self.mark_identity = head.landmarks(head.identity_basis).astype(np.float32)
         self.mark_expression = head.landmarks(head.expression_basis).astype(np.float32)
@@ -183,6 +184,16 @@ class AnchoredMesh:
         points = aligned_vertices(self.mesh, codes, expression)
         points[..., :2] += torch.from_numpy(corrections)
         return points
+
+    def shifts(self, track: TrackedCodes, change: torch.Tensor) -> torch.Tensor:
+        """What a change of face units (T, E) does to `vertices`: (T, U, 3) frame pixels.
+
+        Exactly 0 where nothing changes; differentiable.
+        """
+        camera = rotation_matrix(torch.from_numpy(track.rotation))
+        camera = camera * torch.from_numpy(track.scale)[:, None, None]
+        moved = (change @ self.basis).unflatten(1, (-1, 3))
+        return moved @ camera.to(moved.dtype).mT
 
 
 def place_of(index: int, frames: np.ndarray) -> int | None:

@@ -155,22 +155,49 @@ class Trainer:
         first = self._terms(source, networks.mapping_network(latent, label), label)
         self._update(self._total(first), "generator", "mapping_network", "style_encoder")
 
-        encode = self.settings.encode_reference or retrieved is not None
-        with torch.set_grad_enabled(encode):
-            reference_style = networks.style_encoder(reference.expression)
-        second = self._terms(source, reference_style, label, pairs)
+        edit, second = self._edit_references(number, source, reference, retrieved, pairs)
         loss, guided = self._total(second), {}
         if guide is not None:
-            edit = SupervisedEdit(
-                source, second.edited, label, networks.restore, number, retrieved, pairs
-            )
             guided = guide.losses(edit)
             for name, value in guided.items():
                 loss = loss + guide.weights[name] * value
-        self._update(loss, "generator", *(("style_encoder",) if encode else ()))
+        encoder = ("style_encoder",) if self._encodes(retrieved) else ()
+        self._update(loss, "generator", *encoder)
         shared = {name: (getattr(first, name) + getattr(second, name)) / 2 for name in TERMS}
         losses = {"discriminator": judged / 2, **shared, **guided}
         return {name: value.detach() for name, value in losses.items()}
+
+    def judge_references(self, number: int) -> tuple[SupervisedEdit, Tensor]:
+        """The reference-driven edits of iteration `number`, and NED's own loss on them.
+
+        Nothing is updated.
+        """
+        self.random = step_generator(self.windows.seed, LATENTS, number)
+        source, reference = (self.windows.batch(number, role) for role in (SOURCE, REFERENCE))
+        found = self._retrieve(source, reference.label, number)
+        edit, terms = self._edit_references(number, source, reference, *found)
+        return edit, self._total(terms)
+
+    def _edit_references(
+        self,
+        number: int,
+        source: WindowBatch,
+        reference: WindowBatch,
+        retrieved: Retrieved | None,
+        pairs: PairedWindows | None,
+    ) -> tuple[SupervisedEdit, GeneratorTerms]:
+        networks = self.manipulator
+        with torch.set_grad_enabled(self._encodes(retrieved)):
+            style = networks.style_encoder(reference.expression)
+        terms = self._terms(source, style, reference.label, pairs)
+        edit = SupervisedEdit(
+            source, terms.edited, reference.label, networks.restore, number, retrieved, pairs
+        )
+        return edit, terms
+
+    def _encodes(self, retrieved: Retrieved | None) -> bool:
+        """Whether the style encoder learns from references."""
+        return self.settings.encode_reference or retrieved is not None
 
     def _draw(self, *shape: int) -> Tensor:
         """Normal random numbers, drawn on the CPU so that devices agree."""

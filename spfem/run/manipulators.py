@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn import Module
 
+from spfem.correlation.learn import TEMPORAL_METRICS, frame_pairs_of_role, untrained_metric
 from spfem.errors import InputError
+from spfem.face.identity_network import find_identity_weights, load_identity_features
 from spfem.files import digest, file_digest, writing
-from spfem.head.model import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import Guide, train_manipulator
 from spfem.manipulator.networks import (
     ExpressionSpace,
+    Manipulator,
     load_manipulator,
     save_manipulator,
 )
 from spfem.methods import Method, find_method
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
-from spfem.run.data import make_corpus, make_persons, manipulator_clips
+from spfem.run.data import make_corpus, make_faces, make_pairs, make_persons, manipulator_clips
 from spfem.run.deciding_code import code_digest
+from spfem.run.faces import FaceStore
 from spfem.run.metrics import (
     load_cross_modal_metric,
     load_spatial_metric,
@@ -35,17 +39,20 @@ from spfem.run.metrics import (
     make_metric,
 )
 from spfem.run.workspace import Workspace
-from spfem.settings import SupervisionSettings
+from spfem.settings import ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import (
     Supervisors,
-    draw_heads,
+    compare_pictures,
     join_losses,
     manipulator_weights,
     retrieve_pairs,
     supervise_manipulator,
 )
+from spfem.supervision.shares import WeightedLoss, measure_gradients, reweigh, weigh
 from spfem.training import show_progress
 
+WEIGHTS_NAME = "weights.csv"  # beside the curve
+IDENTITY, UNTRAINED = "identity", "spatial_untrained"
 EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
 
@@ -75,11 +82,13 @@ class Supervision:
         settings: plain values that decide the losses, such as their weights.
         inputs: digests of checkpoints, banks and code that decide the losses.
         load: gets the clip keys in training order and all training windows, in coefficients.
+        gradient_share: of `SupervisionSettings`.
     """
 
     settings: Mapping[str, Any]
     inputs: Mapping[str, str]
     load: Callable[[Sequence[str], ExpressionWindows], Guide]
+    gradient_share: float
 
 
 def make_supervision(
@@ -89,20 +98,16 @@ def make_supervision(
 
     None for a method without supervision.
     """
-    heads = method.spatial or bool(method.temporal)
-    if not (heads or method.paired):
+    weights = manipulator_weights(settings, method)
+    if not weights:
         return None
-    weights = manipulator_weights(
-        settings, spatial=method.spatial, temporal=method.temporal, paired=method.paired
-    )
-    facts: dict[str, Any] = {"weights": weights}
-    inputs, banks = {}, {}
-    if heads:
+    facts: dict[str, Any] = {"weights": weights, "gradient_share": settings.gradient_share}
+    inputs, banks = {"code of shares": code_digest(measure_gradients, weigh)}, {}
+    if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
-        facts["heads"] = {"frames": frames, "windows": windows}
-        names = (("spatial",) if method.spatial else ()) + method.temporal
-        inputs = {name: file_digest(make_metric(workspace, name, seed)) for name in names}
-        inputs["code of heads"] = code_digest(draw_heads, join_losses)
+        facts["pictures"] = {"frames": frames, "windows": windows}
+        inputs |= {name: _picture_digest(workspace, name, seed) for name in method.pictures}
+        inputs["code of pictures"] = code_digest(compare_pictures, join_losses, FaceStore)
     if method.paired:
         facts["paired_form"] = settings.manipulator_paired_form
         banks = make_audio_banks(workspace, "expression", seed)
@@ -112,19 +117,76 @@ def make_supervision(
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
-        persons = make_persons(workspace)
         supervisors = Supervisors(
-            load_spatial_metric(workspace, seed) if method.spatial else None,
-            {name: load_temporal_metric(workspace, name, seed) for name in method.temporal},
+            {name: _load_picture_loss(workspace, name, seed) for name in method.pictures},
             load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
             banks,
         )
-        identities = torch.from_numpy(np.stack([persons[key].identity for key in keys]))
-        return supervise_manipulator(
-            supervisors, settings, load_head_model(), identities, keys, windows
-        )
+        faces = make_persons(workspace)
+        return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
 
-    return Supervision(facts, inputs, load)
+    return Supervision(facts, inputs, load, settings.gradient_share)
+
+
+def _picture_digest(workspace: Workspace, name: str, seed: int) -> str:
+    """Digest of what compares pictures."""
+    if name == IDENTITY:
+        return digest([file_digest(find_identity_weights()), code_digest(load_identity_features)])
+    if name == UNTRAINED:
+        settings, corpus = workspace.scale.spatial, make_corpus(workspace)
+        made_from = [make_faces(workspace).digest, make_pairs(workspace).digest, dict(corpus.roles)]
+        return digest([asdict(settings), seed, code_digest(untrained_metric), made_from])
+    return file_digest(make_metric(workspace, name, seed))
+
+
+def _load_picture_loss(workspace: Workspace, name: str, seed: int) -> Module:
+    """What compares pictures, frozen, on the workspace's device."""
+    if name == IDENTITY:
+        return load_identity_features().to(workspace.device).eval().requires_grad_(False)
+    if name == UNTRAINED:
+        train = frame_pairs_of_role(
+            make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "train"
+        )
+        metric = untrained_metric(train, workspace.scale.spatial, seed=seed)
+        return metric.to(workspace.device).supervise()
+    if name in TEMPORAL_METRICS:
+        return load_temporal_metric(workspace, name, seed)
+    return load_spatial_metric(workspace, seed)
+
+
+def weigh_losses(
+    supervision: Supervision,
+    keys: Sequence[str],
+    windows: ExpressionWindows,
+    start: Manipulator,
+    settings: ManipulatorSettings,
+) -> tuple[Guide, tuple[WeightedLoss, ...]]:
+    """Load what supervises, and weigh it on the first batches, as `SupervisionSettings` says."""
+    guide = supervision.load(keys, windows)
+    gradients = measure_gradients(start, settings, windows, guide)
+    weighted = weigh(gradients, guide.weights, supervision.gradient_share)
+    return reweigh(guide, weighted), weighted
+
+
+def gradient_shares(workspace: Workspace, seed: int = 0) -> pd.DataFrame:
+    """What each loss weighs in the trainings of the scale's methods, NED's own loss included.
+
+    Returns:
+        Columns `base` ("both", as the bases share the manipulator), `network`, `method`, and those
+        of `WeightedLoss`.
+    """
+    parts = []
+    for name in workspace.scale.methods:
+        path = make_manipulator(workspace, name, seed).parent / WEIGHTS_NAME
+        if path.exists():
+            part = pd.read_csv(path)
+            part.insert(0, "method", name)
+            parts.append(part)
+    columns = ["method", *(each.name for each in fields(WeightedLoss))]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    table.insert(0, "network", "manipulator")
+    table.insert(0, "base", "both")
+    return table
 
 
 def _make_manipulator(
@@ -177,12 +239,19 @@ def _make_manipulator(
         batch_size=settings.batch_size,
         seed=seed,
     )
+    start: Manipulator | ExpressionSpace = EXPRESSION_SPACE
+    guide = None
+    if initial is not None:
+        start = load_manipulator(initial, device=workspace.device)
+        if supervision is not None:
+            guide, weighted = weigh_losses(supervision, [*codes], windows, start, settings)
+            _write_table(stage.folder / WEIGHTS_NAME, map(asdict, weighted))
     try:
         manipulator, curve = train_manipulator(
             windows,
             settings,
-            load_manipulator(initial, device=workspace.device) if initial else EXPRESSION_SPACE,
-            supervision.load([*codes], windows) if supervision else None,
+            start,
+            guide,
             progress=show_progress(f"manipulator {name}"),
             folder=stage.folder,
         )
@@ -190,7 +259,12 @@ def _make_manipulator(
         stage.pause()
         raise
     save_manipulator(path, manipulator)
-    with writing(stage.folder / "curve.csv") as aside:
-        pd.DataFrame(curve).to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    _write_table(stage.folder / "curve.csv", curve)
     stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=curve[-1])
     return path
+
+
+def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    with writing(path) as aside:
+        table = pd.DataFrame([*rows])
+        table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     )
     from spfem.run.manipulators import ANCHORED as ANCHORED
     from spfem.run.manipulators import EXPRESSION_SPACE as EXPRESSION_SPACE
+    from spfem.run.manipulators import gradient_shares as gradient_shares
     from spfem.run.manipulators import make_base_manipulator as make_base_manipulator
     from spfem.run.manipulators import make_manipulator as make_manipulator
     from spfem.run.metrics import (

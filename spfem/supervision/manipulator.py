@@ -1,8 +1,7 @@
 """How correlation metrics supervise the manipulator: losses on its reference-driven edits.
 
-ASCCL and STCCL compare drawn heads. Source: the papers, which show this comparison in their
-figures; their released code never computes it with a gradient. Departs from the papers in drawing
-some heads of a batch instead of all.
+ASCCL and STCCL compare pictures of the person before and after the edit, see
+`spfem.supervision.moved`; some of a batch, not all.
 
 SCMCL compares edits with real windows that sound alike. Which space a term belongs to, where
 coefficients are standardised (the paper does not):
@@ -19,105 +18,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.paired import distance_consistency_loss, paired_expression_loss
 from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.errors import CorpusError, SettingsError, ShapeError
-from spfem.face.mesh import ShapeRenderer
-from spfem.head.model import HeadModel
+from spfem.errors import CorpusError, ShapeError
+from spfem.face.track import FaceTrack
+from spfem.head.model import load_head_model
 from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit
+from spfem.methods import Method
 from spfem.settings import EMOTIONS, SupervisionSettings
+from spfem.supervision.moved import FaceMover, PictureLosses, feature_term, metric_term
 from spfem.training import step_generator
-
-PLACES = 1  # which random numbers
-
-
-def middle_frames(window_frames: int, count: int) -> range:
-    """`count` consecutive frames around the middle of a window, which counts most in the blend."""
-    if count > window_frames:
-        raise SettingsError(
-            f"a metric looks at {count} frames in a row, the manipulator's window has "
-            f"{window_frames}; use a metric of shorter windows"
-        )
-    first = min(window_frames // 2 - count // 2, window_frames - count)
-    return range(first, first + count)
-
-
-class HeadLosses:
-    """Losses of all metrics of pictures of a method; their heads are drawn once a step.
-
-    Source and generated expressions are drawn frontally on the clip's own identity; the metrics
-    compare the pictures, with the gradient through the generated ones. Batches come in random
-    order, so their first windows are taken; the places that a metric looks at are drawn by
-    (seed, step).
-
-    Args:
-        spatial: metric of single pictures, on the middle frame of `frames` windows; or None.
-        temporal: metrics of windows by name, on their number of frames of `windows` windows.
-        renderer: draws the heads.
-        identities: (clips, I) of the clips in training order.
-        frames: heads for the spatial metric.
-        windows: windows of heads for each temporal metric.
-        seed: of the training.
-    """
-
-    def __init__(
-        self,
-        spatial: SpatialCoherence | None,
-        temporal: Mapping[str, TemporalCoherence],
-        renderer: ShapeRenderer,
-        identities: Tensor,
-        *,
-        frames: int,
-        windows: int,
-        seed: int,
-    ) -> None:
-        self.parts: dict[str, tuple[SpatialCoherence | TemporalCoherence, int, int]] = {
-            name: (metric, windows, metric.settings.window_frames)
-            for name, metric in temporal.items()
-        }
-        if spatial is not None:
-            self.parts = {"spatial": (spatial, frames, 1)} | self.parts
-        self.renderer, self.identities, self.seed = renderer, identities, seed
-
-    def __call__(self, edit: SupervisedEdit) -> dict[str, Tensor]:
-        """Scalars by the name of the metric: `spatial` and those of `temporal`."""
-        batch, length = edit.edited.shape[:2]
-        wanted = {  # (window of the batch, frame of the window) of each head
-            name: [
-                (row, frame)
-                for row in range(min(count, batch))
-                for frame in middle_frames(length, frames)
-            ]
-            for name, (_, count, frames) in self.parts.items()
-        }
-        places = list(dict.fromkeys(place for those in wanted.values() for place in those))
-        position = {place: number for number, place in enumerate(places)}
-        rows, columns = torch.tensor(places, device=edit.edited.device).unbind(1)
-        identity = self.identities[edit.source.clip[rows]]
-        with torch.no_grad():
-            real = self.renderer(identity, edit.restore(edit.source.expression[rows, columns]))
-        drawn = self.renderer(identity, edit.restore(edit.edited[rows, columns]))
-        random = step_generator(self.seed, PLACES, edit.step)
-        losses = {}
-        for name, (metric, _, frames) in self.parts.items():
-            chosen = torch.tensor([position[place] for place in wanted[name]], device=drawn.device)
-            compared = drawn[chosen], real[chosen]
-            if frames > 1:
-                compared = tuple(pictures.unflatten(0, (-1, frames)) for pictures in compared)
-            terms: Any = metric.compare(*compared, generator=random)  # each metric has its own
-            losses[name] = metric.total(terms)
-        return losses
-
 
 EMBEDDED_AT_ONCE = 1024  # windows
 
@@ -269,28 +189,32 @@ def _number_windows(bank: AudioBank, keys: Sequence[str], windows: ExpressionWin
 
 @dataclass(frozen=True)
 class Supervisors:
-    """The learned metrics that supervise a method's manipulator, frozen (`supervise`).
+    """What supervises a method's manipulator, frozen (`supervise`).
 
     Attributes:
-        spatial: metric of single pictures, or None.
-        temporal: metrics of windows of pictures, by name of `TEMPORAL_METRICS`.
+        pictures: by name of `PICTURE_LOSSES`: metrics of pictures or of windows of them, and for
+            `identity` a network from chips (B, 3, 150, 150) to features (B, C).
         cross_modal: metric of sound and expressions, or None.
         banks: by actor, which windows sound alike; read with `cross_modal` only.
     """
 
-    spatial: SpatialCoherence | None = None
-    temporal: Mapping[str, TemporalCoherence] = field(default_factory=dict)
+    pictures: Mapping[str, Module] = field(default_factory=dict)
     cross_modal: CrossModalCoherence | None = None
     banks: Mapping[str, AudioBank] = field(default_factory=dict)
 
 
-def manipulator_weights(
-    settings: SupervisionSettings, *, spatial: bool, temporal: Sequence[str], paired: bool
-) -> dict[str, float]:
-    """Weight of each loss that supervises a manipulator, by name as in the learning curve."""
-    weights = {"spatial": settings.manipulator_spatial} if spatial else {}
-    weights |= dict.fromkeys(temporal, settings.manipulator_temporal)
-    if paired:
+def manipulator_weights(settings: SupervisionSettings, method: Method) -> dict[str, float]:
+    """Weight of each loss that supervises a manipulator, by name as in the learning curve.
+
+    Those of the papers; `spfem.supervision.shares` may find others.
+    """
+    if method.released_form:
+        return {}
+    weights = {
+        name: settings.manipulator_temporal if "temporal" in name else settings.manipulator_spatial
+        for name in method.pictures
+    }
+    if method.paired:
         weights["paired"] = settings.manipulator_paired
         weights["consistency"] = settings.manipulator_consistency
     return weights
@@ -299,8 +223,8 @@ def manipulator_weights(
 def supervise_manipulator(
     supervisors: Supervisors,
     settings: SupervisionSettings,
-    head: HeadModel,
-    identities: Tensor,
+    weights: Mapping[str, float],
+    faces: Mapping[str, FaceTrack],
     keys: Sequence[str],
     windows: ExpressionWindows,
 ) -> Guide:
@@ -308,54 +232,51 @@ def supervise_manipulator(
 
     Args:
         supervisors: metrics and banks.
-        settings: weights, and how many heads are drawn.
-        head: the model to draw.
-        identities: (clips, I) of the clips in training order.
+        settings: how many pictures are moved, and the form of the paired loss.
+        weights: of `manipulator_weights`; a loss of weight 0 is not computed.
+        faces: tracks of the clips by key.
         keys: of the clips in training order.
         windows: of the training, in coefficients.
     """
-    spatial, temporal, metric = supervisors.spatial, supervisors.temporal, supervisors.cross_modal
-    parts: list[HeadLosses | PairLosses] = []
+    parts: list[PictureLosses | PairLosses] = []
     retrieve = None
-    if spatial is not None or temporal:
-        parts.append(draw_heads(supervisors, settings, head, identities, windows))
-    if metric is not None:
-        pairs, retrieved = retrieve_pairs(metric, supervisors.banks, settings, keys, windows)
+    shown = {name: model for name, model in supervisors.pictures.items() if weights[name]}
+    if shown:
+        parts.append(compare_pictures(shown, settings, faces, keys, windows))
+    if supervisors.cross_modal is not None:
+        pairs, retrieved = retrieve_pairs(
+            supervisors.cross_modal, supervisors.banks, settings, keys, windows
+        )
         parts.append(pairs)
         retrieve = retrieved.draw
-    weights = manipulator_weights(
-        settings, spatial=spatial is not None, temporal=[*temporal], paired=metric is not None
-    )
     return Guide(weights, partial(join_losses, parts), retrieve)
 
 
 def join_losses(
-    parts: Sequence[HeadLosses | PairLosses], edit: SupervisedEdit
+    parts: Sequence[PictureLosses | PairLosses], edit: SupervisedEdit
 ) -> dict[str, Tensor]:
     """The losses of all parts by name."""
     return {name: loss for part in parts for name, loss in part(edit).items()}
 
 
-def draw_heads(
-    supervisors: Supervisors,
+def compare_pictures(
+    models: Mapping[str, Module],
     settings: SupervisionSettings,
-    head: HeadModel,
-    identities: Tensor,
+    faces: Mapping[str, FaceTrack],
+    keys: Sequence[str],
     windows: ExpressionWindows,
-) -> HeadLosses:
-    """Losses of drawn heads, for `supervise_manipulator`."""
-    spatial, temporal, device = supervisors.spatial, supervisors.temporal, windows.frames.device
-    sizes = [metric.settings.image_size for metric in temporal.values()]
-    sizes += [] if spatial is None else [spatial.settings.image_size]
-    return HeadLosses(
-        spatial,
-        temporal,
-        ShapeRenderer(head, max(sizes)).to(device),
-        identities.to(device),
-        frames=settings.manipulator_frames,
-        windows=settings.manipulator_windows,
-        seed=windows.seed,
-    )
+) -> PictureLosses:
+    """Losses of moved pictures, for `supervise_manipulator`."""
+    terms = {}
+    for name, model in models.items():
+        if isinstance(model, TemporalCoherence):
+            terms[name] = metric_term(model, settings.manipulator_windows)
+        elif isinstance(model, SpatialCoherence):
+            terms[name] = metric_term(model, settings.manipulator_frames)
+        else:
+            terms[name] = feature_term(model, settings.manipulator_frames)
+    mover = FaceMover(faces, keys, load_head_model(), windows.frames.device)
+    return PictureLosses(terms, mover, seed=windows.seed)
 
 
 def retrieve_pairs(

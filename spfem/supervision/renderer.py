@@ -298,9 +298,7 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
                 "cycle": plain.cycle_weight,
                 "mouth": plain.mouth_weight,
             }
-            | manipulator_weights(
-                supervision, spatial=method.spatial, temporal=method.temporal, paired=method.paired
-            ),
+            | manipulator_weights(supervision, method),
             "renderer": {
                 "adversarial": drawn.adversarial_weight,
                 "feature": drawn.feature_weight,

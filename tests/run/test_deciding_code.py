@@ -18,7 +18,7 @@ DECIDING = {
     "cross_modal_recipe": "pair_loss",
     "retrieval_recipe": "make_bank",
     "spatial_recipe": "BatchNorm2d",
-    "supervision_recipe": "HeadLosses",
+    "supervision_recipe": "PictureLosses",
     "temporal_recipe": "FrameWindows",
     "_list_recordings": "picture_paths",
     "build_synthetic_corpus": "ENCODER",

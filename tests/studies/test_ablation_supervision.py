@@ -19,10 +19,10 @@ from tests.evaluation.made_up import make_corpus
 @pytest.mark.parametrize("factor", [0.3, 1.0, 3.0])
 def test_factors_multiply_the_weights_of_the_scale(factor):
     variant = find_variant(VARIANTS, f"ASCCL x {factor:g}")
-    scale = SimpleNamespace(supervision=SupervisionSettings(manipulator_spatial=0.2))
+    scale = SimpleNamespace(supervision=SupervisionSettings(gradient_share=0.2))
     material = SimpleNamespace(workspace=SimpleNamespace(scale=scale))
     weights = module._weights(material, variant)
-    assert weights == replace(scale.supervision, manipulator_spatial=0.2 * factor)
+    assert weights == replace(scale.supervision, gradient_share=0.2 * factor)
     assert variant.against == "NED"
 
 

@@ -19,7 +19,7 @@ from studies.probes import (
     frame_by_frame,
     frame_correlations,
     gradient_maps,
-    measure_gradient_shares,
+    measure_mouth_shares,
     picture_regions,
     plant_wrong_mouths,
     recover_mouths,
@@ -32,11 +32,13 @@ from spfem.correlation.learn import initial_metric, initial_temporal_metric
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
 from spfem.face.landmarks import OUTER_LIPS
-from spfem.face.mesh import ShapeRenderer
 from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings, TemporalSettings
+from spfem.supervision.moved import FaceMover
 from tests.correlation.planted import SMALL, draw_face
+from tests.edit.drawn import draw_clip
+from tests.supervision.faces import track_of
 
 SIDE, LENGTH = 20, 3
 QUICK = EvaluationSettings(resamples=20)
@@ -79,7 +81,7 @@ def test_share_is_one_for_a_loss_of_the_mouth_and_the_area_for_a_loss_of_everyth
         "everything": lambda generated, source: generated.sum(),
     }
     rows = [Comparison(0, 0, 1, 2), Comparison(0, 2, 1, 0)]
-    table, maps = measure_gradient_shares(faces, frames, rows, losses, QUICK)
+    table, maps = measure_mouth_shares(faces, frames, rows, losses, QUICK)
     table = table.set_index("metric")
     assert table.loc["mouth", "share"] == pytest.approx(1)
     assert table.loc["everything", "share"] == pytest.approx(6 * 12 / SIDE**2)
@@ -139,10 +141,9 @@ def planted():
     units[:, 0] = opening
     emotional = units.copy()
     emotional[1:, 0] = opening[:-1]
-    identity = np.zeros(48, np.float32)
     faces = {
-        "A/neutral/1/1": SimpleNamespace(expression=units, identity=identity),
-        "A/happy/3/1": SimpleNamespace(expression=emotional, identity=identity),
+        "A/neutral/1/1": track_of(draw_clip(units), 48),
+        "A/happy/3/1": track_of(draw_clip(emotional), 48),
     }
     empty = np.zeros((CLIP_FRAMES, 1, 1, 3), np.uint8)
     path = np.stack([np.arange(CLIP_FRAMES - 1), np.arange(1, CLIP_FRAMES)], axis=1)
@@ -151,8 +152,8 @@ def planted():
 
 
 @pytest.fixture(scope="module")
-def renderer():
-    return ShapeRenderer(load_head_model(), 32)
+def mover(planted):
+    return FaceMover(planted[0], tuple(planted[0]), load_head_model())
 
 
 def likeness(generated, source):
@@ -162,7 +163,9 @@ def likeness(generated, source):
 def test_only_the_mouth_comes_from_another_moment(planted):
     mouths = plant_wrong_mouths(*planted, [Comparison(0, 3, 4, 7), Comparison(0, 0, 1, 6)])
     faces = planted[0]
-    neutral, emotional = (faces[key].expression for key in ("A/neutral/1/1", "A/happy/3/1"))
+    neutral, emotional = faces["A/neutral/1/1"].faces, faces["A/happy/3/1"].expression
+    assert mouths.clip.tolist() == ["A/happy/3/1"] * 2
+    assert mouths.frames.tolist() == [[4], [1]]
     assert mouths.wrong.shape == (2, 1, 52)
     assert (mouths.source[:, 0] == neutral[[3, 0]]).all()
     assert (mouths.truth[:, 0] == emotional[[4, 1]]).all()
@@ -173,12 +176,12 @@ def test_only_the_mouth_comes_from_another_moment(planted):
 
 
 def test_a_loss_that_knows_the_picture_closes_the_jaw_and_one_that_knows_nothing_does_not(
-    planted, renderer
+    planted, mover
 ):
     mouths = plant_wrong_mouths(*planted, [Comparison(0, 1, 2, 7), Comparison(0, 0, 1, 7)])
     blind = frame_by_frame(lambda generated, source: 0 * generated.sum())
     table = recover_mouths(
-        mouths, {"seeing": frame_by_frame(likeness), "blind": blind}, renderer, QUICK, steps=25
+        mouths, {"seeing": frame_by_frame(likeness), "blind": blind}, mover, QUICK, steps=20
     ).set_index(["metric", "units"])
     assert table.loc[("seeing", "jaw_opening"), "ratio"] < 0.6
     assert table.loc[("blind", "jaw_opening"), "ratio"] == 1.0

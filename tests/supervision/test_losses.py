@@ -1,4 +1,4 @@
-"""Losses of drawn heads and of retrieved windows."""
+"""Losses of retrieved windows."""
 
 from __future__ import annotations
 
@@ -7,120 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spfem.correlation import (
-    CrossModalCoherence,
-    SpatialCoherence,
-    SpatialTemporalCoherence,
-    TemporalCoherence,
-)
+from spfem.correlation import CrossModalCoherence
 from spfem.errors import ShapeError
-from spfem.face.mesh import ShapeRenderer
-from spfem.head import load_head_model
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import Retrieved, SupervisedEdit
 from spfem.manipulator.losses import PairedWindows
-from spfem.settings import SpatialSettings, TemporalSettings
-from spfem.supervision.manipulator import PLACES, HeadLosses, PairLosses, embed_windows
-from spfem.training import step_generator
+from spfem.supervision.manipulator import PairLosses, embed_windows
 from tests.correlation.planted_sound import EXPRESSION_SIZE
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
-from tests.supervision.made_up import make_edit
-
-SPATIAL = SpatialSettings(
-    image_size=48, widths=(16, 16, 16), blocks=(1, 1, 1), centres=(8, 4, 2), precision="float32"
-)
-TEMPORAL = TemporalSettings(spatial=SPATIAL, window_frames=3, places=(16, 8, 4))
-IDENTITIES = torch.randn(2, 48, generator=torch.Generator().manual_seed(0)) / 2
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    return ShapeRenderer(load_head_model(), 48)
-
-
-@pytest.fixture(scope="module")
-def picture_metrics():
-    torch.manual_seed(0)
-    joint = TemporalSettings(spatial=SPATIAL, window_frames=5, places=(16, 8, 4), formulation="cm")
-    return (
-        SpatialCoherence(SPATIAL).supervise(),
-        {
-            "temporal_vd": TemporalCoherence(TEMPORAL).supervise(),
-            "spatial_temporal_cm": SpatialTemporalCoherence(joint).supervise(),
-        },
-    )
-
-
-def make_losses(renderer, spatial=None, temporal=None, *, frames=2, windows=1, seed=3):
-    return HeadLosses(
-        spatial,
-        temporal or {},
-        renderer,
-        IDENTITIES,
-        frames=frames,
-        windows=windows,
-        seed=seed,
-    )
-
-
-class Recorder:
-    """Keeps what it is asked to compare; its loss is a plain difference of pictures."""
-
-    def __init__(self, window_frames=1):
-        self.settings = replace(TEMPORAL, window_frames=max(2, window_frames))
-        self.pictures = None
-
-    def compare(self, drawn, real, *, generator):
-        self.pictures = drawn.detach(), real, torch.rand(1, generator=generator)
-        return (drawn - real).square()
-
-    def total(self, compared):
-        return compared.mean()
-
-
-def test_metrics_see_the_frames_round_the_middle_of_the_first_windows(renderer):
-    spatial, temporal = Recorder(), {"short": Recorder(3), "long": Recorder(5)}
-    edit = make_edit(step=7)
-    values = make_losses(renderer, spatial, temporal, windows=2)(edit)
-    assert list(values) == ["spatial", "short", "long"]
-    random = step_generator(3, PLACES, 7)
-    for name, metric, frames in (
-        ("spatial", spatial, (5,)),
-        ("short", temporal["short"], (4, 5, 6)),
-        ("long", temporal["long"], (3, 4, 5, 6, 7)),
-    ):
-        wanted = []
-        for expression in (edit.edited.detach(), edit.source.expression):
-            for row in range(2):
-                identity = IDENTITIES[edit.source.clip[row]][None]
-                for frame in frames:
-                    wanted.append(renderer(identity, edit.restore(expression[row, frame])[None]))
-        shape = (2, 2) if name == "spatial" else (2, 2, len(frames))
-        drawn, real = torch.cat(wanted).unflatten(0, shape)
-        assert metric.pictures[0].shape == drawn.shape
-        assert (metric.pictures[0] - drawn).abs().mean() < 1e-5
-        assert (metric.pictures[1] - real).abs().mean() < 1e-5
-        torch.testing.assert_close(values[name].item(), (drawn - real).square().mean().item())
-        assert torch.equal(metric.pictures[2], torch.rand(1, generator=random))
-
-
-def test_gradient_reaches_compared_frames_of_the_generated_side_only(renderer, picture_metrics):
-    spatial, temporal = picture_metrics
-    edit = make_edit()
-    edit.source.expression.requires_grad_()
-    values = make_losses(renderer, spatial, temporal)(edit)
-    for name, frames in (
-        ("spatial", {(0, 5), (1, 5)}),
-        ("temporal_vd", {(0, frame) for frame in (4, 5, 6)}),
-        ("spatial_temporal_cm", {(0, frame) for frame in range(3, 8)}),
-    ):
-        (gradient,) = torch.autograd.grad(values[name], edit.edited, retain_graph=True)
-        assert torch.isfinite(gradient).all()
-        touched = (gradient.abs().sum(-1) > 0).nonzero().tolist()
-        assert {tuple(place) for place in touched} == frames
-    sum(values.values()).backward()
-    assert edit.source.expression.grad is None
-    assert_untouched(spatial, *temporal.values())
 
 
 def assert_untouched(*metrics):

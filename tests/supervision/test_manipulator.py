@@ -11,16 +11,25 @@ import torch
 from spfem import training
 from spfem.correlation import CrossModalCoherence, SpatialCoherence, TemporalCoherence
 from spfem.correlation.retrieval import AudioBank, nearest_below, retrieve_all
-from spfem.head import load_head_model
 from spfem.manipulator import ExpressionSpace
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
-from spfem.methods import find_method
-from spfem.run import models
+from spfem.methods import METHODS, find_method
+from spfem.run import manipulators
+from spfem.run.deciding_code import reached as decided_by
+from spfem.run.definitions import PACKAGE_FOLDER, STUDIES_FOLDER, CodeBase, Name
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
-from spfem.supervision.manipulator import RetrievedWindows, Supervisors, supervise_manipulator
+from spfem.supervision.manipulator import (
+    RetrievedWindows,
+    Supervisors,
+    compare_pictures,
+    manipulator_weights,
+    supervise_manipulator,
+)
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
+from tests.edit.drawn import draw_clip, units
 from tests.manipulator.conftest import SMALL, planted_speech
+from tests.supervision.faces import track_of, with_codes
 from tests.test_training import KilledError, killed
 
 SPATIAL = SpatialSettings(
@@ -75,20 +84,28 @@ def metrics():
     }
 
 
+@pytest.fixture(scope="module")
+def faces(windows):
+    shown = track_of(draw_clip(units(16, jawOpen=np.linspace(0, 0.3, 16))))
+    clips = windows.frames.unflatten(0, (7, 16)).numpy()
+    return {key: with_codes(shown, codes) for key, codes in zip(KEYS_OF_A, clips, strict=True)}
+
+
+ALL = find_method("ned+all")
+
+
 def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
-    tmp_path, monkeypatch, metrics, windows
+    tmp_path, monkeypatch, metrics, windows, faces
 ):
     monkeypatch.setattr(training, "KEEP_SECONDS", 0.0)
     settings = replace(SMALL, steps=5, batch_size=8, residual=True)
-    frozen = {name: metric.supervise() for name, metric in metrics.items()}
-    spatial, sound = frozen.pop("spatial"), frozen.pop("expression")
-    supervisors = Supervisors(spatial, frozen, sound, {"A": make_bank()})
-    identities = torch.randn(7, 48, generator=torch.Generator().manual_seed(0)) / 2
+    pictures = {name: metric.supervise() for name, metric in metrics.items()}
+    sound = pictures.pop("expression")
+    supervisors = Supervisors(pictures, sound, {"A": make_bank()})
+    weights = manipulator_weights(SETTINGS, ALL)
 
     def learn(name, **arguments):
-        guide = supervise_manipulator(
-            supervisors, SETTINGS, load_head_model(), identities, KEYS_OF_A, windows
-        )
+        guide = supervise_manipulator(supervisors, SETTINGS, weights, faces, KEYS_OF_A, windows)
         return train_manipulator(
             windows, settings, SPACE, guide, folder=tmp_path / name, **arguments
         )
@@ -104,6 +121,24 @@ def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
         assert torch.equal(tensor, whole.state_dict()[name]), name
 
 
+def test_a_loss_of_weight_zero_is_not_computed(metrics, windows, faces):
+    pictures = {name: metric for name, metric in metrics.items() if name != "expression"}
+    weights = dict.fromkeys(pictures, 0.0) | {"temporal_cm": 0.1}
+    guide = supervise_manipulator(
+        Supervisors(pictures), SETTINGS, weights, faces, KEYS_OF_A, windows
+    )
+    assert list(guide.losses.args[0][0].terms) == ["temporal_cm"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_the_weights_of_what_supervises_it(name):
+    method = METHODS[name]
+    weights = manipulator_weights(SETTINGS, method)
+    wanted = () if method.released_form else method.pictures
+    assert list(weights) == [*wanted, *(("paired", "consistency") if method.paired else ())]
+    assert all(weights.values())
+
+
 def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, metrics):
     banks = {"A": make_bank()}
 
@@ -112,12 +147,12 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
 
     for name, metric in metrics.items():
         metric.save(saved(None, name, 0))
-    monkeypatch.setattr(models, "make_metric", saved)
-    monkeypatch.setattr(models, "make_cross_modal_metric", saved)
-    monkeypatch.setattr(models, "make_audio_banks", lambda *asked: banks)
+    monkeypatch.setattr(manipulators, "make_metric", saved)
+    monkeypatch.setattr(manipulators, "make_cross_modal_metric", saved)
+    monkeypatch.setattr(manipulators, "make_audio_banks", lambda *asked: banks)
 
     def made(settings=SETTINGS):
-        return models.make_supervision(None, find_method("ned+all"), settings)
+        return manipulators.make_supervision(None, ALL, settings)
 
     whole = made()
     assert list(whole.settings["weights"]) == TERMS
@@ -130,12 +165,43 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
     assert changed() == (set(), False)
     for field in ("spatial", "temporal", "paired", "consistency", "frames", "windows"):
         assert changed(replace(SETTINGS, **{f"manipulator_{field}": 7})) == (set(), True)
+    assert changed(replace(SETTINGS, gradient_share=0.1)) == (set(), True)
     banks["A"] = make_bank("another")
     assert changed() == ({"banks"}, False)
     torch.manual_seed(1)
     SpatialCoherence(SPATIAL).save(saved(None, "spatial", 0))
     CrossModalCoherence(CROSS_MODAL).save(saved(None, "expression", 0))
     assert changed() == ({"banks", "spatial", "cross_modal"}, False)
+
+
+def test_the_renderer_of_moved_pixels_decides_what_supervises():
+    reached = {name.name for name in manipulators_code()}
+    assert {"FaceMover", "MovedRenderer", "skin_field", "draw_opening", "hold_at_edges"} <= reached
+
+
+def manipulators_code():
+    code = CodeBase(PACKAGE_FOLDER, STUDIES_FOLDER)
+    return decided_by(code, [Name(compare_pictures.__module__, compare_pictures.__name__)])
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("ned", None),
+        ("ned+asccl", ["spatial"]),
+        ("ned+untrained", ["spatial_untrained"]),
+        ("ned+identity", ["identity"]),
+        ("ned+asccl_released", None),
+    ],
+)
+def test_the_supervision_of_controls_and_of_the_released_form(monkeypatch, name, known):
+    monkeypatch.setattr(manipulators, "_picture_digest", lambda workspace, name, seed: name)
+    made = manipulators.make_supervision(None, find_method(name), SETTINGS)
+    if known is None:
+        assert made is None
+    else:
+        assert list(made.settings["weights"]) == known
+        assert set(known) < set(made.inputs)
 
 
 WINDOW = 4
