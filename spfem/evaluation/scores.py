@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LIP_SYNC_METRICS = ("lse_d", "lse_c", "lse_offset")
 METHODS = ("copy", "random", *TRAINED, "truth")
+BASES = ("moved", "ned")
+"""Renderers that show the codes: this package's, which moves pixels, and the published one."""
 
 CLIP_METRICS: Mapping[str, str] = {
     "lse_d": LearnedLipSync.backbone,
@@ -181,7 +183,7 @@ class ClipScore:
 
     `scores` has the keys of `CLIP_METRICS`; a value that cannot be taken, because no face was
     found, the clip is too short or the corpus has no truth, is NaN (emotion_accuracy is then 0, a
-    miss). `backbones` tells what each was measured with.
+    miss). `backbones` tells what each was measured with, `base`, one of `BASES`, what showed it.
     """
 
     edit: Edit
@@ -191,6 +193,7 @@ class ClipScore:
     named_emotion: str
     sample: FaceSample
     backbones: Mapping[str, str] = field(default_factory=lambda: dict(CLIP_METRICS))
+    base: str = "moved"
 
 
 def sample_face(
@@ -306,10 +309,10 @@ def backbone_of(scores: Sequence[ClipScore], metric: str) -> str:
     Raises:
         ShapeError: if the scores were measured with different things and cannot be compared.
     """
-    named = {score.backbones.get(metric, CLIP_METRICS[metric]) for score in scores}
+    named = {score.backbones.get(metric, CLIP_METRICS.get(metric, "")) for score in scores}
     if len(named) > 1:
         raise ShapeError(f"{metric} was measured with {', '.join(sorted(named))}; score all anew")
-    return named.pop() if named else CLIP_METRICS[metric]
+    return named.pop() if named else CLIP_METRICS.get(metric, "")
 
 
 def save_sample(path: Path, sample: FaceSample) -> None:
@@ -340,6 +343,7 @@ def save_score(path: Path, score: ClipScore) -> None:
         "named_emotion": score.named_emotion,
         **{name: sample.pop(name) for name in ("actor", "emotion", "backbone")},
         "backbones": dict(score.backbones),
+        "base": score.base,
     }
     with writing(path) as aside:
         np.savez(aside, facts=np.asarray(json.dumps(facts)), **sample)
