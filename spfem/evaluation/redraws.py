@@ -29,6 +29,7 @@ from spfem.errors import ShapeError
 from spfem.statistics import Interval, interval_of, redraw_counts
 
 POWER = 0.8
+ROUNDING = 1e-12  # share of a value, below which its error is that of the arithmetic
 FARTHEST = 8.0  # standard deviations, beyond which a normal tail is nothing
 
 
@@ -195,6 +196,8 @@ def _estimate(
     variance = max(sum(parts) - shared, *parts)
     freedom = degrees_of_freedom(variance, factors, shared)
     error = float(np.sqrt(variance))
+    if error < ROUNDING * abs(value):
+        error = 0.0
     told = _with_tails(draws, error, freedom)
     return Estimate(value, value + told, error, freedom, single, variances)
 

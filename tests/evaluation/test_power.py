@@ -73,8 +73,9 @@ def test_more_of_what_varies_tells_more():
     for name, variances in (("seeds", only_seeds), ("clips", only_clips)):
         before = detectable(variances, PLANNED, 0.95)
         for kind, planned in more.items():
-            after = detectable(variances, planned, 0.95)
-            assert after == pytest.approx(before / 2, rel=0.15) if kind == name else after == before
+            wanted = before / 2 if kind == name else before
+            # More seeds are more degrees of freedom too.
+            assert detectable(variances, planned, 0.95) == pytest.approx(wanted, rel=0.2)
 
 
 def test_a_pilot_are_the_first_seeds_and_one_seed_tells_nothing():
