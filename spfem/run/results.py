@@ -326,6 +326,14 @@ def score_method(workspace: Workspace, method: str, seed: int = 0) -> list[ClipS
     return [load_score(path) for path in paths.values()]
 
 
+def score_all(workspace: Workspace) -> list[ClipScore]:
+    """Scores of the calibrating rows, and of all methods and seeds of the scale."""
+    runs = [(method, 0) for method in calibrating_methods(workspace)]  # nothing is learned for them
+    scale = workspace.scale
+    runs += [(method, seed) for method in scale.methods for seed in scale.seeds]
+    return [score for run in runs for score in score_method(workspace, *run)]
+
+
 def real_samples(workspace: Workspace) -> list[FaceSample]:
     """Descriptors of the target actors' own clips in every emotion: the real set of the FAD."""
     corpus, faces = make_corpus(workspace), make_faces(workspace)
