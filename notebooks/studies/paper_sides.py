@@ -52,8 +52,8 @@ class MeasuredTables:
     @property
     def bases(self) -> tuple[str, ...]:
         """Bases on which methods were compared; one without a name if none were."""
-        found = () if self.differences is None else dict.fromkeys(self.differences.base)
-        return tuple(found) or ("",)
+        compared = pd.DataFrame() if self.differences is None else self.differences
+        return tuple(dict.fromkeys(compared.get("base", ()))) or ("",)
 
     def rests_on(self, base: str) -> tuple[int, int, int]:
         """Actors, source clips of a setting and seeds behind a base."""

@@ -42,7 +42,7 @@ def of_ned(check, part="method"):
 
 @pytest.fixture(scope="module")
 def check():
-    return check_papers(make_measured())
+    return check_papers(make_measured(reach=0.03))
 
 
 def test_a_run_that_finds_all_gains_sees_all_methods(check):
