@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from studies.paper_check import VERDICTS
 
 from spfem.edit import EditRequest, edit_video
 from spfem.evaluation.moved_pixels import METRICS, ROWS
@@ -25,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 TABLES = (
     "similarity", "retrieval", "defects", "loss_weights", "main_results", "method_differences",
-    "degradations", "metric_verdicts", "power", "hypothesis", "fad_floor", "fad_frames", "paper_check", "misprints",
-    "baseline_disagreement", "stccl_comparison", "scmcl_comparison", "costs", "audit_verdicts",
-    "timings",
+    "degradations", "metric_verdicts", "power", "hypothesis", "fad_floor", "fad_frames",
+    "paper_check", "misprints", "baseline_disagreement", "stccl_comparison", "scmcl_comparison",
+    "costs", "audit_verdicts", "timings",
 )  # fmt: skip
 WARNING = re.compile(r"warn(ing)?\b|deprecated|IProgress not found|absl::|TFLite|XNNPACK", re.I)
 VIDEOS = ("emotions.gif", "label_driven.mp4", "label_driven-compare.mp4", "label_driven_half.mp4")

@@ -75,7 +75,10 @@ def answer_hypothesis(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
             )
             for method, rows in part[part.against == NED].groupby("method", sort=False)
         )
-        answers[str(setting)] = verdict, f"{setting}-ID: {verdict}, since {why}. Against NED, {numbers}."
+        answers[str(setting)] = (
+            verdict,
+            f"{setting}-ID: {verdict}, since {why}. Against NED, {numbers}.",
+        )
     return answers
 
 
@@ -97,7 +100,10 @@ def _judge(part: pd.DataFrame) -> tuple[str, str]:
     named = " and ".join(gains)
     speech = better(RELEASED, SPEECH)
     if speech:
-        return CONTRADICTED, f"the released form gains in {' and '.join(speech)} too, which is speech"
+        return (
+            CONTRADICTED,
+            f"the released form gains in {' and '.join(speech)} too, which is speech",
+        )
     again = better(DESCRIBED, tuple(gains))
     if again:
         return OPEN, f"the form as described gains in {' and '.join(again)} as well"
@@ -108,5 +114,8 @@ def _judge(part: pd.DataFrame) -> tuple[str, str]:
             "described does not, and the released form gains nothing in speech"
         )
     if not copied and better(RELEASED, tuple(gains), IDENTITY) == gains:
-        return CONTRADICTED, f"the released form gains in {named}, clearly more than identity features"
+        return (
+            CONTRADICTED,
+            f"the released form gains in {named}, clearly more than identity features",
+        )
     return OPEN, f"identity features cannot be told from the released form in {named}, nor from NED"

@@ -243,9 +243,7 @@ def _correct(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     with_interval = table.test.ne("") & table.ci_low.notna() & ~table.metric.isin(NO_DIRECTION)
     tests = table[with_interval].drop_duplicates("test")
     p_values = [
-        approximate_p(
-            row["difference"], row["ci_low"], row["ci_high"], confidence, row["freedom"]
-        )
+        approximate_p(row["difference"], row["ci_low"], row["ci_high"], confidence, row["freedom"])
         for row in tests.to_dict("records")
     ]
     passed = dict(zip(tests.test, holm(p_values) <= 1 - confidence, strict=True))

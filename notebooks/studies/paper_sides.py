@@ -20,7 +20,6 @@ from spfem.run.metrics import make_similarity, make_temporal_metric
 from spfem.run.results import real_samples, score_all
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
-from studies.paper_claims import GOOD_DIRECTION
 from studies.probes import control_operators, shown_operators
 
 

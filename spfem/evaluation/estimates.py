@@ -123,9 +123,7 @@ class Estimates:
         redraws = self._redraws(first)
         columns, clips, baselines = {}, {}, {}
         for emotion, rows in _by_emotion(first, np.ones(len(first), bool)):
-            target = [
-                frechet_features(s, backbone) for s in self._real if s.emotion == emotion
-            ]
+            target = [frechet_features(s, backbone) for s in self._real if s.emotion == emotion]
             sides = [[side[row] for row in rows] for side in (first, second) if side is not None]
             if not target or not all(_shows_faces(side, backbone) for side in sides):
                 continue
@@ -155,9 +153,7 @@ def _design(scores: Sequence[ClipScore]) -> _Design:
     return tuple((score.edit, score.seed) for score in scores)
 
 
-def _by_emotion(
-    scores: Sequence[ClipScore], known: np.ndarray
-) -> Iterator[tuple[str, np.ndarray]]:
+def _by_emotion(scores: Sequence[ClipScore], known: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     emotions = np.array([score.edit.emotion for score in scores])
     for emotion in EMOTIONS:
         rows = np.flatnonzero((emotions == emotion) & known)

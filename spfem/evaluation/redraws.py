@@ -153,7 +153,9 @@ def crossed_redraws(
         )
     units, unit = np.unique(clusters, axis=0, return_inverse=True)
     learned, run = np.unique(seeds, return_inverse=True)
-    levels = [np.unique(clusters[:, place], return_inverse=True)[1] for place in range(units.shape[1])]
+    levels = [
+        np.unique(clusters[:, place], return_inverse=True)[1] for place in range(units.shape[1])
+    ]
     outer = next((level for level in levels if level.max() > 0), levels[-1])
     unit, run = unit.ravel(), run.ravel()
     drawn_units = redraw_counts(units, resamples=resamples, seed=seed)[:-1]

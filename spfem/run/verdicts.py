@@ -27,13 +27,16 @@ def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[s
     paragraphs = []
     for base, part in counts.groupby("base", sort=False):
         row = part.iloc[0]
-        told = ", ".join(f"{claims} {verdict}" for verdict, claims in zip(part.verdict, part.claims))
+        told = ", ".join(f"{row.claims} {row.verdict}" for row in part.itertuples())
         asked = part[part.verdict != "not testable here"]
         total, open_ = asked.method_claims.sum(), asked[asked.verdict == "undecided"]
-        words = [f"Of {part.claims.sum()} claims of the papers{f', asked on base {base}' * bool(base)}: {told}."]
+        asked_on = f", asked on base {base}" if base else ""
+        words = [f"Of {part.claims.sum()} claims of the papers{asked_on}: {told}."]
         if total:
             share = open_.method_claims.sum() / total
-            words.append(f"Of the {total} about methods that can be asked here, {share:.0%} are undecided.")
+            words.append(
+                f"Of the {total} about methods that can be asked here, {share:.0%} are undecided."
+            )
             words.append(
                 f"They rest on {row.actors} actors, {row.clips} source clips a setting and "
                 f"{row.seeds} seeds a method."
@@ -49,4 +52,8 @@ def _power_in_words(differences: pd.DataFrame, base: str) -> list[str]:
     part = differences[(differences.base == base) & (differences.against == NED)]
     seen = part.groupby("metric").detectable_80.median()
     told = [f"{seen[metric]:.2%} of {metric}" for metric in SHOWN_POWER if metric in seen]
-    return [f"With these a change of {', '.join(told)} would be seen in four of five runs."] if told else []
+    return (
+        [f"With these a change of {', '.join(told)} would be seen in four of five runs."]
+        if told
+        else []
+    )

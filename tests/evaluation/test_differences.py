@@ -92,7 +92,9 @@ def test_seeds_may_edit_a_part_each():
     part = [s for s in scores if (edits.index(s.edit) + s.seed) % 2 == 0]
     row = pick(method_differences(part, make_real(), SETTINGS), metric="csim").iloc[0]
     assert (row.difference, row.clips, row.seeds) == (1, 42, 2)
-    assert np.isfinite(pick(method_differences(part, make_real(), SETTINGS), metric="fad").ci_low).all()
+    assert np.isfinite(
+        pick(method_differences(part, make_real(), SETTINGS), metric="fad").ci_low
+    ).all()
 
 
 def test_each_base_has_its_own_ned_and_all_calibrating_rows():
@@ -147,7 +149,9 @@ def test_words_name_the_best_method_and_how_sure_it_is():
     )
     table = method_differences(scores, make_real(), SETTINGS)
     intra, cross = best_in_words(table, "mouth_error")
-    assert intra.startswith("mouth_error, base moved, intra: NED + ASCCL is better than NED: -1 (-25.0%")
+    assert intra.startswith(
+        "mouth_error, base moved, intra: NED + ASCCL is better than NED: -1 (-25.0%"
+    )
     assert "clear of zero" in cross
     worse = changed(scores, "mouth_error", lambda s: 4.0 + (s.method != "ned"))
     words = best_in_words(method_differences(worse, make_real(), SETTINGS), "mouth_error")

@@ -1,4 +1,4 @@
-"""Intervals crossed over actors, clips and seeds: coverage on planted effects, and the arithmetic."""
+"""Intervals crossed over actors, clips and seeds: coverage on planted effects, arithmetic."""
 
 from __future__ import annotations
 
@@ -72,8 +72,10 @@ def test_errors_are_those_of_the_crossed_analysis_of_variance():
     """Balanced, the error is that of two crossed random factors by mean squares."""
     actors, seeds = 5, 4
     random = np.random.default_rng(1)
-    grid = random.normal(size=(actors, 1)) + random.normal(size=seeds) + random.normal(
-        size=(actors, seeds)
+    grid = (
+        random.normal(size=(actors, 1))
+        + random.normal(size=seeds)
+        + random.normal(size=(actors, seeds))
     )
     rows = [(f"A{a}", "c", s, grid[a, s]) for a in range(actors) for s in range(seeds)]
     labels = np.array([row[:2] for row in rows])

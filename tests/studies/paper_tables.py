@@ -23,7 +23,7 @@ def make_measured(
         corpus,
         results=make_results(gain, methods),
         differences=make_differences(gain, reach, seeds, methods, bases, at_least),
-        design={base: (8, 16, seeds) for base in bases},
+        design=dict.fromkeys(bases, (8, 16, seeds)),
         similarity=make_similarity(),
         curves={seed: make_curve(seed) for seed in range(seeds)},
         control=pd.DataFrame(
