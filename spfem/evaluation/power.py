@@ -78,6 +78,16 @@ def pilot_of(scores: Sequence[ClipScore], seeds: int = PILOT_SEEDS) -> list[Clip
     return [score for score in scores if score.seed in first]
 
 
+def planned_like(scores: Sequence[ClipScore]) -> PlannedRun:
+    """The numbers of the run that scores are of; for its own power, and that of another like it."""
+    made = {(score.base, score.edit, score.seed) for score in scores if score.method == NED}
+    edits, seeds = {edit for _, edit, _ in made}, {seed for _, _, seed in made}
+    bases, actors = {base for base, _, _ in made}, {edit.actor for edit in edits}
+    sources = {edit.source for edit in edits}
+    share = len(made) / (len(bases) * len(edits) * len(seeds))
+    return PlannedRun(len(actors), len(sources) // len(actors), len(seeds), share)
+
+
 def power_table(
     pilot: Sequence[ClipScore],
     real: Sequence[FaceSample],

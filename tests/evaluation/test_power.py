@@ -10,7 +10,15 @@ import pytest
 
 from spfem.corpus.protocol import Edit
 from spfem.errors import SettingsError
-from spfem.evaluation.power import COLUMNS, PlannedRun, Variances, detectable, pilot_of, power_table
+from spfem.evaluation.power import (
+    COLUMNS,
+    PlannedRun,
+    Variances,
+    detectable,
+    pilot_of,
+    planned_like,
+    power_table,
+)
 from spfem.evaluation.redraws import crossed_redraws
 from spfem.evaluation.scores import CLIP_METRICS, ClipScore
 from spfem.settings import EvaluationSettings
@@ -76,6 +84,14 @@ def test_more_of_what_varies_tells_more():
             wanted = before / 2 if kind == name else before
             # More seeds are more degrees of freedom too.
             assert detectable(variances, planned, 0.95) == pytest.approx(wanted, rel=0.2)
+
+
+def test_a_run_is_planned_like_its_scores():
+    scores = make_pilot(actors=3, seeds=4)
+    assert planned_like(scores) == PlannedRun(actors=3, sources=2, seeds=4)
+    edits = list(dict.fromkeys(score.edit for score in scores))
+    part = [s for s in scores if (edits.index(s.edit) + s.seed) % 2 == 0]
+    assert planned_like(part) == PlannedRun(actors=3, sources=2, seeds=4, edit_share=0.5)
 
 
 def test_a_pilot_are_the_first_seeds_and_one_seed_tells_nothing():
