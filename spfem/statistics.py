@@ -4,44 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from spfem.errors import ShapeError
-from spfem.settings import EMOTIONS
-
-
-class Mean(NamedTuple):
-    """A mean over clips, the same mean in each redraw (R,), and the number of clips."""
-
-    value: float
-    draws: np.ndarray
-    clips: int
-
-
-def emotion_means(values: np.ndarray, emotions: np.ndarray, counts: np.ndarray) -> dict[str, Mean]:
-    """Mean over the clips of each emotion that has any.
-
-    `values` (N,) are one a clip, NaN where it could not be measured, which does not count; `counts`
-    (R, N) how often each occurs in each redraw. A redraw without a measured clip is NaN.
-    """
-    means = {}
-    for emotion in EMOTIONS:
-        chosen = (emotions == emotion) & np.isfinite(values)
-        if chosen.any():
-            taken, weight = values[chosen], counts[:, chosen]
-            total = weight.sum(axis=1)
-            draws = np.where(total > 0, weight @ taken / np.maximum(total, 1), np.nan)
-            means[emotion] = Mean(float(taken.mean()), draws, int(chosen.sum()))
-    return means
-
-
-def average_of(means: dict[str, Mean]) -> Mean:
-    """The mean over emotions of their means, of at least one emotion."""
-    value = float(np.mean([mean.value for mean in means.values()]))
-    draws = np.nanmean(np.stack([mean.draws for mean in means.values()]), axis=0)
-    return Mean(value, draws, sum(mean.clips for mean in means.values()))
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -179,19 +145,15 @@ def redraw_counts(clusters: np.ndarray, *, resamples: int, seed: int) -> np.ndar
     return np.stack([np.bincount(chosen, minlength=len(clusters)) for chosen in drawn])
 
 
-def interval_of(
-    value: float, draws: np.ndarray, confidence: float, *, centred: bool = False
-) -> Interval:
+def interval_of(value: float, draws: np.ndarray, confidence: float) -> Interval:
     """Percentile interval of redrawn statistics; draws that are NaN do not count.
 
-    `value` is the statistic of all rows, `draws` (R,) the redrawn ones; `centred` moves these so
-    that their mean falls on `value`, for statistics that redrawing itself shifts.
+    `value` is the statistic of all rows, `draws` (R,) the redrawn ones.
 
     Example:
         >>> interval_of(2.0, np.array([1.0, 2.0, 3.0]), 0.5)
         Interval(value=2.0, low=1.5, high=2.5)
     """
-    shift = value - float(np.nanmean(draws)) if centred else 0.0
     tail = 50.0 * (1 - confidence)
-    low, high = np.nanpercentile(draws, [tail, 100 - tail]) + shift
+    low, high = np.nanpercentile(draws, [tail, 100 - tail])
     return Interval(value, float(min(low, value)), float(max(high, value)))

@@ -14,6 +14,7 @@ import torch
 import spfem.correlation
 from spfem.__main__ import build_parser
 from spfem.released.__main__ import build_parser as build_released_parser
+from spfem.run.verdicts import read_verdicts
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -77,6 +78,26 @@ def test_links_and_files_of_the_text_exist(page):
     if tracked.returncode == 0:  # a folder is there for readers if files of it are
         names = tracked.stdout.splitlines()
         assert [one for one in links if not any(name.startswith(one) for name in names)] == []
+
+
+def committed_results() -> Path | None:
+    """Tables of the largest committed run whose check has verdicts of this version."""
+    for name in ("synthetic-full", "synthetic-demo"):
+        for folder in (ROOT / "figures" / "reference" / name, ROOT / "figures" / name):
+            if read_verdicts(folder):
+                return folder
+    return None
+
+
+def test_verdicts_are_those_of_the_committed_tables():
+    found = re.search(r"<!-- verdicts: begin .*?-->\n(.*?)<!-- verdicts: end -->", README, re.S)
+    assert found
+    told, folder = found[1].strip(), committed_results()
+    if folder is None:
+        assert not re.search(r"\d", told)  # no number without a table
+    else:
+        wanted = "\n\n".join(read_verdicts(folder))
+        assert " ".join(told.split()) == " ".join(wanted.split()), f"write there:\n\n{wanted}"
 
 
 def test_names_in_the_text_exist():

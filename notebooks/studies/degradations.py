@@ -55,7 +55,7 @@ from spfem.run.results import (
 )
 from spfem.run.workspace import Workspace, work_off
 from spfem.settings import EMOTIONS
-from spfem.statistics import emotion_means, interval_of, redraw_counts
+from spfem.statistics import interval_of, redraw_counts
 
 COLUMNS = ("degradation", "metric", "backbone", "value", "worse_by", "ci_low", "ci_high", "clips")
 NONE = "none"
@@ -185,7 +185,6 @@ def degradation_table(
     first = [by_name[NONE] for by_name in scores]
     labels = np.array([[score.edit.actor, score.edit.source] for score in first])
     counts = redraw_counts(labels, resamples=resamples, seed=seed)
-    everywhere = np.full(len(first), "neutral")
     rows: list[tuple[object, ...]] = []
     for name in scores[0]:
         part = [by_name[name] for by_name in scores]
@@ -194,13 +193,15 @@ def degradation_table(
                 np.array([score.scores[metric] for score in side]) for side in (part, first)
             )
             sign = -1 if HIGHER_IS_BETTER[metric] else 1
-            means = emotion_means(sign * (values - before), everywhere, counts)
+            worse = sign * (values - before)
+            known = np.isfinite(worse)
             numbers: tuple[float, ...] = (np.nan, np.nan, np.nan, np.nan, 0)
-            if means:
-                mean = means["neutral"]
-                found = interval_of(mean.value, mean.draws, confidence)
+            if known.any():
+                total = counts[:, known].sum(axis=1)
+                draws = counts[:, known] @ worse[known] / np.where(total > 0, total, np.nan)
+                found = interval_of(float(worse[known].mean()), draws, confidence)
                 ends = (found.value, found.low, found.high)
-                numbers = (float(np.nanmean(values)), *ends, mean.clips)
+                numbers = (float(np.nanmean(values)), *ends, int(known.sum()))
             rows.append((name, metric, part[0].backbones[metric], *numbers))
         rows += _frechet_rows(name, part, first, real)
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -96,7 +96,8 @@ def draw_differences(ax: Axes, table: pd.DataFrame) -> Axes:
 def draw_method_differences(ax: Axes, table: pd.DataFrame, metric: str) -> Axes:
     """Draw one line a method: its difference to the baseline in one metric, against zero.
 
-    `table` holds rows of `method_differences` of one setting, with one backbone a metric.
+    `table` holds rows of `method_differences` of one base and setting, with one backbone a metric
+    and one method that all are compared with.
 
     Raises:
         ShapeError: if a method has no row or several.

@@ -50,8 +50,8 @@ def draw_forest(ax: Axes, check: pd.DataFrame, gains: Mapping[str, int]) -> list
     To the right is better, in shares of the base; the axis is logarithmic beyond `LINEAR`.
     Ours is one mark however many papers claim the same. A line without ours was not tested.
 
-    `check` holds rows of `check_papers`, part `method`, of one setting and base; `gains` the sign
-    of a better value by published metric.
+    `check` holds rows of `check_papers`, part `method`, of one setting, base and base of ours;
+    `gains` the sign of a better value by published metric.
 
     Returns:
         The (metric, method) of each line, from above.
@@ -233,7 +233,8 @@ def compare_tables(
     blocks = [rows.assign(ci_low=np.nan, ci_high=np.nan)]
     for metric in dict.fromkeys(theirs.metric):
         ours = choose_backbone(results, metric)
-        ours = ours.assign(**{BLOCK: _our_block(ours_on)}, metric=metric)
+        block = [_our_block(ours_on, base) for base in ours.base]
+        ours = ours.assign(**{BLOCK: block}, metric=metric)
         blocks.append(ours.rename(columns={"backbone": "measured with"})[list(rows.columns) + ENDS])
     return pd.concat(blocks, ignore_index=True)
 
@@ -252,7 +253,8 @@ def emotion_layout(
     shown = rows[columns].astype(object)
     shown[numbers] = rows[numbers].map(lambda value: f"{value:.3f}")
     ours = _our_layout(results, list(dict.fromkeys(theirs.metric)))
-    both = pd.concat([shown, ours.assign(**{BLOCK: _our_block(ours_on)})])[columns]
+    ours[BLOCK] = [_our_block(ours_on, base) for base in ours.base]
+    both = pd.concat([shown, ours])[columns]
     return both.reset_index(drop=True)
 
 
@@ -266,7 +268,7 @@ def average_layout(
         f"{str(metric).split()[0]} {part.iloc[0]}"
         for metric, part in networks.groupby("metric", sort=False)["measured with"]
     )
-    labels = {_our_block(ours_on): f"{_our_block(ours_on)} ({used or 'nothing measured'})"}
+    labels = {block: f"{block} ({used})" for block in dict.fromkeys(networks[BLOCK])}
     table = table.assign(column=table.setting + " " + table.metric)
     wide = table.pivot(index=[BLOCK, "method"], columns="column", values=PUBLISHED_AVERAGE)
     order = list(dict.fromkeys(table.column))
@@ -283,7 +285,7 @@ def _our_layout(results: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     known = [name for name in ours.values() if name in HIGHER_IS_BETTER]
     layout = paper_layout(pd.concat(parts), known)
     if layout.empty:
-        return pd.DataFrame(columns=["setting", "metric", "measured with", "method"])
+        return pd.DataFrame(columns=["base", "setting", "metric", "measured with", "method"])
     printed = {name: _arrow(metric) for metric, name in ours.items()}
     titles = {name: method.title for name, method in METHODS.items()}
     return layout.assign(
@@ -303,8 +305,8 @@ def _published_rows(published: pd.DataFrame, source: str) -> pd.DataFrame:
     return rows.assign(**{BLOCK: blocks, "measured with": PUBLISHED_WITH}, method=methods)
 
 
-def _our_block(corpus: str) -> str:
-    return f"ours on {CORPORA.get(corpus, corpus)}"
+def _our_block(corpus: str, base: str) -> str:
+    return f"ours on {CORPORA.get(corpus, corpus)}, base {base}"
 
 
 def _arrow(metric: str) -> str:

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from spfem.evaluation.differences import method_differences
-from spfem.evaluation.tables import AVERAGE, main_results
-from spfem.run.edits import MOVED
+from spfem.evaluation.differences import NED, method_differences
+from spfem.evaluation.estimates import Estimates
+from spfem.evaluation.scores import ClipScore
+from spfem.evaluation.tables import main_results
+from spfem.methods import BASES, METHODS
 from spfem.run.metrics import make_similarity, make_temporal_metric
-from spfem.run.results import calibrating_methods, real_samples, score_method
+from spfem.run.results import real_samples, score_all
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
-from studies.paper_claims import GOOD_DIRECTION
 from studies.probes import control_operators, shown_operators
 
 
@@ -30,8 +31,8 @@ class MeasuredTables:
         corpus: that everything was measured on.
         confidence: of the intervals of all tables.
         results: from `main_results`.
-        differences: from `method_differences`, against plain NED.
-        formulations: from `method_differences`, NED + STCCL-VD against NED + STCCL-CM.
+        differences: from `method_differences`, with all its comparisons.
+        design: actors, source clips of a setting and seeds behind each base of `differences`.
         similarity: rows of `similarity.csv` of the metrics spatial, temporal_vd and
             spatial_temporal_vd.
         curves: learning record of the metric spatial_temporal_vd by seed.
@@ -42,34 +43,34 @@ class MeasuredTables:
     confidence: float = 0.95
     results: pd.DataFrame | None = None
     differences: pd.DataFrame | None = None
-    formulations: pd.DataFrame | None = None
+    design: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     similarity: pd.DataFrame | None = None
     curves: Mapping[int, pd.DataFrame] = field(default_factory=dict)
     control: pd.DataFrame | None = None
 
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Bases on which methods were compared; one without a name if none were."""
+        compared = pd.DataFrame() if self.differences is None else self.differences
+        return tuple(dict.fromkeys(compared.get("base", ()))) or ("",)
+
+    def rests_on(self, base: str) -> tuple[int, int, int]:
+        """Actors, source clips of a setting and seeds behind a base."""
+        return self.design.get(base, (0, 0, 0))
+
 
 SIMILARITIES = ("spatial", "temporal_vd", "spatial_temporal_vd")
-FORMULATIONS = ("ned+stccl_vd", "ned+stccl_cm")
 CONTROL = {"channels": 128, "places": 64}  # as in the notebook on temporal correlation
 
 
 def collect_measured(workspace: Workspace) -> MeasuredTables:
     """Scores of all methods of the scale, similarities, learning records and the control.
 
-    The comparisons with plain NED and of VD with CM are left out where the scale lacks a method.
+    Comparisons are left out where the scale lacks a method.
     """
     scale = workspace.scale
-    runs = [(method, 0) for method in calibrating_methods(workspace)]  # nothing is learned for them
-    runs += [(method, seed) for method in scale.methods for seed in scale.seeds]
-    scores = [score for run in runs for score in score_method(workspace, MOVED, *run)]
-    real = real_samples(workspace)
-
-    def differences(methods: tuple[str, ...], baseline: str) -> pd.DataFrame | None:
-        if baseline not in scale.methods or len(set(methods) & set(scale.methods)) < 2:
-            return None
-        chosen = [score for score in scores if score.method in methods]
-        return method_differences(chosen, real, scale.evaluation, baseline=baseline)
-
+    scores, real = score_all(workspace), real_samples(workspace)
+    estimates = Estimates(real, scale.evaluation)
     curves = {}
     for seed in scale.metric_seeds:
         record = make_temporal_metric(workspace, SIMILARITIES[-1], seed).parent / "curve.json"
@@ -78,13 +79,23 @@ def collect_measured(workspace: Workspace) -> MeasuredTables:
     return MeasuredTables(
         workspace.corpus,
         scale.evaluation.confidence,
-        results=main_results(scores, real, scale.evaluation),
-        differences=differences(scale.methods, "ned"),
-        formulations=differences(FORMULATIONS, FORMULATIONS[1]),
+        results=main_results(scores, real, scale.evaluation, estimates=estimates),
+        differences=method_differences(scores, real, scale.evaluation, estimates=estimates),
+        design={base: rests_on(scores, base) for base in BASES},
         similarity=pd.concat(similarity, ignore_index=True),
         curves=curves,
         control=control_operators(shown_operators(**CONTROL), **CONTROL),
     )
+
+
+def rests_on(scores: Sequence[ClipScore], base: str) -> tuple[int, int, int]:
+    """Actors, source clips of a setting and seeds of the methods of a base."""
+    part = [s for s in scores if s.base == base and s.method in METHODS]
+    actors, sources, seeds = (
+        {get(score) for score in part}
+        for get in (lambda s: s.edit.actor, lambda s: s.edit.source, lambda s: s.seed)
+    )
+    return len(actors), len(sources), len(seeds)
 
 
 def seed_interval(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
@@ -111,8 +122,11 @@ LOGGED_EPOCHS = 22  # of the joint run; the first one ends at this share of our 
 class Ours:
     """Our side of one claim; NaN where nothing was measured, and `why`.
 
-    `low` and `high` are the interval of `value` minus `base`; `test` names the comparison, which
-    claims that rest on the same one share.
+    `low` and `high` are the interval of `value` minus `base`, `freedom` its degrees of freedom;
+    `within` and `detectable` are shares of the base: the margin within which equality is shown,
+    and the change that would be seen with 80 % power. `probability` answers a claimed count.
+    `test` names the comparison, which claims that rest on the same one share; `asked` says in
+    plain words what was asked.
     """
 
     base: float = np.nan
@@ -121,6 +135,11 @@ class Ours:
     high: float = np.nan
     why: str = ""
     test: str = ""
+    asked: str = ""
+    within: float = np.nan
+    detectable: float = np.nan
+    probability: float = np.nan
+    freedom: float = np.inf
 
     @property
     def difference(self) -> float:
@@ -137,59 +156,88 @@ def choose_backbone(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows[rows.backbone == ranked[0]] if ranked else rows
 
 
-def of_method(claim: Any, measured: MeasuredTables) -> Ours:
+def of_method(claim: Any, measured: MeasuredTables, base: str) -> Ours:
     """The paired difference of a method to plain NED."""
-    return _of_differences(claim, measured.differences, OUR_METHODS[claim.addition], "NED")
+    return _of_differences(claim, measured, base, OUR_METHODS[claim.addition], NED)
 
 
-def of_formulation(claim: Any, measured: MeasuredTables) -> Ours:
+def of_formulation(claim: Any, measured: MeasuredTables, base: str) -> Ours:
     """The paired difference of VD and CM."""
-    return _of_differences(claim, measured.formulations, "ned+stccl_vd", "NED + STCCL-CM")
+    return _of_differences(claim, measured, base, "ned+stccl_vd", "ned+stccl_cm")
 
 
-def _of_differences(claim: Any, table: pd.DataFrame | None, method: str, against: str) -> Ours:
+def _find_row(
+    claim: Any, measured: MeasuredTables, base: str, method: str, against: str
+) -> pd.Series | Ours:
+    """The row of `method_differences` that answers a claim, or why there is none."""
     if claim.base != "NED":
         return Ours(why=f"{claim.base} is not part of this package")
-    if table is None or table.empty or not (table.method == method).any():
-        return Ours(why=f"{method} was not trained at this scale, or not what it is compared with")
-    rows = choose_backbone(table[table.method == method], claim.metric)
+    table = measured.differences
+    if table is not None:
+        table = table[(table.method == method) & (table.against == against) & (table.base == base)]
+    if table is None or table.empty:
+        on = f" on base {base}" if base else ""
+        return Ours(why=f"{method} was not trained{on} at this scale, or not {against}")
+    rows = choose_backbone(table, claim.metric)
     rows = rows[rows.setting == claim.setting]
     if rows.empty or rows.difference.isna().all():
         return Ours(why=f"{OUR_METRICS[claim.metric][0]} was not measured")
-    row = rows.iloc[0]
+    return rows.iloc[0]
+
+
+def _ask(question: str, measured: MeasuredTables, base: str) -> str:
+    """A question in words, with whom it was asked of."""
+    actors, clips, seeds = measured.rests_on(base)
+    return (
+        f"{question}, on {actors} actors and {clips} clips of the corpus {measured.corpus}, "
+        f"{seeds} seeds, base {base}?"
+    )
+
+
+def _of_differences(
+    claim: Any, measured: MeasuredTables, base: str, method: str, against: str
+) -> Ours:
+    row = _find_row(claim, measured, base, method, against)
+    if isinstance(row, Ours):
+        return row
     seeds = f"{row.seeds} seed" + ("s" if row.seeds > 1 else "")
-    spread = ""
-    if row.seeds > 1 and row.seed_low < 0 < row.seed_high:
-        spread = ", which differ in sign"
-    why = f"with {row.backbone}, {row.clips} clips, {seeds}{spread}"
+    word = "raise" if claim.published_value > claim.published_base else "lower"
+    question = (
+        f"does {METHODS[method].title} {word} {claim.metric} ({row.backbone}) against "
+        f"{METHODS[against].title}, {claim.setting}-ID"
+    )
     return Ours(
         row.baseline,
         row.baseline + row.difference,
         row.ci_low,
         row.ci_high,
-        why,
-        f"{method} against {against}, {row.metric}, {row.setting}",
+        f"base {base}, with {row.backbone}, {row.clips} edits, {seeds}",
+        f"{method} against {against}, {row.metric}, {row.setting}, {base}",
+        _ask(question, measured, base),
+        row.equivalent_within,
+        row.detectable_80,
+        freedom=row.freedom,
     )
 
 
-def count_emotions(claim: Any, measured: MeasuredTables) -> Ours:
-    """In how many emotions a method is better than plain NED; single values, no interval."""
-    if claim.base != "NED":
-        return Ours(why=f"{claim.base} is not part of this package")
-    method, table = OUR_METHODS[claim.addition], measured.results
-    if table is None or not (table.method == method).any():
-        return Ours(why=f"{method} was not trained at this scale")
-    rows = choose_backbone(table[table.setting == claim.setting], claim.metric)
-    values = rows[rows.emotion != AVERAGE].pivot_table(
-        index="emotion", columns="method", values="value"
-    )
-    if "ned" not in values or method not in values or len(values) < len(EMOTIONS):
+def count_emotions(claim: Any, measured: MeasuredTables, base: str) -> Ours:
+    """How probable it is that a method is better than plain NED in as many emotions."""
+    method, count = OUR_METHODS[claim.addition], int(claim.published_value)
+    row = _find_row(claim, measured, base, method, NED)
+    if isinstance(row, Ours):
+        return row
+    probability = row[f"at_least_{count}"] if count else 1.0
+    if not np.isfinite(probability):
         return Ours(why=f"{OUR_METRICS[claim.metric][0]} was not measured in all emotions")
-    better = (values[method] - values["ned"]) * GOOD_DIRECTION[claim.metric] > 0
-    return Ours(value=float(better.sum()), why="no interval")
+    question = (
+        f"is {METHODS[method].title} better in {claim.metric} ({row.backbone}) than NED in at "
+        f"least {count} of {len(EMOTIONS)} emotions, {claim.setting}-ID"
+    )
+    why = f"base {base}, with {row.backbone}"
+    return Ours(why=why, asked=_ask(question, measured, base), probability=float(probability))
 
 
-def of_similarity(claim: Any, measured: MeasuredTables) -> Ours:
+def of_similarity(claim: Any, measured: MeasuredTables, base: str = "") -> Ours:
     """Two quantities of our similarity table; their intervals give a cautious one."""
     metric = {"spatial": "spatial", "temporal": "temporal_vd", "joint": "spatial_temporal_vd"}
     name, table = metric[claim.setting], measured.similarity
@@ -204,11 +252,12 @@ def of_similarity(claim: Any, measured: MeasuredTables) -> Ours:
         "contrast after": (("after", "mismatched_place"), ("after", "matched")),
     }
     actors = "learned actors" if split == "train" else "held-out actor"
+    asked = f"{claim.claim}: so too on the {actors} of the corpus {measured.corpus}?"
     if claim.metric == "unmatched":
         row = rows["before", "mismatched_place"]
         why = f"cosine over channels, {actors}, {row['seeds']} seeds"
         ends = row["value"], row["ci_low"], row["ci_high"]
-        return Ours(0.0, *ends, why, f"{name}, unmatched, {split}")
+        return Ours(0.0, *ends, why, f"{name}, unmatched, {split}", asked)
     first, second = (rows[side] for side in sides[claim.metric])
     return Ours(
         first["value"],
@@ -218,10 +267,11 @@ def of_similarity(claim: Any, measured: MeasuredTables) -> Ours:
         f"one definition for all states (cosine over channels), {actors}, {second['seeds']} seeds; "
         "interval from those of both values, so wider than needed",
         f"{name}, {claim.metric}, {split}",
+        asked,
     )
 
 
-def of_training(claim: Any, measured: MeasuredTables) -> Ours:
+def of_training(claim: Any, measured: MeasuredTables, base: str = "") -> Ours:
     """Changes along our learning curves, an interval over seeds; or the independent control."""
     if claim.metric == "transformer":
         return _control(measured.control)
@@ -240,7 +290,9 @@ def of_training(claim: Any, measured: MeasuredTables) -> Ours:
     first, last = np.mean(ends, axis=0)
     _, low, high = seed_interval([b - a for a, b in ends], measured.confidence)
     why = f"released definition of the scores, interval over {len(ends)} seeds"
-    return Ours(first, last, low, high, why, f"curve, {claim.metric}, {claim.setting}")
+    asked = f"{claim.claim}: so too while our joint metric learns on the corpus {measured.corpus}?"
+    test = f"curve, {claim.metric}, {claim.setting}"
+    return Ours(first, last, low, high, why, test, asked, freedom=len(ends) - 1)
 
 
 def _along(curve: pd.DataFrame, columns: Sequence[str], share: float) -> tuple[float, float] | None:
@@ -263,4 +315,6 @@ def _control(control: pd.DataFrame | None) -> Ours:
         why=f"on independent noise, untrained, the same operator already scores "
         f"{row.share:.0%} of chance: its loss says nothing about learning",
         test="independent control",
+        asked="does the loss of the released transformer on independent noise, untrained, lie at "
+        "chance, so that a loss below chance would show learning?",
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from spfem.evaluation.differences import NED
 from spfem.evaluation.frechet import frechet_backbones, frechet_distance, frechet_features
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.evaluation.tables import HIGHER_IS_BETTER
@@ -18,10 +19,11 @@ def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.
     """Frames behind each Fréchet distance: compare only distances of equal counts.
 
     Returns:
-        Columns setting, method, backbone, emotion, generated_frames, real_frames.
+        Columns base, setting, method, backbone, emotion, generated_frames, real_frames.
     """
     rows = [
         {
+            "base": s.base,
             "setting": s.edit.setting,
             "method": s.method,
             "backbone": backbone,
@@ -31,7 +33,7 @@ def frame_counts(scores: Sequence[ClipScore], real: Sequence[FaceSample]) -> pd.
         for s in scores
         for backbone in frechet_backbones(real)
     ]
-    key = ["setting", "method", "backbone", "emotion"]
+    key = ["base", "setting", "method", "backbone", "emotion"]
     table = pd.DataFrame(rows).groupby(key, as_index=False, sort=False).sum()
     table["real_frames"] = [
         sum(len(frechet_features(s, backbone)) for s in real if s.emotion == emotion)
@@ -79,26 +81,28 @@ def real_floor(real: Sequence[FaceSample]) -> pd.DataFrame:
 
 
 def best_in_words(differences: pd.DataFrame, metric: str, backbone: str | None = None) -> list[str]:
-    """One sentence a setting: which method moved a metric most in its good direction, how surely.
+    """One sentence a base and setting: which method moved a metric most, how surely.
 
     Args:
-        differences: from `method_differences`.
+        differences: from `method_differences`; comparisons with plain NED count.
         metric: for example `mouth_error`.
         backbone: needed where a metric has several.
     """
     part = differences[(differences.metric == metric) & differences.difference.notna()]
+    part = part[part.against == NED]
     if backbone is not None:
         part = part[part.backbone == backbone]
     sentences = []
-    for setting, rows in part.groupby("setting", sort=False):
+    for (base, setting), rows in part.groupby(["base", "setting"], sort=False):
         gains = rows.difference if HIGHER_IS_BETTER[metric] else -rows.difference
         row = rows[gains == gains.max()].iloc[0]
-        sure = "clear of zero" if row.clear else "which holds zero"
+        sure = "clear of zero"
+        if not row.clear:
+            sure = f"undecided: a change of {row.detectable_80:.1%} would be seen in 4 of 5 runs"
         verdict = "better than NED" if row.better else "no better than NED, like all others"
         sentences.append(
-            f"{metric}, {setting}: {METHODS[row.method].title} is {verdict}: {row.difference:+.3g} "
-            f"({row.relative_difference:+.1%} of {row.baseline:.3g}), interval "
-            f"[{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}; single seeds from "
-            f"{row.seed_low:+.3g} to {row.seed_high:+.3g}."
+            f"{metric}, base {base}, {setting}: {METHODS[row.method].title} is {verdict}: "
+            f"{row.difference:+.3g} ({row.relative_difference:+.1%} of {row.baseline:.3g}), "
+            f"interval [{row.ci_low:+.3g}, {row.ci_high:+.3g}], {sure}."
         )
     return sentences

@@ -15,9 +15,7 @@ import numpy as np
 
 from spfem.errors import ShapeError
 from spfem.evaluation.identity import unit_length
-from spfem.evaluation.scores import ClipScore, FaceSample
-from spfem.settings import EMOTIONS, EvaluationSettings
-from spfem.statistics import Mean, redraw_counts
+from spfem.evaluation.scores import FaceSample
 
 BLENDSHAPES = "blendshapes-51"
 
@@ -78,27 +76,42 @@ def frechet_distance(generated: np.ndarray, real: np.ndarray) -> float:
     return _distance(_describe("generated", generated), _describe("real", real))
 
 
-def frechet_draws(
-    generated: Sequence[np.ndarray], real: np.ndarray, counts: np.ndarray
+def frechet_distances(
+    generated: Sequence[np.ndarray], real: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Fréchet distances of redrawn generated clips to one real set.
+    """Fréchet distances to one real set of generated clips that count by weights.
 
-    Redrawn sets repeat clips and so hold fewer different frames, which by itself raises the
-    distance: move the draws onto the distance of all clips before taking an interval.
+    Equals `frechet_distance` of clips repeated as often as their weight, from the moments of each
+    clip, so that a redraw costs the eigenvalues of one matrix.
 
     Args:
-        generated: K clips (N_k, C).
+        generated: N clips (N_k, C), some may be empty.
         real: (M, C) features, not redrawn.
-        counts: (R, K) how often each clip occurs in each draw, at least once in all.
+        weights: (W, N) at least 0.
 
     Returns:
-        (R,) distances.
+        (W,) distances; NaN where fewer than two frames have a weight.
     """
-    target, distances = _describe("real", real), []
-    for row in np.asarray(counts):
-        drawn = [clip for clip, count in zip(generated, row, strict=True) for _ in range(count)]
-        distances.append(_distance(_describe("generated", np.concatenate(drawn)), target))
-    return np.asarray(distances)
+    target = _describe("real", real)
+    frames = np.array([len(clip) for clip in generated])
+    centred = np.concatenate([clip.reshape(-1, real.shape[1]) for clip in generated]) - target.mean
+    seen = centred @ target.factor.T  # along the directions that the real set has
+    ends = np.cumsum(frames)[:-1]
+    sums = np.stack([part.sum(axis=0) for part in np.split(centred, ends)])
+    squares = np.array([(part**2).sum() for part in np.split(centred, ends)])
+    outer = np.stack([part.T @ part for part in np.split(seen, ends)])
+    count = weights @ frames
+    count = np.where(count >= 2, count, np.nan)
+    mean = weights @ sums / count[:, None]
+    shift = (mean**2).sum(axis=1)
+    spread = weights @ squares / count - shift + (target.factor**2).sum()
+    along = mean @ target.factor.T
+    matrices = (weights @ outer.reshape(len(outer), -1)).reshape(-1, *outer.shape[1:])
+    matrices = matrices / count[:, None, None] - along[:, :, None] * along[:, None, :]
+    found, distances = np.isfinite(count), np.full(len(weights), np.nan)
+    roots = np.sqrt(np.maximum(np.linalg.eigvalsh(matrices[found]), 0.0)).sum(axis=1)
+    distances[found] = shift[found] + np.maximum(spread[found] - 2 * roots, 0.0)
+    return distances
 
 
 def frechet_backbones(real: Sequence[FaceSample]) -> tuple[str, ...]:
@@ -119,53 +132,3 @@ def frechet_features(sample: FaceSample, backbone: str) -> np.ndarray:
     raise ShapeError(
         f"backbone {backbone!r} is unknown; choose {sample.backbone!r} or {BLENDSHAPES!r}"
     )
-
-
-def frechet_means(
-    scores: Sequence[ClipScore],
-    real: Sequence[FaceSample],
-    backbone: str,
-    settings: EvaluationSettings,
-    seed: int,
-    *,
-    redraw_actors: bool = True,
-) -> dict[str, Mean]:
-    """Distance of one method's edits of each emotion to the real clips of that emotion.
-
-    Two methods with the same edits are redrawn alike, so that their draws may be subtracted.
-
-    Args:
-        scores: of one method in one setting.
-        real: samples of real clips of the target actors, all emotions.
-        backbone: one of `frechet_backbones`.
-        settings: resamples.
-        seed: of the redraws.
-        redraw_actors: redraw actors, then their sources; else sources alone.
-
-    Returns:
-        By emotion, where faces were found; `clips` counts sources.
-    """
-    # Seeds show the same clips, so a unit that is redrawn holds all seeds of a source.
-    units = sorted({(s.edit.actor, s.edit.source) for s in scores})
-    clusters = np.asarray(units) if redraw_actors else np.asarray([source for _, source in units])
-    resamples = min(settings.resamples, settings.frechet_resamples)
-    counts = redraw_counts(clusters, resamples=resamples, seed=seed)
-    means = {}
-    for emotion in EMOTIONS:
-        part = [s for s in scores if s.edit.emotion == emotion]
-        if not part:
-            continue
-        generated = [
-            np.concatenate(
-                [frechet_features(s.sample, backbone) for s in part if s.edit.source == source]
-                or [np.zeros((0, 1))]
-            )
-            for _, source in units
-        ]
-        target = [frechet_features(s, backbone) for s in real if s.emotion == emotion]
-        # A source without faces would change which sets are compared: no value then.
-        if target and min(map(len, generated)) >= 2:
-            pooled = np.concatenate(target)
-            value = frechet_distance(np.concatenate(generated), pooled)
-            means[emotion] = Mean(value, frechet_draws(generated, pooled, counts), len(units))
-    return means

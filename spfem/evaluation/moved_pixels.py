@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import BLENDSHAPES, frechet_means
+from spfem.evaluation.estimates import AVERAGE, Estimates
+from spfem.evaluation.frechet import BLENDSHAPES
 from spfem.evaluation.scores import ClipScore, FaceSample
-from spfem.evaluation.tables import describe_mean
+from spfem.evaluation.tables import describe_cell
 from spfem.settings import EvaluationSettings
-from spfem.statistics import Mean, average_of, emotion_means, redraw_counts
 
 ROWS: Mapping[str, str] = {
     "copy": "source as it is",
@@ -81,42 +80,22 @@ def moved_pixels_table(
     if unknown:
         raise ShapeError(f"rows are of {', '.join(ROWS)}; found {', '.join(unknown)}")
     rows: list[dict[str, Any]] = []
+    per_clip = [metric for metric in METRICS if metric != "fad"]
+    estimates = Estimates(
+        real, settings, seed=seed, metrics=per_clip, backbones=(BLENDSHAPES,), redraw_actors=False
+    )
     for row in ROWS:
         part = [score for score in scores if score.method == row]
         if len({score.edit for score in part}) < len(part):
             raise ShapeError(f"two scores of row {row!r} are of one edit; give each edit once")
         if part:
-            rows += [
-                {"row": row, "metric": metric, **_measured(row, metric, part, real, settings, seed)}
-                for metric in METRICS
-            ]
+            found = {metric: cells for (metric, _), cells in estimates.of(part).items()}
+            for metric in METRICS:
+                wished = row not in OWN_ROWS or metric not in OF_A_WISH
+                cell = found[metric].get(AVERAGE) if wished else None
+                told = describe_cell(cell, settings, frechet=metric == "fad")
+                rows.append({"row": row, "metric": metric, **told, "edits": told["clips"]})
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _measured(
-    row: str,
-    metric: str,
-    scores: Sequence[ClipScore],
-    real: Sequence[FaceSample],
-    settings: EvaluationSettings,
-    seed: int,
-) -> dict[str, Any]:
-    frechet = metric == "fad"
-    means: dict[str, Mean]
-    if row in OWN_ROWS and metric in OF_A_WISH:
-        means = {}  # nothing was wished
-    elif frechet:
-        means = frechet_means(scores, real, BLENDSHAPES, settings, seed, redraw_actors=False)
-    else:
-        sources, emotions = (
-            np.array([getattr(score.edit, name) for score in scores])
-            for name in ("source", "emotion")
-        )
-        counts = redraw_counts(sources, resamples=settings.resamples, seed=seed)
-        values = np.array([score.scores[metric] for score in scores], float)
-        means = emotion_means(values, emotions, counts)
-    cell = describe_mean(average_of(means) if means else None, settings, frechet=frechet)
-    return cell | {"edits": cell["clips"]}
 
 
 def moved_pixels_layout(table: pd.DataFrame) -> pd.DataFrame:

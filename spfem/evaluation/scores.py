@@ -187,8 +187,9 @@ class ClipScore:
 
     `scores` has the keys of `CLIP_METRICS`; a value that cannot be taken, because no face was
     found, the clip is too short or the corpus has no truth, is NaN (emotion_accuracy is then 0, a
-    miss). `backbones` tells what each was measured with. An edit of which only the codes are known,
-    see `score_codes`, has no value of a picture and an empty sample.
+    miss). `backbones` tells what each was measured with, `base`, one of
+    `BASES`, what showed it. An edit of which only the codes are known, see `score_codes`, has no
+    value of a picture and an empty sample.
     """
 
     edit: Edit
@@ -377,10 +378,10 @@ def backbone_of(scores: Sequence[ClipScore], metric: str) -> str:
     Raises:
         ShapeError: if the scores were measured with different things and cannot be compared.
     """
-    named = {score.backbones.get(metric, CLIP_METRICS[metric]) for score in scores}
+    named = {score.backbones.get(metric, CLIP_METRICS.get(metric, "")) for score in scores}
     if len(named) > 1:
         raise ShapeError(f"{metric} was measured with {', '.join(sorted(named))}; score all anew")
-    return named.pop() if named else CLIP_METRICS[metric]
+    return named.pop() if named else CLIP_METRICS.get(metric, "")
 
 
 def save_sample(path: Path, sample: FaceSample) -> None:

@@ -12,16 +12,16 @@ import pandas as pd
 
 from spfem.corpus.protocol import SETTINGS
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_backbones, frechet_means
-from spfem.evaluation.scores import CLIP_METRICS, METHODS, ClipScore, FaceSample, backbone_of
+from spfem.evaluation.estimates import AVERAGE, Cell, Estimates
+from spfem.evaluation.scores import METHODS, ClipScore, FaceSample
 from spfem.files import writing
+from spfem.methods import BASES
 from spfem.settings import EMOTIONS, EvaluationSettings
-from spfem.statistics import Mean, average_of, emotion_means, interval_of, redraw_counts
 
-KEY = ("setting", "method", "metric", "backbone", "emotion")
+KEY = ("base", "setting", "method", "metric", "backbone", "emotion")
 COLUMNS = (*KEY, "value", "ci_low", "ci_high", "seeds", "clips")
-AVERAGE = "average"
 CALIBRATION = ("copy", "random", "habit", "truth")
+"""Rows of what nothing was learned for: shown beside the methods of every base."""
 DIGITS = 3
 
 HIGHER_IS_BETTER: Mapping[str, bool] = {
@@ -52,10 +52,12 @@ def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
         ShapeError: naming the first broken one.
     """
     measured = table.value.notna()
-    inside = table.ci_low.le(table.value + 1e-9) & table.ci_high.ge(table.value - 1e-9)
+    # Of one clip and one seed there is no interval.
+    inside = ~(table.ci_low.gt(table.value + 1e-9) | table.ci_high.lt(table.value - 1e-9))
     promises = {
         f"columns are {', '.join(COLUMNS)}": list(table.columns) == list(COLUMNS),
         "there is a row": len(table) > 0,
+        f"bases are of {BASES}": table.base.isin(BASES).all(),
         f"settings are of {SETTINGS}": table.setting.isin(SETTINGS).all(),
         f"methods are of {METHODS}": table.method.isin(METHODS).all(),
         "metrics are known": table.metric.isin(list(HIGHER_IS_BETTER)).all(),
@@ -71,84 +73,72 @@ def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def of_base(scores: Sequence[ClipScore], base: str) -> list[ClipScore]:
+    """Scores of a base, and of the calibrating rows, which belong to every base that has any."""
+    own = [score for score in scores if score.base == base]
+    there = {score.method for score in own}
+    lent = set(CALIBRATION) - there
+    return [*own, *(s for s in scores if s.base != base and s.method in lent)] if own else []
+
+
 def main_results(
     scores: Sequence[ClipScore],
     real: Sequence[FaceSample],
     settings: EvaluationSettings,
     *,
     seed: int = 0,
+    estimates: Estimates | None = None,
 ) -> pd.DataFrame:
-    """The main results: setting by method by metric by emotion.
+    """The main results: base by setting by method by metric by emotion.
 
-    A clip's value is its mean over seeds; `average` is the mean over the emotions. Intervals
-    redraw actors, then their source clips (all emotions of a source together). The Fréchet
+    A value is the mean over clips and seeds; `average` is the mean over the emotions. Intervals
+    are crossed over actors, their clips and seeds (`spfem.evaluation.redraws`). The Fréchet
     distance pools the target actors, since one actor gives too few frames; its real frames are
     those of the same actors in the wanted emotion. Rows of `copy` (output = input) and `truth`
     (the true counterpart) calibrate every metric: a metric that praises `copy` rewards doing
     nothing, and no method can be told from `truth` below the distance of `truth`.
 
     Args:
-        scores: one per method, edit and seed.
+        scores: one per base, method, edit and seed; a seed may lack edits.
         real: samples of real clips of the target actors, all emotions.
         settings: resamples and confidence.
         seed: of the resampling.
+        estimates: of `real` and `settings`, where other tables are made of the same scores.
 
     Returns:
-        Rows with `COLUMNS`; `value` is NaN with `clips` 0 where nothing could be measured.
+        Rows with `COLUMNS`; `value` is NaN with `clips` 0 where nothing could be measured, the
+        interval is NaN where neither clips nor seeds are more than one.
 
     Raises:
         ShapeError: if the rows break the table's promises (`check_main_results`).
     """
+    estimates = estimates or Estimates(real, settings, seed=seed)
     rows: list[dict[str, Any]] = []
-    for setting, method in product(SETTINGS, METHODS):
-        chosen = [s for s in scores if s.edit.setting == setting and s.method == method]
+    for base, setting, method in product(BASES, SETTINGS, METHODS):
+        part = of_base(scores, base)
+        chosen = [s for s in part if s.edit.setting == setting and s.method == method]
         if not chosen:
             continue
-        cells = clip_means(chosen, settings, seed)
-        for backbone in frechet_backbones(real):
-            cells["fad", backbone] = frechet_means(chosen, real, backbone, settings, seed)
         wanted = {score.edit.emotion for score in chosen}
         seeds = len({score.seed for score in chosen})
-        for (metric, backbone), means in cells.items():
-            shown = {emotion: means.get(emotion) for emotion in EMOTIONS if emotion in wanted}
-            shown[AVERAGE] = average_of(means) if means else None
-            for emotion, mean in shown.items():
-                cell = describe_mean(mean, settings, frechet=metric == "fad")
-                named = (setting, method, metric, backbone, emotion)
+        for (metric, backbone), cells in estimates.of(chosen).items():
+            for emotion in (*(e for e in EMOTIONS if e in wanted), AVERAGE):
+                cell = describe_cell(cells.get(emotion), settings, frechet=metric == "fad")
+                named = (base, setting, method, metric, backbone, emotion)
                 row = dict(zip(KEY, named, strict=True)) | {"seeds": seeds}
                 rows.append(row | cell)
     return check_main_results(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def clip_means(
-    scores: Sequence[ClipScore], settings: EvaluationSettings, seed: int
-) -> dict[tuple[str, str], dict[str, Mean]]:
-    """Means over the clips of each emotion, by metric of single clips and its backbone."""
-    table = pd.DataFrame(
-        {"actor": s.edit.actor, "source": s.edit.source, "emotion": s.edit.emotion, **s.scores}
-        for s in scores
-    )
-    clips = table.groupby(["actor", "source", "emotion"], as_index=False).mean()
-    clusters, emotions = clips[["actor", "source"]].to_numpy(str), clips.emotion.to_numpy(str)
-    counts = redraw_counts(clusters, resamples=settings.resamples, seed=seed)
-    return {
-        (metric, backbone_of(scores, metric)): emotion_means(
-            clips[metric].to_numpy(float), emotions, counts
-        )
-        for metric in CLIP_METRICS
-    }
-
-
-def describe_mean(
-    mean: Mean | None, settings: EvaluationSettings, *, frechet: bool
+def describe_cell(
+    cell: Cell | None, settings: EvaluationSettings, *, frechet: bool
 ) -> dict[str, Any]:
     """Value, interval and clips of a cell; NaN of no clips where nothing was measured."""
-    if mean is None:
+    if cell is None:
         return {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "clips": 0}
-    # Redrawing alone raises Fréchet distances, so their draws are centred.
-    interval = interval_of(mean.value, mean.draws, settings.confidence, centred=frechet)
+    interval = cell.estimate.interval(settings.confidence)
     low = max(interval.low, 0.0) if frechet else interval.low
-    return {"value": mean.value, "ci_low": low, "ci_high": interval.high, "clips": mean.clips}
+    return {"value": interval.value, "ci_low": low, "ci_high": interval.high, "clips": cell.clips}
 
 
 def _text(value: object) -> str:
@@ -229,7 +219,7 @@ def clear_best(part: pd.DataFrame, *, higher_is_better: bool) -> str | None:
 
 
 def paper_layout(results: pd.DataFrame, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Main results as the papers print them: a row per setting, metric and method.
+    """Main results as the papers print them: a row per base, setting, metric and method.
 
     Columns are the emotions and the average (with its interval); bold (`**`) marks a
     `clear_best` only.
@@ -239,8 +229,11 @@ def paper_layout(results: pd.DataFrame, metrics: Sequence[str] | None = None) ->
         metrics: which ones, in this order; default all.
     """
     rows = []
-    for setting, metric in product(results.setting.unique(), metrics or HIGHER_IS_BETTER):
-        of_metric = results[(results.setting == setting) & (results.metric == metric)]
+    order = product(results.base.unique(), results.setting.unique(), metrics or HIGHER_IS_BETTER)
+    for base, setting, metric in order:
+        of_metric = results[
+            (results.base == base) & (results.setting == setting) & (results.metric == metric)
+        ]
         higher = HIGHER_IS_BETTER[metric]
         for backbone, part in of_metric.groupby("backbone", sort=False):
             cells = {emotion: part[part.emotion == emotion] for emotion in (*EMOTIONS, AVERAGE)}
@@ -249,6 +242,7 @@ def paper_layout(results: pd.DataFrame, metrics: Sequence[str] | None = None) ->
                 if not (part.method == method).any():
                     continue
                 row = {
+                    "base": base,
                     "setting": setting,
                     "metric": f"{metric} {'↑' if higher else '↓'}",
                     "measured with": backbone,

@@ -22,6 +22,7 @@ import pandas as pd
 from spfem.errors import InputError
 from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, clear_best
 from spfem.files import digest, project_folder, writing
+from spfem.run.verdicts import read_verdicts
 from spfem.run.workspace import RUNS_FOLDER, read_manifest
 from spfem.scales import SCALES, load_scale
 
@@ -56,9 +57,6 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
     made = sections[-1]["made"] if sections else {}
     corpus, scale = str(made.get("corpus", "")), str(made.get("scale", ""))
     settings = load_scale(scale) if scale in SCALES else None
-    check, verdicts = results / "tables" / "paper_check.csv", {}
-    if check.is_file():
-        verdicts = pd.read_csv(check).verdict.value_counts().to_dict()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.from_string(REPORT_TEMPLATE.read_text("utf-8")).render(
         name=results.resolve().name,
@@ -66,7 +64,7 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
         corpus=NAMES.get(corpus, corpus),
         scale=scale,
         headline=read_headline(results),
-        verdicts=verdicts,
+        verdicts=read_verdicts(results),
         sections=sections,
         settings=json.dumps(asdict(settings), indent=1, default=str) if settings else "",
         settings_digest=digest(settings) if settings else "",
@@ -183,7 +181,7 @@ def frame_html(frame: pd.DataFrame, name: str) -> str:
 
 
 def read_headline(results: Path) -> dict[str, str]:
-    """By setting (`intra`, `cross`), every method's average over emotions with its interval.
+    """By base and setting (`intra`, `cross`), every method's average over emotions, with interval.
 
     Bold only where the interval of the best method meets no other's.
     """
@@ -194,7 +192,7 @@ def read_headline(results: Path) -> dict[str, str]:
     table = table[(table.emotion == AVERAGE) & table.value.notna()]
     order = {metric: place for place, metric in enumerate(HIGHER_IS_BETTER)}  # of the papers
     found = {}
-    for setting, part in table.groupby("setting", sort=False):
+    for (base, setting), part in table.groupby(["base", "setting"], sort=False):
         columns: dict[str, dict[str, str]] = {}
         part = part.sort_values("metric", key=lambda names: names.map(order), kind="stable")
         for (metric, backbone), cell in part.groupby(["metric", "backbone"], sort=False):
@@ -205,7 +203,8 @@ def read_headline(results: Path) -> dict[str, str]:
                 text = f"{row.value:.3g} [{row.ci_low:.3g}, {row.ci_high:.3g}]"
                 texts[str(row.method)] = f"**{text}**" if row.method == best else text
         frame = pd.DataFrame(columns).fillna("n/a")
-        found[str(setting)] = frame_html(frame.reset_index(names="method"), f"headline-{setting}")
+        place = f"{base}-{setting}"
+        found[place] = frame_html(frame.reset_index(names="method"), f"headline-{place}")
     return found
 
 

@@ -43,6 +43,7 @@ from spfem.evaluation.scores import (
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
+from spfem.methods import BASES
 from spfem.methods import METHODS as TRAINED
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
@@ -303,10 +304,10 @@ def _score_file(folder: Path, edit: Edit) -> Path:
     return folder / f"{edit.name}.npz"
 
 
-def score_base(workspace: Workspace, base: str) -> list[ClipScore]:
-    """Scores of every method and seed of a base, the calibrating ones first."""
-    runs = base_runs(workspace, base)
-    return [score for run in runs for score in score_method(workspace, base, *run)]
+def score_all(workspace: Workspace) -> list[ClipScore]:
+    """Scores of every base, method and seed of the scale, the calibrating ones first."""
+    runs = [(base, run) for base in BASES for run in base_runs(workspace, base)]
+    return [score for base, run in runs for score in score_method(workspace, base, *run)]
 
 
 def score_method(workspace: Workspace, base: str, method: str, seed: int = 0) -> list[ClipScore]:

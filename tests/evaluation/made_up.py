@@ -87,3 +87,27 @@ def make_real():
 
 def without_face(track: Track) -> Track:
     return replace(track, found=np.zeros(len(track.found), bool))
+
+
+def crossed_rows(*, actors, clips, emotions, seeds, every=1):
+    """Labels (N, 2) of actor and clip, and seeds (N,); a seed edits every n-th cell, rotating."""
+    rows = [
+        (f"A{actor}", f"A{actor}c{clip}", seed)
+        for actor in range(actors)
+        for clip in range(clips)
+        for emotion in range(emotions)
+        for seed in range(seeds)
+        if ((actor * clips + clip) * emotions + emotion + seed) % every == 0
+    ]
+    return np.array([row[:2] for row in rows]), np.array([row[2] for row in rows])
+
+
+def planted_values(random, labels, seeds, deviations):
+    """Values (N,) with effects of actor, clip, seed, actor with seed, and a rest."""
+    _, actor = np.unique(labels[:, 0], return_inverse=True)
+    _, clip = np.unique(labels[:, 1], return_inverse=True)
+    groups = (actor, clip, seeds, actor * (seeds.max() + 1) + seeds, np.arange(len(seeds)))
+    return sum(
+        deviation * random.normal(size=group.max() + 1)[group]
+        for deviation, group in zip(deviations, groups, strict=True)
+    )

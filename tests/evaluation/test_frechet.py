@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from studies.result_notes import real_floor
 
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_distance, frechet_draws, frechet_means
+from spfem.evaluation.estimates import Estimates
+from spfem.evaluation.frechet import frechet_distance, frechet_distances
 from spfem.settings import EMOTIONS, EvaluationSettings
 from tests.evaluation.made_up import make_real, make_sample, make_scores
 
@@ -54,14 +55,18 @@ def test_bad_sets_are_refused(a, b, message):
         frechet_distance(a, b)
 
 
-def test_draws_are_the_distances_of_repeated_clips():
+@pytest.mark.parametrize("frames", [3, 10], ids=["fewer frames than dimensions", "more"])
+def test_weighted_distances_are_those_of_repeated_clips(frames):
     random = np.random.default_rng(2)
-    real = random.normal(size=(30, 8))
-    clips = [random.normal(size=(10, 8)) + random.normal(size=8) for _ in range(3)]
-    draws = frechet_draws(clips, real, np.array([[1, 1, 1], [0, 2, 1]]))
-    assert draws[0] == pytest.approx(frechet_distance(np.concatenate(clips), real))
-    repeated = np.concatenate([clips[1], clips[1], clips[2]])
-    assert draws[1] == pytest.approx(slow_distance(repeated, real))
+    real = random.normal(size=(3 * frames, 8)) + 5
+    clips = [random.normal(size=(frames, 8)) + random.normal(size=8) for _ in range(3)]
+    clips.insert(1, np.zeros((0, 8)))  # without a face
+    weights = np.array([[1, 1, 1, 1], [0, 1, 2, 1], [0, 9, 0, 0]])
+    found = frechet_distances(clips, real, weights)
+    assert found[0] == pytest.approx(frechet_distance(np.concatenate(clips), real))
+    repeated = np.concatenate([clips[2], clips[2], clips[3]])
+    assert found[1] == pytest.approx(frechet_distance(repeated, real))
+    assert np.isnan(found[2])
 
 
 SETTINGS = EvaluationSettings(resamples=20, frechet_resamples=5)
@@ -73,12 +78,12 @@ def scores_of(method):
 
 def test_values_are_those_of_the_pooled_frames():
     scores, real = scores_of("ned"), make_real()
-    means = frechet_means(scores, real, "blendshapes-51", SETTINGS, 0)
-    assert list(means) == list(EMOTIONS)
+    means = Estimates(real, SETTINGS).of(scores)["fad", "blendshapes-51"]
+    assert list(means) == [*EMOTIONS, "average"]
     made = np.concatenate([s.sample.blendshapes for s in scores if s.edit.emotion == "sad"])
     wanted = np.concatenate([s.blendshapes for s in real if s.emotion == "sad"])
-    assert means["sad"].value == pytest.approx(frechet_distance(made, wanted))
-    assert means["sad"].draws.shape == (6,)  # and all clips once
+    assert means["sad"].estimate.value == pytest.approx(frechet_distance(made, wanted))
+    assert means["sad"].estimate.draws.shape == (5,)
     assert means["sad"].clips == 6  # three actors, two sources
 
 

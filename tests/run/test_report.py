@@ -49,12 +49,12 @@ def write_notebook(folder, stem, title, code):
 
 def main_results():
     rows = [
-        ("intra", "copy", "fad", "net", "average", 3.0, 2.9, 3.1, 1, 8),
-        ("intra", "ned", "fad", "net", "average", 2.0, 1.9, 2.1, 3, 8),
-        ("intra", "ned+asccl", "fad", "net", "average", 1.23456, 1.0, 1.5, 3, 8),
-        ("intra", "ned", "fad", "net", "happy", 9.87654, 9.0, 10.0, 3, 4),
+        ("moved", "intra", "copy", "fad", "net", "average", 3.0, 2.9, 3.1, 1, 8),
+        ("moved", "intra", "ned", "fad", "net", "average", 2.0, 1.9, 2.1, 3, 8),
+        ("moved", "intra", "ned+asccl", "fad", "net", "average", 1.23456, 1.0, 1.5, 3, 8),
+        ("moved", "intra", "ned", "fad", "net", "happy", 9.87654, 9.0, 10.0, 3, 4),
     ]
-    names = "setting method metric backbone emotion value ci_low ci_high seeds clips"
+    names = "base setting method metric backbone emotion value ci_low ci_high seeds clips"
     return pd.DataFrame(rows, columns=names.split())
 
 
@@ -166,6 +166,30 @@ def test_headline_holds_averages_in_bold_where_clear(folders):
     assert "<strong>1.23 [1, 1.5]</strong>" in headline
     assert "9.88" not in headline
     assert "<strong>3" not in headline
+
+
+def test_page_leads_with_verdicts_and_what_they_rest_on(folders):
+    results, notebooks = folders
+    assert 'id="verdicts"' not in write_report(results, notebooks).read_text()
+    counts = pd.DataFrame(
+        [("ned", verdict, claims, of_methods, 8, 16, 10) for verdict, claims, of_methods in (
+            ("seen here", 20, 10), ("undecided", 5, 5), ("not testable here", 148, 99),
+        )],
+        columns=["base", "verdict", "claims", "method_claims", "actors", "clips", "seeds"],
+    )  # fmt: skip
+    differences = pd.DataFrame(
+        {"base": "ned", "against": ["ned", "ned", "habit"], "metric": "lse_d",
+         "detectable_80": [0.01, 0.03, 0.9]}
+    )  # fmt: skip
+    for name, table in (("paper_check_counts", counts), ("method_differences", differences)):
+        table.to_csv(results / "tables" / f"{name}.csv", index=False)
+    text = write_report(results, notebooks).read_text()
+    assert text.index('id="verdicts"') < text.index('id="headline"')
+    words = " ".join(text[text.index('id="verdicts"') : text.index('id="headline"')].split())
+    assert "Of 173 claims of the papers, asked on base ned: 20 seen here, 5 undecided" in words
+    assert "Of the 15 about methods that can be asked here, 33% are undecided." in words
+    assert "8 actors, 16 source clips a setting and 10 seeds" in words
+    assert "a change of 2.00% of lse_d would be seen in four of five runs" in words
 
 
 def test_page_is_the_same_when_written_again(folders):
