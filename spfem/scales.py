@@ -101,10 +101,12 @@ def _demo() -> Scale:
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
-            learning_rate=1e-2,
+            window_frames=7,  # of five, a correlation matrix of exact speech tells no moments apart
+            from_spatial=True,
+            learning_rate=3e-3,
             decay_share=0.5,
             batch_size=2,
-            steps=150,
+            steps=100,
         ),
         cross_modal=CrossModalSettings(
             width=16,
@@ -253,7 +255,7 @@ def _full() -> Scale:
         corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
-        temporal=replace(demo.temporal, steps=600),
+        temporal=replace(demo.temporal, steps=300),
         cross_modal=replace(
             demo.cross_modal,
             image_size=48,

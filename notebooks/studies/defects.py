@@ -371,7 +371,10 @@ def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
     if metric == "spatial":
         spatial = replace(scale.spatial, compat=compat, steps=steps)
         return make_spatial_metric(workspace, seed, settings=spatial, place=place)
-    temporal = replace(scale.temporal, compat=compat, steps=steps)
+    rate = scale.spatial.learning_rate  # from initial weights, on which a defect shows
+    temporal = replace(
+        scale.temporal, compat=compat, steps=steps, from_spatial=False, learning_rate=rate
+    )
     return make_temporal_metric(workspace, metric, seed, settings=temporal, place=place)
 
 

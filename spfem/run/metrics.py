@@ -129,12 +129,14 @@ def make_temporal_metric(
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
     settings = formulated(name, settings or workspace.scale.temporal)
+    first = make_spatial_metric(workspace, seed) if settings.from_spatial else None
     with first_alone():
         stage = open_stage(
             workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
             name,
             settings=_learned_from(corpus, settings, seed),
-            inputs={"faces": faces.digest, "pairs": pairs.digest},
+            inputs={"faces": faces.digest, "pairs": pairs.digest}
+            | ({} if first is None else {"first": file_digest(first)}),
             code=(train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
         )
     checkpoint = stage.folder / f"{name}.safetensors"
@@ -152,6 +154,7 @@ def make_temporal_metric(
         seed=seed,
         device=workspace.device,
         folder=stage.folder,
+        first=None if first is None else SpatialCoherence.load(first, supervise=False),
         progress=show_progress(f"metric {name}{_noted(settings)}"),
     )
     _keep(stage, checkpoint, learned, settings.steps, workspace, seed)
