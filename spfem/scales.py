@@ -68,6 +68,7 @@ class Scale:
         default_factory=lambda: SpatialSettings(speech_weight=6.0)
     )
     temporal: TemporalSettings = field(default_factory=TemporalSettings)
+    temporal_from_spatial: bool = False  # goes on from the learned `spatial`; not in the paper
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
@@ -98,11 +99,11 @@ def _demo() -> Scale:
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
         ),
+        temporal_from_spatial=True,
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
             window_frames=7,  # of five, a correlation matrix of exact speech tells no moments apart
-            from_spatial=True,
             learning_rate=3e-3,
             decay_share=0.5,
             batch_size=2,

@@ -178,7 +178,6 @@ class TemporalSettings(_Released):
     formulation: str = "vd"  # differences; or "cm": correlation matrices
     frame_pairs: str = "adjacent"  # or "all"; which frames "vd" subtracts
     window_frames: int = 5  # T, steps of the warping path; 9 in the last release
-    from_spatial: bool = False  # learns on from the learned spatial metric; not in the paper
     places: tuple[int, ...] = (256, 128, 64, 32)  # sampled places a level
     scale: float = 0.3  # factor on the sum over levels; none in the released code
     temporal_weight: float = 1.0  # lambda_t, of the temporal part in the joint metric

@@ -206,7 +206,7 @@ def temporal_settings(material: Material, variant: TemporalVariant) -> TemporalS
     """
     settings = material.workspace.scale.temporal
     rate = settings.spatial.learning_rate
-    settings = replace(settings, from_spatial=False, learning_rate=rate)
+    settings = replace(settings, learning_rate=rate)
     if variant.metric != SPATIAL_ALONE:
         settings = formulated(variant.metric, settings)
     return replace(settings, **{**variant.changes, "steps": material.settings.temporal_steps})

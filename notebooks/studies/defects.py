@@ -372,9 +372,7 @@ def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
         spatial = replace(scale.spatial, compat=compat, steps=steps)
         return make_spatial_metric(workspace, seed, settings=spatial, place=place)
     rate = scale.spatial.learning_rate  # from initial weights, on which a defect shows
-    temporal = replace(
-        scale.temporal, compat=compat, steps=steps, from_spatial=False, learning_rate=rate
-    )
+    temporal = replace(scale.temporal, compat=compat, steps=steps, learning_rate=rate)
     return make_temporal_metric(workspace, metric, seed, settings=temporal, place=place)
 
 

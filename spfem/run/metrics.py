@@ -125,11 +125,13 @@ def make_temporal_metric(
 ) -> Path:
     """Checkpoint of one of `TEMPORAL_METRICS`, for `load` of its class.
 
-    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`.
+    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`. Studies
+    learn from initial weights.
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
+    goes_on = settings is None and workspace.scale.temporal_from_spatial
+    first = make_spatial_metric(workspace, seed) if goes_on else None
     settings = formulated(name, settings or workspace.scale.temporal)
-    first = make_spatial_metric(workspace, seed) if settings.from_spatial else None
     with first_alone():
         stage = open_stage(
             workspace.stage_folder(*(place or (name,)), f"seed{seed}"),

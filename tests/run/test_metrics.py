@@ -51,7 +51,8 @@ def world(tmp_path, monkeypatch):
     steps = []
     scale = SimpleNamespace(
         spatial=QUICK, spatial_speech=replace(QUICK, learning_rate=1e-12, speech_weight=1.0),
-        temporal=WINDOWS, cross_modal=SOUND, manipulator=SimpleNamespace(window_frames=5),
+        temporal=WINDOWS, temporal_from_spatial=False, cross_modal=SOUND,
+        manipulator=SimpleNamespace(window_frames=5),
     )  # fmt: skip
     made = SimpleNamespace(
         workspace=SimpleNamespace(scale=scale, device="cpu", stage_folder=tmp_path.joinpath),
@@ -119,7 +120,8 @@ def test_temporal_metric_is_learned_once_a_seed(world):
 
 
 def test_a_temporal_metric_can_go_on_from_the_spatial_one(world):
-    world.workspace.scale.temporal = replace(WINDOWS, from_spatial=True, learning_rate=1e-12)
+    world.workspace.scale.temporal_from_spatial = True
+    world.workspace.scale.temporal = replace(WINDOWS, learning_rate=1e-12)
     path = metrics.make_metric(world.workspace, "temporal_cm")
     assert world.steps == [0, 1, 2, 0, 1]
     start = SpatialCoherence.load(metrics.make_spatial_metric(world.workspace))
