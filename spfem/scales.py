@@ -103,7 +103,7 @@ def _demo() -> Scale:
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
-            window_frames=7,  # of five, a correlation matrix of exact speech tells no moments apart
+            window_frames=8,  # with five, matrices of exact speech hardly tell moments apart
             learning_rate=3e-3,
             decay_share=0.5,
             batch_size=2,

@@ -22,7 +22,7 @@ from spfem.correlation.window_similarity import WindowChoice, list_window_compar
 from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap
 
-WINDOWS = (3, 5, 7, 9, 13)  # frames
+WINDOWS = (3, 5, 8, 13)  # frames
 FORMULATIONS = ("vd", "cm")
 
 

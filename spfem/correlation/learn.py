@@ -324,9 +324,16 @@ def _learn(
     **run: Any,
 ) -> list[Row]:
     """Learn from `train`, of which each process takes its share, as the metric's settings say."""
-    settings, unseen = model.settings, None if held_out is None else comparing(held_out)
-    rates = {"steps": settings.steps, "learning_rate": settings.learning_rate}
-    return learn_by_comparing(model, comparing(train, own_share), unseen, settings, **rates, **run)
+    settings = model.settings
+    return learn_by_comparing(
+        model,
+        comparing(train, own_share),
+        None if held_out is None else comparing(held_out),
+        settings,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        **run,
+    )
 
 
 def train_temporal(
