@@ -104,7 +104,7 @@ def _demo() -> Scale:
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
             window_frames=8,  # with five, matrices of exact speech hardly tell moments apart
-            learning_rate=3e-3,
+            learning_rate=5e-3,
             decay_share=0.5,
             batch_size=2,
             steps=100,
@@ -256,7 +256,7 @@ def _full() -> Scale:
         corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
-        temporal=replace(demo.temporal, steps=300),
+        temporal=replace(demo.temporal, steps=200),
         cross_modal=replace(
             demo.cross_modal,
             image_size=48,
