@@ -73,6 +73,7 @@ class Scale:
         default_factory=lambda: SpatialSettings(speech_weight=6.0)
     )
     temporal: TemporalSettings = field(default_factory=TemporalSettings)
+    temporal_from_spatial: bool = False  # goes on from the learned `spatial`; not in the paper
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
     manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
     renderer: RendererSettings = field(default_factory=RendererSettings)
@@ -123,13 +124,15 @@ def _demo() -> Scale:
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
         ),
+        temporal_from_spatial=True,
         temporal=TemporalSettings(
             spatial=spatial,
             places=(256, 128, 64, 16),  # the last level has no more
-            learning_rate=1e-2,
+            window_frames=8,  # with five, matrices of exact speech hardly tell moments apart
+            learning_rate=5e-3,
             decay_share=0.5,
             batch_size=2,
-            steps=150,
+            steps=100,
         ),
         cross_modal=CrossModalSettings(
             width=16,
@@ -280,13 +283,15 @@ def _full() -> Scale:
         corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
         spatial_speech=replace(demo.spatial_speech, steps=1000),
-        temporal=replace(demo.temporal, steps=600),
+        temporal=replace(demo.temporal, steps=200),
         cross_modal=replace(
             demo.cross_modal,
             image_size=48,
             single_image_size=48,
             single_steps=100,
-            joint_steps=400,
+            joint_steps=700,
+            single_learning_rate=2e-3,
+            joint_learning_rate=2e-3,
             consistency_start=80,
         ),
         manipulator=replace(demo.manipulator, steps=1000, tune_steps=400),

@@ -200,8 +200,13 @@ def _mouth_share(
 
 
 def temporal_settings(material: Material, variant: TemporalVariant) -> TemporalSettings:
-    """Settings of a metric of windows with the changes of a variant, and the steps of ablations."""
+    """Settings of a metric of windows with the changes of a variant, and the steps of ablations.
+
+    All variants learn from initial weights, at the rate of the spatial metric.
+    """
     settings = material.workspace.scale.temporal
+    rate = settings.spatial.learning_rate
+    settings = replace(settings, learning_rate=rate)
     if variant.metric != SPATIAL_ALONE:
         settings = formulated(variant.metric, settings)
     return replace(settings, **{**variant.changes, "steps": material.settings.temporal_steps})

@@ -9,23 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
-from spfem.correlation.frames import AlignedClips
-from spfem.correlation.learn_sound import embed_runs, initial_joint, train_joint, train_single
+from spfem.correlation.learn_sound import initial_joint, train_joint, train_single
 from spfem.correlation.retrieval import AudioBank, make_bank
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.sound import FrameSamples, FrameTable, frames_of_roles, tabulate_frames
 from spfem.evaluation.retrieval import (
     NEAR_FRAMES,
-    ClipEmbeddings,
-    direct_distances,
     exact_moments,
-    over_windows,
-    relational_distances,
-    score_retrieval,
+    score_directions,
     spoken_frames,
 )
 from spfem.files import file_digest
@@ -113,41 +107,27 @@ def _frames(
     return table, train
 
 
-@torch.no_grad()
 def retrieval_measured(
     material: Material, model: CrossModalCoherence, table: FrameTable
 ) -> dict[str, Measured]:
     """Recall at 1 of the exact moment, as `spfem.evaluation.retrieval` asks for it."""
-    clocks = material.truths("frame_of_reference")
-    context = material.workspace.scale.evaluation.retrieval_context
-    embedded = {
-        (key, modality): embed_runs(
-            model, table, modality, table.runs(table.rows(key), model.settings.frames)
-        ).cpu()
-        for key in table.keys
-        for modality in ("audio", model.visual)
+    seen = model.visual
+    directions = {
+        "sound_to_sound": ("audio", "audio"),
+        "sound_to_vision": ("audio", seen),
+        "vision_to_vision": (seen, seen),
     }
-    scale = float(model.scale_layer.w), float(model.scale_layer.b)
-
-    def recall(query: str, target: str) -> Measured:
-        def side(source: str, other: str, modality: str) -> ClipEmbeddings:
-            calibration = (1.0, 0.0) if modality == "audio" else scale
-            return ClipEmbeddings(
-                embedded[source, modality], embedded[other, modality], *calibration
-            )
-
-        def distances(pair: AlignedClips) -> np.ndarray:
-            compare = direct_distances if query == target else relational_distances
-            sides = (side(pair.source, pair.target, modality) for modality in (query, target))
-            return over_windows(compare(*sides), context)
-
-        scores = score_retrieval(material.scored_pairs(), distances, clocks)
-        return measured_means(scores.hits[:, 0].astype(float), scores.clusters)
-
+    scored = score_directions(
+        model,
+        table,
+        material.scored_pairs(),
+        material.truths("frame_of_reference"),
+        material.workspace.scale,
+        directions.values(),
+    )
     return {
-        "sound_to_sound": recall("audio", "audio"),
-        "sound_to_vision": recall("audio", model.visual),
-        "vision_to_vision": recall(model.visual, model.visual),
+        name: measured_means(scores.hits[:, 0].astype(float), scores.clusters)
+        for name, scores in zip(directions, scored, strict=True)
     }
 
 

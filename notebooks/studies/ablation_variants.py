@@ -241,7 +241,7 @@ class TemporalVariant(Variant):
 
 
 TEMPORAL_VARIANTS = (
-    TemporalVariant(DEFAULT, "", "spatial and temporal part, differences (VD), 5 frames"),
+    TemporalVariant(DEFAULT, "", "spatial and temporal part, differences (VD), 8 frames"),
     TemporalVariant("temporal alone", "spatial and temporal part", "what changes over time",
                     metric=ALONE),
     TemporalVariant("spatial alone", "spatial and temporal part", "single frames, as many a step",

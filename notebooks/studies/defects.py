@@ -33,7 +33,7 @@ from spfem.correlation.similarity import (
 )
 from spfem.correlation.sound import frames_of_roles
 from spfem.errors import ShapeError
-from spfem.evaluation.retrieval import score_sound_to_expression, scored_pairs
+from spfem.evaluation.retrieval import score_directions, scored_pairs
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
 from spfem.run.metrics import (
     clip_signals,
@@ -371,7 +371,8 @@ def _learn(workspace: Workspace, metric: str, compat: str, seed: int) -> Path:
     if metric == "spatial":
         spatial = replace(scale.spatial, compat=compat, steps=steps)
         return make_spatial_metric(workspace, seed, settings=spatial, place=place)
-    temporal = replace(scale.temporal, compat=compat, steps=steps)
+    rate = scale.spatial.learning_rate  # from initial weights, on which a defect shows
+    temporal = replace(scale.temporal, compat=compat, steps=steps, learning_rate=rate)
     return make_temporal_metric(workspace, metric, seed, settings=temporal, place=place)
 
 
@@ -401,7 +402,8 @@ def _compare_retrieval(workspace: Workspace, defects: tuple[LearnedDefect, ...])
                 place=("defects", "cross_modal", compat),
             )
             metric = CrossModalCoherence.load(path)
-            scores.append(score_sound_to_expression(metric, table, asked, clocks, workspace.scale))
+            directions = [("audio", "expression")]
+            scores += score_directions(metric, table, asked, clocks, workspace.scale, directions)
         return np.stack([each.hits[:, 0] for each in scores], axis=1), scores[0].clusters
 
     corrected, clusters = recalls(CORRECTED)

@@ -285,8 +285,6 @@ def learn_from_frames(
     model: SpatialCoherence,
     train: FramePairs,
     held_out: FramePairs | None,
-    *,
-    seed: int,
     **run: Any,
 ) -> list[Row]:
     """Learn a spatial metric in place, on its device; arguments and curve as in `train_spatial`."""
@@ -315,6 +313,18 @@ def learn_from_frames(
 
         return compare
 
+    return _learn(model, comparing, train, held_out, name="spatial", **run)
+
+
+def _learn(
+    model: SpatialCoherence | TemporalCoherence,
+    comparing: Callable[..., DrawAndCompare],
+    train: FramePairs | FrameWindows,
+    held_out: FramePairs | FrameWindows | None,
+    **run: Any,
+) -> list[Row]:
+    """Learn from `train`, of which each process takes its share, as the metric's settings say."""
+    settings = model.settings
     return learn_by_comparing(
         model,
         comparing(train, own_share),
@@ -322,8 +332,6 @@ def learn_from_frames(
         settings,
         steps=settings.steps,
         learning_rate=settings.learning_rate,
-        seed=seed,
-        name="spatial",
         **run,
     )
 
@@ -336,6 +344,7 @@ def train_temporal(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    first: SpatialCoherence | None = None,
     **run: Any,
 ) -> TrainedMetric[TemporalCoherence]:
     """Learn one of `TEMPORAL_METRICS`; neutral windows are the query, emotion windows the key.
@@ -344,6 +353,8 @@ def train_temporal(
     named `spatial_matched` and so on. Arguments as of `train_spatial`, but windows of frames.
     """
     model = initial_temporal_metric(name, settings, seed).to(device)
+    if first is not None:
+        model.load_state_dict(first.state_dict())
 
     def comparing(provider: FrameWindows, share: Share = np.asarray) -> DrawAndCompare:
         def compare(index: int, random: np.random.Generator) -> Outcome:
@@ -357,17 +368,7 @@ def train_temporal(
 
         return compare
 
-    curve = learn_by_comparing(
-        model,
-        comparing(train, own_share),
-        None if held_out is None else comparing(held_out),
-        settings,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        seed=seed,
-        name=name,
-        **run,
-    )
+    curve = _learn(model, comparing, train, held_out, seed=seed, name=name, **run)
     return TrainedMetric(model, curve)
 
 

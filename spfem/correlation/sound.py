@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from spfem.correlation.frames import AlignedClips
+from spfem.correlation.frames import AlignedClips, PairStore
 from spfem.errors import CorpusError, ShapeError
 from spfem.settings import CrossModalSettings
 
@@ -214,18 +213,10 @@ Signals = Callable[[str, tuple[str, ...]], ClipSignals]
 """Gives the named modalities of one clip by its key; called once for each clip."""
 
 
-class ClipPairs(Protocol):
-    """Aligned clips of a corpus."""
-
-    @property
-    def pairs(self) -> Iterable[AlignedClips]:
-        """Every pair."""
-
-
 def frames_of_roles(
     signals: Signals,
     modalities: tuple[str, ...],
-    pairs: ClipPairs,
+    pairs: PairStore,
     roles: Mapping[str, str],
     settings: CrossModalSettings,
 ) -> tuple[FrameTable, FrameSamples, FrameSamples | None]:

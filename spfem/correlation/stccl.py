@@ -91,9 +91,9 @@ def compare_temporal_matrices(
     Entries of held frames are zero in both branches.
     """
     keep = None if held is None else ~held_pairs(held, "all")
-    described = correlation_entries(_describe(heads, level, query), keep)
+    described = correlation_entries(describe_rows(heads, level, query), keep)
     with torch.no_grad():
-        others = correlation_entries(_describe(heads, level, key), keep)
+        others = correlation_entries(describe_rows(heads, level, key), keep)
     surprise = info_nce(described, others, settings.spatial.temperature)
     weight = torch.ones_like(surprise)
     if keep is not None:  # of a single entry nothing is left without its mean
@@ -156,7 +156,7 @@ def _spatial_matrices(
     return correlation_entries(members.permute(0, 3, 1, 2))
 
 
-def _describe(heads: ProjectionHeads, level: int, features: Tensor) -> Tensor:
+def describe_rows(heads: ProjectionHeads, level: int, features: Tensor) -> Tensor:
     """Map (B, T, C, S) to unit descriptors (B, T, C / 4, S)."""
     return heads.describe(level, features.flatten(0, 1)).unflatten(0, features.shape[:2])
 

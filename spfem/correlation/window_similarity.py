@@ -35,6 +35,7 @@ from spfem.correlation.stccl import (
     SpatialTemporalCoherence,
     TemporalCoherence,
     correlation_entries,
+    describe_rows,
     held_pairs,
 )
 from spfem.errors import CorpusError
@@ -63,7 +64,7 @@ def temporal_scores(
     rows = []
     for maps in (query, key, other):
         features = maps[..., 1:-1, 1:-1].flatten(3)
-        rows.append(_described(model.mlp, level, SUBTRACT[kind](features) if vd else features))
+        rows.append(describe_rows(model.mlp, level, SUBTRACT[kind](features) if vd else features))
     pairs = []
     for which, held in ((1, held_matched), (2, held_speech)):
         if vd:
@@ -113,15 +114,10 @@ def other_places(query: Tensor, key: Tensor, keep: Tensor) -> Tensor:
     return (rows * keep).sum(dim=1) / keep.sum(dim=1)
 
 
-def _described(heads: ProjectionHeads, level: int, features: Tensor) -> Tensor:
-    """Map (B, R, C, S) to unit descriptors (B, R, C / 4, S)."""
-    return heads.describe(level, features.flatten(0, 1)).unflatten(0, features.shape[:2])
-
-
 def _disparities(heads: ProjectionHeads, level: int, maps: Tensor) -> Tensor:
     """(B, 8, C / 4, S) descriptors of the disparities to each neighbour."""
     disparities = dense_disparities(maps).flatten(3).transpose(1, 2)
-    return _described(heads, level, disparities)
+    return describe_rows(heads, level, disparities)
 
 
 def _matrices(heads: ProjectionHeads, level: int, maps: Tensor) -> Tensor:

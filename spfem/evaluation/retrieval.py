@@ -263,16 +263,17 @@ def scored_pairs(pairs: PairStore, roles: Mapping[str, str], split: str) -> list
     return usable[:: max(1, len(usable) // SCORED_PAIRS)]
 
 
-def score_sound_to_expression(
+def score_directions(
     metric: CrossModalCoherence,
     table: FrameTable,
     pairs: Sequence[AlignedClips],
     clocks: Mapping[str, np.ndarray],
     scale: Scale,
-) -> RetrievalScores:
-    """Retrieval of expressions by sound with one metric, as in `measure_retrieval`."""
-    embedded = _embed({"expression": metric}, table, pairs)
-    return _score(embedded, "audio", "expression", pairs, clocks, scale)
+    directions: Iterable[tuple[str, str]],
+) -> list[RetrievalScores]:
+    """Retrieval with one metric from query to target modality, as in `measure_retrieval`."""
+    embedded = _embed({metric.visual: metric}, table, pairs)
+    return [_score(embedded, *direction, pairs, clocks, scale) for direction in directions]
 
 
 Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]

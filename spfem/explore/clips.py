@@ -19,7 +19,7 @@ from spfem.files import file_digest
 from spfem.media.audio import read_audio, sound_beside
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
-from spfem.pairing.dtw import SoundingFrames, align_waveforms, doubt_alignment
+from spfem.pairing.dtw import align_sequences, alignment_features
 from spfem.pairing.pairs import PairIndex
 from spfem.run.faces import make_track
 from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
@@ -101,10 +101,21 @@ class ClipSource:
 def align_clips(
     first: ExploredClip, second: ExploredClip, settings: PairingSettings
 ) -> ExploredPair:
-    """Pair two clips by their sound."""
-    sides = [SoundingFrames(clip.waveform, len(clip.faces), clip.fps) for clip in (first, second)]
-    path, cost = align_waveforms(sides[0], sides[1], settings)
+    """Pair two clips of any frame rates by their sound, as the pairing stage does."""
+    heard = [alignment_features(clip.waveform, clip.fps, settings) for clip in (first, second)]
+    path, _, cost = align_sequences(heard[0], heard[1])
+    path = path[(path < (len(first.faces), len(second.faces))).all(1)]
     return ExploredPair(first, second, path, doubt_alignment(cost, settings))
+
+
+def doubt_alignment(cost: float, settings: PairingSettings) -> str:
+    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
+    if settings.trusts(cost):
+        return ""
+    return (
+        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
+        "do both clips say the same words?"
+    )
 
 
 SHOWN_ROLES = ("held_out", "target")  # actors whom no metric has learned from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,6 @@ from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
-from spfem.pairing.dtw import matched_frames, other_frames, says_something_else
 from spfem.panels import pictures_as_jpeg
 from spfem.plots import MATRIX_COLOURS, SIMILARITY_COLOURS, WEIGHT_COLOURS
 
@@ -27,6 +26,7 @@ COLOURS = {"similar": SIMILARITY_COLOURS, "weight": WEIGHT_COLOURS, "time": MATR
 STRIP_COLUMNS = 16  # faces in a row of the strip
 LARGEST_FACE = 128  # pixels; larger faces are shrunk for the strip
 KEPT_CLIPS = 6  # with their feature maps; 35 frames of 96 pixels take 38 MB
+USUAL_SHARE = 4  # of the clip: how far away another moment is, if nothing speaks against it
 MOST_BYTES = 128_000_000  # of descriptors: more would burden a browser
 
 
@@ -78,6 +78,53 @@ def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
         shades = mpl.colormaps[scale](np.arange(256))[:, :3]
         arrays[f"{name}_colours"] = (shades * 255).astype(np.uint8)
     return Packet({"remark": pair.remark, "metrics": dict(metrics)}, arrays)
+
+
+def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
+    """(T,) frames of the second clip that say what the T = `count` of the first say.
+
+    The middle one where the path (N, 2) passes several; that of the nearest frame where it passes
+    none.
+    """
+    found = []
+    for frame in range(count):
+        distance = np.abs(path[:, 0] - frame)
+        there = path[distance == distance.min(), 1]
+        found.append(there[len(there) // 2])
+    return np.array(found, np.int32)
+
+
+def says_something_else(
+    matched: np.ndarray,
+    length: int,
+    gap_frames: int,
+    visemes: tuple[Sequence[str], Sequence[str]] | None = None,
+) -> np.ndarray:
+    """(T, U) bool, frames of the second clip that are far from the matched one and say otherwise.
+
+    Far is `gap_frames` away from the frames (T,) of `matched_frames`; without the visemes of both
+    clips (T,) and (U,) the distance alone counts.
+    """
+    others = np.abs(np.arange(length) - matched[:, None]) >= gap_frames
+    if visemes is not None:
+        first, second = (np.asarray(names) for names in visemes)
+        others &= (second != first[:, None]) & (second != second[matched][:, None])
+    return others
+
+
+def other_frames(matched: np.ndarray, elsewhere: np.ndarray, gap_frames: int) -> np.ndarray:
+    """(T,) frames at which something else is said, about a quarter of the clip away.
+
+    Of a clip that is too short, or all one viseme, the farther end. See `says_something_else`.
+    """
+    length = elsewhere.shape[1]
+    wanted, found = max(gap_frames, length // USUAL_SHARE), []
+    for frame, others in zip(matched, map(np.flatnonzero, elsewhere), strict=True):
+        if len(others):
+            found.append(others[np.abs(np.abs(others - frame) - wanted).argmin()])
+        else:
+            found.append(length - 1 if frame < length / 2 else 0)
+    return np.array(found, np.int32)
 
 
 def places_packet(

@@ -6,7 +6,6 @@ by dynamic time warping with city-block cost and an exact order of ties.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
@@ -205,83 +204,3 @@ def alignment_features(
     if settings.compat == "upstream":
         return features
     return (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST_DEVIATION)
-
-
-USUAL_SHARE = 4  # of the clip: how far away the other moment is, if nothing speaks against it
-
-
-class SoundingFrames(NamedTuple):
-    """Sound (A,) of a clip at the rate of the settings, its frames, and how many are a second."""
-
-    waveform: np.ndarray
-    frames: int
-    fps: float
-
-
-def align_waveforms(
-    first: SoundingFrames, second: SoundingFrames, settings: PairingSettings
-) -> tuple[np.ndarray, float]:
-    """Path (N, 2) and mean cost of two clips of any frame rates, aligned by their sound.
-
-    As the pairing stage aligns them; a clip with itself gives the diagonal.
-    """
-    features = [alignment_features(side.waveform, side.fps, settings) for side in (first, second)]
-    found = align_sequences(features[0], features[1])
-    return found.path[(found.path < (first.frames, second.frames)).all(1)], found.normalised_cost
-
-
-def doubt_alignment(cost: float, settings: PairingSettings) -> str:
-    """What to say of an alignment of a mean cost; nothing of one that can be trusted."""
-    if settings.trusts(cost):
-        return ""
-    return (
-        f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
-        "do both clips say the same words?"
-    )
-
-
-def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
-    """(T,) frames of the second clip that say what the T = `count` of the first say.
-
-    The middle one where the path (N, 2) passes several; that of the nearest frame where it passes
-    none.
-    """
-    found = []
-    for frame in range(count):
-        distance = np.abs(path[:, 0] - frame)
-        there = path[distance == distance.min(), 1]
-        found.append(there[len(there) // 2])
-    return np.array(found, np.int32)
-
-
-def says_something_else(
-    matched: np.ndarray,
-    length: int,
-    gap_frames: int,
-    visemes: tuple[Sequence[str], Sequence[str]] | None = None,
-) -> np.ndarray:
-    """(T, U) bool, frames of the second clip that are far from the matched one and say otherwise.
-
-    Far is `gap_frames` away from the frames (T,) of `matched_frames`; without the visemes of both
-    clips (T,) and (U,) the distance alone counts.
-    """
-    others = np.abs(np.arange(length) - matched[:, None]) >= gap_frames
-    if visemes is not None:
-        first, second = (np.asarray(names) for names in visemes)
-        others &= (second != first[:, None]) & (second != second[matched][:, None])
-    return others
-
-
-def other_frames(matched: np.ndarray, elsewhere: np.ndarray, gap_frames: int) -> np.ndarray:
-    """(T,) frames at which something else is said, about a quarter of the clip away.
-
-    Of a clip that is too short, or all one viseme, the farther end. See `says_something_else`.
-    """
-    length = elsewhere.shape[1]
-    wanted, found = max(gap_frames, length // USUAL_SHARE), []
-    for frame, others in zip(matched, map(np.flatnonzero, elsewhere), strict=True):
-        if len(others):
-            found.append(others[np.abs(np.abs(others - frame) - wanted).argmin()])
-        else:
-            found.append(length - 1 if frame < length / 2 else 0)
-    return np.array(found, np.int32)

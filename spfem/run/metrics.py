@@ -125,16 +125,20 @@ def make_temporal_metric(
 ) -> Path:
     """Checkpoint of one of `TEMPORAL_METRICS`, for `load` of its class.
 
-    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`.
+    The name decides the formulation; `settings` and `place` as in `make_spatial_metric`. Studies
+    learn from initial weights.
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
+    goes_on = settings is None and workspace.scale.temporal_from_spatial
+    first = make_spatial_metric(workspace, seed) if goes_on else None
     settings = formulated(name, settings or workspace.scale.temporal)
     with first_alone():
         stage = open_stage(
             workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
             name,
             settings=_learned_from(corpus, settings, seed),
-            inputs={"faces": faces.digest, "pairs": pairs.digest},
+            inputs={"faces": faces.digest, "pairs": pairs.digest}
+            | ({} if first is None else {"first": file_digest(first)}),
             code=(train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
         )
     checkpoint = stage.folder / f"{name}.safetensors"
@@ -152,6 +156,7 @@ def make_temporal_metric(
         seed=seed,
         device=workspace.device,
         folder=stage.folder,
+        first=None if first is None else SpatialCoherence.load(first, supervise=False),
         progress=show_progress(f"metric {name}{_noted(settings)}"),
     )
     _keep(stage, checkpoint, learned, settings.steps, workspace, seed)

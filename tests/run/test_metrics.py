@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence
+from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.retrieval import retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import CorpusError, SettingsError
@@ -51,7 +51,8 @@ def world(tmp_path, monkeypatch):
     steps = []
     scale = SimpleNamespace(
         spatial=QUICK, spatial_speech=replace(QUICK, learning_rate=1e-12, speech_weight=1.0),
-        temporal=WINDOWS, cross_modal=SOUND, manipulator=SimpleNamespace(window_frames=5),
+        temporal=WINDOWS, temporal_from_spatial=False, cross_modal=SOUND,
+        manipulator=SimpleNamespace(window_frames=5),
     )  # fmt: skip
     made = SimpleNamespace(
         workspace=SimpleNamespace(scale=scale, device="cpu", stage_folder=tmp_path.joinpath),
@@ -116,6 +117,20 @@ def test_temporal_metric_is_learned_once_a_seed(world):
     assert world.steps == [0, 1]
     metrics.make_metric(world.workspace, "spatial_temporal_cm", 1)
     assert world.steps == [0, 1] * 2
+
+
+def test_a_temporal_metric_can_go_on_from_the_spatial_one(world):
+    world.workspace.scale.temporal_from_spatial = True
+    world.workspace.scale.temporal = replace(WINDOWS, learning_rate=1e-12)
+    path = metrics.make_metric(world.workspace, "temporal_cm")
+    assert world.steps == [0, 1, 2, 0, 1]
+    start = SpatialCoherence.load(metrics.make_spatial_metric(world.workspace))
+    end = TemporalCoherence.load(path)
+    for name, parameter in start.named_parameters():
+        torch.testing.assert_close(end.get_parameter(name), parameter, rtol=1e-5, atol=1e-6)
+    world.workspace.scale.spatial = replace(QUICK, steps=2)  # another spatial metric
+    metrics.make_metric(world.workspace, "temporal_cm")
+    assert len(world.steps) == 5 + 2 + 2
 
 
 def test_a_study_learns_with_its_own_settings_in_its_own_place(world):
