@@ -15,7 +15,7 @@ from spfem.corpus.folder import walk_folder
 from spfem.errors import SettingsError, SpfemError
 from spfem.files import alone, digest, file_digest, project_folder, write_json
 from spfem.processes import open_pool
-from spfem.run.agreement import agreement_in_words
+from spfem.run.agreement import REFERENCE, compare_with_reference
 from spfem.run.corpora import choose_corpus
 from spfem.run.deciding_code import package_digest
 from spfem.run.report import (
@@ -263,4 +263,5 @@ def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
     print(f"  notebooks {results / 'notebooks'}")
     print(f"  manifest  {manifest}")
     print(f"  report    {results / PAGE_NAME}")
-    print(f"  results   {agreement_in_words(results)}")
+    reference = project_folder() / REFERENCE / results.name
+    print(f"  results   {compare_with_reference(results, reference)}")

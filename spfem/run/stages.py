@@ -16,109 +16,12 @@ from typing import TYPE_CHECKING, Any
 from spfem.errors import SettingsError
 
 if TYPE_CHECKING:
-    from spfem.run.data import (
-        face_unit_curves as face_unit_curves,
-    )
-    from spfem.run.data import (
-        make_actor_faces as make_actor_faces,
-    )
-    from spfem.run.data import (
-        make_corpus as make_corpus,
-    )
-    from spfem.run.data import (
-        make_faces as make_faces,
-    )
-    from spfem.run.data import (
-        make_fitted_persons as make_fitted_persons,
-    )
-    from spfem.run.data import (
-        make_pairs as make_pairs,
-    )
-    from spfem.run.data import (
-        make_persons as make_persons,
-    )
-    from spfem.run.data import (
-        make_reader as make_reader,
-    )
-    from spfem.run.data import (
-        make_whole_corpus as make_whole_corpus,
-    )
-    from spfem.run.data import (
-        manipulator_clips as manipulator_clips,
-    )
-    from spfem.run.data import (
-        neutral_clips as neutral_clips,
-    )
-    from spfem.run.data import (
-        read_clocks as read_clocks,
-    )
-    from spfem.run.data import (
-        read_visemes as read_visemes,
-    )
-    from spfem.run.data import (
-        reader_lessons as reader_lessons,
-    )
-    from spfem.run.edits import (
-        make_counterparts as make_counterparts,
-    )
-    from spfem.run.edits import (
-        make_edits as make_edits,
-    )
-    from spfem.run.edits import (
-        protocol as protocol,
-    )
-    from spfem.run.edits import (
-        read_truth as read_truth,
-    )
-    from spfem.run.manipulators import ANCHORED as ANCHORED
-    from spfem.run.manipulators import EXPRESSION_SPACE as EXPRESSION_SPACE
-    from spfem.run.manipulators import make_base_manipulator as make_base_manipulator
-    from spfem.run.manipulators import make_manipulator as make_manipulator
-    from spfem.run.metrics import (
-        METRICS as METRICS,
-    )
-    from spfem.run.metrics import (
-        clip_signals as clip_signals,
-    )
-    from spfem.run.metrics import (
-        cross_modal_settings as cross_modal_settings,
-    )
-    from spfem.run.metrics import (
-        load_cross_modal_metric as load_cross_modal_metric,
-    )
-    from spfem.run.metrics import (
-        load_spatial_metric as load_spatial_metric,
-    )
-    from spfem.run.metrics import (
-        load_temporal_metric as load_temporal_metric,
-    )
-    from spfem.run.metrics import (
-        make_audio_banks as make_audio_banks,
-    )
-    from spfem.run.metrics import (
-        make_cross_modal_encoder as make_cross_modal_encoder,
-    )
-    from spfem.run.metrics import (
-        make_cross_modal_metric as make_cross_modal_metric,
-    )
-    from spfem.run.metrics import (
-        make_metric as make_metric,
-    )
-    from spfem.run.metrics import (
-        make_similarity as make_similarity,
-    )
-    from spfem.run.metrics import (
-        make_spatial_metric as make_spatial_metric,
-    )
-    from spfem.run.metrics import (
-        make_temporal_metric as make_temporal_metric,
-    )
-    from spfem.run.renderers import make_actor_renderer as make_actor_renderer
-    from spfem.run.renderers import make_base_renderer as make_base_renderer
-    from spfem.run.renderers import person_texture as person_texture
-    from spfem.run.results import (
-        make_lip_sync as make_lip_sync,
-    )
+    from spfem.run.data import *  # noqa: F403
+    from spfem.run.edits import *  # noqa: F403
+    from spfem.run.manipulators import *  # noqa: F403
+    from spfem.run.metrics import *  # noqa: F403
+    from spfem.run.renderers import *  # noqa: F403
+    from spfem.run.results import *  # noqa: F403
     from spfem.run.workspace import Workspace
 
 ROOMS = ("data", "metrics", "manipulators", "renderers", "edits", "results")  # of this package
