@@ -1,4 +1,4 @@
-"""`python -m benchmarks.drift FIRST OTHER ...`: how far tables of other machines lie from the first.
+"""`python -m benchmarks.drift FIRST OTHER ...`: how far tables of other machines lie.
 
 The folders are results of one corpus and scale, made with other numbers of threads or as on other
 processors: `OMP_NUM_THREADS=2`, or `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2

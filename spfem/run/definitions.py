@@ -88,13 +88,16 @@ class _Module:
         self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         self.statements: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, Name] = {}
+        self.stars: list[str] = []  # modules whose names it offers as its own
         self.effects: list[ast.stmt] = []  # statements that bind nothing: they run on import
         for statement in ast.parse(source).body:
             self._take(statement)
 
     def _take(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            self.imports |= imported_names(statement, self.package)
+            found = imported_names(statement, self.package)
+            self.stars += [found.pop("*").module] if "*" in found else []
+            self.imports |= found
             return
         if isinstance(statement, ast.If) and _names_type_checking(statement.test):
             for inner in (*statement.body, *statement.orelse):
@@ -163,6 +166,9 @@ class CodeBase:
             return self.resolve(module.imports[wanted.name])
         if self.is_plumbing(whole) or self.module(whole) is not None:
             return Name(whole, "")
+        for star in module.stars if module is not None else ():
+            if (other := self.module(star)) is not None and wanted.name in other.statements:
+                return Name(star, wanted.name)
         if wanted.name.startswith("__"):  # such as `__file__`, which every module has
             return Name(wanted.module, "")
         raise ArtifactError(f"{wanted.module} has no {wanted.name}, which code of it uses")

@@ -57,7 +57,7 @@ class StageKind:
     shared: bool = False
 
 
-SEED = ("seed",)
+SEEDED = ("seed",)
 PICTURE_METRICS = (
     "spatial", "spatial_speech", "temporal_vd", "temporal_cm", "spatial_temporal_vd",
     "spatial_temporal_cm",
@@ -71,37 +71,37 @@ STAGES: dict[str, StageKind] = {
     ),
     "pairs": StageKind("aligned pairs of clips", "make_pairs"),
     "reader": StageKind(
-        "the reader of face units, from films of its own people", "make_reader", takes=SEED
+        "the reader of face units, from films of its own people", "make_reader", takes=SEEDED
     ),
     "persons": StageKind("codes with one identity an actor", "make_persons"),
     **{
-        name: StageKind(f"the metric {name}", "make_metric", (), SEED, (name,), shared=True)
+        name: StageKind(f"the metric {name}", "make_metric", (), SEEDED, (name,), shared=True)
         for name in PICTURE_METRICS
     },
     **{
         f"cross_modal_{visual}": StageKind(
-            f"the metric of sound and {visual}", "make_cross_modal_metric", (), SEED, (visual,)
+            f"the metric of sound and {visual}", "make_cross_modal_metric", (), SEEDED, (visual,)
         )
         for visual in VISUALS
     },
     **{
         f"audio_banks_{visual}": StageKind(
             f"which windows sound alike, by the metric of sound and {visual}",
-            "make_audio_banks", (), SEED, (visual,),
+            "make_audio_banks", (), SEEDED, (visual,),
         )
         for visual in VISUALS
     },
     "base_manipulator": StageKind(
-        "the manipulator that all methods start from", "make_base_manipulator", takes=SEED
+        "the manipulator that all methods start from", "make_base_manipulator", takes=SEEDED
     ),
     "manipulator": StageKind(
-        "the expression manipulator of a method", "make_manipulator", ("method",), SEED
+        "the expression manipulator of a method", "make_manipulator", ("method",), SEEDED
     ),
     "base_renderer": StageKind(
-        "the renderer of faces in general", "make_base_renderer", takes=SEED
+        "the renderer of faces in general", "make_base_renderer", takes=SEEDED
     ),
     "renderer": StageKind(
-        "the renderer of an actor for a method", "make_actor_renderer", ("actor", "method"), SEED
+        "the renderer of an actor for a method", "make_actor_renderer", ("actor", "method"), SEEDED
     ),
 }  # fmt: skip
 
