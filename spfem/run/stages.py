@@ -181,7 +181,7 @@ def _check_options(stage: str, given: dict[str, object]) -> None:
 
 def _estimate(workspace: Workspace, video_hours: float | None) -> None:
     from spfem.run.data import make_whole_corpus
-    from spfem.run.estimate import project_cost
+    from spfem.run.estimate import COST, project_cost
 
     clips = make_whole_corpus(workspace).clips
-    print(project_cost(clips, workspace.scale.face, video_hours=video_hours))
+    print(COST.format(**project_cost(clips, workspace.scale.face, video_hours=video_hours)))

@@ -185,24 +185,21 @@ class Workspace:
         *,
         audio_from: Path,
         comment: str,
-        caption: str = "",
     ) -> None:
         """Save frames (H, W, 3) as `videos/<name>.mp4` with the sound of a file, and note it."""
         from spfem.media.video import write_video
 
         path = self.figures / "videos" / f"{name}.mp4"
         write_video(path, frames, fps, audio_from=audio_from, comment=comment)
-        self.note_file(path, caption=caption)
+        self.note_file(path)
 
-    def save_gif(
-        self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int, *, caption: str = ""
-    ) -> None:
+    def save_gif(self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int) -> None:
         """Save frames (H, W, 3) as the looped picture `videos/<name>.gif`, and note it."""
         from spfem.panels import write_gif
 
         path = self.figures / "videos" / f"{name}.gif"
         write_gif(path, frames, fps)
-        self.note_file(path, caption=caption)
+        self.note_file(path)
 
     def note_file(self, path: Path, *, caption: str = "") -> None:
         """Note a file that lies below the figures folder, whoever wrote it."""
