@@ -8,6 +8,7 @@ OPENBLAS_CORETYPE=Haswell MKL_ENABLE_INSTRUCTIONS=AVX2` before `bash run_all.sh`
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,39 +16,39 @@ import pandas as pd
 from spfem.run.agreement import NOT_COMPARED, compare_cells, read_table
 
 
-def measure_drift(first: Path, others: list[Path]) -> pd.DataFrame:
-    """Rows of `table, column, cells, changed, outside, median_relative, most_relative`.
+def measure_drift(first: Path, others: Sequence[Path]) -> pd.DataFrame:
+    """A row for each table and other run: `table, run, cells, changed, outside, ...`.
 
-    `changed` and `outside` (of what is allowed) are shares of the cells of all others; `run` is
-    the folder of each. Columns in which nothing changed are left out.
+    `changed` and `outside` (of what is allowed) are shares of cells, `most_times` is the largest
+    distance by what is allowed, `median_relative` is of the changed numbers. Other rows than those
+    of the first are outside as a whole.
     """
-    rows = []
+    found = []
     for path in sorted((first / "tables").glob("*.csv")):
-        if path.stem in NOT_COMPARED:
-            continue
-        committed = read_table(path)
-        for other in others:
-            fresh = read_table(other / "tables" / path.name)
-            if len(fresh) != len(committed):
-                rows.append({"table": path.stem, "run": other.parent.name, "column": "rows"})
+        for other in others if path.stem not in NOT_COMPARED else ():
+            if not (other / "tables" / path.name).is_file():
+                continue
+            committed, fresh = read_table(path), read_table(other / "tables" / path.name)
+            row = {"table": path.stem, "run": other.name}
+            if len(committed) != len(fresh):
+                found.append(row | {"cells": 0, "changed": 1.0, "outside": 1.0})
                 continue
             cells = compare_cells(committed, fresh)
-            cells["run"], cells["table"] = other.parent.parent.name, path.stem
-            rows += cells.to_dict("records")
-    cells = pd.DataFrame(rows)
-    before, after = (pd.to_numeric(cells[name], errors="coerce") for name in ("before", "after"))
-    cells["relative"] = (after - before).abs() / before.abs()
-    cells["changed"], cells["outside"] = cells.times > 0, cells.times > 1
-    grouped = cells.groupby(["table", "run"], sort=False)
-    table = grouped.agg(
-        cells=("times", "size"),
-        changed=("changed", "mean"),
-        outside=("outside", "mean"),
-        most_times=("times", "max"),
-    )
-    moved = cells[cells.changed].groupby(["table", "run"], sort=False).relative
-    table["median_relative"] = moved.median()
-    return table.reset_index()
+            before, after = (
+                pd.to_numeric(cells[name], errors="coerce") for name in ("before", "after")
+            )
+            relative = ((after - before).abs() / before.abs())[cells.times > 0]
+            found.append(
+                row
+                | {
+                    "cells": len(cells),
+                    "changed": (cells.times > 0).mean(),
+                    "outside": (cells.times > 1).mean(),
+                    "most_times": cells.times.max(),
+                    "median_relative": relative.median(),
+                }
+            )
+    return pd.DataFrame(found)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +27,8 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 """Environment of a process by name, read when OpenMP is loaded."""
 LEARNERS = ("spatial metric", "manipulator", "renderer")
+PATIENCE_SECONDS = 120
 STEPS, LEFT_OUT = 14, 4  # the first steps prepare kernels
-BUSY = "import threading\ndef turn():\n while True: sum(bytes(10**7))\n"
 BUSY = (
     "import torch\ntorch.set_num_threads(2)\na = torch.randn(700, 700)\n"
     "while True: a = (a @ a).clamp(-1, 1)"
@@ -85,28 +85,43 @@ def step_seconds(name: str) -> tuple[float, float]:
 
 
 def measure(learners: Iterable[str], turns: int) -> pd.DataFrame:
-    """Rows of learner, setting and neighbours with the least seconds of a step over turns."""
+    """Rows of learner, setting and `beside` with the least seconds of a step over turns.
+
+    A setting that does not finish in `PATIENCE_SECONDS` has none.
+    """
     rows: list[dict[str, Any]] = []
-    for turn in range(turns):
+    for _ in range(turns):
         for beside in (False, True):
             busy = subprocess.Popen([sys.executable, "-c", BUSY]) if beside else None
             try:
                 for learner in learners:
                     for setting, variables in SETTINGS.items():
-                        words = [sys.executable, "-m", "benchmarks.threads", "--one", learner]
-                        environment = {**os.environ, **variables}
-                        answer = subprocess.run(
-                            words, env=environment, capture_output=True, text=True, check=True
-                        )
-                        wall, processor = json.loads(answer.stdout.splitlines()[-1])
+                        wall, processor = _measure_one(learner, variables)
                         row = {"learner": learner, "setting": setting, "beside": beside}
-                        rows.append(row | {"turn": turn, "wall": wall, "processor": processor})
+                        rows.append(row | {"wall": wall, "processor": processor})
                         print(rows[-1], flush=True)
             finally:
                 if busy is not None:
                     busy.kill()
-    table = pd.DataFrame(rows).drop(columns="turn")
-    return table.groupby(["learner", "setting", "beside"], sort=False).min().reset_index()
+    keys = ["learner", "setting", "beside"]
+    return pd.DataFrame(rows).groupby(keys, sort=False).min().reset_index()
+
+
+def _measure_one(learner: str, variables: Mapping[str, str]) -> tuple[float, float]:
+    words = [sys.executable, "-m", "benchmarks.threads", "--one", learner]
+    try:
+        answer = subprocess.run(
+            words,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return float("nan"), float("nan")
+    wall, processor = json.loads(answer.stdout.splitlines()[-1])
+    return wall, processor
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ def test_a_run_gets_its_defaults_and_its_options(asked):
     assert {**plain, "parameters": tuple(plain["parameters"])} == defaults
     wanted = {"scale": "full", "start": "3", "force": True}
     assert changed == {**plain, **wanted, "parameters": [("a", "1"), ("b", "x=y")]}
+
+
+def test_threads_sleep_while_they_wait_unless_asked_otherwise(asked, monkeypatch):
+    for given, wanted in (("active", "active"), ("", "")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        main(["reproduce"])
+        assert os.environ["OMP_WAIT_POLICY"] == wanted
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    main(["reproduce"])
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_an_edit_gets_its_defaults_and_its_options(asked, capsys):

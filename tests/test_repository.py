@@ -102,7 +102,5 @@ def test_repository_is_small_and_clean():
         assert set(pages) <= allowed
     runs = {name.rpartition("/")[0] for name in names if re.match("figures/.+/", name)}
     # Runs write beside the reference; recordings are not redistributed.
-    assert all(
-        re.match(r"figures/reference/synthetic-(demo|full)(/|$)", folder) for folder in runs
-    )
+    assert all(re.match(r"figures/reference/synthetic-(demo|full)(/|$)", folder) for folder in runs)
     assert not [name for name in names if name.startswith("data/") and name.endswith(".mp4")]

@@ -94,7 +94,7 @@ def make_spatial_metric(
         start = None if first is None else SpatialCoherence.load(first, supervise=False)
         return train_spatial(train, held_out, using, first=start, device=workspace.device, **how)
 
-    return _make(
+    return _learn_once(
         workspace,
         "spatial",
         (*(place or (name,)), f"seed{seed}"),
@@ -128,7 +128,7 @@ def make_temporal_metric(
         )
         return train_temporal(name, train, held_out, using, device=workspace.device, **how)
 
-    return _make(
+    return _learn_once(
         workspace,
         name,
         (*(place or (name,)), f"seed{seed}"),
@@ -154,7 +154,7 @@ class _Learned(Protocol):
     def curve(self) -> list[Row]: ...
 
 
-def _make(
+def _learn_once(
     workspace: Workspace,
     name: str,
     folders: tuple[str, ...],
@@ -246,7 +246,7 @@ def make_cross_modal_encoder(
         frames = frames_of_roles(signals, (modality,), pairs, corpus.roles, using)
         return train_single(modality, *frames, using, device=workspace.device, **how)
 
-    return _make(
+    return _learn_once(
         workspace,
         f"cross-modal {modality} alone",
         (*place, modality, "alone", f"seed{seed}"),
@@ -289,7 +289,7 @@ def make_cross_modal_metric(
         frames = frames_of_roles(signals, ("audio", visual), pairs, corpus.roles, using)
         return train_joint(model.to(workspace.device), *frames, **how)
 
-    return _make(
+    return _learn_once(
         workspace,
         f"cross-modal {visual}",
         (*place, visual, "direct" if direct else "joint", f"seed{seed}"),

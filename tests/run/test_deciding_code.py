@@ -12,8 +12,8 @@ from spfem.run import deciding_code as artifact_code
 from spfem.run.deciding_code import code_digest, digest_of, names_of, package_digest, reached
 from spfem.run.definitions import PACKAGE_FOLDER, PLUMBING, STUDIES_FOLDER, CodeBase, Name
 
-OPENERS = ("open_stage", "open_score_stage", "Recipe")
-CODE_PLACE = {"open_score_stage": 4, "Recipe": 4}  # of what is given by place
+OPENERS = ("open_stage", "open_score_stage", "Recipe", "_learn_once")
+CODE_PLACE = {"open_score_stage": 4, "Recipe": 4, "_learn_once": 5}  # of what is given by place
 DECIDING = {
     "cross_modal_recipe": "pair_loss",
     "retrieval_recipe": "make_bank",
