@@ -25,7 +25,7 @@ from spfem.run.report import (
     write_notebook_page,
     write_report,
 )
-from spfem.run.workspace import RUNS_FOLDER, choose_device, merge_manifest
+from spfem.run.workspace import MANIFEST_NAME, RUNS_FOLDER, choose_device, merge_manifest
 from spfem.scales import load_scale
 
 DIED = (
@@ -160,7 +160,7 @@ def reproduce(
     """
     at_once = load_scale(scale).notebooks_at_once
     root = project_folder()
-    chosen_corpus = choose_corpus(corpus, root / data, root)
+    corpus_name, content = choose_corpus(corpus, root / data, root)
     notebooks, chosen = choose_notebooks(root / "notebooks", only, start)
     given: dict[str, Any] = {
         "scale": scale,
@@ -171,8 +171,7 @@ def reproduce(
         **{name: _parse(value) for name, value in parameters},
     }
     _check_parameters(chosen, given)
-    name = f"{chosen_corpus.name}-{scale}"
-    content = chosen_corpus.recordings
+    name = f"{corpus_name}-{scale}"
     recordings = walk_folder(content).digest() if content else ""
     decides = [package_digest(), given, file_digest(root / "pyproject.toml"), recordings]
     results = root / figures / name
@@ -198,9 +197,9 @@ def reproduce(
         for path, seconds in _execute_all(stale, results, mine, at_once):
             print(f"{path.stem}: {seconds:.0f} s", flush=True)
             _note_done(path, keys[path], results)
-        manifest = merge_manifest(results, {path.stem: key for path, key in keys.items()})
+        rows = merge_manifest(results, {path.stem: key for path, key in keys.items()})
         write_report(results, root / "notebooks")
-        _print_summary(results, manifest, time.perf_counter() - started)
+        _print_summary(results, rows, time.perf_counter() - started)
 
 
 def _execute_all(
@@ -252,14 +251,13 @@ def _note_done(path: Path, key: str, results: Path) -> None:
     write_json(results / RUNS_FOLDER / "done" / f"{path.stem}.json", {"key": key, "files": made})
 
 
-def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
-    files = json.loads(manifest.read_text("utf-8"))
+def _print_summary(results: Path, files: Mapping[str, Any], seconds: float) -> None:
     print(f"\nAll done in {seconds:.0f} s. {len(files)} result files in {results}")
     for kind, pattern in (("table", "tables/*.csv"), ("figure", "*.png"), ("video", "*.mp4")):
         for name in (name for name in files if PurePosixPath(name).match(pattern)):
             print(f"  {kind:7} {results / name}")
     print(f"  notebooks {results / 'notebooks'}")
-    print(f"  manifest  {manifest}")
+    print(f"  manifest  {results / MANIFEST_NAME}")
     print(f"  report    {results / PAGE_NAME}")
     reference = project_folder() / REFERENCE / results.name
     print(f"  results   {compare_with_reference(results, reference)}")
