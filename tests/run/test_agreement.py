@@ -6,7 +6,7 @@ import pytest
 
 from spfem.errors import InputError
 from spfem.run import agreement
-from spfem.run.agreement import compare_with_reference, differences
+from spfem.run.agreement import compare_with_reference, differences, read_shares
 from tests.conftest import ROOT
 
 
@@ -65,11 +65,16 @@ def test_few_cells_may_lie_outside_but_no_count():
     assert _cells("clips", 5) != []
 
 
-def test_a_noisy_table_may_move_as_far_as_was_measured(monkeypatch):
-    fresh = _table().assign(value=0.9)
-    assert differences(_table(), fresh, "noisy")
-    monkeypatch.setattr(agreement, "SHARES", {"noisy": 0.2})
-    assert differences(_table(), fresh, "noisy") == []
+def test_a_noisy_table_may_move_twice_as_far_as_was_measured(folders):
+    results, reference = folders
+    _table().assign(value=0.9).to_csv(results / "tables" / "numbers.csv", index=False)
+    assert compare_with_reference(results, reference).startswith("1 of 2 tables moved")
+    drift = pd.DataFrame({"table": ["numbers"] * 2, "run": ["a", "b"], "outside": [0.0, 0.08]})
+    drift.to_csv(reference.parents[1] / "drift.csv", index=False)
+    assert read_shares(reference.parents[1] / "drift.csv") == {"numbers": 0.16}  # of 1 / 7
+    assert compare_with_reference(results, reference).startswith("agrees")
+    drift.assign(outside=0.07).to_csv(reference.parents[1] / "drift.csv", index=False)
+    assert "numbers" in compare_with_reference(results, reference)
 
 
 def test_lost_rows_and_columns_are_named_and_more_columns_are_no_drift():
@@ -88,11 +93,12 @@ def test_rates_are_no_results():
 
 @pytest.fixture
 def folders(tmp_path):
-    for name in ("fresh", "reference"):
-        (tmp_path / name / "tables").mkdir(parents=True)
+    fresh, reference = tmp_path / "run", tmp_path / "reference" / "run"
+    for folder in (fresh, reference):
+        (folder / "tables").mkdir(parents=True)
         for table in ("numbers", "lost", "timings"):
-            _table().to_csv(tmp_path / name / "tables" / f"{table}.csv", index=False)
-    return tmp_path / "fresh", tmp_path / "reference"
+            _table().to_csv(folder / "tables" / f"{table}.csv", index=False)
+    return fresh, reference
 
 
 def test_a_run_says_in_a_line_whether_it_agrees(folders):
