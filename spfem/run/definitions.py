@@ -166,12 +166,19 @@ class CodeBase:
             return self.resolve(module.imports[wanted.name])
         if self.is_plumbing(whole) or self.module(whole) is not None:
             return Name(whole, "")
-        for star in module.stars if module is not None else ():
-            if (other := self.module(star)) is not None and wanted.name in other.statements:
-                return Name(star, wanted.name)
+        if (starred := self.starred(module, wanted.name)) is not None:
+            return self.resolve(starred)
         if wanted.name.startswith("__"):  # such as `__file__`, which every module has
             return Name(wanted.module, "")
         raise ArtifactError(f"{wanted.module} has no {wanted.name}, which code of it uses")
+
+    def starred(self, module: _Module | None, name: str) -> Name | None:
+        """Where a name comes from that a module has by `from ... import *`, if it has."""
+        for star in module.stars if module is not None else ():
+            other = self.module(star)
+            if other is not None and name in {*other.statements, *other.imports}:
+                return Name(star, name)
+        return None
 
     def definition(self, name: Name) -> Definition:
         """The definition of a resolved name; with an empty name, what runs on import."""
@@ -337,7 +344,7 @@ class _Reader:
                 return None
         if name in self._module.statements:
             return Name(self._module.name, name)
-        return self._module.imports.get(name)
+        return self._module.imports.get(name) or self._code.starred(self._module, name)
 
     def _note(self, target: Name) -> None:
         if not self._code.holds(target.module):

@@ -291,6 +291,7 @@ def _names(code, root="a:f"):
     return {one.name for one in reached(code, [Name(f"own.{module}", name)]) if one.name}
 
 
+VIA = {"c": "from own.b import g", "d": "from own.b import *"}
 OTHERS = "def g():\n    return 1\n\n\ndef h():\n    return 2\n"
 
 
@@ -318,16 +319,18 @@ OTHERS = "def g():\n    return 1\n\n\ndef h():\n    return 2\n"
         "try:\n    from own.b import g\nexcept ImportError:\n    g = None\ndef f(): return g()",
         "from own.c import g\ndef f(): return g()",
         "from own.b import g\ng()\ndef f(): return 1",
+        "from own.b import *\ndef f(): return g()",
+        "from own import d\ndef f(): return d.g()",
     ],
 )
 def test_names_are_followed(tmp_path, text):
-    code = _package(tmp_path, a=text, b=OTHERS, c="from own.b import g")
+    code = _package(tmp_path, a=text, b=OTHERS, **VIA)
     assert "g" in _names(code)
     assert "h" not in _names(code)
     before = digest_of(code, [Name("own.a", "f")])
-    changed = _package(tmp_path, a=text, b=OTHERS.replace("1", "3"), c="from own.b import g")
+    changed = _package(tmp_path, a=text, b=OTHERS.replace("1", "3"), **VIA)
     assert digest_of(changed, [Name("own.a", "f")]) != before
-    other = _package(tmp_path, a=text, b=OTHERS.replace("2", "3"), c="from own.b import g")
+    other = _package(tmp_path, a=text, b=OTHERS.replace("2", "3"), **VIA)
     assert digest_of(other, [Name("own.a", "f")]) == before
 
 
