@@ -253,7 +253,7 @@ COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     # Threads of small networks wait often. Awake, they keep others from working where a core is
-    # shared: a step took a thousand times as long beside busy processes (docs/trust.md).
+    # shared: beside busy processes a step took about a hundred times as long (docs/trust.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
     given = vars(build_parser().parse_args(words))
     command = COMMANDS[given.pop("command")]
