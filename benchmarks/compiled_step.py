@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from benchmarks.clock import median_seconds
 from benchmarks.correlation import learning_step
 from benchmarks.made_up import made_up_images
 from benchmarks.metric_steps import captured_step, silent_step
@@ -14,7 +15,6 @@ from benchmarks.record import Record
 from benchmarks.rows import Row, Step, reference
 from benchmarks.sizes import Sizes
 from spfem.correlation.asccl import SpatialCoherence
-from spfem.precision import median_seconds
 
 
 def compiled_steps(record: Record, device: str, sizes: Sizes) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.clock import median_seconds
 from benchmarks.made_up import (
     made_up_images,
     made_up_metric,
@@ -22,7 +23,6 @@ from spfem.correlation.learn_sound import compare_joint, compare_single, initial
 from spfem.correlation.paired import distance_consistency_loss
 from spfem.correlation.sound import BatchDraw
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.precision import median_seconds
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 
 PRECISIONS = ("float32", "bfloat16")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.clock import median_seconds
 from benchmarks.correlation import paired_term
 from benchmarks.made_up import made_up_metric, made_up_samples
 from benchmarks.record import Record
@@ -17,7 +18,6 @@ from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.learn_sound import compare_joint, compare_single, initial_encoder
 from spfem.correlation.sound import BatchDraw
-from spfem.precision import median_seconds
 
 LITERAL = 3.0  # aim: times the literal version
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.clock import median_seconds
 from benchmarks.networks import made_up_manipulator
 from benchmarks.rows import MIB, Row, Step, measure_apart, peak_bytes, reference
 from spfem.edit.chain import ConditionSource, put_back
@@ -24,7 +25,6 @@ from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
 from spfem.manipulator.manipulate import manipulate
 from spfem.media.video import read_video, stream_frames, write_video
-from spfem.precision import median_seconds
 from spfem.renderer.networks import FaceGenerator, new_renderer
 from spfem.renderer.render import render_clips
 from spfem.scales import load_scale

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.clock import median_seconds
 from benchmarks.record import Record
-from spfem.precision import median_seconds
 
 PRODUCTS = 10  # of one measurement
 BACKWARD = 2  # gradients of input and of weights, each as much work as the forward pass

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.clock import median_seconds
 from benchmarks.literal_manipulator import LiteralTrainer
 from benchmarks.made_up import EXPRESSIONS, made_up_metric
 from benchmarks.networks import made_up_expression, made_up_manipulator, manipulator_inference
@@ -20,7 +21,6 @@ from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, Trainer
-from spfem.precision import median_seconds
 from spfem.settings import SupervisionSettings
 from spfem.supervision.manipulator import PairLosses, embed_windows
 from spfem.supervision.moved import Compared, PictureLosses, metric_term

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.clock import median_seconds
 from benchmarks.correlation import learning_step
 from benchmarks.limits import Peaks, count_work, tell_share
 from benchmarks.made_up import made_up_images
@@ -18,7 +19,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.precision import Captured, median_seconds
+from spfem.precision import Captured
 from spfem.settings import SpatialSettings, TemporalSettings
 
 LITERAL, FLOOR = 3.0, 0.5  # aims: times the literal version, and the floor's share of the step

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import Case, compute, distance
+from benchmarks.clock import median_seconds
 from benchmarks.limits import rounded_products
 from benchmarks.moved_scene import MovedScene, load_scene, rasters_of
 from benchmarks.record import Record
 from benchmarks.rows import Row
 from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
-from spfem.precision import median_seconds
 
 LIMITS = {"output": 1e-3, "gradient": 1e-2}  # relative; a sample at an edge may fall to a side
 BATCH = 8  # faces drawn at once

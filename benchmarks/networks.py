@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.clock import median_seconds
 from benchmarks.made_up import EXPRESSIONS, made_up_face_clip
 from benchmarks.rows import Row, Step, reference
 from spfem.manipulator.data import gaussian_weights
 from spfem.manipulator.manipulate import manipulate
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
-from spfem.precision import autocast, median_seconds
+from spfem.precision import autocast
 from spfem.renderer.data import RendererClip, cover_outside, to_network
 from spfem.renderer.learn import renderer_optimisers, update_renderer
 from spfem.renderer.losses import renderer_losses

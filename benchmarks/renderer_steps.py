@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.clock import median_seconds
 from benchmarks.limits import Peaks, count_work, tell_share
 from benchmarks.made_up import made_up_face_clip
 from benchmarks.networks import own_steps, released_steps, sequence_tensors
@@ -16,7 +17,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.waits import count_waits
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
-from spfem.precision import autocast, median_seconds
+from spfem.precision import autocast
 from spfem.renderer import render
 from spfem.renderer.data import RendererClip, Sequences, cover_outside
 from spfem.renderer.learn import (

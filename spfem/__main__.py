@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -55,17 +56,6 @@ stccl. Each is read whole and checked: size, entries, shapes, and its hash where
 
 Exit status: 0 if the default run can work and no optional file is broken, else 1.
 """
-GONE = {
-    "bench": "python -m benchmarks PART",
-    "export-ned": "python -m spfem.released export-ned",
-    "import-ned": "python -m spfem.released import-ned",
-    "check": "the last lines of bash run_all.sh, which compare with the committed results",
-    "real-edits": "python -m benchmarks edits DIR",
-    "report": "bash run_all.sh, which writes index.html at its end",
-    "user-study": "notebooks/18_user_study.ipynb",
-    "weights": "python -m spfem.weights make|check",
-}
-"""Commands that left, and what does their work now."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -100,9 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--files", **FOLDER, help="of optional files (default: optional/ in the data folder)")
     add("--data", **FOLDER, default=Path("data"), help="default: data")
     add = add_command("track", "track faces in clips; report quality, draw the track over frames")
-    add("clips", type=Path, nargs="+", metavar="CLIP", help="videos or folders")
+    add("places", type=Path, nargs="+", metavar="CLIP", help="videos or folders")
     add("--out", **FOLDER, required=True, help="of the report and videos")
-    add("--no-videos", action="store_true", help="write the report alone")
+    add("--no-videos", dest="videos", action="store_false", help="write the report alone")
     add("--processes", **COUNT, default=2, help="clips at a time (default: 2)")
     title = "measure published result clips (clips.csv, source, reference, methods) and compare"
     add = add_command("audit", title)
@@ -215,24 +205,12 @@ def _call(module: str, name: str) -> Callable[[dict[str, Any]], None]:
     return lambda given: getattr(importlib.import_module(module), name)(**given)
 
 
-def _reproduce(given: dict[str, Any]) -> None:
-    from spfem.run.notebooks import RunSettings, reproduce
-
-    reproduce(RunSettings(**{**given, "parameters": tuple(given["parameters"])}))
-
-
 def _edit(given: dict[str, Any]) -> None:
     from spfem.edit import EditRequest, edit_video
 
     result = edit_video(EditRequest(lossless=given.pop("quality") == "lossless", **given))
     for path in filter(None, (result.out, result.comparison)):
         print(f"wrote {path}")
-
-
-def _stage(given: dict[str, Any]) -> None:
-    from spfem.run.stages import make_stage
-
-    make_stage(**given)
 
 
 def _import(given: dict[str, Any]) -> None:
@@ -245,12 +223,6 @@ def _import(given: dict[str, Any]) -> None:
         print(note)
     if made.provenance["dropped"]:
         print(f"left out, because nothing uses them: {', '.join(made.provenance['dropped'])}")
-
-
-def _track(given: dict[str, Any]) -> None:
-    from spfem.run.track_report import report_clips
-
-    report_clips(given.pop("clips"), videos=not given.pop("no_videos"), **given)
 
 
 def _audit(given: dict[str, Any]) -> None:
@@ -267,23 +239,22 @@ def _audit(given: dict[str, Any]) -> None:
 
 
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "reproduce": _reproduce,
+    "reproduce": _call("spfem.run.notebooks", "reproduce"),
     "edit": _edit,
     "corpus": _call("spfem.corpus.inventory", "report_folder"),
-    "stage": _stage,
+    "stage": _call("spfem.run.stages", "make_stage"),
     "import-checkpoint": _import,
     "doctor": _call("spfem.doctor", "report_machine"),
-    "track": _track,
+    "track": _call("spfem.run.track_report", "report_clips"),
     "audit": _audit,
 }
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status; a command that left names what replaces it."""
-    words = sys.argv[1:] if words is None else list(words)
-    if words and words[0] in GONE:
-        print(f"spfem: {words[0]} is no command any more; use {GONE[words[0]]}", file=sys.stderr)
-        return 2
+    """Run one command and give its exit status."""
+    # Threads of small networks wait often. Awake, they keep others from working where a core is
+    # shared: beside busy processes a step took about a hundred times as long (docs/trust.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
     given = vars(build_parser().parse_args(words))
     command = COMMANDS[given.pop("command")]
     return run_command(lambda: command(given))

@@ -25,7 +25,6 @@ MOST_SHOWN = 10  # of names in a row
 
 PYTHONS = ((3, 11), (3, 13))  # oldest and newest that are tested
 EXTRAS_OF_A_RUN = ("run", "explore")  # what environment.sh installs for run_all.sh
-OF_EVERY_ENVIRONMENT = {"pip", "setuptools", "wheel", "spfem"}
 
 RUN_GB: Mapping[str, float] = {"smoke": 0.3, "demo": 1.1, "full": 2.9}
 """Measured: what a finished run on the embedded corpus keeps, with its ablations; rounded up."""
@@ -173,11 +172,9 @@ def package_facts(constraints: Path) -> list[Fact]:
     pins = read_pins(constraints)
     common = sorted(set(pins) & set(installed))
     moved = [name for name in common if pins[name] != installed[name]]
-    told = [f"{name} {installed[name]} (tested: {pins[name]})" for name in moved]
-    strangers = sorted(set(installed) - set(pins) - OF_EVERY_ENVIRONMENT)
     facts.append(Fact("as tested", f"{len(common) - len(moved)} of {len(common)}"))
-    facts += [Fact(name, _some(each)) for name, each in (("moved", told), ("others", strangers))]
-    return [fact for fact in facts if fact.found]
+    told = _some([f"{name} {installed[name]} (tested: {pins[name]})" for name in moved])
+    return [*facts, Fact("moved", told)] if moved else facts
 
 
 def shipped_model_facts() -> list[Fact]:

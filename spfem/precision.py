@@ -1,12 +1,11 @@
-"""How numbers reach the processor or GPU, in which format networks compute, CUDA graphs, clocks.
+"""How numbers reach the processor or GPU, in which format networks compute, CUDA graphs.
 
 A graph is work of many small operations, recorded once and replayed whole.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -99,33 +98,3 @@ def constant(values: tuple[tuple[int, ...], ...] | tuple[int, ...], device: torc
     """Whole numbers as an int64 tensor (N,) or (N, 2), made once a device; never to be changed."""
     with torch.inference_mode(False):  # what is first asked for there shall serve learning, too
         return torch.tensor(values, device=device)
-
-
-def median_seconds(
-    ways: Mapping[str, Callable[[], object]],
-    *,
-    device: torch.device | str = "cpu",
-    repeats: int = 3,
-) -> dict[str, float]:
-    """Median wall time of a call of each way, after one uncounted call of each.
-
-    Args:
-        ways: by name; called in turn.
-        device: a GPU is waited for before the clock is read.
-        repeats: counted calls of each.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats + 1):
-        for name, step in ways.items():
-            _wait(device)
-            start = time.perf_counter()
-            step()
-            _wait(device)
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
-
-
-def _wait(device: torch.device | str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)

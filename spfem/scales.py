@@ -114,6 +114,9 @@ def _demo() -> Scale:
     )
     return Scale(
         name="demo",
+        # Two of one thread each: threads of one small network wait for each other at every layer,
+        # and where a core is shared with something else, they wait long.
+        notebooks_at_once=2,
         corpus=CorpusSettings(counterparts="edited"),
         spatial=spatial,
         spatial_speech=replace(spatial, speech_weight=6.0, learning_rate=5e-3, steps=500),
@@ -215,7 +218,6 @@ def _smoke() -> Scale:
     return replace(
         demo,
         name="smoke",
-        notebooks_at_once=2,
         seeds=(0,),
         methods=("ned", "ned+all"),  # every supervision
         corpus=replace(

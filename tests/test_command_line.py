@@ -1,16 +1,18 @@
-"""Arguments of the commands: what is refused, what reaches a room, and the names that left."""
+"""Arguments of the commands: what is refused, and what reaches a room."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import os
 from pathlib import Path
 
 import pytest
 
 from spfem import __main__ as command_line
-from spfem.__main__ import COMMANDS, GONE, build_parser, main
+from spfem.__main__ import COMMANDS, build_parser, main
 from spfem.edit.video import EditRequest, EditResult
-from spfem.run.notebooks import RunSettings
+from spfem.run.notebooks import reproduce
 
 EDIT = ["edit", "clip.mp4", "--out", "out.mp4"]
 
@@ -20,16 +22,8 @@ def _offered() -> set[str]:
     return set(next(a for a in actions if isinstance(a, argparse._SubParsersAction)).choices)
 
 
-def test_every_command_is_offered_and_none_that_left():
+def test_every_command_is_offered():
     assert _offered() == set(COMMANDS)
-    assert not set(GONE) & set(COMMANDS)
-
-
-@pytest.mark.parametrize("name", GONE)
-def test_a_command_that_left_names_its_successor(name, capsys):
-    assert main([name, "--any", "option"]) == 2
-    said = capsys.readouterr().err
-    assert said == f"spfem: {name} is no command any more; use {GONE[name]}\n"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +63,7 @@ def asked(monkeypatch):
         found.append(request)
         return EditResult(None, None, request.out, request.comparison if request.compare else None)
 
-    monkeypatch.setattr("spfem.run.notebooks.reproduce", found.append)
+    monkeypatch.setattr("spfem.run.notebooks.reproduce", lambda **given: found.append(given))
     monkeypatch.setattr("spfem.edit.edit_video", edit)
     return found
 
@@ -78,9 +72,21 @@ def test_a_run_gets_its_defaults_and_its_options(asked):
     assert main(["reproduce"]) == 0
     words = ["--scale", "full", "--from", "3", "--force", "-p", "a=1", "-p", "b=x=y"]
     assert main(["reproduce", *words]) == 0
-    parameters = (("a", "1"), ("b", "x=y"))
-    wanted = RunSettings(scale="full", start="3", force=True, parameters=parameters)
-    assert asked == [RunSettings(), wanted]
+    plain, changed = asked
+    defaults = {n: p.default for n, p in inspect.signature(reproduce).parameters.items()}
+    assert {**plain, "parameters": tuple(plain["parameters"])} == defaults
+    wanted = {"scale": "full", "start": "3", "force": True}
+    assert changed == {**plain, **wanted, "parameters": [("a", "1"), ("b", "x=y")]}
+
+
+def test_threads_sleep_while_they_wait_unless_asked_otherwise(asked, monkeypatch):
+    for given, wanted in (("active", "active"), ("", "")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        main(["reproduce"])
+        assert os.environ["OMP_WAIT_POLICY"] == wanted
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    main(["reproduce"])
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_an_edit_gets_its_defaults_and_its_options(asked, capsys):

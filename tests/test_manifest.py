@@ -1,7 +1,7 @@
 """The manifest: a row a file, and one digest a stage however many parts it was made of."""
 
 from spfem.files import write_json
-from spfem.run.workspace import merge_manifest, read_manifest
+from spfem.run.workspace import merge_manifest
 
 
 def _run(folder, inputs):
@@ -14,8 +14,7 @@ def _run(folder, inputs):
         },
     )
     (folder / "a.csv").write_text("x")
-    merge_manifest(folder, {"04_x": "n"})
-    return read_manifest(folder)["a.csv"]
+    return merge_manifest(folder, {"04_x": "n"})["a.csv"]
 
 
 def test_parts_of_a_stage_share_a_digest_that_every_part_decides(tmp_path):
@@ -33,5 +32,4 @@ def test_parts_of_a_stage_share_a_digest_that_every_part_decides(tmp_path):
 def test_a_file_that_is_gone_has_no_row(tmp_path):
     _run(tmp_path, {})
     (tmp_path / "a.csv").unlink()
-    merge_manifest(tmp_path, {})
-    assert read_manifest(tmp_path) == {}
+    assert merge_manifest(tmp_path, {}) == {}

@@ -95,10 +95,12 @@ def test_repository_is_small_and_clean():
     assert sum((ROOT / name).stat().st_size for name in names) < 50_000_000
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     for run, most_bytes in (("synthetic-demo", 14_000_000), ("synthetic-full", 31_000_000)):
-        results = [name for name in names if name.startswith(f"figures/{run}/")]
+        results = [name for name in names if name.startswith(f"figures/reference/{run}/")]
         assert sum((ROOT / name).stat().st_size for name in results) < most_bytes, run
         pages = [name for name in results if name.endswith(".html")]
-        assert set(pages) <= {f"figures/{run}/{name}.html" for name in ("index", "explorer")}
-    runs = {name.split("/")[1] for name in names if re.match("figures/.+/", name)}
-    assert runs <= {"synthetic-demo", "synthetic-full"}  # recordings are not redistributed
+        allowed = {f"figures/reference/{run}/{name}.html" for name in ("index", "explorer")}
+        assert set(pages) <= allowed
+    runs = {name.rpartition("/")[0] for name in names if re.match("figures/.+/", name)}
+    # Runs write beside the reference; recordings are not redistributed.
+    assert all(re.match(r"figures/reference/synthetic-(demo|full)(/|$)", folder) for folder in runs)
     assert not [name for name in names if name.startswith("data/") and name.endswith(".mp4")]

@@ -71,6 +71,14 @@ def test_every_notebook_left_its_pages(smoke):
     assert "All done" in smoke.stdout
 
 
+def test_the_run_leaves_nothing_that_git_sees(smoke):
+    asked = ["git", "ls-files", "--others", "--exclude-standard", "data", "figures"]
+    answer = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    assert answer.stdout == ""
+
+
 def test_second_run_repeats_nothing(smoke, offline):
     begun = time.perf_counter()
     answer = _run(offline)

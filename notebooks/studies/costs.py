@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from spfem.correlation.asccl import SpatialCoherence
@@ -26,7 +28,7 @@ from spfem.correlation.learn import formulated
 from spfem.correlation.stccl import SpatialTemporalCoherence, TemporalCoherence
 from spfem.evaluation.lip_sync_network import CEPSTRA, FRAMES, ROWS, LipSyncNetwork
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
-from spfem.precision import autocast, median_seconds
+from spfem.precision import autocast
 from spfem.renderer.networks import new_renderer
 from spfem.scales import Scale, load_scale
 from spfem.settings import (
@@ -336,5 +338,7 @@ def _measure(item: CostItem, scale: Scale, device: str, repeats: int) -> dict[st
                 result.backward()
                 optimiser.step()
 
-    seconds = median_seconds({"work": work}, device=device, repeats=repeats)["work"]
+    work()
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    seconds = float(np.median([timer.timeit(1).median for _ in range(repeats)]))
     return {"seconds": seconds, "peak_mib": peak_bytes(work, item.module, inputs, device) / MIB}

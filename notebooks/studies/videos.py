@@ -22,13 +22,13 @@ from spfem.face.landmarks import OUTER_LIPS
 from spfem.face.track import FaceTrack
 from spfem.media.video import read_video
 from spfem.panels import GAP, PAPER, label_strips, side_by_side
-from spfem.picture_plots import draw_grid
 from spfem.plots import METRIC_LABELS, new_figure, title_of
 from spfem.run.data import make_corpus, make_faces
 from spfem.run.edits import MOVED, clips_by_key, read_truth, result_video
 from spfem.run.moved import make_moved_edits
 from spfem.run.workspace import Workspace
 from studies.drawing import draw_bars
+from studies.pictures import draw_grid
 
 FACE_ROOM = 1.15  # side of a close-up by the extent of the tracked landmarks
 CLOSE_UP = 112  # pixels

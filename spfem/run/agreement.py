@@ -1,17 +1,18 @@
-"""Whether the tables of a fresh run are still those of the last commit, within tolerances.
+"""Whether the tables of a run agree with the committed ones, within what another machine changes.
 
-Trainings on other processors differ in the last digits, and those grow over the steps. A value
-that comes with an interval may therefore move within half its width, which is smaller than what
-another sample of clips or seeds would change; any other number by a few percent; counts and
-settings not at all; times are not results.
+Results that are committed lie in `figures/reference/<run>`. Sums in another order, by other threads
+or another processor, change the last bit, and learning carries it into every weight. A cell agrees
+if it lies where another sample would put it: in the committed interval of its row, or within
+`RELATIVE` of the committed number where the row has none. An end of an interval may move by the
+interval's width. Some cells fall outside all the same, so a table agrees as long as their share is
+at most `USUAL_SHARE`, or `MARGIN` times what was measured: `figures/drift.csv` says for each table
+how many cells other threads or another processor moved outside (`python -m benchmarks.drift`).
+Counts, rows and columns must be the same; speeds and memory are no results.
 """
 
 from __future__ import annotations
 
-import io
-import subprocess
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,163 +20,158 @@ from typing import Any
 import pandas as pd
 
 from spfem.errors import InputError
+from spfem.files import writing
 
-SMALLEST = 1e-6  # absolute; below it are rounding errors
-INTERVAL = ("ci_low", "ci_high")
-COUNTS = (
-    "seeds", "clips", "edits", "moments", "windows", "pairs", "frames", "n", "steps", "parameters",
+REFERENCE = Path("figures", "reference")  # in the checkout
+DETAILS_NAME = "moved.txt"
+RELATIVE, SMALLEST = 0.05, 1e-6  # SMALLEST is absolute; below it are rounding errors
+INTERVALS = (("ci_low", "ci_high"), ("low", "high"), ("seed_low", "seed_high"))
+COUNTS = frozenset(
+    ("seeds", "clips", "edits", "moments", "windows", "pairs", "frames", "n", "steps", "parameters",
+     "generated_frames", "real_frames", "comparisons", "claims")
 )  # fmt: skip
 NOT_RESULTS = (
-    "*seconds*", "*memory*", "device", "threads", "commit", "*_per_second", "*_a_second", "why",
+    "*seconds*", "*memory*", "*_mib", "device", "threads", "commit", "*_per_second", "*_a_second",
+    "why",
 )  # fmt: skip
-MOVES_SHOWN = 3  # of each table
-Key = tuple[tuple[str, str], ...]
-Tables = dict[str, pd.DataFrame]
+SPEED = "a second"  # in the `unit` of a row
+NOT_COMPARED = frozenset(("timings",))
+ON_REQUEST = "ablation_*"  # tables that only --ablations makes
+USUAL_SHARE = 0.05  # of 95 % intervals
+MARGIN = 2.0  # two or three machines do not show the most that others may do
+DRIFT_NAME = "drift.csv"  # beside the folder of all references
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How one table is compared: which columns may move, and how far."""
+def compare_with_reference(results: Path, reference: Path) -> str:
+    """One line: a folder of results agrees with committed ones, or which tables moved.
 
-    relative: float = 0.05  # share of the committed number, of a column without an interval
-    # By half the width of the row's interval.
-    in_interval: tuple[str, ...] = ("value", "difference", "ratio", "recall_at_1", "share")
-    ignored: tuple[str, ...] = ()  # not compared
-    results: tuple[str, ...] = ("verdict", "clear")  # words by letter; others name the row
-    rows_only: bool = False  # only the presence of rows
-
-
-RULES: Mapping[str, Rule] = {
-    "timings": Rule(rows_only=True),
-    "loss_weights": Rule(relative=0.0),
-    # Shares of differences near zero say nothing, their sign even less.
-    "method_differences": Rule(
-        in_interval=("difference", "seed_low", "seed_high"),
-        ignored=("relative_difference", "better"),
-    ),
-    "defects": Rule(in_interval=("difference", "released", "corrected")),
-    "paper_check": Rule(in_interval=("ours", "ours_base", "difference")),
-    # Rates of one machine beside properties of the fit.
-    "face_checks": Rule(relative=0.1),
-}
-"""By the name of the table; any other has the default rule."""
-
-
-def agreement_in_words(results: Path) -> str:
-    """Whether a folder of results agrees with the last commit, or which tables moved, and how.
+    Each moved cell is listed in `moved.txt` of the results.
 
     Raises:
         InputError: if a table is damaged.
     """
-    committed = read_committed_tables(results)
-    if not committed:
+    paths = sorted((reference / "tables").glob("*.csv"))
+    details = results / DETAILS_NAME
+    details.unlink(missing_ok=True)
+    if not paths:
         return "no results of this corpus and scale are committed to compare with"
-    moved = {}
-    for name, table in committed.items():
-        path = results / "tables" / f"{name}.csv"
-        moves = ["the fresh run made no such table"]
-        if path.is_file():
-            fresh = _read(path.read_bytes(), str(path))
-            moves = compare_tables(table, fresh, RULES.get(name, Rule()))
-        if moves:
-            moved[name] = moves
+    if results.resolve() == reference.resolve():
+        return "these are the committed results now; git diff shows what moved"
+    shares = read_shares(reference.parents[1] / DRIFT_NAME)
+    compared, moved, lines = 0, [], []
+    for path in (path for path in paths if path.stem not in NOT_COMPARED):
+        fresh = results / "tables" / path.name
+        if not fresh.is_file() and fnmatchcase(path.stem, ON_REQUEST):
+            continue
+        compared += 1
+        if not fresh.is_file():
+            troubles = ["the run made no such table"]
+        else:
+            allowed = shares.get(path.stem, USUAL_SHARE)
+            troubles = differences(read_table(path), read_table(fresh), allowed)
+        if troubles:
+            moved.append(path.stem)
+            lines += [f"{path.stem}: {trouble}" for trouble in troubles]
     if not moved:
-        return f"agrees with the committed results ({len(committed)} tables, within tolerance)"
-    lines = [f"{len(moved)} of {len(committed)} tables moved from the committed results:"]
-    for name, moves in moved.items():
-        more = len(moves) - MOVES_SHOWN
-        shown = "; ".join(moves[:MOVES_SHOWN]) + f"; and {more} more" * (more > 0)
-        lines.append(f"    {name}: {shown}")
-    return "\n".join(lines)
+        return f"agrees with the committed results ({compared} tables, within tolerance)"
+    with writing(details) as aside:
+        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return f"{len(moved)} of {compared} tables moved ({details}): {', '.join(moved)}"
 
 
-def compare_tables(committed: pd.DataFrame, fresh: pd.DataFrame, rule: Rule) -> list[str]:
-    """Lines on what moved beyond its tolerance or went missing.
+def read_shares(path: Path) -> dict[str, float]:
+    """Share of the cells of a table that may lie outside, by the tables that were measured."""
+    if not path.is_file():
+        return {}
+    most = read_table(path).groupby("table").outside.max()
+    return {str(name): max(USUAL_SHARE, MARGIN * share) for name, share in most.items()}
 
-    Rows belong together when all their naming words agree (and, where those are not unique, when
-    they come at the same place among their equals).
+
+def differences(
+    committed: pd.DataFrame, fresh: pd.DataFrame, allowed: float = USUAL_SHARE
+) -> list[str]:
+    """In words what makes a table disagree: other columns, rows, counts, or too many cells.
+
+    The share `allowed` of the cells may lie outside.
     """
-    shared = [str(name) for name in committed.columns if name in fresh.columns]
-    gone = [str(name) for name in committed.columns if name not in fresh.columns]
-    found = [f"column {name} is missing" for name in gone if not _is_ignored(name, rule)]
-    compared = [name for name in shared if not _is_ignored(name, rule)]
-    words = [name for name in compared if not _is_number(committed, fresh, name)]
-    keys = [name for name in words if name not in rule.results]
-    before, after = _by_key(committed, keys), _by_key(fresh, keys)
-    for key, old in before.items():
-        name = ", ".join(value for _, value in key) or "the only row"
-        if key not in after:
-            found.append(f"{name} is missing")
-        elif not rule.rows_only:
-            columns = (column for column in compared if column not in keys)
-            moves = (_compare(column, old, after[key], rule) for column in columns)
-            found += [f"{name}: {move}" for move in moves if move]
-    return found
+    lost = [c for c in committed.columns if c not in fresh.columns and not _is_ignored(str(c))]
+    if lost:
+        return [f"without the columns {', '.join(lost)}"]
+    if len(committed) != len(fresh):
+        return [f"{len(fresh)} rows instead of {len(committed)}"]
+    cells = compare_cells(committed, fresh)
+    outside = cells[cells.times > 1]
+    exact = outside[outside.column.isin(COUNTS)]
+    if exact.empty and len(outside) <= allowed * len(cells):
+        return []
+    share = f"{len(outside)} of {len(cells)} cells are outside, {allowed:.0%} may be"
+    told = [
+        f"row {cell.row}: {cell.column} {cell.before} -> {cell.after}"
+        for cell in outside.itertuples()
+    ]
+    return [share, *told]
 
 
-def _is_number(committed: pd.DataFrame, fresh: pd.DataFrame, name: str) -> bool:
-    return all(pd.api.types.is_numeric_dtype(table[name]) for table in (committed, fresh))
+def compare_cells(committed: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
+    """Cells that can be compared: `row, column, before, after, times`.
+
+    Row n belongs to row n; `times` is the distance by what is allowed, infinite for other words.
+    """
+    columns = [name for name in committed.columns if name in fresh and not _is_ignored(str(name))]
+    found = []
+    rows = zip(committed.to_dict("records"), fresh.to_dict("records"), strict=True)
+    for number, (old, new) in enumerate(rows):
+        if SPEED not in str(old.get("unit", "")):
+            for name in columns:
+                times = _times(name, old, new)
+                found.append((number, name, old[name], new[name], times))
+    return pd.DataFrame(found, columns=["row", "column", "before", "after", "times"])
 
 
-def _by_key(table: pd.DataFrame, keys: list[str]) -> dict[Key, dict[Hashable, Any]]:
-    rows: dict[Key, dict[Hashable, Any]] = {}
-    times: dict[Key, int] = {}
-    for row in table.to_dict("records"):
-        key = tuple((name, str(row[name])) for name in keys)
-        times[key] = times.get(key, 0) + 1
-        rows[key if times[key] == 1 else (*key, ("row", str(times[key])))] = row
-    return rows
-
-
-def _compare(
-    column: str, old: Mapping[Hashable, Any], new: Mapping[Hashable, Any], rule: Rule
-) -> str:
-    """How a cell moved, empty if it did not; words and lost numbers have no tolerance."""
+def _times(column: str, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> float:
     before, after = old[column], new[column]
-    if pd.isna(before) and pd.isna(after):
-        return ""
-    if column in rule.results or pd.isna(before) or pd.isna(after):
-        return "" if str(before) == str(after) else f"{column} {before} -> {after}"
-    old_number, number = float(before), float(after)
-    low, high = (old.get(name, float("nan")) for name in INTERVAL)
-    allowed = max(SMALLEST, rule.relative * abs(old_number))
+    if str(before) == str(after):
+        return 0.0
+    try:
+        old_number, number = float(before), float(after)
+    except ValueError:
+        return float("inf")
+    if isinstance(before, bool) or old_number != old_number or number != number:
+        return float("inf")
     if column in COUNTS:
-        allowed = 0.0
-    elif high - low == high - low and column in (*rule.in_interval, *INTERVAL):
-        allowed = max(SMALLEST, float(high - low) / 2, 1e-3 * abs(old_number))
-    if abs(number - old_number) <= allowed:
-        return ""
-    return f"{column} {before:.5g} -> {after:.5g} (may move by {allowed:.2g})"
+        return float("inf")
+    around = RELATIVE * abs(old_number) + SMALLEST
+    below, above = around, around
+    for low, high in _intervals(old):
+        if column in INTERVAL_ENDS:
+            below, above = max(below, high - low), max(above, high - low)
+        elif low <= old_number <= high:
+            below, above = max(below, old_number - low), max(above, high - old_number)
+    apart = number - old_number
+    return apart / above if apart > 0 else -apart / below
 
 
-def _is_ignored(column: str, rule: Rule) -> bool:
-    return column in rule.ignored or any(fnmatchcase(column, name) for name in NOT_RESULTS)
+INTERVAL_ENDS = frozenset(end for ends in INTERVALS for end in ends)
 
 
-def read_committed_tables(results: Path) -> Tables:
-    """Tables of a folder of results in the last commit by name; empty if it holds none.
+def _intervals(row: Mapping[Any, Any]) -> Iterator[tuple[float, float]]:
+    for names in INTERVALS:
+        low, high = (float(row.get(name, float("nan"))) for name in names)
+        if low < high:
+            yield low, high
+
+
+def _is_ignored(column: str) -> bool:
+    return any(fnmatchcase(column, name) for name in NOT_RESULTS)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A saved table.
 
     Raises:
-        InputError: if one cannot be read.
+        InputError: if it cannot be read.
     """
-    listing = _git(results, "ls-tree", "--name-only", "-z", "HEAD", "./tables/")
-    names = [name for name in listing.decode().split("\0") if name.endswith(".csv")]
-    return {
-        Path(name).stem: _read(_git(results, "show", f"HEAD:./{name}"), f"HEAD:{name}")
-        for name in names
-    }
-
-
-def _git(folder: Path, *words: str) -> bytes:
     try:
-        command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return b""
-
-
-def _read(content: bytes, name: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(io.BytesIO(content))
-    except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{name} is no table: {error}") from error
+        return pd.read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path} is no table: {error}") from error

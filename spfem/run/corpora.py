@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,16 +19,8 @@ EMBEDDED = "synthetic"
 CORPORA = (EMBEDDED, "mead", "ravdess")
 
 
-@dataclass(frozen=True)
-class CorpusChoice:
-    """Name of a corpus in folders of results, and where its recordings lie (None: embedded)."""
-
-    name: str
-    recordings: Path | None
-
-
-def choose_corpus(corpus: str, data: Path, base: Path) -> CorpusChoice:
-    """The corpus that `--corpus` means.
+def choose_corpus(corpus: str, data: Path, base: Path) -> tuple[str, Path | None]:
+    """Name in folders of results, and recordings (None: embedded), of what `--corpus` means.
 
     Args:
         corpus: `synthetic`; `mead` or `ravdess` for that folder below `data`; or any folder with
@@ -40,7 +32,7 @@ def choose_corpus(corpus: str, data: Path, base: Path) -> CorpusChoice:
         SettingsError: if it is neither, or a folder whose name is taken.
     """
     if corpus == EMBEDDED:
-        return CorpusChoice(corpus, None)
+        return corpus, None
     folder = data / corpus if corpus in CORPORA else base / Path(corpus).expanduser()
     if not folder.is_dir():
         raise SettingsError(
@@ -54,7 +46,7 @@ def choose_corpus(corpus: str, data: Path, base: Path) -> CorpusChoice:
             f"corpus {corpus!r}: the folder's name would name the results, and "
             f"{name or 'an empty name'!r} cannot; rename the folder"
         )
-    return CorpusChoice(name, folder.resolve())
+    return name, folder.resolve()
 
 
 def build_synthetic_corpus(root: Path, settings: CorpusSettings) -> Corpus:

@@ -88,13 +88,16 @@ class _Module:
         self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         self.statements: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, Name] = {}
+        self.stars: list[str] = []  # modules whose names it offers as its own
         self.effects: list[ast.stmt] = []  # statements that bind nothing: they run on import
         for statement in ast.parse(source).body:
             self._take(statement)
 
     def _take(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            self.imports |= imported_names(statement, self.package)
+            found = imported_names(statement, self.package)
+            self.stars += [found.pop("*").module] if "*" in found else []
+            self.imports |= found
             return
         if isinstance(statement, ast.If) and _names_type_checking(statement.test):
             for inner in (*statement.body, *statement.orelse):
@@ -163,9 +166,19 @@ class CodeBase:
             return self.resolve(module.imports[wanted.name])
         if self.is_plumbing(whole) or self.module(whole) is not None:
             return Name(whole, "")
+        if (starred := self.starred(module, wanted.name)) is not None:
+            return self.resolve(starred)
         if wanted.name.startswith("__"):  # such as `__file__`, which every module has
             return Name(wanted.module, "")
         raise ArtifactError(f"{wanted.module} has no {wanted.name}, which code of it uses")
+
+    def starred(self, module: _Module | None, name: str) -> Name | None:
+        """Where a name comes from that a module has by `from ... import *`, if it has."""
+        for star in module.stars if module is not None else ():
+            other = self.module(star)
+            if other is not None and name in {*other.statements, *other.imports}:
+                return Name(star, name)
+        return None
 
     def definition(self, name: Name) -> Definition:
         """The definition of a resolved name; with an empty name, what runs on import."""
@@ -331,7 +344,7 @@ class _Reader:
                 return None
         if name in self._module.statements:
             return Name(self._module.name, name)
-        return self._module.imports.get(name)
+        return self._module.imports.get(name) or self._code.starred(self._module, name)
 
     def _note(self, target: Name) -> None:
         if not self._code.holds(target.module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -24,49 +23,22 @@ WARM_FRAMES = 4
 _warm: list[bool] = []  # filled once a process
 
 
-@dataclass(frozen=True)
-class FaceCost:
-    """Measured rate, and what follows for a number of clips, frames and hours of video."""
-
-    frames_per_second: float  # of all processes together
-    bytes_per_frame: float  # in the stage folder
-    processes: int  # at a time
-    clips: int
-    frames: int
-    video_hours: float
-
-    @property
-    def hours(self) -> float:
-        """Projected time on this machine."""
-        return self.frames / self.frames_per_second / 3600
-
-    @property
-    def gigabytes(self) -> float:
-        """Projected size of the stage folder, 10^9 bytes."""
-        return self.frames * self.bytes_per_frame / 1e9
-
-    def __str__(self) -> str:
-        return (
-            f"{self.clips} clips, {self.video_hours:.2f} hours of video, {self.frames} frames\n"
-            f"measured: {self.frames_per_second:.1f} frames a second in {self.processes} "
-            f"processes, {self.bytes_per_frame / 1e3:.1f} kB a frame\n"
-            f"projected: {self.hours:.2f} hours, {self.gigabytes:.1f} GB; a job an actor on "
-            "several machines divides the hours"
-        )
-
-
 def project_cost(
     clips: Sequence[Clip],
     settings: FaceSettings,
     *,
     video_hours: float | None = None,
     tracked: int = TRACKED_CLIPS,
-) -> FaceCost:
+) -> dict[str, float]:
     """Track a few clips, spread over the corpus, and project time and disk of all.
 
     `settings.processes` clips are tracked at a time; of `tracked` clips, broken ones are passed
     over. `video_hours` are those of a larger corpus of the same kind, by default of `clips`, from
     their number and the mean length of some.
+
+    Returns:
+        `clips`, `frames` and `video_hours` of all; measured `frames_per_second` of so many
+        `processes` together and `bytes_per_frame`; projected `hours` and `gigabytes` (10^9 bytes).
 
     Raises:
         CorpusError: if none of the chosen clips can be tracked.
@@ -81,18 +53,30 @@ def project_cost(
     measured = [answer for answer in answers if answer is not None]
     if not measured or not lengths:
         raise CorpusError(f"none of {len(jobs)} clips could be tracked to measure the rate")
-    seconds, frames, size = (float(sum(column)) for column in zip(*measured, strict=True))
+    seconds, done, size = (float(sum(column)) for column in zip(*measured, strict=True))
     mean_frames, mean_seconds = np.mean(lengths, axis=0)
     hours = len(clips) * mean_seconds / 3600 if video_hours is None else video_hours
     processes = min(settings.processes, len(jobs))
-    return FaceCost(
-        frames_per_second=frames / seconds * processes,
-        bytes_per_frame=size / frames,
-        processes=processes,
-        clips=round(hours * 3600 / mean_seconds),
-        frames=round(hours * 3600 / mean_seconds * mean_frames),
-        video_hours=hours,
-    )
+    rate, frames = done / seconds * processes, round(hours * 3600 / mean_seconds * mean_frames)
+    return {
+        "clips": round(hours * 3600 / mean_seconds),
+        "frames": frames,
+        "video_hours": hours,
+        "frames_per_second": rate,
+        "processes": processes,
+        "bytes_per_frame": size / done,
+        "hours": frames / rate / 3600,
+        "gigabytes": frames * size / done / 1e9,
+    }
+
+
+COST = """\
+{clips} clips, {video_hours:.2f} hours of video, {frames} frames
+measured: {frames_per_second:.1f} frames a second in {processes} processes, {bytes_per_frame:.0f} \
+bytes a frame
+projected: {hours:.2f} hours, {gigabytes:.1f} GB; a job an actor on several machines divides the \
+hours"""
+"""What the command prints."""
 
 
 def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -34,21 +34,8 @@ from spfem.settings import FaceSettings, ReadSettings
 DAMAGED_NAME = "damaged.csv"
 
 
-@dataclass(frozen=True)
-class UntrackedClip:
-    """One row of `damaged.csv`.
-
-    Attributes:
-        clip: key.
-        reason: what was found.
-        video: the file.
-        state: of the files when they were looked at, see `file_state`.
-    """
-
-    clip: str
-    reason: str
-    video: str
-    state: str
+DAMAGED_COLUMNS = ("clip", "reason", "video", "state")
+"""Key, what was found, the file, and the state of the files when they were looked at."""
 
 
 def file_state(clip: Clip) -> str:
@@ -64,24 +51,24 @@ def file_state(clip: Clip) -> str:
     return " ".join(states)
 
 
-def _write_damaged(folder: Path, rows: Sequence[UntrackedClip]) -> None:
+def _write_damaged(folder: Path, rows: Iterable[dict[str, str]]) -> None:
     """Write `damaged.csv`, sorted by clip, whole or not at all."""
     with (
         writing(folder / DAMAGED_NAME) as aside,
         aside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        table = csv.DictWriter(file, [each.name for each in fields(UntrackedClip)])
+        table = csv.DictWriter(file, DAMAGED_COLUMNS)
         table.writeheader()
-        table.writerows(asdict(row) for row in sorted(rows, key=lambda row: row.clip))
+        table.writerows(sorted(rows, key=lambda row: row["clip"]))
 
 
-def _read_damaged(folder: Path) -> Mapping[str, UntrackedClip]:
+def _read_damaged(folder: Path) -> Mapping[str, dict[str, str]]:
     """Rows of `damaged.csv` by clip key; none if there is no such file."""
     path = folder / DAMAGED_NAME
     if not path.exists():
         return {}
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return {row["clip"]: UntrackedClip(**row) for row in csv.DictReader(file)}
+        return {row["clip"]: row for row in csv.DictReader(file)}
 
 
 NAMED_REASONS = 10  # damaged clips that a warning names
@@ -158,7 +145,9 @@ def extract_faces(corpus: Corpus, folder: Path, settings: FaceSettings) -> FaceS
     damaged = dict(_read_damaged(folder)) if stage.complete else {}
     if stage.complete:
         clips = {clip.key: clip for clip in corpus.clips}
-        todo = [clips[key] for key, row in damaged.items() if file_state(clips[key]) != row.state]
+        todo = [
+            clips[key] for key, row in damaged.items() if file_state(clips[key]) != row["state"]
+        ]
     else:
         todo = [clip for clip in corpus.clips if not _is_tracked(clip, folder)]
     found = _track(todo, folder, settings)
@@ -167,16 +156,16 @@ def extract_faces(corpus: Corpus, folder: Path, settings: FaceSettings) -> FaceS
         damaged |= found
     usable = tuple(clip.key for clip in corpus.clips if clip.key not in damaged)
     if not usable:
-        first = next(iter(damaged.values())).reason
+        first = next(iter(damaged.values()))["reason"]
         raise CorpusError(f"{corpus.root}: no clip can be used; the first: {first}")
     if todo or not stage.complete:
         with alone(folder):
-            _write_damaged(folder, list(damaged.values()))
+            _write_damaged(folder, damaged.values())
             remove_half_written(folder)
             stage.record["seconds"] = _open(corpus, folder, settings).seconds  # of other jobs too
             stage.finish(clips=len(usable), damaged=len(damaged))
     which = digest([stage.digest, sorted(damaged)]) if damaged else stage.digest
-    reasons = {key: row.reason for key, row in damaged.items()}
+    reasons = {key: row["reason"] for key, row in damaged.items()}
     _warn(reasons, len(corpus.clips))
     return FaceStore(folder, usable, reasons, which)
 
@@ -201,13 +190,13 @@ def extract_actor_faces(
         stage = _open(corpus, folder, settings)
     if stage.complete:
         rows = _read_damaged(folder)
-        return {clip.key: rows[clip.key].reason for clip in clips if clip.key in rows}
+        return {clip.key: rows[clip.key]["reason"] for clip in clips if clip.key in rows}
     damaged = _track([clip for clip in clips if not _is_tracked(clip, folder)], folder, settings)
     with alone(folder):
         latest = _open(corpus, folder, settings)
         latest.started = stage.started
         latest.pause()
-    reasons = {key: row.reason for key, row in damaged.items()}
+    reasons = {key: row["reason"] for key, row in damaged.items()}
     _warn(reasons, len(clips))
     return reasons
 
@@ -236,14 +225,17 @@ Job = tuple[Clip, Path, FaceSettings]
 """Clip, file of the track, settings."""
 
 
-def _track(clips: Sequence[Clip], folder: Path, settings: FaceSettings) -> dict[str, UntrackedClip]:
+def _track(
+    clips: Sequence[Clip], folder: Path, settings: FaceSettings
+) -> dict[str, dict[str, str]]:
     """Track clips into their files; give the rows of those that could not be used."""
-    damaged: dict[str, UntrackedClip] = {}
+    damaged: dict[str, dict[str, str]] = {}
     jobs = [(clip, track_path(folder, clip.key), settings) for clip in clips]
     done = run_jobs(_track_one, jobs, settings.processes, answer_death=_name_dead)
     for (clip, _, _), reason in tqdm(done, total=len(jobs), desc="faces", disable=not jobs):
         if reason:
-            damaged[clip.key] = UntrackedClip(clip.key, reason, str(clip.video), file_state(clip))
+            facts = (clip.key, reason, str(clip.video), file_state(clip))
+            damaged[clip.key] = dict(zip(DAMAGED_COLUMNS, facts, strict=True))
     return damaged
 
 

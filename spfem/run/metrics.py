@@ -5,20 +5,19 @@ Each is a stage that keeps a checkpoint and `curve.json`, learned on the `train`
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-import torch
 
 from spfem.checkpoints import load_weights
 from spfem.corpus.clips import Corpus
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.encoders import load_encoder, save_encoder
 from spfem.correlation.frames import FrameWindows
-from spfem.correlation.images import CoherenceMetric
 from spfem.correlation.learn import (
     TEMPORAL_METRICS,
     formulated,
@@ -43,8 +42,9 @@ from spfem.distributed import first_alone, is_first, refuse_sharing, wait_for_al
 from spfem.errors import SettingsError
 from spfem.files import file_digest, write_json, writing
 from spfem.media.audio import read_audio
-from spfem.run.artifacts import Stage, open_stage
+from spfem.run.artifacts import open_stage
 from spfem.run.data import make_corpus, make_faces, make_pairs, manipulator_clips, read_visemes
+from spfem.run.deciding_code import MadeBy
 from spfem.run.workspace import Workspace
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Row, show_progress
@@ -84,35 +84,26 @@ def make_spatial_metric(
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
     name = "spatial_speech" if speech else "spatial"
-    settings = settings or (workspace.scale.spatial_speech if speech else workspace.scale.spatial)
+    using = settings or (workspace.scale.spatial_speech if speech else workspace.scale.spatial)
     first = make_spatial_metric(workspace, seed) if speech else None
-    with first_alone():
-        stage = open_stage(
-            workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
-            "spatial",
-            settings=_learned_from(corpus, settings, seed),
-            inputs={"faces": faces.digest, "pairs": pairs.digest}
-            | ({} if first is None else {"first": file_digest(first)}),
-            code=(train_spatial, frame_pairs_of_role, type(faces), type(pairs)),
+
+    def learn(how: dict[str, Any]) -> _Learned:
+        train, held_out = (
+            frame_pairs_of_role(faces, pairs, corpus.roles, role) for role in ("train", "held_out")
         )
-    checkpoint = stage.folder / "spatial.safetensors"
-    if stage.complete and checkpoint.exists():
-        return checkpoint
-    train, held_out = (
-        frame_pairs_of_role(faces, pairs, corpus.roles, role) for role in ("train", "held_out")
+        start = None if first is None else SpatialCoherence.load(first, supervise=False)
+        return train_spatial(train, held_out, using, first=start, device=workspace.device, **how)
+
+    return _learn_once(
+        workspace,
+        "spatial",
+        (*(place or (name,)), f"seed{seed}"),
+        _learned_from(corpus, using, seed),
+        {"faces": faces.digest, "pairs": pairs.digest}
+        | ({} if first is None else {"first": file_digest(first)}),
+        (train_spatial, frame_pairs_of_role, type(faces), type(pairs)),
+        learn,
     )
-    learned = train_spatial(
-        train,
-        held_out,
-        settings,
-        seed=seed,
-        device=workspace.device,
-        folder=stage.folder,
-        first=None if first is None else SpatialCoherence.load(first, supervise=False),
-        progress=show_progress(f"metric {name}{_noted(settings)}"),
-    )
-    _keep(stage, checkpoint, learned, settings.steps, workspace, seed)
-    return checkpoint
 
 
 def make_temporal_metric(
@@ -130,37 +121,29 @@ def make_temporal_metric(
     """
     corpus, faces, pairs = make_corpus(workspace), make_faces(workspace), make_pairs(workspace)
     goes_on = settings is None and workspace.scale.temporal_from_spatial
-    first = make_spatial_metric(workspace, seed) if goes_on else None
-    settings = formulated(name, settings or workspace.scale.temporal)
-    with first_alone():
-        stage = open_stage(
-            workspace.stage_folder(*(place or (name,)), f"seed{seed}"),
-            name,
-            settings=_learned_from(corpus, settings, seed),
-            inputs={"faces": faces.digest, "pairs": pairs.digest}
-            | ({} if first is None else {"first": file_digest(first)}),
-            code=(train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
+    start = make_spatial_metric(workspace, seed) if goes_on else None
+    using = formulated(name, settings or workspace.scale.temporal)
+
+    def learn(how: dict[str, Any]) -> _Learned:
+        train, held_out = (
+            FrameWindows(frame_pairs_of_role(faces, pairs, corpus.roles, role), using.window_frames)
+            for role in ("train", "held_out")
         )
-    checkpoint = stage.folder / f"{name}.safetensors"
-    if stage.complete and checkpoint.exists():
-        return checkpoint
-    train, held_out = (
-        FrameWindows(frame_pairs_of_role(faces, pairs, corpus.roles, role), settings.window_frames)
-        for role in ("train", "held_out")
-    )
-    learned = train_temporal(
+        first = None if start is None else SpatialCoherence.load(start, supervise=False)
+        return train_temporal(
+            name, train, held_out, using, device=workspace.device, first=first, **how
+        )
+
+    return _learn_once(
+        workspace,
         name,
-        train,
-        held_out,
-        settings,
-        seed=seed,
-        device=workspace.device,
-        folder=stage.folder,
-        first=None if first is None else SpatialCoherence.load(first, supervise=False),
-        progress=show_progress(f"metric {name}{_noted(settings)}"),
+        (*(place or (name,)), f"seed{seed}"),
+        _learned_from(corpus, using, seed),
+        {"faces": faces.digest, "pairs": pairs.digest}
+        | ({} if start is None else {"first": file_digest(start)}),
+        (train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
+        learn,
     )
-    _keep(stage, checkpoint, learned, settings.steps, workspace, seed)
-    return checkpoint
 
 
 Settings = SpatialSettings | TemporalSettings | CrossModalSettings
@@ -172,26 +155,42 @@ def _learned_from(corpus: Corpus, settings: Settings, seed: int) -> dict[str, An
 
 class _Learned(Protocol):
     @property
-    def model(self) -> CoherenceMetric | CrossModalCoherence: ...
+    def model(self) -> Any: ...
 
     @property
     def curve(self) -> list[Row]: ...
 
 
-def _keep(
-    stage: Stage, path: Path, learned: _Learned, steps: int, workspace: Workspace, seed: int
-) -> None:
-    """Write curve and checkpoint and finish the stage; of several processes the first one does."""
+def _learn_once(
+    workspace: Workspace,
+    name: str,
+    folders: tuple[str, ...],
+    settings: dict[str, Any],
+    inputs: dict[str, str],
+    code: Sequence[MadeBy],
+    learn: Callable[[dict[str, Any]], _Learned],
+    file: str = "",
+    save: Callable[..., None] = lambda model, path, **how: model.save(path, **how),
+) -> Path:
+    """Checkpoint of a stage, with `curve.json`, learned if it is not there.
+
+    `learn` gets the options that all learners share; of several processes the first one writes.
+    """
+    with first_alone():
+        stage = open_stage(
+            workspace.stage_folder(*folders), name, settings=settings, inputs=inputs, code=code
+        )
+    checkpoint = stage.folder / f"{file or name}.safetensors"
+    if stage.complete and checkpoint.exists():
+        return checkpoint
+    seed, progress = settings["seed"], show_progress("/".join(folders))
+    learned = learn({"seed": seed, "folder": stage.folder, "progress": progress})
     if is_first():
         write_json(stage.folder / CURVE_NAME, learned.curve)
-        learned.model.save(path, provenance={"seed": seed, "digest": stage.digest})
-        stage.finish(steps=steps, threads=torch.get_num_threads(), device=workspace.device)
+        save(learned.model, checkpoint, provenance={"seed": seed, "digest": stage.digest})
+        stage.finish(device=workspace.device)
     wait_for_all()
-
-
-def _noted(settings: Settings) -> str:
-    """What a progress bar adds where released behaviours are switched on."""
-    return "" if settings.compat == "paper" else f", {settings.compat.replace('_', ' ')}"
+    return checkpoint
 
 
 def load_spatial_metric(
@@ -246,34 +245,25 @@ def make_cross_modal_encoder(
     A study has `settings` of its own, and a `place`: the folders above that of the modality.
     """
     refuse_sharing("the cross-modal metric, whose negatives are the whole batch,")
-    settings = settings or cross_modal_settings(workspace)
+    using = settings or cross_modal_settings(workspace)
     corpus, pairs = make_corpus(workspace), make_pairs(workspace)
-    signals = clip_signals(workspace, settings.single_image_size)
-    stage = open_stage(
-        workspace.stage_folder(*place, modality, "alone", f"seed{seed}"),
+    signals = clip_signals(workspace, using.single_image_size)
+
+    def learn(how: dict[str, Any]) -> _Learned:
+        frames = frames_of_roles(signals, (modality,), pairs, corpus.roles, using)
+        return train_single(modality, *frames, using, device=workspace.device, **how)
+
+    return _learn_once(
+        workspace,
         f"cross-modal {modality} alone",
-        settings=_learned_from(corpus, settings, seed) | {"modality": modality},
-        inputs=_read_by_signals(workspace) | {"pairs": pairs.digest},
-        code=(train_single, save_encoder, frames_of_roles, clip_signals, type(pairs)),
+        (*place, modality, "alone", f"seed{seed}"),
+        _learned_from(corpus, using, seed) | {"modality": modality},
+        _read_by_signals(workspace) | {"pairs": pairs.digest},
+        (train_single, save_encoder, frames_of_roles, clip_signals, type(pairs)),
+        learn,
+        "encoder",
+        lambda model, path, **how: save_encoder(model, using, path, **how),
     )
-    path = stage.folder / "encoder.safetensors"
-    if stage.complete and path.exists():
-        return path
-    learned = train_single(
-        modality,
-        *frames_of_roles(signals, (modality,), pairs, corpus.roles, settings),
-        settings,
-        seed=seed,
-        device=workspace.device,
-        folder=stage.folder,
-        progress=show_progress(f"{modality} alone{_noted(settings)}"),
-    )
-    write_json(stage.folder / CURVE_NAME, learned.curve)
-    save_encoder(learned.model, settings, path, provenance={"seed": seed, "digest": stage.digest})
-    stage.finish(
-        steps=settings.single_steps, threads=torch.get_num_threads(), device=workspace.device
-    )
-    return path
 
 
 def make_cross_modal_metric(
@@ -294,34 +284,30 @@ def make_cross_modal_metric(
         name: make_cross_modal_encoder(workspace, name, seed, settings=settings, place=place)
         for name in ("audio", visual)
     }
-    settings = settings or cross_modal_settings(workspace, direct=direct)
+    using = settings or cross_modal_settings(workspace, direct=direct)
     corpus, pairs = make_corpus(workspace), make_pairs(workspace)
-    signals = clip_signals(workspace, settings.image_size)
-    stage = open_stage(
-        workspace.stage_folder(*place, visual, "direct" if direct else "joint", f"seed{seed}"),
+    signals = clip_signals(workspace, using.image_size)
+
+    def learn(how: dict[str, Any]) -> _Learned:
+        model = initial_joint(using, visual, seed)
+        for modality, encoder in (("audio", model.audio_encoder), (visual, model.visual_encoder)):
+            alone, _ = load_encoder(encoders[modality], modality)
+            load_weights(encoder, alone.state_dict(), encoders[modality])
+        frames = frames_of_roles(signals, ("audio", visual), pairs, corpus.roles, using)
+        return train_joint(model.to(workspace.device), *frames, **how)
+
+    return _learn_once(
+        workspace,
         f"cross-modal {visual}",
-        settings=_learned_from(corpus, settings, seed) | {"visual": visual},
-        inputs=_read_by_signals(workspace)
+        (*place, visual, "direct" if direct else "joint", f"seed{seed}"),
+        _learned_from(corpus, using, seed) | {"visual": visual},
+        _read_by_signals(workspace)
         | {f"{name} encoder": file_digest(path) for name, path in encoders.items()}
         | {"pairs": pairs.digest},
-        code=(initial_joint, load_encoder, train_joint, frames_of_roles, clip_signals, type(pairs)),
+        (initial_joint, load_encoder, train_joint, frames_of_roles, clip_signals, type(pairs)),
+        learn,
+        f"cross_modal_{visual}",
     )
-    checkpoint = stage.folder / f"cross_modal_{visual}.safetensors"
-    if stage.complete and checkpoint.exists():
-        return checkpoint
-    model = initial_joint(settings, visual, seed)
-    for modality, encoder in (("audio", model.audio_encoder), (visual, model.visual_encoder)):
-        alone, _ = load_encoder(encoders[modality], modality)
-        load_weights(encoder, alone.state_dict(), encoders[modality])
-    learned = train_joint(
-        model.to(workspace.device),
-        *frames_of_roles(signals, ("audio", visual), pairs, corpus.roles, settings),
-        seed=seed,
-        folder=stage.folder,
-        progress=show_progress(f"audio and {visual}{_noted(settings)}"),
-    )
-    _keep(stage, checkpoint, learned, settings.joint_steps, workspace, seed)
-    return checkpoint
 
 
 def _read_by_signals(workspace: Workspace) -> dict[str, str]:

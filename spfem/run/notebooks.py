@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +14,7 @@ from spfem.corpus.folder import walk_folder
 from spfem.errors import SettingsError, SpfemError
 from spfem.files import alone, digest, file_digest, project_folder, write_json
 from spfem.processes import open_pool
-from spfem.run.agreement import agreement_in_words
+from spfem.run.agreement import REFERENCE, compare_with_reference
 from spfem.run.corpora import choose_corpus
 from spfem.run.deciding_code import package_digest
 from spfem.run.report import (
@@ -26,7 +25,7 @@ from spfem.run.report import (
     write_notebook_page,
     write_report,
 )
-from spfem.run.workspace import RUNS_FOLDER, choose_device, merge_manifest
+from spfem.run.workspace import MANIFEST_NAME, RUNS_FOLDER, choose_device, merge_manifest
 from spfem.scales import load_scale
 
 DIED = (
@@ -42,22 +41,6 @@ NEEDS = {
     "16": ("11",), "17": ("11",), "18": ("11",),
 }  # fmt: skip
 """Notebooks whose stages each takes, beside what those need; any other needs all before it."""
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What `run_all.sh` was asked for."""
-
-    scale: str = "demo"
-    corpus: str = "synthetic"
-    data: Path = Path("data")
-    figures: Path = Path("figures")
-    device: str = "auto"
-    only: str | None = None
-    start: str | None = None  # the first notebook's number, `--from`
-    force: bool = False
-    parameters: tuple[tuple[str, str], ...] = ()
-    ablations: bool = False  # also learn what the ablation tables lack
 
 
 def choose_notebooks(folder: Path, only: str | None, start: str | None) -> tuple[list[Path], ...]:
@@ -151,48 +134,62 @@ def _execute(path: Path, executed: Path, parameters: Mapping[str, Any], alone: b
     return time.perf_counter() - begun
 
 
-def reproduce(settings: RunSettings) -> None:
+def reproduce(
+    *,
+    scale: str = "demo",
+    corpus: str = "synthetic",
+    data: Path = Path("data"),
+    figures: Path = Path("figures"),
+    device: str = "auto",
+    only: str | None = None,
+    start: str | None = None,
+    force: bool = False,
+    parameters: Sequence[tuple[str, str]] = (),
+    ablations: bool = False,
+) -> None:
     """Run the notebooks that are asked for, print what was made and where.
 
     Two runs of one corpus and scale wait for each other; others work side by side.
+
+    The first options are those of `open_workspace`; `only` and `start` are numbers of notebooks,
+    `parameters` are further ones of them, as text, and `ablations` makes the ablation tables too.
 
     Raises:
         SettingsError: for an unknown value, before anything runs.
         SpfemError: when a notebook fails; the message says how to go on.
     """
-    at_once = load_scale(settings.scale).notebooks_at_once
-    device = choose_device(settings.device)
+    at_once = load_scale(scale).notebooks_at_once
     root = project_folder()
-    corpus = choose_corpus(settings.corpus, root / settings.data, root)
-    notebooks, chosen = choose_notebooks(root / "notebooks", settings.only, settings.start)
-    parameters: dict[str, Any] = {
-        "scale": settings.scale,
-        "corpus": settings.corpus,
-        "data": str(settings.data),
-        "figures": str(settings.figures),
-        "device": device,
-        **{name: _parse(value) for name, value in settings.parameters},
+    corpus_name, content = choose_corpus(corpus, root / data, root)
+    notebooks, chosen = choose_notebooks(root / "notebooks", only, start)
+    given: dict[str, Any] = {
+        "scale": scale,
+        "corpus": corpus,
+        "data": str(data),
+        "figures": str(figures),
+        "device": choose_device(device),
+        **{name: _parse(value) for name, value in parameters},
     }
-    _check_parameters(chosen, parameters)
-    name = f"{corpus.name}-{settings.scale}"
-    recordings = walk_folder(corpus.recordings).digest() if corpus.recordings else ""
-    decides = [package_digest(), parameters, file_digest(root / "pyproject.toml"), recordings]
-    results = root / settings.figures / name
+    _check_parameters(chosen, given)
+    name = f"{corpus_name}-{scale}"
+    recordings = walk_folder(content).digest() if content else ""
+    decides = [package_digest(), given, file_digest(root / "pyproject.toml"), recordings]
+    results = root / figures / name
     keys, mine, chain = {}, {}, digest(decides)
     for path in notebooks:
         cells = json.loads(path.read_text("utf-8"))["cells"]
         chain = keys[path] = digest([chain, ["".join(cell["source"]) for cell in cells]])
-        mine[path] = parameters
-        if settings.ablations and path.stem.endswith(f"_{ABLATIONS}"):
+        mine[path] = given
+        if ablations and path.stem.endswith(f"_{ABLATIONS}"):
             own = {ABLATIONS: True}  # of no concern to the notebooks after it
-            keys[path], mine[path] = digest([chain, own]), {**parameters, **own}
+            keys[path], mine[path] = digest([chain, own]), {**given, **own}
     notice = f"another run makes {name}; this one begins when it ends"
-    with alone(root / settings.data / name, kind="run", notice=notice):
+    with alone(root / data / name, kind="run", notice=notice):
         started = time.perf_counter()
         stale = list(chosen)
         for path in chosen:
             record = results / RUNS_FOLDER / "done" / f"{path.stem}.json"
-            if not settings.force and _is_done(record, keys[path], results):
+            if not force and _is_done(record, keys[path], results):
                 print(f"{path.stem}: unchanged", flush=True)
                 stale.remove(path)
         # What a part of the notebooks lacks, each would make for itself.
@@ -200,9 +197,9 @@ def reproduce(settings: RunSettings) -> None:
         for path, seconds in _execute_all(stale, results, mine, at_once):
             print(f"{path.stem}: {seconds:.0f} s", flush=True)
             _note_done(path, keys[path], results)
-        manifest = merge_manifest(results, {path.stem: key for path, key in keys.items()})
+        rows = merge_manifest(results, {path.stem: key for path, key in keys.items()})
         write_report(results, root / "notebooks")
-        _print_summary(results, manifest, time.perf_counter() - started)
+        _print_summary(results, rows, time.perf_counter() - started)
 
 
 def _execute_all(
@@ -254,13 +251,13 @@ def _note_done(path: Path, key: str, results: Path) -> None:
     write_json(results / RUNS_FOLDER / "done" / f"{path.stem}.json", {"key": key, "files": made})
 
 
-def _print_summary(results: Path, manifest: Path, seconds: float) -> None:
-    files = json.loads(manifest.read_text("utf-8"))
+def _print_summary(results: Path, files: Mapping[str, Any], seconds: float) -> None:
     print(f"\nAll done in {seconds:.0f} s. {len(files)} result files in {results}")
     for kind, pattern in (("table", "tables/*.csv"), ("figure", "*.png"), ("video", "*.mp4")):
         for name in (name for name in files if PurePosixPath(name).match(pattern)):
             print(f"  {kind:7} {results / name}")
     print(f"  notebooks {results / 'notebooks'}")
-    print(f"  manifest  {manifest}")
+    print(f"  manifest  {results / MANIFEST_NAME}")
     print(f"  report    {results / PAGE_NAME}")
-    print(f"  results   {agreement_in_words(results)}")
+    reference = project_folder() / REFERENCE / results.name
+    print(f"  results   {compare_with_reference(results, reference)}")

@@ -23,7 +23,7 @@ from spfem.errors import InputError
 from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, clear_best
 from spfem.files import digest, project_folder, writing
 from spfem.run.verdicts import read_verdicts
-from spfem.run.workspace import RUNS_FOLDER, read_manifest
+from spfem.run.workspace import MANIFEST_NAME, RUNS_FOLDER
 from spfem.scales import SCALES, load_scale
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
     of notebooks and their captions is by default that of the checkout.
 
     Raises:
-        InputError: if the manifest or the file of captions is missing or damaged.
+        InputError: if the file of captions is damaged.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -76,7 +76,8 @@ def write_report(results: Path, notebooks: Path | None = None) -> Path:
 
 def read_contents(results: Path, notebooks: Path) -> list[Row]:
     """What each notebook made, in the order of the notebooks and of their code."""
-    rows, captions = read_manifest(results), read_captions(notebooks)
+    rows = json.loads((results / MANIFEST_NAME).read_text("utf-8"))
+    captions = read_captions(notebooks)
     by_stem: dict[str, dict[str, Row]] = {}
     for file, row in rows.items():
         by_stem.setdefault(PurePosixPath(row["made_by"]).stem, {})[file] = row

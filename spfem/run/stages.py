@@ -16,109 +16,12 @@ from typing import TYPE_CHECKING, Any
 from spfem.errors import SettingsError
 
 if TYPE_CHECKING:
-    from spfem.run.data import (
-        face_unit_curves as face_unit_curves,
-    )
-    from spfem.run.data import (
-        make_actor_faces as make_actor_faces,
-    )
-    from spfem.run.data import (
-        make_corpus as make_corpus,
-    )
-    from spfem.run.data import (
-        make_faces as make_faces,
-    )
-    from spfem.run.data import (
-        make_fitted_persons as make_fitted_persons,
-    )
-    from spfem.run.data import (
-        make_pairs as make_pairs,
-    )
-    from spfem.run.data import (
-        make_persons as make_persons,
-    )
-    from spfem.run.data import (
-        make_reader as make_reader,
-    )
-    from spfem.run.data import (
-        make_whole_corpus as make_whole_corpus,
-    )
-    from spfem.run.data import (
-        manipulator_clips as manipulator_clips,
-    )
-    from spfem.run.data import (
-        neutral_clips as neutral_clips,
-    )
-    from spfem.run.data import (
-        read_clocks as read_clocks,
-    )
-    from spfem.run.data import (
-        read_visemes as read_visemes,
-    )
-    from spfem.run.data import (
-        reader_lessons as reader_lessons,
-    )
-    from spfem.run.edits import (
-        make_counterparts as make_counterparts,
-    )
-    from spfem.run.edits import (
-        make_edits as make_edits,
-    )
-    from spfem.run.edits import (
-        protocol as protocol,
-    )
-    from spfem.run.edits import (
-        read_truth as read_truth,
-    )
-    from spfem.run.manipulators import ANCHORED as ANCHORED
-    from spfem.run.manipulators import EXPRESSION_SPACE as EXPRESSION_SPACE
-    from spfem.run.manipulators import gradient_shares as gradient_shares
-    from spfem.run.manipulators import make_base_manipulator as make_base_manipulator
-    from spfem.run.manipulators import make_manipulator as make_manipulator
-    from spfem.run.metrics import (
-        METRICS as METRICS,
-    )
-    from spfem.run.metrics import (
-        clip_signals as clip_signals,
-    )
-    from spfem.run.metrics import (
-        cross_modal_settings as cross_modal_settings,
-    )
-    from spfem.run.metrics import (
-        load_cross_modal_metric as load_cross_modal_metric,
-    )
-    from spfem.run.metrics import (
-        load_spatial_metric as load_spatial_metric,
-    )
-    from spfem.run.metrics import (
-        load_temporal_metric as load_temporal_metric,
-    )
-    from spfem.run.metrics import (
-        make_audio_banks as make_audio_banks,
-    )
-    from spfem.run.metrics import (
-        make_cross_modal_encoder as make_cross_modal_encoder,
-    )
-    from spfem.run.metrics import (
-        make_cross_modal_metric as make_cross_modal_metric,
-    )
-    from spfem.run.metrics import (
-        make_metric as make_metric,
-    )
-    from spfem.run.metrics import (
-        make_similarity as make_similarity,
-    )
-    from spfem.run.metrics import (
-        make_spatial_metric as make_spatial_metric,
-    )
-    from spfem.run.metrics import (
-        make_temporal_metric as make_temporal_metric,
-    )
-    from spfem.run.renderers import make_actor_renderer as make_actor_renderer
-    from spfem.run.renderers import make_base_renderer as make_base_renderer
-    from spfem.run.results import (
-        make_lip_sync as make_lip_sync,
-    )
+    from spfem.run.data import *  # noqa: F403
+    from spfem.run.edits import *  # noqa: F403
+    from spfem.run.manipulators import *  # noqa: F403
+    from spfem.run.metrics import *  # noqa: F403
+    from spfem.run.renderers import *  # noqa: F403
+    from spfem.run.results import *  # noqa: F403
     from spfem.run.workspace import Workspace
 
 ROOMS = ("data", "metrics", "manipulators", "renderers", "edits", "results")  # of this package
@@ -154,7 +57,7 @@ class StageKind:
     shared: bool = False
 
 
-SEED = ("seed",)
+SEEDED = ("seed",)
 PICTURE_METRICS = (
     "spatial", "spatial_speech", "temporal_vd", "temporal_cm", "spatial_temporal_vd",
     "spatial_temporal_cm",
@@ -168,37 +71,37 @@ STAGES: dict[str, StageKind] = {
     ),
     "pairs": StageKind("aligned pairs of clips", "make_pairs"),
     "reader": StageKind(
-        "the reader of face units, from films of its own people", "make_reader", takes=SEED
+        "the reader of face units, from films of its own people", "make_reader", takes=SEEDED
     ),
     "persons": StageKind("codes with one identity an actor", "make_persons"),
     **{
-        name: StageKind(f"the metric {name}", "make_metric", (), SEED, (name,), shared=True)
+        name: StageKind(f"the metric {name}", "make_metric", (), SEEDED, (name,), shared=True)
         for name in PICTURE_METRICS
     },
     **{
         f"cross_modal_{visual}": StageKind(
-            f"the metric of sound and {visual}", "make_cross_modal_metric", (), SEED, (visual,)
+            f"the metric of sound and {visual}", "make_cross_modal_metric", (), SEEDED, (visual,)
         )
         for visual in VISUALS
     },
     **{
         f"audio_banks_{visual}": StageKind(
             f"which windows sound alike, by the metric of sound and {visual}",
-            "make_audio_banks", (), SEED, (visual,),
+            "make_audio_banks", (), SEEDED, (visual,),
         )
         for visual in VISUALS
     },
     "base_manipulator": StageKind(
-        "the manipulator that all methods start from", "make_base_manipulator", takes=SEED
+        "the manipulator that all methods start from", "make_base_manipulator", takes=SEEDED
     ),
     "manipulator": StageKind(
-        "the expression manipulator of a method", "make_manipulator", ("method",), SEED
+        "the expression manipulator of a method", "make_manipulator", ("method",), SEEDED
     ),
     "base_renderer": StageKind(
-        "the renderer of faces in general", "make_base_renderer", takes=SEED
+        "the renderer of faces in general", "make_base_renderer", takes=SEEDED
     ),
     "renderer": StageKind(
-        "the renderer of an actor for a method", "make_actor_renderer", ("actor", "method"), SEED
+        "the renderer of an actor for a method", "make_actor_renderer", ("actor", "method"), SEEDED
     ),
 }  # fmt: skip
 
@@ -278,7 +181,7 @@ def _check_options(stage: str, given: dict[str, object]) -> None:
 
 def _estimate(workspace: Workspace, video_hours: float | None) -> None:
     from spfem.run.data import make_whole_corpus
-    from spfem.run.estimate import project_cost
+    from spfem.run.estimate import COST, project_cost
 
     clips = make_whole_corpus(workspace).clips
-    print(project_cost(clips, workspace.scale.face, video_hours=video_hours))
+    print(COST.format(**project_cost(clips, workspace.scale.face, video_hours=video_hours)))

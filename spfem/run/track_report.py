@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -32,19 +31,6 @@ FEWEST_STILL = 3  # frames; with fewer, jitter is not a number
 SECOND_DIFFERENCE_GAIN = 1.5  # variance of x[t] - (x[t-1] + x[t+1]) / 2 for noise of variance 1
 
 
-@dataclass(frozen=True)
-class TrackQuality:
-    """Quality of one track; errors and jitter in percent of the distance between the eyes."""
-
-    frames: int
-    found: float  # share of frames in which the tracker saw a face
-    longest_gap: int  # frames without a face in a row, at most
-    error_median: float  # reprojection error of the fit over found frames
-    error_90: float  # its 90th percentile
-    landmark_jitter: float  # of the tracked landmarks in still moments, see `jitter`
-    pose_jitter: float  # of the fitted rotation in still moments, degrees
-
-
 def jitter(curves: np.ndarray, found: np.ndarray) -> float:
     """Size of frame-to-frame noise while hardly anything moves.
 
@@ -69,23 +55,30 @@ def jitter(curves: np.ndarray, found: np.ndarray) -> float:
     return float(np.sqrt((off**2).sum(-1).mean() / SECOND_DIFFERENCE_GAIN))
 
 
-def track_quality(track: FaceTrack) -> TrackQuality:
-    """Quality of a track; numbers that no frame allows are NaN."""
+def track_quality(track: FaceTrack) -> dict[str, float]:
+    """Quality of a track; numbers that no frame allows are NaN.
+
+    Returns:
+        `frames`; `found`, the share in which the tracker saw a face; `longest_gap`, frames in a row
+        without one; in percent of the distance between the eyes `error_median` and `error_90` of
+        the fit's reprojection over found frames, and `landmark_jitter` in still moments, see
+        `jitter`; `pose_jitter`, of the fitted rotation there, in degrees.
+    """
     found = track.found
     eyes = np.maximum(interocular_distance(track.landmarks), 1e-6)
     error = 100 * track.reprojection_error[found] / eyes[found]
     # One size a clip: the noise of the frame's own eye distance is no shaking of points.
     size = float(np.median(eyes[found])) if found.any() else 1.0
     points = 100 * track.landmarks[:, STABLE, :2].astype(np.float64) / size
-    return TrackQuality(
-        frames=len(found),
-        found=float(found.mean()) if len(found) else float("nan"),
-        longest_gap=longest_run(~found),
-        error_median=float(np.median(error)) if len(error) else float("nan"),
-        error_90=float(np.percentile(error, 90)) if len(error) else float("nan"),
-        landmark_jitter=jitter(points, found),
-        pose_jitter=jitter(np.degrees(track.rotation.astype(np.float64))[:, None], found),
-    )
+    return {
+        "frames": len(found),
+        "found": float(found.mean()) if len(found) else float("nan"),
+        "longest_gap": longest_run(~found),
+        "error_median": float(np.median(error)) if len(error) else float("nan"),
+        "error_90": float(np.percentile(error, 90)) if len(error) else float("nan"),
+        "landmark_jitter": jitter(points, found),
+        "pose_jitter": jitter(np.degrees(track.rotation.astype(np.float64))[:, None], found),
+    }
 
 
 def longest_run(marked: np.ndarray) -> int:
@@ -110,8 +103,8 @@ def overlay_frames(frames: Iterable[np.ndarray], track: FaceTrack) -> Iterator[n
     enlargement = max(1, -(-SMALLEST_HEIGHT // track.frame_size[0]))
     errors = 100 * track.reprojection_error / interocular_distance(track.landmarks)
     whole = (
-        f"face in {quality.found:.1%}, error {quality.error_median:.2f} %, "
-        f"jitter {quality.landmark_jitter:.2f} % of the eye distance"
+        f"face in {quality['found']:.1%}, error {quality['error_median']:.2f} %, "
+        f"jitter {quality['landmark_jitter']:.2f} % of the eye distance"
     )
     for index, frame in enumerate(frames):
         if track.found[index]:
@@ -167,7 +160,7 @@ def find_videos(places: Iterable[Path]) -> list[Path]:
 
 def track_row(name: str, track: FaceTrack) -> dict[str, Any]:
     """The row of a clip that is already tracked, without times."""
-    return {"clip": name, **asdict(track_quality(track)), "problem": ""}
+    return {"clip": name, **track_quality(track), "problem": ""}
 
 
 def report_tracks(

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spfem.errors import InputError, SettingsError
+from spfem.errors import SettingsError
 from spfem.files import digest, file_digest, project_folder, write_json
 from spfem.processes import run_jobs
 from spfem.run.artifacts import RECORD_NAME
@@ -37,8 +37,8 @@ MANIFEST_NAME = "manifest.json"
 RUNS_FOLDER = ".runs"
 
 
-def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
-    """Write `manifest.json`: one row a file, from the runs of all notebooks.
+def merge_manifest(figures: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Write `manifest.json` and give it: one row a file, from the runs of all notebooks.
 
     Args:
         figures: folder of results of one corpus at one scale.
@@ -57,9 +57,8 @@ def merge_manifest(figures: Path, digests: Mapping[str, str]) -> Path:
                     "caption": row.get("caption", ""),
                     "notebook_digest": digests.get(path.stem, ""),
                 }
-    manifest = figures / MANIFEST_NAME
-    write_json(manifest, rows)
-    return manifest
+    write_json(figures / MANIFEST_NAME, rows)
+    return rows
 
 
 def _by_stage(inputs: Mapping[str, str]) -> dict[str, str]:
@@ -74,26 +73,6 @@ def _by_stage(inputs: Mapping[str, str]) -> dict[str, str]:
         stage: parts[0][1] if parts[0][0] == stage else digest(parts)
         for stage, parts in stages.items()
     }
-
-
-def read_manifest(figures: Path) -> dict[str, dict[str, Any]]:
-    """The rows of `manifest.json` by file name.
-
-    Raises:
-        InputError: if the folder holds none, or it is damaged.
-    """
-    path = figures / MANIFEST_NAME
-    if not path.exists():
-        raise InputError(f"{path} is missing; a folder of results is figures/<corpus>-<scale>")
-    try:
-        rows = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); run the notebooks again") from error
-    if not isinstance(rows, dict) or not all(
-        isinstance(row, dict) and isinstance(row.get("made_by"), str) for row in rows.values()
-    ):
-        raise InputError(f"{path} is no manifest: a row by file, each with made_by, is expected")
-    return rows
 
 
 REPORTED_PACKAGES = ("numpy", "torch", "mediapipe", "warp-lang", "opencv-python", "av")
@@ -186,24 +165,21 @@ class Workspace:
         *,
         audio_from: Path,
         comment: str,
-        caption: str = "",
     ) -> None:
         """Save frames (H, W, 3) as `videos/<name>.mp4` with the sound of a file, and note it."""
         from spfem.media.video import write_video
 
         path = self.figures / "videos" / f"{name}.mp4"
         write_video(path, frames, fps, audio_from=audio_from, comment=comment)
-        self.note_file(path, caption=caption)
+        self.note_file(path)
 
-    def save_gif(
-        self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int, *, caption: str = ""
-    ) -> None:
+    def save_gif(self, frames: Iterable[np.ndarray], name: str, fps: Fraction | int) -> None:
         """Save frames (H, W, 3) as the looped picture `videos/<name>.gif`, and note it."""
         from spfem.panels import write_gif
 
         path = self.figures / "videos" / f"{name}.gif"
         write_gif(path, frames, fps)
-        self.note_file(path, caption=caption)
+        self.note_file(path)
 
     def note_file(self, path: Path, *, caption: str = "") -> None:
         """Note a file that lies below the figures folder, whoever wrote it."""
@@ -281,18 +257,18 @@ def open_workspace(
     settings = load_scale(scale)
     root = project_folder()
     data_path, figures_path = (root / data), (root / figures)
-    chosen = choose_corpus(corpus, data_path, root)
-    name = f"{chosen.name}-{scale}"
+    corpus_name, recordings = choose_corpus(corpus, data_path, root)
+    name = f"{corpus_name}-{scale}"
     if "OMP_NUM_THREADS" not in os.environ:  # the user's own choice counts
         torch.set_num_threads(max(1, min(8, (os.cpu_count() or 1) // settings.notebooks_at_once)))
     on_device = choose_device(device)
     _add_in_one_order(on_device == "cpu")
     workspace = Workspace(
-        chosen.name,
+        corpus_name,
         settings,
         data_path / name,
         figures_path / name,
-        chosen.recordings or data_path / name / "corpus",
+        recordings or data_path / name / "corpus",
         on_device,
         notebook,
     )

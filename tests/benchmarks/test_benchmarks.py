@@ -8,10 +8,10 @@ import pytest
 from benchmarks import __main__ as command_line
 from benchmarks import correlation, edit, explorer, networks
 from benchmarks.__main__ import MODULES, PARTS, main
+from benchmarks.clock import median_seconds
 from benchmarks.rows import COLUMNS, Row, merge_rows
 from spfem.errors import CorpusError
 from spfem.media.video import read_video
-from spfem.precision import median_seconds
 from spfem.settings import (
     CrossModalSettings,
     ManipulatorSettings,

@@ -10,7 +10,7 @@ from spfem.corpus.protocol import edit_protocol
 from spfem.errors import SettingsError
 from spfem.files import project_folder
 from spfem.run import corpora as listing
-from spfem.run.corpora import CorpusChoice, choose_corpus, list_recordings
+from spfem.run.corpora import choose_corpus, list_recordings
 from spfem.run.data import make_corpus, make_faces, make_pairs
 from spfem.run.workspace import open_workspace
 from tests.corpus.made_up import (
@@ -86,11 +86,11 @@ def test_names_and_folders(tmp_path):
     data = tmp_path / "data"
     (data / "mead").mkdir(parents=True)
     (tmp_path / "My Clips (2)").mkdir()
-    assert choose_corpus("synthetic", data, tmp_path) == CorpusChoice("synthetic", None)
-    assert choose_corpus("mead", data, tmp_path) == CorpusChoice("mead", data / "mead")
-    own = CorpusChoice("my-clips-2", tmp_path / "My Clips (2)")
+    assert choose_corpus("synthetic", data, tmp_path) == ("synthetic", None)
+    assert choose_corpus("mead", data, tmp_path) == ("mead", data / "mead")
+    own = "my-clips-2", tmp_path / "My Clips (2)"
     assert choose_corpus("My Clips (2)", data, tmp_path) == own
-    assert choose_corpus(str(own.recordings), data, tmp_path) == own
+    assert choose_corpus(str(own[1]), data, tmp_path) == own
     assert choose_corpus("My Clips (2)/", data, tmp_path) == own
 
 

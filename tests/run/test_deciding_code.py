@@ -12,8 +12,8 @@ from spfem.run import deciding_code as artifact_code
 from spfem.run.deciding_code import code_digest, digest_of, names_of, package_digest, reached
 from spfem.run.definitions import PACKAGE_FOLDER, PLUMBING, STUDIES_FOLDER, CodeBase, Name
 
-OPENERS = ("open_stage", "open_score_stage", "Recipe")
-CODE_PLACE = {"open_score_stage": 4, "Recipe": 4}  # of what is given by place
+OPENERS = ("open_stage", "open_score_stage", "Recipe", "_learn_once")
+CODE_PLACE = {"open_score_stage": 4, "Recipe": 4, "_learn_once": 5}  # of what is given by place
 DECIDING = {
     "cross_modal_recipe": "pair_loss",
     "retrieval_recipe": "make_bank",
@@ -295,6 +295,7 @@ def _names(code, root="a:f"):
     return {one.name for one in reached(code, [Name(f"own.{module}", name)]) if one.name}
 
 
+VIA = {"c": "from own.b import g", "d": "from own.b import *"}
 OTHERS = "def g():\n    return 1\n\n\ndef h():\n    return 2\n"
 
 
@@ -322,16 +323,18 @@ OTHERS = "def g():\n    return 1\n\n\ndef h():\n    return 2\n"
         "try:\n    from own.b import g\nexcept ImportError:\n    g = None\ndef f(): return g()",
         "from own.c import g\ndef f(): return g()",
         "from own.b import g\ng()\ndef f(): return 1",
+        "from own.b import *\ndef f(): return g()",
+        "from own import d\ndef f(): return d.g()",
     ],
 )
 def test_names_are_followed(tmp_path, text):
-    code = _package(tmp_path, a=text, b=OTHERS, c="from own.b import g")
+    code = _package(tmp_path, a=text, b=OTHERS, **VIA)
     assert "g" in _names(code)
     assert "h" not in _names(code)
     before = digest_of(code, [Name("own.a", "f")])
-    changed = _package(tmp_path, a=text, b=OTHERS.replace("1", "3"), c="from own.b import g")
+    changed = _package(tmp_path, a=text, b=OTHERS.replace("1", "3"), **VIA)
     assert digest_of(changed, [Name("own.a", "f")]) != before
-    other = _package(tmp_path, a=text, b=OTHERS.replace("2", "3"), c="from own.b import g")
+    other = _package(tmp_path, a=text, b=OTHERS.replace("2", "3"), **VIA)
     assert digest_of(other, [Name("own.a", "f")]) == before
 
 

@@ -12,7 +12,7 @@ import pytest
 from spfem.__main__ import main
 from spfem.errors import SettingsError, SpfemError
 from spfem.run import notebooks as module
-from spfem.run.notebooks import NEEDS, RunSettings, reproduce
+from spfem.run.notebooks import NEEDS, reproduce
 from tests.conftest import ROOT
 
 PARAMETERS = """scale: str = "demo"  # a
@@ -51,18 +51,19 @@ def project(tmp_path, monkeypatch):
 
 
 def _settings(project, **changes):
-    return RunSettings(scale="smoke", data=project / "data", figures=project / "figures", **changes)
+    folders = {"data": project / "data", "figures": project / "figures"}
+    return {"scale": "smoke", **folders, **changes}
 
 
 def test_misspelt_parameter_is_an_error_before_anything_runs(project):
     with pytest.raises(SettingsError, match="'sede' is not one of 00_one"):
-        reproduce(_settings(project, parameters=(("sede", "1"),)))
+        reproduce(**_settings(project, parameters=(("sede", "1"),)))
     assert not (project / "figures").exists()
 
 
 @pytest.mark.slow
 def test_run_then_unchanged_then_damaged_output(project, capsys):
-    reproduce(_settings(project))
+    reproduce(**_settings(project))
     results = project / "figures" / "synthetic-smoke"
     manifest = json.loads((results / "manifest.json").read_text())
     assert set(manifest) == {"00_one.txt"}
@@ -72,10 +73,10 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
     assert (results / "notebooks" / "00_one.html").exists()
     assert "00_one.txt" in (results / "index.html").read_text()
     assert "no results of this corpus and scale are committed" in capsys.readouterr().out
-    reproduce(_settings(project))
+    reproduce(**_settings(project))
     assert "unchanged" in capsys.readouterr().out
     (results / "00_one.txt").write_text("damaged")
-    reproduce(_settings(project))
+    reproduce(**_settings(project))
     assert (results / "00_one.txt").read_text() == "made"
 
 
@@ -83,13 +84,13 @@ def test_run_then_unchanged_then_damaged_output(project, capsys):
 def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
     (project / "Own clips").mkdir()
     settings = _settings(project, corpus=str(project / "Own clips"))
-    reproduce(settings)
+    reproduce(**settings)
     assert (project / "figures" / "own-clips-smoke" / "00_one.txt").read_text() == "made"
     capsys.readouterr()
-    reproduce(settings)
+    reproduce(**settings)
     assert "unchanged" in capsys.readouterr().out
     (project / "Own clips" / "new.mp4").touch()
-    reproduce(settings)
+    reproduce(**settings)
     assert "unchanged" not in capsys.readouterr().out
 
 
@@ -97,7 +98,7 @@ def test_recordings_name_the_results_and_a_new_clip_runs_again(project, capsys):
 def test_failing_notebook_is_kept_and_named(project):
     _notebook(project / "notebooks" / "01_bad.ipynb", "raise ValueError('on purpose')")
     with pytest.raises(SpfemError, match=r"01_bad\.ipynb failed in cell .*on purpose"):
-        reproduce(_settings(project))
+        reproduce(**_settings(project))
     folder = project / "figures" / "synthetic-smoke" / "notebooks"
     assert (folder / "failed_01_bad.ipynb").exists()
     assert not (folder / "01_bad.ipynb").exists()
@@ -130,7 +131,7 @@ def noted(monkeypatch):
 
 def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, noted, capsys):
     settings = _settings(project, force=True, only="0")
-    runs = [threading.Thread(target=reproduce, args=(settings,)) for _ in range(2)]
+    runs = [threading.Thread(target=reproduce, kwargs=settings) for _ in range(2)]
     for one in runs:
         one.start()
     for one in runs:
@@ -144,7 +145,7 @@ def test_two_runs_of_one_corpus_and_scale_wait_for_each_other(project, noted, ca
 def test_notebooks_run_side_by_side_but_after_those_they_need(project, noted):
     for name in ("01_two", "02_three", "03_four", "77_own"):
         shutil.copy(project / "notebooks" / "00_one.ipynb", project / "notebooks" / f"{name}.ipynb")
-    reproduce(_settings(project))
+    reproduce(**_settings(project))
     begun, ended = {}, {}
     for name, when in noted:
         (ended if name in begun else begun)[name] = when

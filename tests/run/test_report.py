@@ -18,7 +18,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spfem.errors import InputError
 from spfem.evaluation.tables import save_table
 from spfem.media.video import write_video
 from spfem.run.report import (
@@ -227,11 +226,6 @@ def test_layout_of_its_own_is_taken_as_it_stands(tmp_path):
     text = table_html(tmp_path / "t.csv")
     assert ">who<" in text
     assert "<strong>1.0</strong>" in text
-
-
-def test_folder_without_results_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"manifest\.json is missing"):
-        write_report(tmp_path)
 
 
 def test_every_saved_thing_of_the_notebooks_has_a_caption():

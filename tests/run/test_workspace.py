@@ -1,5 +1,3 @@
-import json
-
 import pandas as pd
 import pytest
 import torch
@@ -40,7 +38,7 @@ def test_figures_and_tables_get_a_row_of_provenance(workspace):
     workspace.save_table(pd.DataFrame({"a": [1.5]}), "numbers")
     files = workspace.finish()
     assert {"curve.pdf", "curve.png", "curve.csv", "tables/numbers.csv"} <= set(files)
-    manifest = json.loads(merge_manifest(workspace.figures, {"05_x": "abc"}).read_text())
+    manifest = merge_manifest(workspace.figures, {"05_x": "abc"})
     row = manifest["tables/numbers.csv"]
     assert row["made_by"] == "notebooks/05_x.ipynb"
     assert row["notebook_digest"] == "abc"
@@ -70,7 +68,7 @@ def test_caption_and_seeds_reach_the_manifest(workspace):
     workspace.save_table(pd.DataFrame({"a": [1]}), "numbers", caption="One number.")
     workspace.save_table(pd.DataFrame({"a": [1]}), "silent")
     workspace.finish()
-    manifest = json.loads(merge_manifest(workspace.figures, {}).read_text())
+    manifest = merge_manifest(workspace.figures, {})
     for suffix in ("csv", "tex", "md"):
         assert manifest[f"tables/numbers.{suffix}"]["caption"] == "One number."
     assert manifest["tables/silent.csv"]["caption"] == ""

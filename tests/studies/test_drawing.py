@@ -20,6 +20,14 @@ from studies.drawing import (
     draw_similarity,
     draw_terms,
 )
+from studies.pictures import (
+    GAP,
+    draw_correlation,
+    draw_grid,
+    draw_matrices,
+    draw_strip,
+    draw_weights,
+)
 from studies.sound_plots import (
     draw_alignment,
     draw_spectrogram,
@@ -30,16 +38,7 @@ from studies.videos import draw_moved_pixels
 
 from spfem.errors import ShapeError
 from spfem.evaluation.moved_pixels import METRICS, ROWS
-from spfem.picture_plots import (
-    GAP,
-    add_scale,
-    draw_correlation,
-    draw_grid,
-    draw_matrices,
-    draw_matrix,
-    draw_strip,
-    draw_weights,
-)
+from spfem.picture_plots import add_scale, draw_matrix
 from spfem.plots import METHOD_LOOKS, new_figure
 from tests.figures.pictures import make_face, make_similarity
 
