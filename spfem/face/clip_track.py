@@ -155,7 +155,7 @@ def track_video(
     fitted, align = fit(load_head_model(), tracked, settings)
     shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path), lost)
     shared = {**vars(tracked), **vars(fitted), "align": align}
-    return ClipTrack(float(facts.fps), **shared, face_size=settings.face_size, shown=shown)
+    return ClipTrack(**shared, fps=float(facts.fps), face_size=settings.face_size, shown=shown)
 
 
 def _follow(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,48 +51,19 @@ class FittedHead:
 
 
 @dataclass(frozen=True)
-class HeadTrack:
-    """Track and fitted codes of one clip of T frames, about 6.5 KB a frame.
+class HeadTrack(FittedHead, TrackedFace):
+    """What was tracked and fitted of one clip of T frames, about 6.5 KB a frame.
 
     Attributes:
         fps: frames per second.
-        frame_size: (H, W) of the clip, pixels.
-        found: (T,) bool, frames in which the tracker saw the face; others are filled in.
-        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
-        blendshapes: (T, 51) float32 tracker scores, columns `spfem.head.names.BLENDSHAPE_NAMES`.
-        identity: (I,) float32.
-        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
-        rotation: (T, 3) float32 axis-angle, radians.
-        scale: (T,) float32 frame pixels per head unit.
-        translation: (T, 2) float32 frame pixels.
-        reprojection_error: (T,) float32 mean landmark error, frame pixels.
         align: (T, 2, 3) float32 frame pixels to aligned pixels.
     """
 
     fps: float
-    frame_size: tuple[int, int]
-    found: np.ndarray
-    landmarks: np.ndarray
-    blendshapes: np.ndarray
-    identity: np.ndarray
-    expression: np.ndarray
-    rotation: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    reprojection_error: np.ndarray
     align: np.ndarray
 
-    def __len__(self) -> int:
-        """Frames."""
-        return len(self.found)
-
-    def take_frames(self, index: np.ndarray) -> Self:
-        """The track of the frames (N,) `index`."""
-        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, **{n: v[index] for n, v in arrays.items() if n != "identity"})
-
     def only(self, kind: type[Any]) -> Any:
-        """The fields of a part of the track, such as `TrackedFace` or `FittedHead`."""
+        """The fields of a part of the track: `TrackedFace` or `FittedHead`."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
 

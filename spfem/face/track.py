@@ -172,6 +172,6 @@ def track_clip(
         frames, label = ReplayedFrames(Path(source)), name or str(source)
     tracked = track_landmarks(frames, rate, name=label, task_file=settings.landmarker_file)
     fitted, align = fit_and_align(load_head_model(), tracked, settings)
-    track = HeadTrack(rate, **vars(tracked), **vars(fitted), align=align)
+    track = HeadTrack(**vars(tracked), **vars(fitted), fps=rate, align=align)
     size = settings.face_size
     return add_faces(track, align_faces(frames, align, size), _painter(size))
