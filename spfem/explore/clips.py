@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import InputError, ShapeError
 from spfem.face.align import align_faces
 from spfem.face.clip_track import shrink_frame
-from spfem.face.track import FaceTrack
 from spfem.face.tracker import FASTEST_RATE, open_face_finder
 from spfem.files import file_digest
-from spfem.media.audio import read_audio, sound_beside
+from spfem.media.audio import sound_beside
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
 from spfem.pairing.dtw import SoundingFrames, align_waveforms, doubt_alignment
-from spfem.pairing.pairs import PairIndex
 from spfem.run.faces import make_track
-from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
+from spfem.settings import FaceSettings, PairingSettings
 
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
@@ -105,63 +101,6 @@ def align_clips(
     sides = [SoundingFrames(clip.waveform, len(clip.faces), clip.fps) for clip in (first, second)]
     path, cost = align_waveforms(sides[0], sides[1], settings)
     return ExploredPair(first, second, path, doubt_alignment(cost, settings))
-
-
-SHOWN_ROLES = ("held_out", "target")  # actors whom no metric has learned from
-KEPT_CLIPS = 24
-
-
-def corpus_clips(
-    corpus: Corpus, faces: Mapping[str, FaceTrack], pairs: PairIndex, settings: PairingSettings
-) -> ClipSource:
-    """Sentences of a corpus that an actor says in at least two emotions.
-
-    Shown are the actors whom no metric has learned from, held-out ones before targets; all, where
-    there are no others. Of several clips of one sentence in one emotion the strongest counts.
-    Clips without a path among `pairs` are aligned by their sound when they are chosen; `faces` are
-    tracks by clip key.
-    """
-    paths = {(pair.source, pair.target): pair for pair in pairs.pairs}
-    everything: dict[tuple[str, str], dict[str, Clip]] = {}
-    for clip in corpus.clips:  # sorted by level within an emotion
-        everything.setdefault((clip.actor, clip.sentence), {})[clip.emotion] = clip
-    told = {key: clips for key, clips in sorted(everything.items()) if len(clips) > 1}
-    unseen = [key for role in SHOWN_ROLES for key in told if corpus.roles[key[0]] == role]
-
-    @lru_cache(KEPT_CLIPS)
-    def read(clip: Clip) -> ExploredClip:
-        return _read_clip(clip, corpus, faces[clip.key], settings.sample_rate)
-
-    def read_pair(actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        clips = [told[actor, sentence][emotion] for emotion in (first, second)]
-        shown = [read(clip) for clip in clips]
-        keys = (clips[0].key, clips[1].key)
-        known = paths.get(keys) or paths.get(keys[::-1])
-        if known is None:
-            return align_clips(shown[0], shown[1], settings)
-        path = known.path if known.source == keys[0] else known.path[:, ::-1]
-        remark = doubt_alignment(known.normalised_cost, settings)
-        return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
-
-    spoken = {key: tuple(e for e in EMOTIONS if e in told[key]) for key in unseen or told}
-    return ClipSource(spoken, read_pair)
-
-
-def _read_clip(clip: Clip, corpus: Corpus, track: FaceTrack, sample_rate: int) -> ExploredClip:
-    visemes = None
-    if corpus.has_truth:
-        with np.load(clip.truth) as truth:
-            visemes = tuple(str(name) for name in truth["viseme_names"][truth["viseme"]])
-    return ExploredClip(
-        title=f"{clip.actor}, {clip.sentence}, {clip.emotion}",
-        emotion=clip.emotion,
-        faces=track.faces,
-        waveform=read_audio(clip.audio, sample_rate),
-        sample_rate=sample_rate,
-        fps=float(corpus.fps),
-        visemes=visemes,
-        expression=track.expression,
-    )
 
 
 SHORTEST_FRAMES, LONGEST_SECONDS = 10, 30

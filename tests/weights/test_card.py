@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from studies.shipped_models import LARGEST_ROUNDING, RECIPES, _rounding, make_weights, publish
 
 import spfem.correlation
 import spfem.manipulator
@@ -33,7 +34,6 @@ from spfem.weights.card import (
     read_card,
     render_card,
 )
-from spfem.weights.make import LARGEST_ROUNDING, RECIPES, _rounding, make_weights, publish
 from tests.correlation.planted import planted_pairs
 
 MOST_CHANGE = 2e-3  # of a loss, as a share of it
@@ -324,7 +324,7 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
         return real(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.weights.make.shutil.copyfile", dies)
+        patch.setattr("studies.shipped_models.shutil.copyfile", dies)
         with pytest.raises(KeyboardInterrupt):
             publish(made, folder)
     assert check_weights(folder)["spatial"]

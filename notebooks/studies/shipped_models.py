@@ -22,8 +22,8 @@ from spfem.pretrained import hash_file, sha256_of, shipped_path
 from spfem.run import stages
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.workspace import Workspace
-from spfem.weights import measure
 from spfem.weights.card import card_file, pack_half, page_file, read_card, write_card
+from studies import shipped_figures as measure
 
 SYNTHETIC = (
     "It was learned from synthetic faces and voices at a small scale, for two processor cores. Its "
