@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.errors import InputError, ShapeError
+from spfem.errors import InputError
 from spfem.face.align import align_faces
 from spfem.face.clip_track import shrink_frame
 from spfem.face.tracker import FASTEST_RATE, open_face_finder
@@ -34,9 +34,6 @@ class ExploredClip:
         fps: frames per second.
         visemes: of each frame, where they are known.
         expression: (T, E) face units, where they are known.
-
-    Raises:
-        ShapeError: if an array has the wrong shape or type.
     """
 
     title: str
@@ -48,16 +45,6 @@ class ExploredClip:
     visemes: tuple[str, ...] | None = None
     expression: np.ndarray | None = None
 
-    def __post_init__(self) -> None:
-        shape, kind = self.faces.shape, self.faces.dtype
-        square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
-        name = repr(self.title)
-        if not square or kind != np.uint8:
-            raise ShapeError(f"faces of {name} must be uint8 (T, S, S, 3), found {kind} {shape}")
-        for what, rows in (("visemes", self.visemes), ("expression", self.expression)):
-            if rows is not None and len(rows) != shape[0]:
-                raise ShapeError(f"{what} of {name}: {shape[0]} are wanted, found {len(rows)}")
-
 
 @dataclass(frozen=True, eq=False)
 class ExploredPair:
@@ -68,22 +55,12 @@ class ExploredPair:
         second: the clip that it is compared with.
         path: (N, 2) frames of the first and of the second clip that say the same, in order.
         remark: what a reader should know of the pair, such as that its sounds hardly fit.
-
-    Raises:
-        ShapeError: if the path is no (N, 2), or leaves the clips.
     """
 
     first: ExploredClip
     second: ExploredClip
     path: np.ndarray
     remark: str = ""
-
-    def __post_init__(self) -> None:
-        lengths, path = (len(self.first.faces), len(self.second.faces)), self.path
-        if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-            raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")
-        if path.min() < 0 or (path.max(axis=0) >= lengths).any():
-            raise ShapeError(f"the path runs to frames {path.max(axis=0)} of {lengths}")
 
 
 @dataclass(frozen=True)
