@@ -128,12 +128,12 @@ def track_speech(
     track = make_track(folder, path, FaceSettings(face_size=face_size)).track
     _check_length(path, len(track))
     decoded = sound_beside(path, probe_video(path), sample_rate)
-    if decoded is None or not decoded[0].any():
+    if decoded is None or not decoded.any():
         raise InputError(f"{path} is silent; clips are aligned by their sound")
     with open_face_finder(FASTEST_RATE) as find_faces:
         people = len(find_faces(shrink_frame(next(iter(stream_frames(path))))))
     faces = align_faces(stream_frames(path), track.align, face_size)
-    waveform = np.ascontiguousarray(decoded[0])
+    waveform = np.ascontiguousarray(decoded)
     clip = ExploredClip(
         path.name, name, faces, waveform, sample_rate, track.fps, expression=track.expression
     )

@@ -70,9 +70,9 @@ class HeadTrack(FittedHead, TrackedFace):
 class _LandmarkModel:
     """The head model at the landmarks: mean (L, 3) and bases (I, L, 3), (E, L, 3)."""
 
-    def __init__(self, head: HeadModel, device: torch.device | str):
+    def __init__(self, head: HeadModel):
         def at_landmarks(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(head.landmarks(array).astype(np.float32)).to(device)
+            return torch.from_numpy(head.landmarks(array).astype(np.float32))
 
         self.mean = at_landmarks(head.mean)
         self.identity_basis = at_landmarks(head.identity_basis)
@@ -108,7 +108,6 @@ def fit_head(
     settings: FaceSettings,
     *,
     identity: np.ndarray | None = None,
-    device: torch.device | str = "cpu",
 ) -> FittedHead:
     """Fit all frames of a clip by alternating regularised least squares.
 
@@ -122,19 +121,18 @@ def fit_head(
         tracked: landmarks and scores of T frames.
         settings: rounds and weights.
         identity: (I,) of the person where it is known, which is then kept; else it is solved.
-        device: where to compute.
     """
-    model = _LandmarkModel(head, device)
-    pixels = torch.from_numpy(tracked.landmarks[..., :2]).to(device)
-    weights = torch.from_numpy(landmark_weights()).to(device)
+    model = _LandmarkModel(head)
+    pixels = torch.from_numpy(tracked.landmarks[..., :2])
+    weights = torch.from_numpy(landmark_weights())
     weights = weights / weights.mean()
-    scores = torch.from_numpy(_scores_as_units(tracked.blendshapes, head)).to(device)
+    scores = torch.from_numpy(_scores_as_units(tracked.blendshapes, head))
     rigid = torch.zeros_like(weights)
     rigid[list(EYE_CORNERS + NOSE_BRIDGE + FACE_OVAL)] = 1
     pose = pose_from_affine(model.mean, pixels, rigid)
-    known = None if identity is None else torch.from_numpy(identity).to(device)
-    shape = torch.zeros(len(model.identity_basis), device=device) if known is None else known
-    expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
+    known = None if identity is None else torch.from_numpy(identity)
+    shape = torch.zeros(len(model.identity_basis)) if known is None else known
+    expression = torch.zeros(len(pixels), len(model.expression_basis))
     trust = weights.expand(len(pixels), -1)
     share = 1 / len(weights)
     pull = settings.score_weight * scores.isfinite().float()
@@ -155,7 +153,7 @@ def fit_head(
             basis = model.identity_basis
             normal, right = _normal_equations(basis, pose.rotation, residual, weights)
             prior = settings.identity_regularisation / len(weights)
-            system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
+            system = normal.mean(0) + prior * torch.eye(len(basis))
             shape = torch.linalg.solve(system, right.mean(0))
         target = model.tamed(pose, pixels, shape, expression)
         residual = model.residual(pose, target, shape, torch.zeros_like(expression))
@@ -174,7 +172,7 @@ def fit_head(
     error = residual.norm(dim=-1)[:, inside].mean(1) * pose.scale
     pose_codes = (rotation_vector(pose.rotation), pose.scale, pose.translation)
     codes = (shape, expression, *pose_codes, error)
-    return FittedHead(*(array.cpu().numpy().astype(np.float32) for array in codes))
+    return FittedHead(*(array.numpy().astype(np.float32) for array in codes))
 
 
 def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:

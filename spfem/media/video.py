@@ -49,6 +49,7 @@ ENCODER = {
 }
 LOSSLESS_ENCODER = ENCODER | {"crf": "0"}
 MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
+SAMPLE_RATE = 16000  # of sound that is read, in hertz
 LONGEST_HOLE_SECONDS = 120  # between two frames; more is a broken clock
 LEAST_FREE_SHARE = 0.5  # of the source's size, that must be free where the result goes
 LEAST_FREE_BYTES = 1 << 20
@@ -147,8 +148,8 @@ def _at_constant_rate(
         yield held
 
 
-def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
-    """Read a whole clip with its sound at `sample_rate` hertz; None keeps the file's own rate.
+def read_video(path: Path | str) -> Video:
+    """Read a whole clip with its sound at 16000 hertz.
 
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video.
@@ -156,8 +157,8 @@ def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
     path = Path(path)
     frames = np.stack(list(stream_frames(path)))
     facts = probe_video(path)
-    audio, rate = sound_beside(path, facts, sample_rate) or (None, None)
-    return Video(frames, facts.fps, audio, rate, path)
+    audio = sound_beside(path, facts, SAMPLE_RATE)
+    return Video(frames, facts.fps, audio, None if audio is None else SAMPLE_RATE, path)
 
 
 def write_video(
