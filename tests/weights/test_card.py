@@ -10,7 +10,14 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from studies.shipped_models import LARGEST_ROUNDING, RECIPES, _rounding, make_weights, publish
+from studies.shipped_models import (
+    LARGEST_ROUNDING,
+    RECIPES,
+    _rounding,
+    make_weights,
+    pack_half,
+    publish,
+)
 
 import spfem.correlation
 import spfem.manipulator
@@ -26,7 +33,6 @@ from spfem.weights.card import (
     KEYS,
     card_file,
     check_weights,
-    pack_half,
     page_file,
     read_card,
     render_card,
