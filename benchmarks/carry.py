@@ -10,11 +10,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from studies.shipped_models import pack_half
 
 from benchmarks.faces import FACES, MOST_MEGABYTES, load_faces, save_faces
 from benchmarks.formats import CONDITIONS, FRAMES
 from spfem.renderer.networks import CHECKPOINT_KIND
-from spfem.weights.card import pack_half
 
 CARRIED = Path("data/cache/gpu")
 RENDERERS = "renderer/ned/seed0/*/renderer.safetensors"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from studies.explorer_page import write_page
 
 from benchmarks.made_up import made_up_images, made_up_speech
 from benchmarks.rows import Row
@@ -20,7 +21,6 @@ from spfem.correlation.asccl import SpatialCoherence
 from spfem.errors import InputError
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair
 from spfem.explore.explorer import CorrelationExplorer
-from spfem.explore.page import write_page
 from spfem.scales import load_scale
 from spfem.settings import SpatialSettings
 

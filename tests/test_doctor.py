@@ -143,10 +143,11 @@ def test_this_machine_and_its_models_are_well_and_others_are_not(tmp_path, monke
     other.write_bytes(b"other")
     gone = AssetError("weights were not found; reinstall")
     monkeypatch.setattr("spfem.face.tracker.landmarker_file", lambda: other)
-    monkeypatch.setattr("spfem.head.model.data_folder", lambda: (_ for _ in ()).throw(gone))
+    path = "spfem.face.descriptor.find_identity_weights"
+    monkeypatch.setattr(path, lambda: (_ for _ in ()).throw(gone))
     found = troubles(bundled_model_facts())
     assert "not the tested model" in found["face landmarks"]
-    assert found["head shapes"] == str(gone)
+    assert found["identity"] == str(gone)
     monkeypatch.setattr(looked.sys, "version_info", (3, 10, 1))
     assert "Python 3.11 to 3.13 is needed" in troubles(machine_facts())["Python"]
 

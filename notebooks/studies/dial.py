@@ -17,7 +17,7 @@ from PIL import Image
 
 from spfem.edit.chain import Wish, edit_expression
 from spfem.errors import ShapeError
-from spfem.face.conditions import ConditionPainter, HeadCodes
+from spfem.face.conditions import ConditionPainter
 from spfem.face.track import FaceTrack
 from spfem.manipulator.networks import Manipulator
 from spfem.settings import EMOTIONS
@@ -57,15 +57,8 @@ class ExpressionDial:
         edited = edit_expression(
             self.manipulator, track.expression, wish, anchored=self.anchored, seed=self.seed
         )
-        codes = HeadCodes(
-            track.identity,
-            edited[chosen],
-            track.rotation[chosen],
-            track.scale[chosen],
-            track.translation[chosen],
-            track.align[chosen],
-        )
-        return list(self.painter.paint(codes).shape)
+        part = track.take_frames(chosen)
+        return list(self.painter.paint(part, expression=edited[chosen]).shape)
 
     def row(self, wishes: Sequence[Wish], moment: int) -> list[np.ndarray]:
         """The drawn head (S, S, 3) uint8 at one frame after each of several edits."""

@@ -1,24 +1,21 @@
 """Finds where the tracker's landmarks lie on the head mesh, by tracking drawn portraits.
 
 `python -m tools.place_landmarks` draws frontal heads, tracks them, casts each landmark back onto
-the mesh and writes the file that `spfem.head.model` reads. No hand-made table is needed.
+the mesh and writes that into the file that `spfem.head.model` reads. No hand-made table is needed.
 """
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from spfem.face.landmarks import INNER_LIPS, LEFT_IRIS, LIP_RINGS, OUTER_LIPS, RIGHT_IRIS
 from spfem.face.tracker import track_landmarks
-from spfem.files import writing
-from spfem.head.model import EMBEDDING_PATH, EYE, LASHES, SKIN, HeadModel, load_head_model
+from spfem.head.model import EYE, LASHES, SKIN, HeadModel, load_head_model
 from spfem.head.raster import rasterise
 from spfem.studio.cast import Appearance
 from spfem.studio.render import portrait, portrait_points
+from tools.build_head import change_head
 
 SIZE = 512  # pixels, side of the portraits
 REPEATS = 4  # of a portrait as a still video, until the tracker settles
@@ -114,12 +111,6 @@ def _cast(
     return triangles.astype(np.int32), barycentric.astype(np.float32)
 
 
-def write_embedding(path: Path = EMBEDDING_PATH) -> None:
-    """Find the embedding of the default head and write it."""
-    triangles, barycentric = find_embedding(load_head_model())
-    with writing(path) as aside:
-        np.savez_compressed(aside, triangles=triangles, barycentric=barycentric)
-
-
 if __name__ == "__main__":
-    write_embedding(*map(Path, sys.argv[1:2]))
+    triangles, barycentric = find_embedding(load_head_model())
+    change_head({"landmark_triangles": triangles, "landmark_barycentric": barycentric})

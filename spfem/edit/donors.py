@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from spfem.edit.surface import AnchoredMesh, TrackedCodes, place_of, take_codes
+from spfem.edit.surface import AnchoredMesh, place_of
+from spfem.face.fit import HeadTrack
 from spfem.head.model import EYE, LOWER_TEETH, MOUTH_CAVITY, SKIN, TONGUE, UPPER_TEETH
 from spfem.head.raster import rasterise
 from spfem.renderer.openings import Donors
@@ -173,9 +174,9 @@ class OpeningGatherer:
         frames: (K,) sorted indices of the donors.
     """
 
-    def __init__(self, mesh: AnchoredMesh, track: TrackedCodes, layer: int, frames: np.ndarray):
+    def __init__(self, mesh: AnchoredMesh, track: HeadTrack, layer: int, frames: np.ndarray):
         self.mesh, self.layer, self.frames = mesh, layer, frames
-        part = take_codes(track, frames)
+        part = track.take_frames(frames)
         points = mesh.vertices(part, part.expression, mesh.corrections(part)).numpy()
         pad = PADDING * float(np.max(part.scale))
         rim = points[:, mesh.rims[layer], :2]

@@ -21,8 +21,9 @@ from spfem.edit.donors import (
     donor_path,
     stretches,
 )
-from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, SkinGatherer, TrackedCodes, take_codes
+from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
+from spfem.face.fit import HeadTrack
 from spfem.head.model import load_head_model
 from spfem.head.raster import rasterise
 from spfem.renderer.moved import MovedRenderer, Surface
@@ -112,7 +113,7 @@ class ClipMover:
 
     def __init__(
         self,
-        track: TrackedCodes,
+        track: HeadTrack,
         expression: np.ndarray,
         *,
         fps: float,
@@ -226,7 +227,7 @@ class ClipMover:
         return drawn
 
     def _draw(self, index: np.ndarray, frames: list[np.ndarray]) -> list[np.ndarray]:
-        part = take_codes(self.track, index)
+        part = self.track.take_frames(index)
         corrections = self.mesh.corrections(part)
         source = self.mesh.vertices(part, part.expression, corrections)
         change = torch.from_numpy(self.expression[index] - part.expression)
@@ -301,7 +302,7 @@ def opening_box(
 
 
 def move_clip(
-    frames: np.ndarray, track: TrackedCodes, expression: np.ndarray, *, fps: float = 25.0
+    frames: np.ndarray, track: HeadTrack, expression: np.ndarray, *, fps: float = 25.0
 ) -> np.ndarray:
     """A clip (T, H, W, 3) uint8 in memory, redrawn with face units (T, E); see `ClipMover`."""
     mover = ClipMover(track, expression, fps=fps)

@@ -5,8 +5,7 @@ The mesh is held to the tracked landmarks; light and usual look come from frames
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,7 +14,8 @@ from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
 from spfem.face.camera import rotation_matrix
-from spfem.face.conditions import HeadCodes, aligned_vertices
+from spfem.face.conditions import aligned_vertices
+from spfem.face.fit import HeadTrack
 from spfem.face.landmarks import (
     FACE_OVAL,
     INNER_LIPS,
@@ -32,10 +32,6 @@ from spfem.settings import LEFT_EYE as LEFT_LAYER
 from spfem.settings import MOUTH as MOUTH_LAYER
 from spfem.settings import RIGHT_EYE as RIGHT_LAYER
 from spfem.settings import SKIN_LAYER, MovedSettings
-
-if TYPE_CHECKING:
-    from spfem.face.clip_track import ClipTrack
-    from spfem.face.track import FaceTrack
 
 PARTED_JAW = 0.6  # jaw opening that parts the lips and shows the mouth
 RIM_WIDTH = 0.025  # head units around the edge of an opening, whose vertices bound its box
@@ -58,38 +54,6 @@ DEVIATIONS = 5.0  # of a place's own spread in the clip
 FIRST, WHOLLY = 0.12, 0.35  # share of a neighbourhood that differs, from which it stays
 FRAMES = 24  # looked at, evenly spread
 INNER = 0.02  # head units inside the face's outline, where skin is skin
-
-
-@dataclass(frozen=True)
-class AnchoredCodes:
-    """Codes and landmarks of T frames.
-
-    Attributes:
-        identity: (I,).
-        expression: (T, E).
-        rotation: (T, 3) axis-angle, radians.
-        scale: (T,) frame pixels per head unit.
-        translation: (T, 2) frame pixels.
-        landmarks: (T, 478, 3) frame pixels.
-        found: (T,) bool.
-    """
-
-    identity: np.ndarray
-    expression: np.ndarray
-    rotation: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    landmarks: np.ndarray
-    found: np.ndarray
-
-
-TrackedCodes: TypeAlias = "AnchoredCodes | ClipTrack | FaceTrack"
-
-
-def take_codes(track: TrackedCodes, frames: np.ndarray) -> AnchoredCodes:
-    """The codes of some frames (N,) of a track."""
-    names = [field.name for field in fields(AnchoredCodes) if field.name != "identity"]
-    return AnchoredCodes(track.identity, *(getattr(track, name)[frames] for name in names))
 
 
 class AnchoredMesh:
@@ -156,7 +120,7 @@ class AnchoredMesh:
             + np.tensordot(expression, self.mark_expression, 1)
         ).astype(np.float32)
 
-    def corrections(self, track: TrackedCodes) -> np.ndarray:
+    def corrections(self, track: HeadTrack) -> np.ndarray:
         """Shifts (T, U, 2) in frame pixels that bring the fitted mesh onto the tracked landmarks.
 
         A landmark counts for at most `largest_residual`; frames that were not found stay as fitted.
@@ -174,18 +138,15 @@ class AnchoredMesh:
         return shifts.reshape(-1, len(residual), 2).transpose(1, 0, 2)
 
     def vertices(
-        self, track: TrackedCodes, expression: np.ndarray, corrections: np.ndarray
+        self, track: HeadTrack, expression: np.ndarray, corrections: np.ndarray
     ) -> torch.Tensor:
         """Vertices (T, U, 3) in frame pixels of face units (T, E), shifted by `corrections`."""
         upright = np.tile(np.eye(2, 3, dtype=np.float32), (len(expression), 1, 1))
-        codes = HeadCodes(
-            track.identity, expression, track.rotation, track.scale, track.translation, upright
-        )
-        points = aligned_vertices(self.mesh, codes, expression)
+        points = aligned_vertices(self.mesh, replace(track, align=upright), expression)
         points[..., :2] += torch.from_numpy(corrections)
         return points
 
-    def shifts(self, track: TrackedCodes, change: torch.Tensor) -> torch.Tensor:
+    def shifts(self, track: HeadTrack, change: torch.Tensor) -> torch.Tensor:
         """What a change of face units (T, E) does to `vertices`: (T, U, 3) frame pixels.
 
         Exactly 0 where nothing changes; differentiable.
@@ -321,11 +282,11 @@ class SkinGatherer:
         usable: (N,) frames that show the face.
     """
 
-    def __init__(self, mesh: AnchoredMesh, track: TrackedCodes, usable: np.ndarray):
+    def __init__(self, mesh: AnchoredMesh, track: HeadTrack, usable: np.ndarray):
         self.mesh = mesh
         spread = np.unique(np.linspace(0, len(usable) - 1, FRAMES).round().astype(int))
         self.frames = usable[spread]
-        part = take_codes(track, self.frames)
+        part = track.take_frames(self.frames)
         self.points = mesh.vertices(part, part.expression, mesh.corrections(part)).numpy()
         inner = mesh.mesh
         triangles = inner.triangles[inner.region == SKIN]

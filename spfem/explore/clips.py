@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from spfem.corpus.clips import Clip, Corpus
-from spfem.errors import InputError, ShapeError
+from spfem.errors import InputError
 from spfem.face.align import align_faces
 from spfem.face.clip_track import shrink_frame
-from spfem.face.track import FaceTrack
 from spfem.face.tracker import FASTEST_RATE, open_face_finder
 from spfem.files import file_digest
-from spfem.media.audio import read_audio, sound_beside
+from spfem.media.audio import sound_beside
 from spfem.media.probe import probe_video
 from spfem.media.video import stream_frames
 from spfem.pairing.dtw import align_sequences, alignment_features
-from spfem.pairing.pairs import PairIndex
 from spfem.run.faces import make_track
-from spfem.settings import EMOTIONS, FaceSettings, PairingSettings
+from spfem.settings import FaceSettings, PairingSettings
 
 
 @dataclass(frozen=True, eq=False)  # a clip is the key of what was computed for it
@@ -38,9 +34,6 @@ class ExploredClip:
         fps: frames per second.
         visemes: of each frame, where they are known.
         expression: (T, E) face units, where they are known.
-
-    Raises:
-        ShapeError: if an array has the wrong shape or type.
     """
 
     title: str
@@ -52,16 +45,6 @@ class ExploredClip:
     visemes: tuple[str, ...] | None = None
     expression: np.ndarray | None = None
 
-    def __post_init__(self) -> None:
-        shape, kind = self.faces.shape, self.faces.dtype
-        square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3 and shape[0] > 0
-        name = repr(self.title)
-        if not square or kind != np.uint8:
-            raise ShapeError(f"faces of {name} must be uint8 (T, S, S, 3), found {kind} {shape}")
-        for what, rows in (("visemes", self.visemes), ("expression", self.expression)):
-            if rows is not None and len(rows) != shape[0]:
-                raise ShapeError(f"{what} of {name}: {shape[0]} are wanted, found {len(rows)}")
-
 
 @dataclass(frozen=True, eq=False)
 class ExploredPair:
@@ -72,22 +55,12 @@ class ExploredPair:
         second: the clip that it is compared with.
         path: (N, 2) frames of the first and of the second clip that say the same, in order.
         remark: what a reader should know of the pair, such as that its sounds hardly fit.
-
-    Raises:
-        ShapeError: if the path is no (N, 2), or leaves the clips.
     """
 
     first: ExploredClip
     second: ExploredClip
     path: np.ndarray
     remark: str = ""
-
-    def __post_init__(self) -> None:
-        lengths, path = (len(self.first.faces), len(self.second.faces)), self.path
-        if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-            raise ShapeError(f"the path must be (N, 2) with N >= 1, found {path.shape}")
-        if path.min() < 0 or (path.max(axis=0) >= lengths).any():
-            raise ShapeError(f"the path runs to frames {path.max(axis=0)} of {lengths}")
 
 
 @dataclass(frozen=True)
@@ -115,63 +88,6 @@ def doubt_alignment(cost: float, settings: PairingSettings) -> str:
     return (
         f"The sounds hardly fit (cost {cost:.1f}, trusted up to {settings.maximum_cost:.1f}): "
         "do both clips say the same words?"
-    )
-
-
-SHOWN_ROLES = ("held_out", "target")  # actors whom no metric has learned from
-KEPT_CLIPS = 24
-
-
-def corpus_clips(
-    corpus: Corpus, faces: Mapping[str, FaceTrack], pairs: PairIndex, settings: PairingSettings
-) -> ClipSource:
-    """Sentences of a corpus that an actor says in at least two emotions.
-
-    Shown are the actors whom no metric has learned from, held-out ones before targets; all, where
-    there are no others. Of several clips of one sentence in one emotion the strongest counts.
-    Clips without a path among `pairs` are aligned by their sound when they are chosen; `faces` are
-    tracks by clip key.
-    """
-    paths = {(pair.source, pair.target): pair for pair in pairs.pairs}
-    everything: dict[tuple[str, str], dict[str, Clip]] = {}
-    for clip in corpus.clips:  # sorted by level within an emotion
-        everything.setdefault((clip.actor, clip.sentence), {})[clip.emotion] = clip
-    told = {key: clips for key, clips in sorted(everything.items()) if len(clips) > 1}
-    unseen = [key for role in SHOWN_ROLES for key in told if corpus.roles[key[0]] == role]
-
-    @lru_cache(KEPT_CLIPS)
-    def read(clip: Clip) -> ExploredClip:
-        return _read_clip(clip, corpus, faces[clip.key], settings.sample_rate)
-
-    def read_pair(actor: str, sentence: str, first: str, second: str) -> ExploredPair:
-        clips = [told[actor, sentence][emotion] for emotion in (first, second)]
-        shown = [read(clip) for clip in clips]
-        keys = (clips[0].key, clips[1].key)
-        known = paths.get(keys) or paths.get(keys[::-1])
-        if known is None:
-            return align_clips(shown[0], shown[1], settings)
-        path = known.path if known.source == keys[0] else known.path[:, ::-1]
-        remark = doubt_alignment(known.normalised_cost, settings)
-        return ExploredPair(shown[0], shown[1], np.asarray(path), remark)
-
-    spoken = {key: tuple(e for e in EMOTIONS if e in told[key]) for key in unseen or told}
-    return ClipSource(spoken, read_pair)
-
-
-def _read_clip(clip: Clip, corpus: Corpus, track: FaceTrack, sample_rate: int) -> ExploredClip:
-    visemes = None
-    if corpus.has_truth:
-        with np.load(clip.truth) as truth:
-            visemes = tuple(str(name) for name in truth["viseme_names"][truth["viseme"]])
-    return ExploredClip(
-        title=f"{clip.actor}, {clip.sentence}, {clip.emotion}",
-        emotion=clip.emotion,
-        faces=track.faces,
-        waveform=read_audio(clip.audio, sample_rate),
-        sample_rate=sample_rate,
-        fps=float(corpus.fps),
-        visemes=visemes,
-        expression=track.expression,
     )
 
 
@@ -223,12 +139,12 @@ def track_speech(
     track = make_track(folder, path, FaceSettings(face_size=face_size)).track
     _check_length(path, len(track))
     decoded = sound_beside(path, probe_video(path), sample_rate)
-    if decoded is None or not decoded[0].any():
+    if decoded is None or not decoded.any():
         raise InputError(f"{path} is silent; clips are aligned by their sound")
     with open_face_finder(FASTEST_RATE) as find_faces:
         people = len(find_faces(shrink_frame(next(iter(stream_frames(path))))))
     faces = align_faces(stream_frames(path), track.align, face_size)
-    waveform = np.ascontiguousarray(decoded[0])
+    waveform = np.ascontiguousarray(decoded)
     clip = ExploredClip(
         path.name, name, faces, waveform, sample_rate, track.fps, expression=track.expression
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import ipywidgets
 import traitlets
 
 from spfem.explore.explorer import CorrelationExplorer
-from spfem.explore.page import module_text, style_text
 
+MODULE = Path(__file__).with_name("js")
+FILES = ("packets", "similarity", "view", "paint", "controls", "sound", "export", "explorer")
+NOT_JOINED = re.compile(r"^(import .+;\n|export (?!default))", re.MULTILINE)
 PAGE_BESIDE = "../explorer.html"  # of an executed notebook
 WITHOUT_KERNEL = (
     f'<p><a href="{PAGE_BESIDE}">The explorer, alive and without a kernel: explorer.html</a></p>'
@@ -28,6 +32,19 @@ TIPS = {
     "second": "emotion of the clip that is compared with it",
 }
 NARROW, WIDE = ({"width": "auto", "flex": f"1 1 {width}px"} for width in (150, 180))
+
+
+@cache
+def module_text() -> str:
+    """The module of page and notebook: its files in one, in the order of use; names are unique."""
+    texts = ((MODULE / f"{name}.js").read_text("utf-8") for name in FILES)
+    return "\n".join(NOT_JOINED.sub("", text) for text in texts)
+
+
+@cache
+def style_text() -> str:
+    """How it looks, in light and dark."""
+    return (MODULE / "explorer.css").read_text("utf-8")
 
 
 class LiveView(anywidget.AnyWidget):

@@ -155,7 +155,7 @@ def track_video(
     fitted, align = fit(load_head_model(), tracked, settings)
     shown = bridge_gaps(tracked.found, align, settings.face_size, stream_frames(path), lost)
     shared = {**vars(tracked), **vars(fitted), "align": align}
-    return ClipTrack(float(facts.fps), **shared, face_size=settings.face_size, shown=shown)
+    return ClipTrack(**shared, fps=float(facts.fps), face_size=settings.face_size, shown=shown)
 
 
 def _follow(
@@ -188,10 +188,10 @@ def _follow(
     return replace(small, landmarks=landmarks, frame_size=size), follower.lost
 
 
-def shrink_frame(frame: np.ndarray, longest: int = LARGE_SIDE) -> np.ndarray:
-    """The frame (H, W, 3), or a copy of at most `longest` pixels a side, averaged."""
+def shrink_frame(frame: np.ndarray) -> np.ndarray:
+    """The frame (H, W, 3), or a copy of at most 1280 pixels a side, averaged."""
     height, width = frame.shape[:2]
-    share = longest / max(height, width)
+    share = LARGE_SIDE / max(height, width)
     if share >= 1:
         return frame
     size = (max(1, round(width * share)), max(1, round(height * share)))
@@ -232,14 +232,14 @@ def find_small_faces(
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
-def tile_starts(length: int, tile: int = TILE) -> list[int]:
+def tile_starts(length: int) -> list[int]:
     """Where tiles begin that cover a side, overlapping by half at least.
 
     Example:
-        >>> tile_starts(1000, 640)
+        >>> tile_starts(1000)
         [0, 180, 360]
     """
-    if length <= tile:
+    if length <= TILE:
         return [0]
-    count = -(-2 * (length - tile) // tile) + 1
-    return [round(place) for place in np.linspace(0, length - tile, count)]
+    count = -(-2 * (length - TILE) // TILE) + 1
+    return [round(place) for place in np.linspace(0, length - TILE, count)]

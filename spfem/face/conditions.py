@@ -23,28 +23,7 @@ CHUNK_FRAMES = 64  # drawn at once, which bounds the memory
 MASKED_FRAMES = 32  # likewise of masks; the rasteriser needs 16 bytes a pixel
 
 
-@dataclass(frozen=True)
-class HeadCodes:
-    """What the heads of T frames look like, in numbers.
-
-    Attributes:
-        identity: (I,).
-        expression: (T, E) in [0, 1].
-        rotation: (T, 3) axis-angle, radians.
-        scale: (T,) frame pixels per head unit.
-        translation: (T, 2) frame pixels.
-        align: (T, 2, 3) frame pixels to aligned pixels.
-    """
-
-    identity: np.ndarray
-    expression: np.ndarray
-    rotation: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    align: np.ndarray
-
-
-Codes = HeadCodes | HeadTrack
+Codes = HeadTrack
 
 
 @dataclass(frozen=True)

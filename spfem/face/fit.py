@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,57 +51,28 @@ class FittedHead:
 
 
 @dataclass(frozen=True)
-class HeadTrack:
-    """Track and fitted codes of one clip of T frames, about 6.5 KB a frame.
+class HeadTrack(FittedHead, TrackedFace):
+    """What was tracked and fitted of one clip of T frames, about 6.5 KB a frame.
 
     Attributes:
         fps: frames per second.
-        frame_size: (H, W) of the clip, pixels.
-        found: (T,) bool, frames in which the tracker saw the face; others are filled in.
-        landmarks: (T, 478, 3) float32 tracked landmarks, frame pixels.
-        blendshapes: (T, 51) float32 tracker scores, columns `spfem.head.names.BLENDSHAPE_NAMES`.
-        identity: (I,) float32.
-        expression: (T, E) float32 face units in [0, 1], `jawOpen` first.
-        rotation: (T, 3) float32 axis-angle, radians.
-        scale: (T,) float32 frame pixels per head unit.
-        translation: (T, 2) float32 frame pixels.
-        reprojection_error: (T,) float32 mean landmark error, frame pixels.
         align: (T, 2, 3) float32 frame pixels to aligned pixels.
     """
 
     fps: float
-    frame_size: tuple[int, int]
-    found: np.ndarray
-    landmarks: np.ndarray
-    blendshapes: np.ndarray
-    identity: np.ndarray
-    expression: np.ndarray
-    rotation: np.ndarray
-    scale: np.ndarray
-    translation: np.ndarray
-    reprojection_error: np.ndarray
     align: np.ndarray
 
-    def __len__(self) -> int:
-        """Frames."""
-        return len(self.found)
-
-    def take_frames(self, index: np.ndarray) -> Self:
-        """The track of the frames (N,) `index`."""
-        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, **{n: v[index] for n, v in arrays.items() if n != "identity"})
-
     def only(self, kind: type[Any]) -> Any:
-        """The fields of a part of the track, such as `TrackedFace` or `FittedHead`."""
+        """The fields of a part of the track: `TrackedFace` or `FittedHead`."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
 
 class _LandmarkModel:
     """The head model at the landmarks: mean (L, 3) and bases (I, L, 3), (E, L, 3)."""
 
-    def __init__(self, head: HeadModel, device: torch.device | str):
+    def __init__(self, head: HeadModel):
         def at_landmarks(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(head.landmarks(array).astype(np.float32)).to(device)
+            return torch.from_numpy(head.landmarks(array).astype(np.float32))
 
         self.mean = at_landmarks(head.mean)
         self.identity_basis = at_landmarks(head.identity_basis)
@@ -137,7 +108,6 @@ def fit_head(
     settings: FaceSettings,
     *,
     identity: np.ndarray | None = None,
-    device: torch.device | str = "cpu",
 ) -> FittedHead:
     """Fit all frames of a clip by alternating regularised least squares.
 
@@ -151,19 +121,18 @@ def fit_head(
         tracked: landmarks and scores of T frames.
         settings: rounds and weights.
         identity: (I,) of the person where it is known, which is then kept; else it is solved.
-        device: where to compute.
     """
-    model = _LandmarkModel(head, device)
-    pixels = torch.from_numpy(tracked.landmarks[..., :2]).to(device)
-    weights = torch.from_numpy(landmark_weights()).to(device)
+    model = _LandmarkModel(head)
+    pixels = torch.from_numpy(tracked.landmarks[..., :2])
+    weights = torch.from_numpy(landmark_weights())
     weights = weights / weights.mean()
-    scores = torch.from_numpy(_scores_as_units(tracked.blendshapes, head)).to(device)
+    scores = torch.from_numpy(_scores_as_units(tracked.blendshapes, head))
     rigid = torch.zeros_like(weights)
     rigid[list(EYE_CORNERS + NOSE_BRIDGE + FACE_OVAL)] = 1
     pose = pose_from_affine(model.mean, pixels, rigid)
-    known = None if identity is None else torch.from_numpy(identity).to(device)
-    shape = torch.zeros(len(model.identity_basis), device=device) if known is None else known
-    expression = torch.zeros(len(pixels), len(model.expression_basis), device=device)
+    known = None if identity is None else torch.from_numpy(identity)
+    shape = torch.zeros(len(model.identity_basis)) if known is None else known
+    expression = torch.zeros(len(pixels), len(model.expression_basis))
     trust = weights.expand(len(pixels), -1)
     share = 1 / len(weights)
     pull = settings.score_weight * scores.isfinite().float()
@@ -184,7 +153,7 @@ def fit_head(
             basis = model.identity_basis
             normal, right = _normal_equations(basis, pose.rotation, residual, weights)
             prior = settings.identity_regularisation / len(weights)
-            system = normal.mean(0) + prior * torch.eye(len(basis), device=basis.device)
+            system = normal.mean(0) + prior * torch.eye(len(basis))
             shape = torch.linalg.solve(system, right.mean(0))
         target = model.tamed(pose, pixels, shape, expression)
         residual = model.residual(pose, target, shape, torch.zeros_like(expression))
@@ -203,7 +172,7 @@ def fit_head(
     error = residual.norm(dim=-1)[:, inside].mean(1) * pose.scale
     pose_codes = (rotation_vector(pose.rotation), pose.scale, pose.translation)
     codes = (shape, expression, *pose_codes, error)
-    return FittedHead(*(array.cpu().numpy().astype(np.float32) for array in codes))
+    return FittedHead(*(array.numpy().astype(np.float32) for array in codes))
 
 
 def _scores_as_units(blendshapes: np.ndarray, head: HeadModel) -> np.ndarray:

@@ -23,7 +23,7 @@ from spfem.face.tracker import TrackedFace, track_landmarks
 from spfem.files import writing
 from spfem.head.model import HeadModel, load_head_model
 from spfem.media.probe import probe_video
-from spfem.media.video import ReplayedFrames
+from spfem.media.video import stream_frames
 from spfem.settings import FaceSettings
 
 if TYPE_CHECKING:
@@ -136,6 +136,9 @@ def add_faces(track: HeadTrack, faces: np.ndarray, painter: ConditionPainter) ->
     return FaceTrack(**shared, faces=faces, masks=masks)
 
 
+MOST_FRAMES = 4500  # of a clip: three minutes at 25 frames per second
+
+
 @lru_cache(maxsize=4)
 def _painter(face_size: int) -> ConditionPainter:
     return ConditionPainter(load_head_model(), face_size)
@@ -148,10 +151,9 @@ def track_clip(
     fps: float | None = None,
     name: str | None = None,
 ) -> FaceTrack:
-    """Track, fit and align one clip in one pass.
+    """Track, fit and align one clip.
 
-    Memory is bounded by the length of the clip, not by the size of its frames: see
-    `ReplayedFrames`, which also limits the length.
+    A video is read twice, so that memory grows with its length and not with the size of its frames.
 
     Args:
         source: a video file, or frames (T, H, W, 3) uint8 RGB.
@@ -161,17 +163,24 @@ def track_clip(
 
     Raises:
         FaceNotFoundError: if no frame shows a face.
-        InputError: if the video cannot be read.
+        InputError: if the video cannot be read, or is too long to be kept.
     """
-    frames: Iterable[np.ndarray]
     if isinstance(source, np.ndarray):
-        frames, rate = source, 25.0 if fps is None else float(fps)
-        label = name or "the given frames"
+        rate, label = 25.0 if fps is None else float(fps), name or "the given frames"
     else:
-        rate = float(probe_video(Path(source)).fps)
-        frames, label = ReplayedFrames(Path(source)), name or str(source)
-    tracked = track_landmarks(frames, rate, name=label, task_file=settings.landmarker_file)
+        facts = probe_video(source)
+        rate, label = float(facts.fps), name or str(source)
+        if (facts.frames or 0) > MOST_FRAMES:
+            raise InputError(
+                f"{source} has more than {MOST_FRAMES} frames, whose faces would take too much "
+                "memory; cut it into clips"
+            )
+
+    def frames() -> Iterable[np.ndarray]:
+        return source if isinstance(source, np.ndarray) else stream_frames(source)
+
+    tracked = track_landmarks(frames(), rate, name=label, task_file=settings.landmarker_file)
     fitted, align = fit_and_align(load_head_model(), tracked, settings)
-    track = HeadTrack(rate, **vars(tracked), **vars(fitted), align=align)
+    track = HeadTrack(**vars(tracked), **vars(fitted), fps=rate, align=align)
     size = settings.face_size
-    return add_faces(track, align_faces(frames, align, size), _painter(size))
+    return add_faces(track, align_faces(frames(), align, size), _painter(size))

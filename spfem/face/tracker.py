@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -45,11 +45,14 @@ class TrackedFace:
     found: np.ndarray
     frame_size: tuple[int, int]
 
-    def take_frames(self, index: np.ndarray) -> TrackedFace:
-        """What was seen in the frames that an index (N,) or a mask (T,) names."""
-        return TrackedFace(
-            self.landmarks[index], self.blendshapes[index], self.found[index], self.frame_size
-        )
+    def __len__(self) -> int:
+        """Frames."""
+        return len(self.found)
+
+    def take_frames(self, index: np.ndarray) -> Self:
+        """The same of the frames that an index (N,) or a mask (T,) names."""
+        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{n: v[index] for n, v in arrays.items() if n != "identity"})
 
 
 def landmarker_file(path: str | None = None) -> Path:

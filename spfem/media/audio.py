@@ -112,10 +112,10 @@ def _mono(
     container: InputContainer,
     track: SoundTrack,
     start: Fraction,
-    sample_rate: int | None,
+    sample_rate: int,
     path: Path,
-) -> tuple[np.ndarray, int] | None:
-    """Mono samples (A,) of the stream from `start`, and their rate; None without a sample.
+) -> np.ndarray | None:
+    """Mono samples (A,) of the stream from `start`; None without a sample.
 
     Channels are averaged (FFmpeg's own down-mix would amplify them). Sound before `start` is
     dropped, a late start is silence.
@@ -130,22 +130,18 @@ def _mono(
         return None
     samples = np.concatenate(blocks).astype(np.float32, copy=False)
     samples = np.pad(samples, (place, 0)) if place > 0 else samples[-place:]
-    wanted = sample_rate or rate
-    if wanted != rate and len(samples):
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=wanted)
+    if sample_rate != rate and len(samples):
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
         whole = _frame(samples[None], 0, rate)
         parts = [*resampler.resample(whole), *resampler.resample(None)]
         samples = np.concatenate([part.to_ndarray()[0] for part in parts])
-    return np.clip(samples, -1.0, 1.0), wanted
+    return np.clip(samples, -1.0, 1.0)
 
 
-def sound_beside(
-    path: Path, facts: VideoFacts, sample_rate: int | None
-) -> tuple[np.ndarray, int] | None:
-    """Sound of a video: float32 (A,) mono, sample 0 sounds with the first frame; and its rate.
+def sound_beside(path: Path, facts: VideoFacts, sample_rate: int) -> np.ndarray | None:
+    """Sound of a video: float32 (A,) mono, sample 0 sounds with the first frame.
 
-    It has `sample_rate` hertz, or the file's own rate for None. None is returned if there is no
-    track that can be decoded, or no sample in it.
+    None if there is no track that can be decoded, or no sample in it.
 
     Raises:
         InputError: if the sound is damaged, or changes its kind.
@@ -177,9 +173,9 @@ def read_audio(path: Path | str, sample_rate: int = 16000) -> np.ndarray:
             decoded = _mono(container, tracks[0], start, sample_rate, path)
     if tracks and video:
         decoded = sound_beside(path, probe_video(path), sample_rate)
-    if decoded is None or not decoded[0].size:
+    if decoded is None or not decoded.size:
         raise InputError(f"{path} has no audio track; give a file with sound")
-    return decoded[0]
+    return decoded
 
 
 def encoded_packets(

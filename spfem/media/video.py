@@ -49,9 +49,8 @@ ENCODER = {
 }
 LOSSLESS_ENCODER = ENCODER | {"crf": "0"}
 MISSING_FRAMES = 2  # a file may promise so many frames more than it holds
+SAMPLE_RATE = 16000  # of sound that is read, in hertz
 LONGEST_HOLE_SECONDS = 120  # between two frames; more is a broken clock
-HELD_BYTES = 2**30  # 172 frames of 1920 x 1080, 5461 of 256 x 256
-MOST_FRAMES = 4500  # three minutes at 25 frames per second
 LEAST_FREE_SHARE = 0.5  # of the source's size, that must be free where the result goes
 LEAST_FREE_BYTES = 1 << 20
 
@@ -149,8 +148,8 @@ def _at_constant_rate(
         yield held
 
 
-def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
-    """Read a whole clip with its sound at `sample_rate` hertz; None keeps the file's own rate.
+def read_video(path: Path | str) -> Video:
+    """Read a whole clip with its sound at 16000 hertz.
 
     Raises:
         InputError: if the file is missing, empty, damaged, truncated or holds no video.
@@ -158,8 +157,8 @@ def read_video(path: Path | str, *, sample_rate: int | None = 16000) -> Video:
     path = Path(path)
     frames = np.stack(list(stream_frames(path)))
     facts = probe_video(path)
-    audio, rate = sound_beside(path, facts, sample_rate) or (None, None)
-    return Video(frames, facts.fps, audio, rate, path)
+    audio = sound_beside(path, facts, SAMPLE_RATE)
+    return Video(frames, facts.fps, audio, None if audio is None else SAMPLE_RATE, path)
 
 
 def write_video(
@@ -252,40 +251,6 @@ def _encode(
     container.mux(stream.encode(None))
     for _, packet in chain([waiting] if waiting else [], sound):
         container.mux(packet)
-
-
-class ReplayedFrames:
-    """Frames (H, W, 3) uint8 RGB of a video file, one by one, as often as they are asked for.
-
-    They are kept in memory while they fit into `held_bytes`; a longer clip is decoded again for
-    each reading, about a third more work at 1920 x 1080. One of more than `most_frames` frames is
-    refused while it is read.
-    """
-
-    def __init__(
-        self, path: Path, *, held_bytes: int = HELD_BYTES, most_frames: int = MOST_FRAMES
-    ) -> None:
-        self.path, self.held_bytes, self.most_frames = path, held_bytes, most_frames
-        self._held: list[np.ndarray] | None = None
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Read the frames; raises InputError if the video cannot be read or is too long."""
-        if self._held is not None:
-            yield from self._held
-            return
-        held: list[np.ndarray] | None = []
-        for count, frame in enumerate(stream_frames(self.path), 1):
-            if count > self.most_frames:
-                raise InputError(
-                    f"{self.path} has more than {self.most_frames} frames, which would take too "
-                    "much memory; cut it into clips"
-                )
-            if held is not None and count * frame.nbytes > self.held_bytes:
-                held = None
-            if held is not None:
-                held.append(frame)
-            yield frame
-        self._held = held
 
 
 def check_result(source: Path, facts: VideoFacts, out: Path) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def _set_scales(reader: FaceReader, lessons: Sequence[Lesson]) -> None:
     main = vectors.flip(1)[:, : reader.settings.components].mT
     signs = main.gather(1, main.abs().argmax(1, keepdim=True)).sign()
     reader.components.copy_(main * signs)
-    seen = [reader.features(*one.evidence.relative_to(one.resting)) for one in lessons]
+    seen = [reader.features(one.evidence, one.resting) for one in lessons]
     tables = [torch.cat([frames for frames, _ in seen]), torch.stack([clip for _, clip in seen])]
     spread = torch.cat([table.std(0) for table in tables])
     reader.spread.copy_(spread.clamp(min=1e-3))
@@ -202,7 +202,7 @@ class _Clip(NamedTuple):
 
     @classmethod
     def of(cls, reader: FaceReader, lesson: Lesson) -> _Clip:
-        frames, clip = reader.features(*lesson.evidence.relative_to(lesson.resting))
+        frames, clip = reader.features(lesson.evidence, lesson.resting)
         ends = frames[:1].expand(REACH_FRAMES, -1), frames[-1:].expand(REACH_FRAMES, -1)
         held = torch.cat([ends[0], frames, ends[1]])
         return cls(held, clip, float(lesson.resting.neutral), torch.from_numpy(lesson.units))

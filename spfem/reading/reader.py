@@ -54,12 +54,6 @@ class Evidence:
         """Some of the frames, by a slice, numbers (N,) or a mask (T,)."""
         return Evidence(self.offsets[index], self.scores[index], self.rotation[index])
 
-    def relative_to(self, resting: RestingFace) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """What `FaceReader.features` asks for."""
-        arrays = (self.offsets, self.scores, self.rotation, resting.offsets, resting.scores)
-        offsets, scores, rotation, rest_offsets, rest_scores = map(torch.from_numpy, arrays)
-        return offsets, scores, rotation, rest_offsets, rest_scores
-
 
 @dataclass(frozen=True)
 class RestingFace:
@@ -163,22 +157,17 @@ class FaceReader(nn.Module):
         self.time_layer = nn.Conv1d(settings.width, settings.width, 2 * REACH_FRAMES + 1)
         self.unit_layer = nn.Linear(settings.width, len(FACE_UNIT_NAMES))
 
-    def features(
-        self,
-        offsets: Tensor,
-        scores: Tensor,
-        rotation: Tensor,
-        resting_offsets: Tensor,
-        resting_scores: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def features(self, evidence: Evidence, resting: RestingFace) -> tuple[Tensor, Tensor]:
         """What the layers see, of about unit size and never beyond what was learned from.
 
-        Of offsets (..., T, 2 L), scores (..., T, 51) and rotation (..., T, 3), and of the offsets
-        (..., 2 L) and scores (..., 51) of the resting face: (..., T, F) of the frames, and
-        (..., C) of the clip.
+        (T, F) of the frames, and (C,) of the clip.
         """
-        base = torch.cat([resting_offsets @ self.components.mT, resting_scores], -1)
-        seen = torch.cat([offsets @ self.components.mT, scores], -1) - base[..., None, :]
+        offsets, scores, rotation, rest, resting_scores = (
+            torch.from_numpy(array)
+            for array in (*vars(evidence).values(), resting.offsets, resting.scores)
+        )
+        base = torch.cat([rest @ self.components.mT, resting_scores], -1)
+        seen = torch.cat([offsets @ self.components.mT, scores], -1) - base
         frames = torch.cat([seen, rotation], -1)
         count = frames.shape[-1]
         bounded = torch.minimum(frames, self.reach[:count]).maximum(-self.reach[:count])
@@ -211,7 +200,7 @@ class FaceReader(nn.Module):
         for start in range(0, frames, piece_frames):
             stop = min(start + piece_frames, frames)
             part = evidence.part(held[start : stop + 2 * REACH_FRAMES])
-            seen, clip = self.features(*part.relative_to(resting))
+            seen, clip = self.features(part, resting)
             units[start:stop] = self(seen[None], clip[None], neutral)[0].clamp(0, 1).numpy()
         return units
 

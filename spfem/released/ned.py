@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spfem.errors import InputError, ShapeError
+from spfem.errors import InputError
 from spfem.media.probe import probe_video
 from spfem.released.deca_codes import DecaCodes, read_released_codes, to_expression
 from spfem.released.deca_conditions import EYE_POINTS, draw_eyes
@@ -57,9 +57,6 @@ class NedClip:
         boxes: (T, 4) int64 left, top, right, bottom of the crop in the video, the last two
             exclusive; None where the folder does not say.
         codes: DECA's; None where the folder has none.
-
-    Raises:
-        ShapeError: if an array is of another shape or type, or lengths differ.
     """
 
     name: str
@@ -68,25 +65,6 @@ class NedClip:
     arrays: Mapping[str, np.ndarray]
     boxes: np.ndarray | None = None
     codes: DecaCodes | None = None
-
-    def __post_init__(self) -> None:
-        if not {"images", "faces_aligned"} & set(self.arrays):
-            raise ShapeError(f"clip {self.name} has neither images nor faces_aligned")
-        wanted = (len(self), self.size, self.size)
-        for folder, array in self.arrays.items():
-            if folder in TABLES:
-                rows, columns = TABLE_SHAPES[folder]
-                fits = array.shape in [(len(self), row, columns) for row in rows]
-                fits = fits and array.dtype == np.float64
-            else:
-                fits = folder in PICTURES + MASKS and array.dtype == np.uint8
-                fits = fits and array.shape == (wanted if folder in MASKS else (*wanted, 3))
-            if not fits:
-                raise ShapeError(f"clip {self.name}: {folder} is {array.dtype} {array.shape}")
-        if self.boxes is not None and self.boxes.shape != (len(self), 4):
-            raise ShapeError(f"clip {self.name}: boxes are {self.boxes.shape}")
-        if self.codes is not None and len(self.codes) != len(self):
-            raise ShapeError(f"clip {self.name}: codes are of {len(self.codes)} frames")
 
     def __len__(self) -> int:
         """Frames."""

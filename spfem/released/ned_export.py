@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from spfem.errors import InputError, ShapeError
 from spfem.face.align import invert, umeyama, unalign_face
-from spfem.face.conditions import ConditionPainter, HeadCodes
+from spfem.face.conditions import ConditionPainter
 from spfem.face.landmarks import FACE_OVAL
 from spfem.face.track import FaceTrack
 from spfem.files import write_json, writing
@@ -211,14 +211,7 @@ def template_transform(points: np.ndarray) -> np.ndarray:
 
 
 def _draw_own_head(track: FaceTrack, to_crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    codes = HeadCodes(
-        track.identity,
-        track.expression,
-        track.rotation,
-        track.scale,
-        track.translation,
-        to_crop.astype(np.float32),
-    )
+    codes = replace(track, align=to_crop.astype(np.float32))
     images = ConditionPainter(load_head_model(), NED_SIZE).paint(codes)
     return images.nmfc, images.shape
 

@@ -52,34 +52,30 @@ def temporal_settings(file: ReleasedFile) -> TemporalSettings:
     return _made(file, lambda: TemporalSettings(spatial=spatial, places=places))
 
 
-def sequence_settings(
-    file: ReleasedFile, prefix: str = "", settings: CrossModalSettings | None = None
-) -> CrossModalSettings:
+def sequence_settings(file: ReleasedFile, prefix: str = "") -> CrossModalSettings:
     """Layers, widths and embedding of an audio or expression encoder (SCMCL).
 
-    Its entries are `<prefix>convs.<i>.0.weight`; `settings` are kept for other parts.
+    Its entries are `<prefix>convs.<i>.0.weight`.
     """
     layers = file.count(rf"{re.escape(prefix)}convs\.(\d+)\..+")
     widths = [file.size(f"{prefix}convs.{layer}.0.weight") for layer in range(max(layers, 1))]
     doublings = tuple(n for n in range(1, layers) if widths[n] == 2 * widths[n - 1])
-    values = {
-        "width": widths[0],
-        "layers": layers,
-        "doublings": doublings,
-        "embedding": file.size(f"{prefix}fc.weight"),
-    }
-    return _changed(file, settings, values)
+    embedding = file.size(f"{prefix}fc.weight")
+    return _made(
+        file,
+        lambda: CrossModalSettings(
+            width=widths[0], layers=layers, doublings=doublings, embedding=embedding
+        ),
+    )
 
 
 def image_settings(
     file: ReleasedFile, prefix: str = "", settings: CrossModalSettings | None = None
 ) -> CrossModalSettings:
-    """Width and embedding of an image encoder (SCMCL); see `sequence_settings`."""
-    values = {
-        "image_width": file.size(f"{prefix}model.conv1.weight"),
-        "embedding": file.size(f"{prefix}model.fc.weight"),
-    }
-    return _changed(file, settings, values)
+    """As `sequence_settings`, of an image encoder (SCMCL); `settings` are kept for other parts."""
+    width, embedding = (file.size(f"{prefix}model.{n}.weight") for n in ("conv1", "fc"))
+    known = settings or CrossModalSettings()
+    return _made(file, lambda: replace(known, image_width=width, embedding=embedding))
 
 
 def pair_settings(file: ReleasedFile, *, image: bool) -> CrossModalSettings:
@@ -88,13 +84,7 @@ def pair_settings(file: ReleasedFile, *, image: bool) -> CrossModalSettings:
     if image:
         settings = image_settings(file, "image_encoder.", settings)
     blocks = file.count(r"audio_attn\.blocks\.(\d+)\..+")
-    return _changed(file, settings, {"blocks": blocks})
-
-
-def _changed(
-    file: ReleasedFile, settings: CrossModalSettings | None, values: Mapping[str, Any]
-) -> CrossModalSettings:
-    return _made(file, lambda: replace(settings or CrossModalSettings(), **values))
+    return _made(file, lambda: replace(settings, blocks=blocks))
 
 
 def _made(file: ReleasedFile, make: Callable[[], Made]) -> Made:

@@ -58,7 +58,7 @@ def build_synthetic_corpus(root: Path, settings: CorpusSettings) -> Corpus:
         ArtifactError: if `root` holds files that no stage made.
         SettingsError: if there are not enough sentences.
     """
-    from spfem.head.model import EMBEDDING_PATH
+    from spfem.head.model import HEAD_FILE as EMBEDDING_PATH
     from spfem.studio.build import film_corpus
 
     stage = open_stage(

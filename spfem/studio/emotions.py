@@ -4,63 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from spfem.errors import SettingsError
 from spfem.settings import EMOTIONS
 from spfem.studio.visemes import VISEME_NAMES, unit_vector
 
 _APEX: dict[str, dict[str, float]] = {
     "neutral": {},
     "angry": {
-        "browDown": 0.95,
-        "eyeSquint": 0.4,
-        "noseSneer": 0.3,
-        "mouthPress": 0.3,
-        "mouthFrown": 0.25,
-        "mouthLowerDown": 0.25,
-        "jawForward": 0.3,
+        "browDown": 0.95, "eyeSquint": 0.4, "noseSneer": 0.3, "mouthPress": 0.3, "mouthFrown":
+        0.25, "mouthLowerDown": 0.25, "jawForward": 0.3,
     },
     "disgusted": {
-        "noseSneer": 0.95,
-        "mouthUpperUp": 0.65,
-        "browDown": 0.4,
-        "eyeSquint": 0.4,
-        "cheekSquint": 0.45,
-        "mouthFrown": 0.3,
-        "mouthShrugLower": 0.2,
+        "noseSneer": 0.95, "mouthUpperUp": 0.65, "browDown": 0.4, "eyeSquint": 0.4, "cheekSquint":
+        0.45, "mouthFrown": 0.3, "mouthShrugLower": 0.2,
     },
     "fear": {
-        "browInnerUp": 0.85,
-        "browOuterUp": 0.25,
-        "eyeWide": 0.8,
-        "mouthStretch": 0.65,
-        "mouthLowerDown": 0.2,
-        "mouthFrown": 0.15,
-        "jawOpen": 0.06,
+        "browInnerUp": 0.85, "browOuterUp": 0.25, "eyeWide": 0.8, "mouthStretch": 0.65,
+        "mouthLowerDown": 0.2, "mouthFrown": 0.15, "jawOpen": 0.06,
     },
     "happy": {
-        "mouthSmile": 0.85,
-        "cheekSquint": 0.6,
-        "eyeSquint": 0.3,
-        "mouthDimple": 0.3,
-        "mouthUpperUp": 0.2,
-        "browOuterUp": 0.1,
+        "mouthSmile": 0.85, "cheekSquint": 0.6, "eyeSquint": 0.3, "mouthDimple": 0.3,
+        "mouthUpperUp": 0.2, "browOuterUp": 0.1,
     },
     "sad": {
-        "browInnerUp": 0.85,
-        "mouthFrown": 0.8,
-        "eyeBlink": 0.3,
-        "eyeLookDown": 0.3,
-        "mouthShrugLower": 0.35,
-        "mouthPress": 0.1,
+        "browInnerUp": 0.85, "mouthFrown": 0.8, "eyeBlink": 0.3, "eyeLookDown": 0.3,
+        "mouthShrugLower": 0.35, "mouthPress": 0.1,
     },
     "surprised": {
-        "browInnerUp": 0.8,
-        "browOuterUp": 0.95,
-        "eyeWide": 0.75,
-        "jawOpen": 0.25,
-        "mouthFunnel": 0.15,
+        "browInnerUp": 0.8, "browOuterUp": 0.95, "eyeWide": 0.75, "jawOpen": 0.25, "mouthFunnel":
+        0.15,
     },
-}
+}  # fmt: skip
 EMOTION_UNITS: np.ndarray = np.stack([unit_vector(_APEX[name]) for name in EMOTIONS])
 """Face units of each emotion at its apex, float64 (7, 52)."""
 
@@ -77,17 +50,6 @@ _PRESSING = unit_vector({"mouthPress": 1, "mouthShrugLower": 1}) > 0  # needs li
 
 _CLOSED = np.array([{"PP": 1.3, "FF": 1.1}.get(name, 0.0) for name in VISEME_NAMES])
 _ROUNDED = np.array([{"ou": 1.0, "oh": 0.5, "CH": 0.5}.get(name, 0.0) for name in VISEME_NAMES])
-
-
-def emotion_label(emotion: str) -> int:
-    """Return the index of an emotion in `EMOTIONS`.
-
-    Raises:
-        SettingsError: if the emotion is unknown.
-    """
-    if emotion not in EMOTIONS:
-        raise SettingsError(f"emotion {emotion!r} is unknown; choose one of {', '.join(EMOTIONS)}")
-    return EMOTIONS.index(emotion)
 
 
 def emotion_envelope(

@@ -11,7 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.studio.emotions import EMOTION_UNITS, add_emotion, emotion_envelope, emotion_label
+from spfem.settings import EMOTIONS
+from spfem.studio.emotions import EMOTION_UNITS, add_emotion, emotion_envelope
 from spfem.studio.speech import Speech, speech_clock
 from spfem.studio.visemes import VISEME_UNITS, unit_vector, viseme_weights
 
@@ -177,11 +178,7 @@ def face_motion(
         style: of the actor.
         fps: frames per second.
         seed: of the clip.
-
-    Raises:
-        SettingsError: if the emotion is unknown.
     """
-    label = emotion_label(emotion)
     count = max(1, round(speech.seconds * fps))
     seconds = (np.arange(count) + 0.5) / float(fps)
     weights = viseme_weights(speech, seconds)
@@ -189,7 +186,7 @@ def face_motion(
 
     spoken = np.clip(style.articulation * (weights @ VISEME_UNITS), 0, 1)
     habit = style.expressiveness * style.unit_gain * (1 + style.asymmetry * _SIDE)
-    apex = EMOTION_UNITS[label] * habit
+    apex = EMOTION_UNITS[EMOTIONS.index(emotion)] * habit
     units = add_emotion(spoken, weights, emotion, apex, envelope)
 
     rotation, translation, scale = head_motion(

@@ -48,37 +48,36 @@ VISEME_NAMES: tuple[str, ...] = tuple(_SHAPES)
 
 LEAD_SECONDS = 0.045  # the mouth moves before it sounds
 
-_PHONEMES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("p", "b", "m"), ("PP",)),
-    **dict.fromkeys(("f", "v"), ("FF",)),
-    **dict.fromkeys(("T", "D"), ("TH",)),
-    **dict.fromkeys(("t", "d", "t2", "t#", "?"), ("DD",)),
-    **dict.fromkeys(("k", "g", "h", "x"), ("kk",)),
-    **dict.fromkeys(("tS", "dZ", "S", "Z"), ("CH",)),
-    **dict.fromkeys(("s", "z"), ("SS",)),
-    **dict.fromkeys(("n", "N", "l", "l#", "n-"), ("nn",)),
-    **dict.fromkeys(("r", "r-", "3", "3:", "@-"), ("RR",)),
-    **dict.fromkeys(("w", "u:", "u", "U", "8"), ("ou",)),
-    **dict.fromkeys(("j", "i", "i:", "I", "I2", "I#", ";"), ("ih",)),
-    **dict.fromkeys(("E", "e", "E2", "@", "@2", "@5", "a#"), ("E",)),
-    **dict.fromkeys(("a", "aa", "A:", "A", "V", "0", "0#", "A#"), ("aa",)),
-    **dict.fromkeys(("O", "O:", "O2", "o:"), ("oh",)),
-    "aI": ("aa", "ih"),
-    "aI@": ("aa", "ih"),
-    "aI3": ("aa", "ih"),
-    "aU": ("aa", "ou"),
-    "eI": ("E", "ih"),
-    "OI": ("oh", "ih"),
-    "oU": ("oh", "ou"),
-    "A@": ("aa", "RR"),
-    "e@": ("E", "RR"),
-    "i@": ("ih", "RR"),
-    "i@3": ("ih", "RR"),
-    "O@": ("oh", "RR"),
-    "o@": ("oh", "RR"),
-    "U@": ("ou", "RR"),
-    "@L": ("E", "nn"),
-    SILENCE: ("sil",),
+_PHONEMES: dict[str, tuple[str, ...]] = {SILENCE: ("sil",)} | {
+    phoneme: visemes
+    for phonemes, visemes in {
+        "p b m": ("PP",),
+        "f v": ("FF",),
+        "T D": ("TH",),
+        "t d t2 t# ?": ("DD",),
+        "k g h x": ("kk",),
+        "tS dZ S Z": ("CH",),
+        "s z": ("SS",),
+        "n N l l# n-": ("nn",),
+        "r r- 3 3: @-": ("RR",),
+        "w u: u U 8": ("ou",),
+        "j i i: I I2 I# ;": ("ih",),
+        "E e E2 @ @2 @5 a#": ("E",),
+        "a aa A: A V 0 0# A#": ("aa",),
+        "O O: O2 o:": ("oh",),
+        "aI aI@ aI3": ("aa", "ih"),
+        "aU": ("aa", "ou"),
+        "eI": ("E", "ih"),
+        "OI": ("oh", "ih"),
+        "oU": ("oh", "ou"),
+        "A@": ("aa", "RR"),
+        "e@": ("E", "RR"),
+        "i@ i@3": ("ih", "RR"),
+        "O@ o@": ("oh", "RR"),
+        "U@": ("ou", "RR"),
+        "@L": ("E", "nn"),
+    }.items()
+    for phoneme in phonemes.split()
 }
 
 _UNITS: dict[str, dict[str, float]] = {

@@ -1,4 +1,5 @@
-"""The models that come with the package, their cards, and how all of them are made anew.
+"""The models that come with the package, and their cards.
 
-`python -m spfem.weights make` does that; `spfem.pretrained` finds and checks a file for loading.
+`spfem.pretrained` finds and checks a file for loading; `python -m spfem.weights make` makes all of
+them anew, which takes the studies of a checkout.
 """

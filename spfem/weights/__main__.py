@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spfem.errors import CheckpointError
+from spfem.files import use_studies
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER
 from spfem.processes import run_command
 from spfem.scales import DEVICES, SCALES
@@ -61,8 +62,10 @@ def _check(folder: Path) -> None:
 
 
 def _make(given: argparse.Namespace) -> None:
+    use_studies("making the models anew")
+    from studies.shipped_models import make_weights
+
     from spfem.run.workspace import open_workspace
-    from spfem.weights.make import make_weights
 
     workspace = open_workspace(
         "weights",

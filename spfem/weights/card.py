@@ -9,32 +9,9 @@ from typing import Any
 
 import torch
 
-from spfem.checkpoints import load_checkpoint, save_checkpoint
+from spfem.checkpoints import load_checkpoint
 from spfem.errors import CheckpointError
-from spfem.files import writing
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, check_hash, hash_file, shipped_path
-
-
-def pack_half(source: Path, path: Path, *, kind: str) -> None:
-    """Write the checkpoint `source` to `path` with its floating-point tensors as float16.
-
-    Kind, settings and provenance stay, so what loads the one loads the other.
-
-    Raises:
-        CheckpointError: if the file cannot be read, or a value is too large for half precision.
-    """
-    tensors, facts = load_checkpoint(source, kind=kind)
-    packed = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-    }
-    lost = [name for name, tensor in packed.items() if not torch.isfinite(tensor).all()]
-    if lost:
-        raise CheckpointError(
-            f"{source} does not fit half precision: {', '.join(sorted(lost))} would be infinite"
-        )
-    save_checkpoint(path, packed, kind=kind, facts=facts)
-
 
 KEYS = (
     "name", "title", "load", "kind", "variant", "sha256", "bytes", "parameters", "learned_from",
@@ -57,15 +34,6 @@ def card_file(path: Path) -> Path:
 def page_file(path: Path) -> Path:
     """Where the card of a model is to be read."""
     return path.with_suffix(".md")
-
-
-def write_card(path: Path, card: Mapping[str, Any]) -> None:
-    """Write both forms of the card beside the model `path`."""
-    ordered = json.dumps({key: card[key] for key in KEYS}, indent=1) + "\n"
-    texts = {card_file(path): ordered, page_file(path): render_card(card)}
-    for file, text in texts.items():
-        with writing(file) as aside:
-            aside.write_text(text, encoding="utf-8")
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from studies.explorer_page import write_page
 
 from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import correlation_map, describe_places, disparity_weights, feature_maps
-from spfem.explore import write_page
 from tests.browser.chromium import watch_requests
 from tests.browser.explorer_tab import ExplorerTab, as_map
 from tests.explore.made_up import made_clip, made_explorer, made_metrics

@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from spfem.edit.surface import AnchoredCodes
 from spfem.face.camera import rotation_matrix
+from spfem.face.fit import HeadTrack
 from spfem.head import load_head_model
 from spfem.studio.cast import Appearance
 from spfem.studio.render import Canvas
@@ -27,7 +27,7 @@ class DrawnClip:
     """
 
     frames: np.ndarray
-    track: AnchoredCodes
+    track: HeadTrack
 
 
 @lru_cache
@@ -73,14 +73,19 @@ def draw_clip(
     place = np.array([centre[0] * size, centre[1] * size])
     camera = rotation_matrix(torch.from_numpy(rotation[:1]))[0].numpy().T * unit
     points = head.vertices(identity, expression) @ camera + np.append(place, 0)
-    track = AnchoredCodes(
-        identity,
-        expression,
-        rotation,
-        np.full(count, unit, np.float32),
-        np.tile(place.astype(np.float32), (count, 1)),
-        head.landmarks(points).astype(np.float32),
-        np.ones(count, bool),
+    track = HeadTrack(
+        landmarks=head.landmarks(points).astype(np.float32),
+        blendshapes=np.zeros((count, 51), np.float32),
+        found=np.ones(count, bool),
+        frame_size=(size, size),
+        identity=identity,
+        expression=expression,
+        rotation=rotation,
+        scale=np.full(count, unit, np.float32),
+        translation=np.tile(place.astype(np.float32), (count, 1)),
+        reprojection_error=np.zeros(count, np.float32),
+        fps=25.0,
+        align=np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1)),
     )
     return DrawnClip(_canvas(size, unit).draw(points.astype(np.float32)), track)
 

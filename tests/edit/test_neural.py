@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,24 +33,8 @@ SIZE = (131, 151)
 
 @pytest.fixture(scope="module")
 def track():
-    planted = planted_clip(load_head_model(), frames=FRAMES)
-    codes, tracked = planted.codes, planted.tracked
-    return ClipTrack(
-        fps=25.0,
-        frame_size=SIZE,
-        face_size=SIDE,
-        found=tracked.found,
-        shown=tracked.found,
-        landmarks=tracked.landmarks,
-        blendshapes=tracked.blendshapes,
-        identity=codes.identity,
-        expression=codes.expression,
-        rotation=codes.rotation,
-        scale=codes.scale,
-        translation=codes.translation,
-        reprojection_error=np.zeros(FRAMES, np.float32),
-        align=codes.align,
-    )
+    codes = replace(planted_clip(load_head_model(), frames=FRAMES).codes, frame_size=SIZE)
+    return ClipTrack(**vars(codes), face_size=SIDE, shown=codes.found)
 
 
 @pytest.fixture(scope="module")

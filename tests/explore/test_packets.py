@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from studies.explorer_page import _compact
 
 from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import correlation_map, disparity_weights
-from spfem.explore import view_place
 from spfem.explore.packets import (
     clip_packet,
     matched_frames,
@@ -17,8 +17,7 @@ from spfem.explore.packets import (
     places_packet,
     says_something_else,
 )
-from spfem.explore.page import _compact
-from tests.explore.made_up import made_clip, made_explorer, made_metrics
+from tests.explore.made_up import made_clip, made_metrics
 
 EXACT, ROUNDED = 2e-4, 0.02  # of similarities, by 16 bits a number, and as on a page
 
@@ -53,18 +52,6 @@ def test_codes_give_the_correlation_map(metrics, level, raw, compact, most):
         weights = 1 + sides[0].arrays["weights"][t] / 255
         exact = disparity_weights(model, images[0], level)[1:-1, 1:-1]
         assert np.allclose(weights.reshape(exact.shape), exact, atol=0.003)
-
-
-def test_a_view_is_read_from_the_packets(metrics):
-    explorer = made_explorer(metrics)
-    view = view_place(explorer, "spatial", 0, (0.7, 0.4), 6)
-    assert view.frames[0] == 6
-    assert view.maps[0][view.place] == pytest.approx(1, abs=1e-3)
-    assert view.maps[1][view.place] == pytest.approx(view.moments[6, view.frames[1]], abs=1e-5)
-    figure = view.draw()
-    words = " ".join(ax.get_title() for ax in figure.axes)
-    assert f"happy, frame {view.frames[1]}\nsame moment" in words
-    assert figure.axes[2].get_xlabel() == f"{view.maps[1][view.place]:.2f} at the place"
 
 
 def test_the_wire_has_plain_words_and_bytes():

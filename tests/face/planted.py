@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from spfem.face.align import alignment_matrices, template_landmarks
 from spfem.face.camera import Pose, project
-from spfem.face.conditions import HeadCodes
+from spfem.face.fit import FittedHead, HeadTrack
 from spfem.face.track import FaceTrack
 from spfem.face.tracker import TrackedFace
 from spfem.head import HeadModel
@@ -19,7 +19,7 @@ from spfem.head.names import BLENDSHAPE_NAMES
 @dataclass(frozen=True)
 class Planted:
     tracked: TrackedFace
-    codes: HeadCodes
+    codes: HeadTrack
 
 
 def planted_clip(
@@ -33,13 +33,13 @@ def planted_clip(
     expression[:, head.expression_names.index("mouthSmileLeft")] = smile
     expression[:, head.expression_names.index("mouthSmileRight")] = smile
     rotation = np.column_stack([0.1 * np.sin(5 * time), 0.2 * np.sin(4 * time), 0.05 * time])
-    codes = HeadCodes(
+    codes = FittedHead(
         identity=random.normal(0, 0.5, 48).astype(np.float32),
         expression=expression,
         rotation=rotation.astype(np.float32),
         scale=np.full(frames, 90, np.float32),
         translation=np.column_stack([64 + 4 * time, 62 - 3 * time]).astype(np.float32),
-        align=np.zeros((frames, 2, 3), np.float32),
+        reprojection_error=np.zeros(frames, np.float32),
     )
     pose = Pose.of(codes.rotation, codes.scale, codes.translation)
     places = head.landmarks(head.vertices(codes.identity, expression)).astype(np.float32)
@@ -50,13 +50,9 @@ def planted_clip(
     columns = [head.expression_names.index(name) for name in BLENDSHAPE_NAMES]
     noisy = (landmarks + random.normal(0, noise, landmarks.shape)).astype(np.float32)
     seen = TrackedFace(noisy, expression[:, columns], np.ones(frames, bool), (128, 128))
-    return Planted(seen, replace(codes, align=align))
+    return Planted(seen, HeadTrack(**vars(seen), **vars(codes), fps=25.0, align=align))
 
 
 def planted_track(planted: Planted, faces: np.ndarray) -> FaceTrack:
     """The face track of the true codes, with any faces (T, S, S, 3), whose red makes the masks."""
-    error = np.zeros(len(faces), np.float32)
-    return FaceTrack(
-        25.0, **vars(planted.tracked), **vars(planted.codes), reprojection_error=error,
-        faces=faces, masks=faces[..., 0],
-    )  # fmt: skip
+    return FaceTrack(**vars(planted.codes), faces=faces, masks=faces[..., 0])

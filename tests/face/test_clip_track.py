@@ -51,7 +51,9 @@ def test_another_reader_tracks_a_clip_anew(tmp_path, monkeypatch):
         seen = np.ones(2, bool)
         arrays |= {"identity": np.zeros(3, np.float32), "found": seen, "shown": seen}
         error = np.zeros(2, np.float32)
-        return ClipTrack(25.0, (8, 8), face_size=96, reprojection_error=error, **arrays)
+        return ClipTrack(
+            fps=25.0, frame_size=(8, 8), face_size=96, reprojection_error=error, **arrays
+        )
 
     monkeypatch.setattr(module, "track_video", tracked)
     monkeypatch.setattr(module, "pretrained_file", lambda kind: reader)

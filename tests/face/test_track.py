@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from spfem.errors import InputError
-from spfem.face.track import FaceTrack
+from spfem.face.track import FaceTrack, track_clip
+from spfem.media.video import write_video
+from spfem.settings import FaceSettings
 from tests.face.planted import planted_track
 
 
@@ -31,3 +33,10 @@ def test_damaged_files_are_named(planted, tmp_path):
     np.savez(tmp_path / "other.npz", a=1)
     with pytest.raises(InputError, match=r"other\.npz"):
         FaceTrack.load(tmp_path / "other.npz")
+
+
+def test_a_clip_that_is_too_long_is_refused_with_advice(tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4", np.zeros((6, 16, 24, 3), np.uint8), 25)
+    monkeypatch.setattr("spfem.face.track.MOST_FRAMES", 5)
+    with pytest.raises(InputError, match=r"a\.mp4 has more than 5 frames.*cut it"):
+        track_clip(tmp_path / "a.mp4", FaceSettings())

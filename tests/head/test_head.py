@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tools.build_head import build_head_arrays
 from tools.place_landmarks import find_embedding
 
+from spfem.errors import AssetError
 from spfem.face.landmarks import INNER_LIPS, LEFT_IRIS, LOWER_INNER_LIP, RIGHT_IRIS, UPPER_INNER_LIP
-from spfem.head import load_head_model, raster
+from spfem.head import load_head_model, model, raster
 from spfem.head.model import EYE, SKIN
 
 
@@ -27,6 +29,27 @@ def test_the_stored_places_are_those_of_a_new_search(head):
     distance = np.linalg.norm(places - head.landmarks(head.mean), axis=1)
     assert np.median(distance) < 0.008  # head units: 2 mm
     assert np.percentile(distance, 95) < 0.03
+
+
+def test_the_file_is_what_the_shape_data_give(head):
+    for name, values in build_head_arrays().items():
+        stored = getattr(head, name)
+        if values.dtype.kind == "U":
+            assert stored == tuple(values)
+        elif name == "identity_basis":  # of components, whose signs are free on another machine
+            share = np.einsum("ivc,ivc->i", stored, values) / (values**2).sum((1, 2))
+            assert np.allclose(np.abs(share), 1, atol=1e-3)
+        elif name == "phenotypes":
+            assert np.allclose(np.abs(stored), np.abs(values), atol=1e-3)
+        else:
+            assert np.allclose(stored, values, atol=1e-5), name
+
+
+def test_a_damaged_file_is_said(monkeypatch, tmp_path):
+    (tmp_path / "head.npz").write_bytes(b"PK")
+    monkeypatch.setattr(model, "HEAD_FILE", tmp_path / "head.npz")
+    with pytest.raises(AssetError, match=r"head\.npz cannot be read .*reinstall"):
+        load_head_model.__wrapped__()
 
 
 def test_landmarks_lie_on_the_right_parts(head):

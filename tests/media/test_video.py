@@ -11,7 +11,7 @@ import pytest
 from spfem.errors import ArtifactError, InputError, ShapeError
 from spfem.media.audio import read_audio, write_audio
 from spfem.media.probe import probe_video
-from spfem.media.video import ReplayedFrames, read_video, stream_frames, write_video
+from spfem.media.video import read_video, stream_frames, write_video
 from tests.media.clips import audio_bytes, moving_frames
 
 
@@ -106,30 +106,3 @@ def test_full_disk_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def video(tmp_path):
-    write_video(tmp_path / "a.mp4", moving_frames(6, 16, 24), 25)
-    return tmp_path / "a.mp4"
-
-
-@pytest.mark.parametrize(("held", "decoded"), [(6, 1), (5, 2), (0, 2)])
-def test_every_reading_gives_the_same_frames(video, monkeypatch, held, decoded):
-    readings = []
-
-    def counted(path):
-        readings.append(path)
-        return stream_frames(path)
-
-    monkeypatch.setattr("spfem.media.video.stream_frames", counted)
-    frames, wanted = ReplayedFrames(video, held_bytes=held * 16 * 24 * 3), [*stream_frames(video)]
-    for _ in range(2):
-        np.testing.assert_array_equal(list(frames), wanted)
-    assert len(readings) == decoded
-
-
-def test_a_clip_that_is_too_long_is_refused_with_advice(video):
-    assert len(list(ReplayedFrames(video, most_frames=6))) == 6
-    with pytest.raises(InputError, match=r"more than 5 frames.*cut it"):
-        list(ReplayedFrames(video, most_frames=5))

@@ -78,7 +78,7 @@ def seen_track(head, units, identity, random) -> FaceTrack:
     tracked, fitted = planted_seen(head, units, identity, random)
     pictures, align = (np.zeros((len(units), *size)) for size in ((8, 8, 3), (2, 3)))
     seen = {**vars(tracked), **vars(fitted), "align": align.astype(np.float32)}
-    return FaceTrack(25.0, **seen, faces=pictures.astype(np.uint8), masks=pictures[..., 0])
+    return FaceTrack(fps=25.0, **seen, faces=pictures.astype(np.uint8), masks=pictures[..., 0])
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from studies.shipped_models import pack_half
 
 from spfem.errors import CheckpointError, ShapeError
 from spfem.face.fit import fit_head
 from spfem.pretrained import pretrained_file
 from spfem.reading.reader import KIND, FaceReader, fit_towards, gather_evidence, resting_face
 from spfem.settings import FaceSettings, ReadSettings
-from spfem.weights.card import pack_half
 from tests.reading.planted import FACE, MOVED, SHRINKAGE, planted_seen, planted_units
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from spfem.errors import InputError, ShapeError
+from spfem.errors import InputError
 from spfem.media.video import write_video
 from spfem.released.deca_codes import to_expression
 from spfem.released.ned import compose, crop_matrices, open_ned_folder, read_clips, to_renderer_clip
@@ -87,33 +87,6 @@ def test_renderer_clip_has_the_channels_of_ned():
     np.testing.assert_allclose(to_renderer_clip(short).mouth_centres[0], (126.5, 174))
     with pytest.raises(InputError, match="no nmfcs_aligned"):
         to_renderer_clip(without(clip, "nmfcs_aligned"))
-
-
-@pytest.mark.parametrize(
-    ("folder", "array"),
-    [
-        ("masks", np.zeros((3, 16, 16, 3), np.uint8)),
-        ("nmfcs", np.zeros((2, 16, 16, 3), np.uint8)),
-        ("shapes", np.zeros((3, 16, 16, 3), np.float32)),
-        ("eye_landmarks", np.zeros((3, 13, 2))),
-        ("align_transforms", np.zeros((3, 3, 3))),
-        ("renderings", np.zeros((3, 16, 16, 3), np.uint8)),
-    ],
-)
-def test_other_shapes_are_refused(folder, array):
-    clip = make_clip()
-    with pytest.raises(ShapeError, match=f"happy_001: {folder} is"):
-        replace(clip, arrays={**clip.arrays, folder: array})
-
-
-def test_lengths_must_agree():
-    clip = make_clip()
-    with pytest.raises(ShapeError, match="boxes are"):
-        replace(clip, boxes=clip.boxes[:2])
-    with pytest.raises(ShapeError, match="codes are of 2 frames"):
-        replace(clip, codes=clip.codes.frames(slice(2)))
-    with pytest.raises(ShapeError, match="neither images nor"):
-        replace(clip, arrays={})
 
 
 def write(folder, clips, **options):

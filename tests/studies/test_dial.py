@@ -19,23 +19,12 @@ from spfem.settings import ManipulatorSettings
 from tests.face.planted import planted_clip
 
 
-class Track:
-    """The part of a face track that is drawn."""
-
-    def __init__(self, codes):
-        for name in ("identity", "expression", "rotation", "scale", "translation", "align"):
-            setattr(self, name, getattr(codes, name))
-
-    def __len__(self):
-        return len(self.expression)
-
-
 @pytest.fixture(scope="module")
 def dial():
     head = load_head_model()
     space = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
     settings = ManipulatorSettings(width=32, encoder_width=32, mapping_width=16)
-    track = Track(planted_clip(head, frames=14).codes)
+    track = planted_clip(head, frames=14).codes
     return ExpressionDial(Manipulator(settings, space).eval(), track, ConditionPainter(head, 64))
 
 

@@ -10,30 +10,33 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from studies.shipped_models import (
+    LARGEST_ROUNDING,
+    RECIPES,
+    _rounding,
+    make_weights,
+    pack_half,
+    publish,
+)
 
 import spfem.correlation
 import spfem.manipulator
 import spfem.reading.reader
 from spfem.checkpoints import load_checkpoint, save_checkpoint
-from spfem.correlation import CrossModalCoherence, SpatialCoherence, SpatialTemporalCoherence
+from spfem.correlation import SpatialCoherence
 from spfem.errors import CheckpointError, SettingsError
-from spfem.manipulator import load_manipulator, manipulate, save_manipulator
-from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.pretrained import PRETRAINED, WEIGHTS_FOLDER, hash_file, sha256_of
 from spfem.scales import load_scale
-from spfem.settings import ManipulatorSettings
 from spfem.weights.__main__ import main
 from spfem.weights.card import (
     FIGURE_KEYS,
     KEYS,
     card_file,
     check_weights,
-    pack_half,
     page_file,
     read_card,
     render_card,
 )
-from spfem.weights.make import LARGEST_ROUNDING, RECIPES, _rounding, make_weights, publish
 from tests.correlation.planted import planted_pairs
 
 MOST_CHANGE = 2e-3  # of a loss, as a share of it
@@ -81,48 +84,6 @@ def test_the_spatial_loss_hardly_moves(tmp_path):
     ]
     assert losses[0] != losses[1]
     assert abs(losses[1] / losses[0] - 1) < MOST_CHANGE
-
-
-def test_the_loss_on_windows_hardly_moves(tmp_path):
-    settings = load_scale("smoke").temporal
-    metric, images = _fitted(SpatialTemporalCoherence(settings))
-    whole, half = _both(metric, tmp_path)
-    windows = [images[start : start + settings.window_frames][None] for start in (0, 6)]
-    losses = [
-        float(m.total(m.compare(*windows, generator=torch.Generator().manual_seed(0))))
-        for m in (whole, half)
-    ]
-    assert losses[0] != losses[1]
-    assert abs(losses[1] / losses[0] - 1) < MOST_CHANGE
-
-
-def test_distances_of_sound_and_expression_hardly_move(tmp_path):
-    settings = load_scale("smoke").cross_modal
-    torch.manual_seed(0)
-    whole, half = _both(CrossModalCoherence(settings), tmp_path)
-    frames = torch.rand(2, 8, settings.frames, 52)
-    with torch.no_grad():
-        near, moved = (model.distance(*frames) for model in (whole, half))
-    assert not torch.equal(near, moved)
-    assert (near - moved).abs().max() < MOST_CHANGE * near.abs().max()
-
-
-def test_edits_hardly_move(tmp_path):
-    space = ExpressionSpace(tuple(f"unit{n}" for n in range(8)), (0.0, 1.0))
-    settings = replace(ManipulatorSettings(), width=16, encoder_width=16, mapping_width=16)
-    manipulator = Manipulator(settings, space).eval()
-    manipulator.measure_scale(torch.rand(200, 8))
-    save_manipulator(tmp_path / "whole.safetensors", manipulator)
-    pack_half(tmp_path / "whole.safetensors", tmp_path / "half.safetensors", kind="manipulator")
-    source, style = torch.rand(20, 8), torch.randn(settings.style_size)
-    edits = [
-        manipulate(
-            source, manipulator=load_manipulator(tmp_path / f"{name}.safetensors"), style=style
-        )
-        for name in ("whole", "half")
-    ]
-    assert not torch.equal(*edits)
-    assert (edits[0] - edits[1]).abs().max() < MOST_CHANGE
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
@@ -324,7 +285,7 @@ def test_a_copy_that_was_killed_is_not_taken_for_whole(folder, tmp_path, monkeyp
         return real(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("spfem.weights.make.shutil.copyfile", dies)
+        patch.setattr("studies.shipped_models.shutil.copyfile", dies)
         with pytest.raises(KeyboardInterrupt):
             publish(made, folder)
     assert check_weights(folder)["spatial"]

@@ -5,11 +5,10 @@ import re
 from html import unescape
 
 import pytest
+from studies.explorer_page import write_page
 
-from spfem.explore import write_page
-from spfem.explore.page import FILES, module_text
-from spfem.explore.page import MODULE as FOLDER
-from spfem.explore.widget import LiveView
+from spfem.explore.widget import FILES, LiveView, module_text
+from spfem.explore.widget import MODULE as FOLDER
 from tests.explore.made_up import SPOKEN, made_explorer, made_source
 
 IMPORTED = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";', re.MULTILINE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from studies.shipped_figures import READING, score_reading
 
 from spfem.head.names import FACE_UNIT_NAMES
-from spfem.weights.measure import READING, score_reading
 
 SMILE, JAW = (FACE_UNIT_NAMES.index(name) for name in ("mouthSmileLeft", "jawOpen"))
 

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from spfem import __version__
-from spfem.checkpoints import load_checkpoint
+from spfem.checkpoints import load_checkpoint, save_checkpoint
 from spfem.corpus.clips import Clip
 from spfem.errors import CheckpointError, SettingsError
 from spfem.files import file_digest, writing
@@ -22,8 +24,8 @@ from spfem.pretrained import hash_file, sha256_of, shipped_path
 from spfem.run import stages
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.workspace import Workspace
-from spfem.weights import measure
-from spfem.weights.card import card_file, pack_half, page_file, read_card, write_card
+from spfem.weights.card import KEYS, card_file, page_file, read_card, render_card
+from studies import shipped_figures as measure
 
 SYNTHETIC = (
     "It was learned from synthetic faces and voices at a small scale, for two processor cores. Its "
@@ -150,6 +152,37 @@ RECIPES: Mapping[str, Recipe] = {
 Each is put into its folder before the next is made, so what others are learned with goes first.
 """
 
+
+def pack_half(source: Path, path: Path, *, kind: str) -> None:
+    """Write the checkpoint `source` to `path` with its floating-point tensors as float16.
+
+    Kind, settings and provenance stay, so what loads the one loads the other.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or a value is too large for half precision.
+    """
+    tensors, facts = load_checkpoint(source, kind=kind)
+    packed = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+    lost = [name for name, tensor in packed.items() if not torch.isfinite(tensor).all()]
+    if lost:
+        raise CheckpointError(
+            f"{source} does not fit half precision: {', '.join(sorted(lost))} would be infinite"
+        )
+    save_checkpoint(path, packed, kind=kind, facts=facts)
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write both forms of the card beside the model `path`."""
+    ordered = json.dumps({key: card[key] for key in KEYS}, indent=1) + "\n"
+    texts = {card_file(path): ordered, page_file(path): render_card(card)}
+    for file, text in texts.items():
+        with writing(file) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+
 LARGEST_ROUNDING = 0.005  # of a figure, by half precision, unless its interval is wider
 
 
@@ -229,8 +262,6 @@ def publish(made: Path, out: Path) -> Path:
 
 def _card(workspace: Workspace, recipe: Recipe, checkpoint: Path, path: Path) -> dict[str, Any]:
     """The card of `path` but for what was measured."""
-    import torch
-
     tensors, facts = load_checkpoint(path, kind=recipe.kind)
     record = json.loads((checkpoint.parent / RECORD_NAME).read_text(encoding="utf-8"))
     corpus, scale = stages.make_whole_corpus(workspace), workspace.scale

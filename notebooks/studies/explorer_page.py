@@ -5,11 +5,9 @@ from __future__ import annotations
 import html
 import io
 import json
-import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,14 +16,13 @@ import numpy as np
 
 from spfem.correlation.maps import fewest_axes
 from spfem.errors import InputError
-from spfem.explore.explorer import RAW, WITHOUT_PLACES, Choice, CorrelationExplorer, view_place
+from spfem.explore.explorer import RAW, WITHOUT_PLACES, Choice, CorrelationExplorer
 from spfem.explore.packets import Packet, round_values
+from spfem.explore.widget import module_text, style_text
 from spfem.files import writing
+from studies.explorer_corpus import view_place
 
-TEMPLATE = Path(__file__).with_name("page.html")
-MODULE = Path(__file__).with_name("js")
-FILES = ("packets", "similarity", "view", "paint", "controls", "sound", "export", "explorer")
-NOT_JOINED = re.compile(r"^(import .+;\n|export (?!default))", re.MULTILINE)
+TEMPLATE = Path(__file__).with_name("explorer_page.html")
 MOST_BYTES = 8_000_000
 MOST_MOVED = 0.004  # of similarities, by leaving numbers out; rounding moves them by 0.012 more
 BEFORE_AND_AFTER = ("spatial", "spatial_before")
@@ -51,19 +48,6 @@ class Lot(NamedTuple):
     pairs: list[Choice]
     clips: list[tuple[str, ...]]
     words: list[tuple[str, ...]]
-
-
-@cache
-def module_text() -> str:
-    """The module of page and notebook: its files in one, in the order of use; names are unique."""
-    texts = ((MODULE / f"{name}.js").read_text("utf-8") for name in FILES)
-    return "\n".join(NOT_JOINED.sub("", text) for text in texts)
-
-
-@cache
-def style_text() -> str:
-    """How it looks, in light and dark."""
-    return (MODULE / "explorer.css").read_text("utf-8")
 
 
 def write_page(explorer: CorrelationExplorer, path: Path, *, most_bytes: int = MOST_BYTES) -> Path:
