@@ -24,7 +24,7 @@ from spfem.manipulator.networks import (
 )
 from spfem.methods import Method, find_method
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
-from spfem.run.data import make_corpus, make_persons, manipulator_clips
+from spfem.run.data import clip_counterparts, make_corpus, make_persons, manipulator_clips
 from spfem.run.deciding_code import code_digest
 from spfem.run.metrics import (
     load_cross_modal_metric,
@@ -158,7 +158,13 @@ def _make_manipulator(
             **(supervision.inputs if supervision else {}),
             "initial": "" if initial is None else file_digest(initial),
         },
-        code=(train_manipulator, load_manipulator, save_manipulator, type(tracks)),
+        code=(
+            train_manipulator,
+            load_manipulator,
+            save_manipulator,
+            clip_counterparts,
+            type(tracks),
+        ),
     )
     path = stage.folder / MANIPULATOR_NAME
     if stage.complete and path.exists():
@@ -170,12 +176,20 @@ def _make_manipulator(
             f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
             "manipulator's window; give longer clips"
         )
+    counterparts: list[torch.Tensor | None] = []
+    if settings.aligned_weight:
+        known = clip_counterparts(workspace, codes)
+        counterparts = [
+            torch.from_numpy(known[key]).to(workspace.device) if key in known else None
+            for key in codes
+        ]
     windows = ExpressionWindows(
         [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
         [labels[key] for key in codes],
         window_frames=settings.window_frames,
         batch_size=settings.batch_size,
         seed=seed,
+        counterparts=counterparts,
     )
     try:
         manipulator, curve = train_manipulator(
