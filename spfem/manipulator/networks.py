@@ -207,7 +207,8 @@ class Manipulator(nn.Module):
             for layer in self.modules():  # LSTM weights stay as drawn; source: NED
                 if isinstance(layer, nn.Linear):
                     nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-                    nn.init.zeros_(layer.bias)
+                    if layer.bias is not None:
+                        nn.init.zeros_(layer.bias)
         starting = ("shift.weight", "gain.weight") if settings.affine_rank else ()
         if settings.residual and not settings.affine_rank:
             starting = ("seq2.4.weight",)
