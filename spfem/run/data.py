@@ -148,16 +148,19 @@ def pair_corpus(corpus: Corpus, folder: Path, settings: PairingSettings) -> Pair
     return PairIndex(load_pairs(folder), corpus.roles, stage.digest)
 
 
-def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
-    """Clips to learn from: of the `train` actors.
-
-    Not of targets, so that results show emotions that were never seen of a person. Where there
-    is nobody else, what targets do not hold back.
-    """
+def bank_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to retrieve from: of the `train` actors, and what targets do not hold back."""
     targets = sorted(actor for actor, role in corpus.roles.items() if role == "target")
-    return corpus.select(role="train") or tuple(
-        clip for actor in targets for clip in learning_clips(corpus, actor)
-    )
+    learning = [clip for actor in targets for clip in learning_clips(corpus, actor)]
+    return (*corpus.select(role="train"), *learning)
+
+
+def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to learn from: of the `train` actors; where there are none, the `bank_clips`.
+
+    Not of targets, so that results show emotions that were never seen of a person.
+    """
+    return corpus.select(role="train") or bank_clips(corpus)
 
 
 def clip_counterparts(

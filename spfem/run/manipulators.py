@@ -35,7 +35,7 @@ from spfem.run.metrics import (
     make_metric,
 )
 from spfem.run.workspace import Workspace
-from spfem.settings import SupervisionSettings
+from spfem.settings import ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import (
     Supervisors,
     draw_heads,
@@ -113,11 +113,13 @@ def make_supervision(
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
         persons = make_persons(workspace)
+        speakers = {key.split("/")[0] for key in keys}
+        learned = {actor: bank for actor, bank in banks.items() if actor in speakers}
         supervisors = Supervisors(
             load_spatial_metric(workspace, seed) if method.spatial else None,
             {name: load_temporal_metric(workspace, name, seed) for name in method.temporal},
             load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
-            banks,
+            learned,
         )
         identities = torch.from_numpy(np.stack([persons[key].identity for key in keys]))
         return supervise_manipulator(
@@ -125,6 +127,41 @@ def make_supervision(
         )
 
     return Supervision(facts, inputs, load)
+
+
+def learning_windows(
+    workspace: Workspace, settings: ManipulatorSettings, seed: int
+) -> tuple[list[str], ExpressionWindows]:
+    """Keys and windows of the clips that have the frames of a window, on the workspace's device.
+
+    Raises:
+        InputError: if no clip is long enough.
+    """
+    tracks = make_persons(workspace)
+    labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+    codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
+    codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
+    if not codes:
+        raise InputError(
+            f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
+            "manipulator's window; give longer clips"
+        )
+    counterparts: list[torch.Tensor | None] = []
+    if settings.aligned_weight:
+        known = clip_counterparts(workspace, codes)
+        counterparts = [
+            torch.from_numpy(known[key]).to(workspace.device) if key in known else None
+            for key in codes
+        ]
+    windows = ExpressionWindows(
+        [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
+        [labels[key] for key in codes],
+        window_frames=settings.window_frames,
+        batch_size=settings.batch_size,
+        seed=seed,
+        counterparts=counterparts,
+    )
+    return [*codes], windows
 
 
 def _make_manipulator(
@@ -135,11 +172,7 @@ def _make_manipulator(
     initial: Path | None = None,
     supervision: Supervision | None = None,
 ) -> Path:
-    """Checkpoint and `curve.csv`, learned on the clips that have the frames of a window.
-
-    Raises:
-        InputError: if no clip is long enough.
-    """
+    """Checkpoint and `curve.csv`, learned on `learning_windows`."""
     tracks, settings = make_persons(workspace), workspace.scale.manipulator
     labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
     stage = open_stage(
@@ -169,34 +202,13 @@ def _make_manipulator(
     path = stage.folder / MANIPULATOR_NAME
     if stage.complete and path.exists():
         return path
-    codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
-    codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
-    if not codes:
-        raise InputError(
-            f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
-            "manipulator's window; give longer clips"
-        )
-    counterparts: list[torch.Tensor | None] = []
-    if settings.aligned_weight:
-        known = clip_counterparts(workspace, codes)
-        counterparts = [
-            torch.from_numpy(known[key]).to(workspace.device) if key in known else None
-            for key in codes
-        ]
-    windows = ExpressionWindows(
-        [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
-        [labels[key] for key in codes],
-        window_frames=settings.window_frames,
-        batch_size=settings.batch_size,
-        seed=seed,
-        counterparts=counterparts,
-    )
+    keys, windows = learning_windows(workspace, settings, seed)
     try:
         manipulator, curve = train_manipulator(
             windows,
             settings,
             load_manipulator(initial, device=workspace.device) if initial else EXPRESSION_SPACE,
-            supervision.load([*codes], windows) if supervision else None,
+            supervision.load(keys, windows) if supervision else None,
             progress=show_progress(f"manipulator {name}"),
             folder=stage.folder,
         )
@@ -206,5 +218,5 @@ def _make_manipulator(
     save_manipulator(path, manipulator)
     with writing(stage.folder / "curve.csv") as aside:
         pd.DataFrame(curve).to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
-    stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=curve[-1])
+    stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=curve[-1])
     return path
