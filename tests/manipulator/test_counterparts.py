@@ -182,18 +182,18 @@ def test_a_person_never_seen_gets_the_planted_edit():
 
 
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path):
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(steps):
         for step in steps:
             if step == 4:
-                raise Killed
+                raise KilledError
             yield step
 
     settings = ManipulatorSettings(**{**vars(SETTINGS), "steps": 8})
     whole, rows = train_manipulator(planted_windows(), settings, SPACE)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train_manipulator(planted_windows(), settings, SPACE, folder=tmp_path, progress=kill)
     again, resumed = train_manipulator(planted_windows(), settings, SPACE, folder=tmp_path)
     assert rows == resumed
