@@ -297,6 +297,7 @@ class ManipulatorSettings:
     encoder_width: int = 512  # of the style encoder and the discriminator
     mapping_width: int = 64
     residual: bool = False  # the generator predicts the change of the expression
+    affine_rank: int = 0  # above 0: `AffineGenerator` of that rank instead of NED's generator
     standardise: bool = True  # each coefficient to unit deviation; off in the released code
     deviation_floor: float = 0.02  # of the standardisation, in units of the coefficients
     range_margin: float = 0.05  # of an edit beyond a bounded expression space, as a share of it
@@ -314,6 +315,8 @@ class ManipulatorSettings:
     cycle_weight: float = 1.0
     style_weight: float = 1.0
     mouth_weight: float = 1.0
+    adversarial_weight: float = 1.0  # 0: no discriminator is learned
+    aligned_weight: float = 0.0  # estimated counterparts (departs from NED); 0: none are needed
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,19 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from spfem.corpus.protocol import edit_protocol
 from spfem.edit.chain import Wish, edit_expression
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.files import file_digest
-from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import train_manipulator
 from spfem.manipulator.networks import Manipulator, load_manipulator
-from spfem.run.data import make_persons, manipulator_clips
+from spfem.run.data import make_persons
 from spfem.run.faces import FaceStore
 from spfem.run.manipulators import (
     ANCHORED,
     Supervision,
+    learning_windows,
     make_base_manipulator,
     make_supervision,
     weigh_losses,
@@ -105,19 +104,9 @@ def tune_variant(
     folder: Path | None = None,
 ) -> Manipulator:
     """Go on from the base for `tune_steps`, as `make_manipulator` does."""
-    persons = _persons(material)
     supervision = supervision_of(material, variant, seed)
     base = _base(material, seed)
-    labels = {clip.key: clip.label for clip in manipulator_clips(material.corpus)}
-    codes = {key: np.asarray(persons[key].expression, np.float32) for key in sorted(labels)}
-    keys = tuple(key for key in codes if len(codes[key]) >= settings.window_frames)
-    windows = ExpressionWindows(
-        [torch.from_numpy(codes[key]).to(material.device) for key in keys],
-        [labels[key] for key in keys],
-        window_frames=settings.window_frames,
-        batch_size=settings.batch_size,
-        seed=seed,
-    )
+    keys, windows = learning_windows(material.workspace, settings, seed)
     start = load_manipulator(base, device=material.device)
     guide = weigh_losses(supervision, keys, windows, start, settings)[0] if supervision else None
     return train_manipulator(windows, settings, start, guide, folder=folder)[0].cpu()

@@ -83,8 +83,10 @@ def find_clips(where: Path | Mapping[str, Path]) -> list[StudyClip]:
     Raises:
         InputError: if fewer than two methods or no common clip is found.
     """
-    inside = isinstance(where, Path)
-    folders = _folders_inside(where) if inside else {n: (path,) for n, path in where.items()}
+    if isinstance(where, Path):
+        folders = _folders_inside(where)
+    else:
+        folders = {name: (path,) for name, path in where.items()}
     videos = {name: _videos(*part) for name, part in folders.items()}
     methods = [name for name in videos if name not in (SOURCE, REFERENCE)]
     if len(methods) < 2:

@@ -126,7 +126,7 @@ class ResidualBlock(nn.Module):
     The stride sits in the second convolution, so the first runs at the input resolution.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: int, padding: str) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, padding: Any) -> None:
         super().__init__()
         convolve = partial(Convolution, bias=False, padding_mode=padding)
         self.bn1 = BatchNorm2d(channels_in)
@@ -162,7 +162,7 @@ class IResNet(nn.Module):
         widths: Sequence[int],
         blocks: Sequence[int],
         precision: str = "float32",
-        padding: str = "zeros",
+        padding: Any = "zeros",
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)

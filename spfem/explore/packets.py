@@ -19,6 +19,7 @@ from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair
+from spfem.pairing.dtw import matched_frames
 from spfem.panels import pictures_as_jpeg
 from spfem.plots import MATRIX_COLOURS, SIMILARITY_COLOURS, WEIGHT_COLOURS
 
@@ -78,20 +79,6 @@ def pair_packet(pair: ExploredPair, metrics: Mapping[str, str]) -> Packet:
         shades = mpl.colormaps[scale](np.arange(256))[:, :3]
         arrays[f"{name}_colours"] = (shades * 255).astype(np.uint8)
     return Packet({"remark": pair.remark, "metrics": dict(metrics)}, arrays)
-
-
-def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
-    """(T,) frames of the second clip that say what the T = `count` of the first say.
-
-    The middle one where the path (N, 2) passes several; that of the nearest frame where it passes
-    none.
-    """
-    found = []
-    for frame in range(count):
-        distance = np.abs(path[:, 0] - frame)
-        there = path[distance == distance.min(), 1]
-        found.append(there[len(there) // 2])
-    return np.array(found, np.int32)
 
 
 def says_something_else(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from spfem.errors import InputError, ShapeError
 from spfem.precision import upload
+
+SOURCE, REFERENCE = 0, 1  # roles of the two loaders
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class WindowBatch:
         clip: (B,) int64, position of each window's clip in the list of sequences.
         start: (B,) int64, first frame of each window in its clip.
         number: (B,) int64, position of each window among all `ExpressionWindows`.
+        counterparts: (Y, B, W, E), what each window would be in each emotion, if estimated.
     """
 
     expression: Tensor
@@ -30,6 +34,13 @@ class WindowBatch:
     clip: Tensor
     start: Tensor
     number: Tensor
+    counterparts: Tensor | None = None
+
+    def counterpart(self, label: Tensor) -> Tensor | None:
+        """The estimates (B, W, E) of the wanted emotions (B,), not a number where unknown."""
+        if self.counterparts is None:
+            return None
+        return self.counterparts[label, torch.arange(len(label), device=label.device)]
 
 
 class ExpressionWindows:
@@ -46,9 +57,12 @@ class ExpressionWindows:
         window_frames: W.
         batch_size: B.
         seed: of the order, and of what is learned from it.
+        counterparts: of each clip what it would be in each emotion (Y, T, E), see
+            `spfem.manipulator.counterparts`, or None for a clip without an estimate. Where they
+            are given, only their clips are sources.
 
     Raises:
-        InputError: if there is no clip, or a clip has no label.
+        InputError: if there is no clip, a clip has no label, or no window has a counterpart.
         ShapeError: if a clip is no (T, E), shorter than the window, of another E or not finite.
     """
 
@@ -60,6 +74,7 @@ class ExpressionWindows:
         window_frames: int,
         batch_size: int,
         seed: int,
+        counterparts: Sequence[Tensor | None] = (),
     ) -> None:
         if not sequences or len(sequences) != len(labels):
             raise InputError(
@@ -90,7 +105,10 @@ class ExpressionWindows:
         first_frame = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self.first = torch.from_numpy(first_frame[clip_of] + start_of).to(self.frames.device)
         self.steps_of_window = torch.arange(window_frames, device=self.frames.device)
-        self.batch_size = min(batch_size, len(clip_of))
+        self.counterparts = _join_counterparts(sequences, counterparts) if counterparts else None
+        known = [estimate is not None for estimate in counterparts] or [True] * len(sequences)
+        self._sources = np.flatnonzero(np.array(known)[clip_of])
+        self.batch_size = min(batch_size, len(self._sources))
         self.seed = seed
         self._orders: dict[int, tuple[int, Tensor]] = {}
 
@@ -98,11 +116,12 @@ class ExpressionWindows:
         return len(self.clip)
 
     def batch(self, step: int, role: int) -> WindowBatch:
-        """Return the batch of `step` (0-based) of the loader `role` (any small integer)."""
-        epoch, position = divmod(step, len(self) // self.batch_size)
+        """Return the batch of `step` (0-based) of the loader `role`, `SOURCE` or any other."""
+        drawn = self._sources if role == SOURCE else np.arange(len(self))
+        epoch, position = divmod(step, len(drawn) // self.batch_size)
         known = self._orders.get(role)
         if known is None or known[0] != epoch:
-            order = np.random.default_rng((self.seed, role, epoch)).permutation(len(self))
+            order = drawn[np.random.default_rng((self.seed, role, epoch)).permutation(len(drawn))]
             known = self._orders[role] = (epoch, upload(order, self.clip.device))
         start = position * self.batch_size
         return self.take(known[1][start : start + self.batch_size])
@@ -111,9 +130,46 @@ class ExpressionWindows:
         """Return the windows of given numbers (B,); clip by clip, they count by their start."""
         clip = self.clip[numbers]
         frames = self.first[numbers, None] + self.steps_of_window
+        counterparts = None if self.counterparts is None else self.counterparts[:, frames]
         return WindowBatch(
-            self.frames[frames], self.labels[clip], clip, self.start[numbers], numbers
+            self.frames[frames],
+            self.labels[clip],
+            clip,
+            self.start[numbers],
+            numbers,
+            counterparts,
         )
+
+    def map_frames(self, transform: Callable[[Tensor], Tensor]) -> ExpressionWindows:
+        """The same windows of transformed frames (N, E), and of transformed counterparts."""
+        other = copy.copy(self)
+        other.frames = transform(self.frames)
+        if self.counterparts is not None:
+            other.counterparts = transform(self.counterparts)
+        return other
+
+
+def _join_counterparts(
+    sequences: Sequence[Tensor], counterparts: Sequence[Tensor | None]
+) -> Tensor:
+    """Counterparts (Y, N, E) of all frames, not a number where there are none."""
+    emotions = {len(estimate) for estimate in counterparts if estimate is not None}
+    if len(counterparts) != len(sequences) or len(emotions) != 1:
+        raise InputError(
+            f"{len(counterparts)} counterparts of {len(sequences)} sequences, in {sorted(emotions)}"
+            " emotions; give one or None a sequence, at least one, and all in the same emotions"
+        )
+    count, parts = emotions.pop(), []
+    for index, (sequence, estimate) in enumerate(zip(sequences, counterparts, strict=True)):
+        if estimate is None:
+            estimate = torch.full((count, *sequence.shape), torch.nan)
+        if estimate.shape != (count, *sequence.shape):
+            raise ShapeError(
+                f"counterpart {index} has shape {tuple(estimate.shape)}; "
+                f"{(count, *sequence.shape)} is needed"
+            )
+        parts.append(estimate.to(sequence))
+    return torch.cat(parts, dim=1)
 
 
 _SMALL_ODD_KERNELS = {

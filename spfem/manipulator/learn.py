@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from spfem.errors import ShapeError
-from spfem.manipulator.data import ExpressionWindows, WindowBatch
+from spfem.errors import InputError, ShapeError
+from spfem.manipulator.data import REFERENCE, SOURCE, ExpressionWindows, WindowBatch
 from spfem.manipulator.losses import (
     GeneratorTerms,
     PairedWindows,
@@ -92,7 +91,6 @@ class Guide:
 
 
 SECOND_BETA = 0.99  # of Adam
-SOURCE, REFERENCE = 0, 1  # roles of the two loaders
 LATENTS = 0  # which random numbers
 TERMS = ("adversarial", "style", "cycle", "mouth")
 NETWORKS = ("generator", "style_encoder", "mapping_network", "discriminator")
@@ -146,11 +144,14 @@ class Trainer:
         label = reference.label
         retrieved, pairs = self._retrieve(source, label, number)
         latent = self._draw(len(label), self.settings.latent_size)
-        with torch.no_grad():
-            latent_style = networks.mapping_network(latent, label)
-            reference_style = networks.style_encoder(reference.expression)
-        judged = self._discriminate(source, latent_style, label)
-        judged = judged + self._discriminate(source, reference_style, label, pairs)
+        losses = {}
+        if self.settings.adversarial_weight:
+            with torch.no_grad():
+                latent_style = networks.mapping_network(latent, label)
+                reference_style = networks.style_encoder(reference.expression)
+            judged = self._discriminate(source, latent_style, label)
+            judged = judged + self._discriminate(source, reference_style, label, pairs)
+            losses["discriminator"] = judged / 2
 
         first = self._terms(source, networks.mapping_network(latent, label), label)
         self._update(self._total(first), "generator", "mapping_network", "style_encoder")
@@ -163,9 +164,9 @@ class Trainer:
                 loss = loss + guide.weights[name] * value
         encoder = ("style_encoder",) if self._encodes(retrieved) else ()
         self._update(loss, "generator", *encoder)
-        shared = {name: (getattr(first, name) + getattr(second, name)) / 2 for name in TERMS}
-        losses = {"discriminator": judged / 2, **shared, **guided}
-        return {name: value.detach() for name, value in losses.items()}
+        for name in TERMS if first.aligned is None else (*TERMS, "aligned"):
+            losses[name] = (getattr(first, name) + getattr(second, name)) / 2
+        return {name: value.detach() for name, value in (losses | guided).items()}
 
     def judge_references(self, number: int) -> tuple[SupervisedEdit, Tensor]:
         """The reference-driven edits of iteration `number`, and NED's own loss on them.
@@ -261,13 +262,14 @@ class Trainer:
         return generator_terms(
             networks.generator,
             networks.style_encoder,
-            networks.discriminator,
+            networks.discriminator if self.settings.adversarial_weight else None,
             source.expression,
             style,
             label,
             fixed_style_target=self.settings.fixed_style_target,
             blur=self._blur,
             pairs=pairs,
+            counterpart=source.counterpart(label) if self.settings.aligned_weight else None,
         )
 
     def _total(self, terms: GeneratorTerms) -> Tensor:
@@ -275,6 +277,8 @@ class Trainer:
             style_weight=self.settings.style_weight,
             cycle_weight=self.settings.cycle_weight,
             mouth_weight=self.settings.mouth_weight,
+            adversarial_weight=self.settings.adversarial_weight,
+            aligned_weight=self.settings.aligned_weight,
         )
 
     def _update(self, loss: Tensor, *names: str) -> None:
@@ -299,7 +303,9 @@ def train_manipulator(
     discriminator on label-driven and on reference-driven edits, then generator, mapping network
     and style encoder on label-driven edits, then the generator on reference-driven edits. The
     learning rates fall linearly to 0 over the last `settings.decay_share` of the steps (NED: by
-    epoch).
+    epoch). Departs from NED where `settings.aligned_weight` is set: both generator steps also
+    bring the edits to counterparts that other takes of the sentence tell
+    (`spfem.manipulator.counterparts`).
 
     Args:
         windows: of all clips, in coefficients, on the device to train on; their seed is that of
@@ -316,9 +322,14 @@ def train_manipulator(
         mean of each loss since the row before.
 
     Raises:
+        InputError: if `settings.aligned_weight` needs counterparts, and the windows have none.
         ShapeError: if labels are no emotions, or the windows of another expression space.
         TrainingStateError: if the state in the folder is damaged or of another training.
     """
+    if settings.aligned_weight and windows.counterparts is None:
+        raise InputError(
+            "the aligned loss needs counterparts of the windows; give them, or set aligned_weight 0"
+        )
     space = start if isinstance(start, ExpressionSpace) else start.space
     manipulator = Manipulator(settings, space, seed=windows.seed).to(windows.frames.device)
     unknown = sorted(set(windows.labels.tolist()) - set(range(manipulator.emotions)))
@@ -330,9 +341,7 @@ def train_manipulator(
         settings = replace(settings, learning_rate=rate, steps=steps)
     else:
         manipulator.measure_scale(windows.frames)
-    standardised = copy.copy(windows)
-    standardised.frames = manipulator.standardise(windows.frames)
-    trainer = Trainer(manipulator, settings, standardised, guide)
+    trainer = Trainer(manipulator, settings, windows.map_frames(manipulator.standardise), guide)
     rows = train(
         {"manipulator": manipulator},
         trainer.optimisers,

@@ -8,9 +8,35 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spfem.manipulator.networks import Discriminator, Generator, StyleEncoder
+from spfem.manipulator.networks import (
+    AffineGenerator,
+    Discriminator,
+    Generator,
+    StyleEncoder,
+)
 
 PEARSON_EPSILON = 1e-7
+
+
+def aligned_error(edited: Tensor, counterpart: Tensor) -> Tensor:
+    """Mean squared distance of edited windows from their estimated counterparts.
+
+    Departs from NED, which has no pairs. Where the estimate is not a number, there is none, and
+    without any the loss is 0.
+
+    Args:
+        edited: windows (B, T, E).
+        counterpart: (B, T, E), see `spfem.manipulator.counterparts`.
+
+    Example:
+        >>> counterpart = torch.tensor([[[1.0]], [[float("nan")]]])
+        >>> aligned_error(torch.zeros(2, 1, 1), counterpart).item()
+        1.0
+    """
+    known = counterpart.isfinite().all(dim=2).all(dim=1)
+    if not known.any():
+        return edited.sum() * 0.0
+    return (edited[known] - counterpart[known]).square().mean()
 
 
 def least_squares(score: Tensor, target: float) -> Tensor:
@@ -97,11 +123,12 @@ class GeneratorTerms:
     """The unweighted terms of the generator loss and the windows they were computed on.
 
     Attributes:
-        adversarial: the discriminator's verdict on the edited windows, LSGAN.
+        adversarial: the discriminator's verdict on the edited windows, LSGAN; 0 without one.
         style: mean absolute error of the style read back from the edited windows.
         cycle: mean absolute error after editing back with the source's own style.
         mouth: sum of two jaw correlations, source-edited and edited-recovered, in [-2, 2].
         edited: the edited windows (B, T, E), with gradient.
+        aligned: see `aligned_error`; None if nothing is estimated.
     """
 
     adversarial: Tensor
@@ -109,23 +136,31 @@ class GeneratorTerms:
     cycle: Tensor
     mouth: Tensor
     edited: Tensor
+    aligned: Tensor | None = None
 
     def total(
-        self, *, style_weight: float = 1.0, cycle_weight: float = 1.0, mouth_weight: float = 1.0
+        self,
+        *,
+        style_weight: float = 1.0,
+        cycle_weight: float = 1.0,
+        mouth_weight: float = 1.0,
+        adversarial_weight: float = 1.0,
+        aligned_weight: float = 0.0,
     ) -> Tensor:
         """Return the scalar sum L_G; the mouth correlation is to grow, so it enters negative."""
-        return (
-            self.adversarial
+        published = (
+            adversarial_weight * self.adversarial
             + style_weight * self.style
             + cycle_weight * self.cycle
             - mouth_weight * self.mouth
         )
+        return published if self.aligned is None else published + aligned_weight * self.aligned
 
 
 def generator_terms(
-    generator: Generator,
+    generator: Generator | AffineGenerator,
     style_encoder: StyleEncoder,
-    discriminator: Discriminator,
+    discriminator: Discriminator | None,
     source: Tensor,
     style: Tensor,
     label: Tensor,
@@ -134,6 +169,7 @@ def generator_terms(
     fixed_style_target: bool = False,
     blur: Callable[[Tensor], Tensor] | None = None,
     pairs: PairedWindows | None = None,
+    counterpart: Tensor | None = None,
 ) -> GeneratorTerms:
     """Compute the terms of the generator loss.
 
@@ -145,7 +181,7 @@ def generator_terms(
     Args:
         generator: edits the windows.
         style_encoder: reads styles.
-        discriminator: judges the edited windows; its gradient is not used.
+        discriminator: judges the edited windows; its gradient is not used. None: nobody judges.
         source: windows (B, T, E).
         style: target styles (B, S).
         label: target emotions (B,) int64.
@@ -155,6 +191,7 @@ def generator_terms(
             on one constant style also minimise it.
         blur: applied to what the discriminator sees, if given.
         pairs: retrieved windows, None where no window of the batch has any.
+        counterpart: estimates (B, T, E) of the edited windows, see `aligned_error`.
     """
     edited = generator(source, style)
     judged = edited if blur is None else blur(edited)
@@ -173,12 +210,17 @@ def generator_terms(
         style_loss = (style_loss + (of_edited + of_reference) / 2) / 2
         cycle_loss = (cycle_loss + (again[len(source) :] - pairs.target).abs().mean()) / 2
     return GeneratorTerms(
-        adversarial=least_squares(discriminator(judged, label), 1.0),
+        adversarial=(
+            edited.new_zeros(())
+            if discriminator is None
+            else least_squares(discriminator(judged, label), 1.0)
+        ),
         style=style_loss,
         cycle=cycle_loss,
         mouth=jaw_correlation(source, edited, epsilon=epsilon)
         + jaw_correlation(edited, recovered, epsilon=epsilon),
         edited=edited,
+        aligned=None if counterpart is None else aligned_error(edited, counterpart),
     )
 
 

@@ -65,6 +65,33 @@ class Generator(nn.Module):
         return expression + output if self.residual else output
 
 
+class AffineGenerator(nn.Module):
+    """Expression window and style to the expression window in that style, by an affine map.
+
+    The change is what the style adds, and what it makes of the window's movement m about its
+    mean: shift(s) + gain(s) P m, with P: E -> R one map for all styles. Departs from NED, whose
+    generator learns the offsets of the few people it sees: from the mean of a window, which
+    this one does not see, and from the time around a frame.
+
+    Args:
+        expression_size: E.
+        style_size: S.
+        rank: R, movements that the change may depend on.
+    """
+
+    def __init__(self, expression_size: int, style_size: int = 16, rank: int = 8) -> None:
+        super().__init__()
+        self.movement = nn.Linear(expression_size, rank, bias=False)
+        self.shift = nn.Linear(style_size, expression_size)
+        self.gain = nn.Linear(style_size, expression_size * rank)
+
+    def forward(self, expression: Tensor, style: Tensor) -> Tensor:
+        """Return (B, T, E) from `expression` (B, T, E) and `style` (B, S)."""
+        movement = self.movement(expression - expression.mean(dim=1, keepdim=True))
+        gain = self.gain(style).unflatten(1, (movement.shape[2], -1))
+        return expression + self.shift(style)[:, None] + movement @ gain
+
+
 class _WindowCritic(nn.Module):
     """A vector per expression window: frame-wise layers around a BiLSTM, then the time mean."""
 
@@ -167,8 +194,10 @@ class Manipulator(nn.Module):
         style, encoder = settings.style_size, settings.encoder_width
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.generator = Generator(
-                space.size, style, settings.width, residual=settings.residual
+            self.generator: Generator | AffineGenerator = (
+                AffineGenerator(space.size, style, settings.affine_rank)
+                if settings.affine_rank
+                else Generator(space.size, style, settings.width, residual=settings.residual)
             )
             self.style_encoder = StyleEncoder(space.size, style, encoder)
             self.mapping_network = MappingNetwork(
@@ -178,9 +207,13 @@ class Manipulator(nn.Module):
             for layer in self.modules():  # LSTM weights stay as drawn; source: NED
                 if isinstance(layer, nn.Linear):
                     nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-                    nn.init.zeros_(layer.bias)
-        if settings.residual:  # start from the copy of the source
-            self.generator.get_parameter("seq2.4.weight").data.zero_()
+                    if layer.bias is not None:
+                        nn.init.zeros_(layer.bias)
+        starting: tuple[str, ...] = ("shift.weight", "gain.weight") if settings.affine_rank else ()
+        if settings.residual and not settings.affine_rank:
+            starting = ("seq2.4.weight",)
+        for name in starting:  # from the copy of the source
+            self.generator.get_parameter(name).data.zero_()
         self.register_buffer("mean", torch.zeros(space.size))
         self.register_buffer("deviation", torch.ones(space.size))
 

@@ -204,3 +204,17 @@ def alignment_features(
     if settings.compat == "upstream":
         return features
     return (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST_DEVIATION)
+
+
+def matched_frames(path: np.ndarray, count: int) -> np.ndarray:
+    """(T,) frames of the second clip that say what the T = `count` of the first say.
+
+    The middle one where the path (N, 2) passes several; that of the nearest frame where it passes
+    none.
+    """
+    found = []
+    for frame in range(count):
+        distance = np.abs(path[:, 0] - frame)
+        there = path[distance == distance.min(), 1]
+        found.append(there[len(there) // 2])
+    return np.array(found, np.int32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from spfem.corpus.protocol import learning_clips
 from spfem.face.track import load_fields, save_fields
 from spfem.files import digest, file_digest
 from spfem.head.names import FACE_UNIT_NAMES
+from spfem.manipulator.counterparts import Take, estimate_counterparts
+from spfem.media.audio import read_audio
+from spfem.pairing.dtw import align_sequences, alignment_features, matched_frames
 from spfem.pairing.pairs import (
     PairIndex,
     align_couples,
@@ -144,11 +148,52 @@ def pair_corpus(corpus: Corpus, folder: Path, settings: PairingSettings) -> Pair
     return PairIndex(load_pairs(folder), corpus.roles, stage.digest)
 
 
-def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
-    """Clips to learn from: of the `train` actors, and what targets do not hold back."""
+def bank_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to retrieve from: of the `train` actors, and what targets do not hold back."""
     targets = sorted(actor for actor, role in corpus.roles.items() if role == "target")
     learning = [clip for actor in targets for clip in learning_clips(corpus, actor)]
     return (*corpus.select(role="train"), *learning)
+
+
+def manipulator_clips(corpus: Corpus) -> tuple[Clip, ...]:
+    """Clips to learn from: of the `train` actors; where there are none, the `bank_clips`.
+
+    Not of targets, so that results show emotions that were never seen of a person.
+    """
+    return corpus.select(role="train") or bank_clips(corpus)
+
+
+def clip_counterparts(
+    workspace: Workspace, codes: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What each neutral clip would be in each emotion (Y, T, E), see `manipulator.counterparts`.
+
+    Takes are brought together by their sound, as pairs are; alignments that cost too much are
+    not used.
+
+    Args:
+        workspace: where.
+        codes: (T, E) of the clips that are learned from, by key.
+    """
+    corpus, settings = make_corpus(workspace), workspace.scale.pairing
+    clips = {clip.key: clip for clip in corpus.clips if clip.key in codes}
+
+    @cache
+    def heard(key: str) -> np.ndarray:
+        audio = read_audio(clips[key].audio, settings.sample_rate)
+        return alignment_features(audio, corpus.fps, settings)
+
+    def match(key: str, other: str) -> np.ndarray | None:
+        found = align_sequences(heard(key), heard(other))
+        if not settings.trusts(found.normalised_cost):
+            return None
+        frames = matched_frames(found.path, len(codes[key]))
+        return np.minimum(frames, len(codes[other]) - 1)
+
+    takes = {
+        key: Take(clip.actor, clip.sentence, clip.label, codes[key]) for key, clip in clips.items()
+    }
+    return estimate_counterparts(takes, match)
 
 
 def read_visemes(workspace: Workspace) -> dict[str, np.ndarray]:

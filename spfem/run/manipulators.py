@@ -27,7 +27,14 @@ from spfem.manipulator.networks import (
 )
 from spfem.methods import Method, find_method
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
-from spfem.run.data import make_corpus, make_faces, make_pairs, make_persons, manipulator_clips
+from spfem.run.data import (
+    clip_counterparts,
+    make_corpus,
+    make_faces,
+    make_pairs,
+    make_persons,
+    manipulator_clips,
+)
 from spfem.run.deciding_code import code_digest
 from spfem.run.faces import FaceStore
 from spfem.run.metrics import (
@@ -117,10 +124,12 @@ def make_supervision(
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
+        speakers = {key.split("/")[0] for key in keys}
+        learned = {actor: bank for actor, bank in banks.items() if actor in speakers}
         supervisors = Supervisors(
             {name: _load_picture_loss(workspace, name, seed) for name in method.pictures},
             load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
-            banks,
+            learned,
         )
         faces = make_persons(workspace)
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
@@ -189,6 +198,41 @@ def gradient_shares(workspace: Workspace, seed: int = 0) -> pd.DataFrame:
     return table
 
 
+def learning_windows(
+    workspace: Workspace, settings: ManipulatorSettings, seed: int
+) -> tuple[list[str], ExpressionWindows]:
+    """Keys and windows of the clips that have the frames of a window, on the workspace's device.
+
+    Raises:
+        InputError: if no clip is long enough.
+    """
+    tracks = make_persons(workspace)
+    labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+    codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
+    codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
+    if not codes:
+        raise InputError(
+            f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
+            "manipulator's window; give longer clips"
+        )
+    counterparts: list[torch.Tensor | None] = []
+    if settings.aligned_weight:
+        known = clip_counterparts(workspace, codes)
+        counterparts = [
+            torch.from_numpy(known[key]).to(workspace.device) if key in known else None
+            for key in codes
+        ]
+    windows = ExpressionWindows(
+        [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
+        [labels[key] for key in codes],
+        window_frames=settings.window_frames,
+        batch_size=settings.batch_size,
+        seed=seed,
+        counterparts=counterparts,
+    )
+    return [*codes], windows
+
+
 def _make_manipulator(
     workspace: Workspace,
     name: str,
@@ -197,11 +241,7 @@ def _make_manipulator(
     initial: Path | None = None,
     supervision: Supervision | None = None,
 ) -> Path:
-    """Checkpoint and `curve.csv`, learned on the clips that have the frames of a window.
-
-    Raises:
-        InputError: if no clip is long enough.
-    """
+    """Checkpoint and `curve.csv`, learned on `learning_windows`."""
     tracks, settings = make_persons(workspace), workspace.scale.manipulator
     labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
     stage = open_stage(
@@ -220,31 +260,24 @@ def _make_manipulator(
             **(supervision.inputs if supervision else {}),
             "initial": "" if initial is None else file_digest(initial),
         },
-        code=(train_manipulator, load_manipulator, save_manipulator, type(tracks)),
+        code=(
+            train_manipulator,
+            load_manipulator,
+            save_manipulator,
+            clip_counterparts,
+            type(tracks),
+        ),
     )
     path = stage.folder / MANIPULATOR_NAME
     if stage.complete and path.exists():
         return path
-    codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
-    codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
-    if not codes:
-        raise InputError(
-            f"none of {len(labels)} clips has the {settings.window_frames} frames of the "
-            "manipulator's window; give longer clips"
-        )
-    windows = ExpressionWindows(
-        [torch.from_numpy(code).to(workspace.device) for code in codes.values()],
-        [labels[key] for key in codes],
-        window_frames=settings.window_frames,
-        batch_size=settings.batch_size,
-        seed=seed,
-    )
+    keys, windows = learning_windows(workspace, settings, seed)
     start: Manipulator | ExpressionSpace = EXPRESSION_SPACE
     guide = None
     if initial is not None:
         start = load_manipulator(initial, device=workspace.device)
         if supervision is not None:
-            guide, weighted = weigh_losses(supervision, [*codes], windows, start, settings)
+            guide, weighted = weigh_losses(supervision, keys, windows, start, settings)
             _write_table(stage.folder / WEIGHTS_NAME, map(asdict, weighted))
     try:
         manipulator, curve = train_manipulator(
@@ -260,7 +293,7 @@ def _make_manipulator(
         raise
     save_manipulator(path, manipulator)
     _write_table(stage.folder / "curve.csv", curve)
-    stage.finish(clips=len(codes), left_out=len(labels) - len(codes), last=curve[-1])
+    stage.finish(clips=len(keys), left_out=len(labels) - len(keys), last=curve[-1])
     return path
 
 

@@ -43,7 +43,7 @@ from spfem.errors import SettingsError
 from spfem.files import file_digest, write_json, writing
 from spfem.media.audio import read_audio
 from spfem.run.artifacts import open_stage
-from spfem.run.data import make_corpus, make_faces, make_pairs, manipulator_clips, read_visemes
+from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs, read_visemes
 from spfem.run.deciding_code import MadeBy
 from spfem.run.workspace import Workspace
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
@@ -326,12 +326,12 @@ def load_cross_modal_metric(
 def make_audio_banks(
     workspace: Workspace, visual: Visual = "expression", seed: int = 0
 ) -> dict[str, AudioBank]:
-    """By actor, which windows of the clips that the manipulator learns from sound alike."""
+    """By actor, which windows of the `bank_clips` sound alike."""
     checkpoint = make_cross_modal_metric(workspace, visual, seed)
     signals = clip_signals(workspace, workspace.scale.cross_modal.image_size)
     window_frames = workspace.scale.manipulator.window_frames
     clips: dict[str, list[str]] = {}
-    for clip in manipulator_clips(make_corpus(workspace)):
+    for clip in bank_clips(make_corpus(workspace)):
         clips.setdefault(clip.actor, []).append(clip.key)
     stage = open_stage(
         workspace.stage_folder("cross_modal", visual, "banks", f"seed{seed}"),

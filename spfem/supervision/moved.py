@@ -25,7 +25,7 @@ from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.edit.donors import SKIN_BRIGHTNESS, UNSEEN, Openings, stretches
 from spfem.edit.move import hold_at_edges, keep_blinks, opening_box
-from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, take_codes
+from spfem.edit.surface import EDGES, MARKS, AnchoredMesh
 from spfem.errors import SettingsError, ShapeError
 from spfem.face.align import CROP_SPAN
 from spfem.face.descriptor import CHIP_LANDMARKS, CHIP_POINTS, CHIP_SIZE, similarity_transform
@@ -162,7 +162,7 @@ class FaceMover:
         self, track: FaceTrack, frames: np.ndarray, change: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Vertices (N, U, 3) in pixels of the aligned faces, and what changed codes (N, E) add."""
-        part, align = take_codes(track, frames), torch.from_numpy(track.align[frames]).float()
+        part, align = track.take_frames(frames), torch.from_numpy(track.align[frames]).float()
         points = self.mesh.vertices(part, part.expression, self.mesh.corrections(part))
         linear = align[:, :, :2]
         depth = torch.linalg.det(linear).abs().sqrt()[:, None, None]

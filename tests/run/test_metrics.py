@@ -161,7 +161,7 @@ def heard(world, monkeypatch):
 
     monkeypatch.setattr(metrics, "clip_signals", lambda workspace, size: signals)
     known = [SimpleNamespace(actor=key[0], key=key) for key in clips]
-    monkeypatch.setattr(metrics, "manipulator_clips", lambda corpus: known)
+    monkeypatch.setattr(metrics, "bank_clips", lambda corpus: known)
     return world
 
 
