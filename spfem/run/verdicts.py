@@ -27,7 +27,7 @@ def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[s
     paragraphs = []
     for base, part in counts.groupby("base", sort=False):
         row, verdicts = part.iloc[0], part.verdict.astype(str)
-        told = ", ".join(f"{n} {verdict}" for n, verdict in zip(part.claims, verdicts, strict=True))
+        told = ", ".join(f"{n} {v!s}" for n, v in zip(part.claims, verdicts, strict=True))
         asked = part[part.verdict != "not testable here"]
         total, open_ = asked.method_claims.sum(), asked[asked.verdict == "undecided"]
         asked_on = f", asked on base {base}" if base else ""
