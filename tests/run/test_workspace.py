@@ -85,3 +85,15 @@ def test_gradients_of_picked_rows_are_summed_in_one_order(tmp_path, free_order):
     torch.use_deterministic_algorithms(False)
     open_workspace("n", scale="smoke", data=tmp_path, figures=tmp_path, device="cpu")
     assert torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 4), (64, 8)])
+def test_notebooks_side_by_side_share_the_cores(tmp_path, monkeypatch, free_order, cores, threads):
+    asked = []
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # the user's own choice counts
+    open_workspace("n", data=tmp_path, figures=tmp_path, device="cpu")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    open_workspace("n", data=tmp_path, figures=tmp_path, device="cpu")
+    assert asked == [threads]
