@@ -26,8 +26,8 @@ def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[s
     """One paragraph a base, of the tables `paper_check_counts` and `method_differences`."""
     paragraphs = []
     for base, part in counts.groupby("base", sort=False):
-        row, verdicts = part.iloc[0], part.verdict.astype(str)
-        told = ", ".join(f"{n} {v!s}" for n, v in zip(part.claims, verdicts, strict=True))
+        row = part.iloc[0]
+        told = ", ".join((part.claims.astype(str) + " " + part.verdict.astype(str)).tolist())
         asked = part[part.verdict != "not testable here"]
         total, open_ = asked.method_claims.sum(), asked[asked.verdict == "undecided"]
         asked_on = f", asked on base {base}" if base else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +27,9 @@ from studies.probes import (
 )
 
 from spfem.correlation.frames import ClipPair, FramePairs
-from spfem.correlation.learn import initial_metric, initial_temporal_metric
+from spfem.correlation.images import images_from_frames
+from spfem.correlation.learn import initial_temporal_metric, untrained_metric
+from spfem.correlation.maps import disparity_weights
 from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
 from spfem.face.landmarks import OUTER_LIPS
@@ -36,7 +37,7 @@ from spfem.head import load_head_model
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings, TemporalSettings
 from spfem.supervision.moved import FaceMover
-from tests.correlation.planted import SMALL, draw_face
+from tests.correlation.planted import SMALL, draw_face, planted_pairs
 from tests.edit.drawn import draw_clip
 from tests.supervision.faces import track_of
 
@@ -218,14 +219,17 @@ def test_regions_cover_a_picture_once():
 def test_where_it_looks_is_read_off_maps_and_gradient():
     faces = np.stack([draw_face(viseme, 0, 0) for viseme in range(2)])
     others = np.stack([draw_face(viseme, 1, 0) for viseme in range(2)])
-    settings = replace(SMALL, image_size=faces.shape[1])
-    zeros, replicated = (
-        initial_metric(replace(settings, padding=padding), seed=0).supervise()
-        for padding in ("zeros", "replicate")
-    )
-    tables = [where_it_looks(metric, faces, others) for metric in (zeros, replicated)]
-    for table in tables:
-        shares = table[table.quantity != "weight"][["face", "background", "edge"]].astype(float)
-        np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
-    weights = [table[table.quantity == "weight"].edge.astype(float) for table in tables]
-    assert weights[0].iloc[0] > weights[1].iloc[0] >= 1  # zeros make an edge where there is none
+    metric = untrained_metric(planted_pairs((0,))[0], SMALL, seed=0).supervise()
+    table = where_it_looks(metric, faces, others).set_index("quantity")
+    names, side = ["face", "background", "edge"], faces.shape[1]
+    gradient = gradient_maps(metric, faces, others)
+    for name, mask in picture_regions(side, side).items():
+        share = float(table.loc["share of the gradient", name])
+        assert share == pytest.approx(gradient[:, mask].sum() / len(faces), rel=1e-5)
+        assert table.loc["share of the area", name] == mask.mean()
+    assert table.loc["share of the gradient", names].astype(float).sum() == pytest.approx(1)
+    maps = [disparity_weights(metric, images_from_frames(face[None]), 0) for face in faces]
+    edge = picture_regions(*maps[0].shape)["edge"]
+    found = table.loc["weight"].iloc[0]
+    assert found.edge == pytest.approx(np.nanmean([one[edge] for one in maps]))
+    assert found.face > 1
