@@ -89,6 +89,7 @@ def make_supervision(
 
     None for a method without supervision.
     """
+    seed = workspace.scale.metric_seed(seed)
     heads = method.spatial or bool(method.temporal)
     if not (heads or method.paired):
         return None
