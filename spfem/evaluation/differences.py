@@ -148,8 +148,8 @@ def _described(
         "relative_difference": average.value / baseline if baseline else np.nan,
         "ci_low": interval.low,
         "ci_high": interval.high,
-        "seed_low": min(seeds),
-        "seed_high": max(seeds),
+        "seed_low": min(seeds, default=np.nan),
+        "seed_high": max(seeds, default=np.nan),
         "clips": average.clips,
         "clear": interval.low > 0 or interval.high < 0,
     }

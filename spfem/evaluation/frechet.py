@@ -157,7 +157,11 @@ def frechet_means(
             continue
         generated = [
             np.concatenate(
-                [frechet_features(s.sample, backbone) for s in part if s.edit.source == source]
+                [
+                    frechet_features(s.sample, backbone)
+                    for s in part
+                    if s.edit.source == source and len(s.sample.blendshapes)
+                ]
                 or [np.zeros((0, 1))]
             )
             for _, source in units
