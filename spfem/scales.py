@@ -13,7 +13,6 @@ from spfem.settings import (
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
-    NedBaseSettings,
     PairingSettings,
     ReaderFilmSettings,
     ReaderSettings,
@@ -27,6 +26,16 @@ DEVICES = ("auto", "cpu", "cuda")
 BASE_SEED = 0
 """All renderers go on from one base: it takes longer than many adaptations, and its draws would
 add to the differences of seeds what no method causes."""
+
+
+@dataclass(frozen=True)
+class NedBaseSettings:
+    """What the base `ned` shows: each actor, method and seed needs a renderer of its own."""
+
+    actors: int = 6  # target actors, spread over their order, at most as many as there are
+    seeds: int = 1  # the first ones of the scale
+    edit_share: int = 1  # as in `EvaluationSettings`
+    methods: tuple[str, ...] | None = None  # None: those of the scale
 
 
 @dataclass(frozen=True)

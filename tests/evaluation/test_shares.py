@@ -1,4 +1,4 @@
-"""Seeds that each show a share of the edits give the table of all: pictures by turns, codes whole."""
+"""Seeds that each show a share of the edits give the table of all."""
 
 from __future__ import annotations
 
