@@ -178,7 +178,7 @@ def asked(monkeypatch, tmp_path):
         monkeypatch.setattr(collect, name, value)
 
     def run(methods, seeds=(0, 1)):
-        scale = replace(load_scale("smoke"), methods=methods, seeds=seeds)
+        scale = replace(load_scale("smoke"), methods=methods, seeds=seeds, metric_seeds=seeds)
         return collect.collect_measured(SimpleNamespace(scale=scale, corpus="synthetic")), calls
 
     return run
