@@ -13,7 +13,6 @@ from spfem.settings import (
     FaceSettings,
     LipSyncSettings,
     ManipulatorSettings,
-    NedBaseSettings,
     PairingSettings,
     ReaderFilmSettings,
     ReaderSettings,
@@ -27,6 +26,16 @@ DEVICES = ("auto", "cpu", "cuda")
 BASE_SEED = 0
 """All renderers go on from one base: it takes longer than many adaptations, and its draws would
 add to the differences of seeds what no method causes."""
+
+
+@dataclass(frozen=True)
+class NedBaseSettings:
+    """What the base `ned` shows: each actor, method and seed needs a renderer of its own."""
+
+    actors: int = 6  # target actors, spread over their order, at most as many as there are
+    seeds: int = 1  # the first ones of the scale
+    edit_share: int = 1  # as in `EvaluationSettings`
+    methods: tuple[str, ...] | None = None  # None: those of the scale
 
 
 @dataclass(frozen=True)
@@ -182,12 +191,12 @@ def _demo() -> Scale:
             mouth_size=32,
             base_steps=450,
             base_clips=64,
-            adapt_steps=60,
+            adapt_steps=150,
             batch_size=2,
             sequence_frames=(8, 8, 16),
             augmentation=0.0,
             learning_rate=1e-3,
-            adapt_learning_rate=3e-4,
+            adapt_learning_rate=1e-3,
             decay_fraction=0.5,
             adversarial_weight=0.1,
             feature_weight=1.0,
@@ -301,14 +310,20 @@ def _full() -> Scale:
         evaluation=replace(
             demo.evaluation,
             sources_per_actor=2,
-            edit_share=5,
+            edit_share=7,  # eight methods of ten seeds are then 2,560 videos
             comparisons=240,
             defect_steps=120,
         ),
         ned_base=NedBaseSettings(
-            actors=4, seeds=2, edit_share=2, methods=tuple(m for m in METHODS if m != "ned+all")
+            actors=4,
+            seeds=2,
+            edit_share=2,
+            methods=(
+                "ned", "ned+asccl", "ned+stccl_vd", "ned+untrained", "ned+identity",
+                "ned+asccl_released",
+            ),
         ),
-    )
+    )  # fmt: skip
 
 
 def _paper() -> Scale:

@@ -450,13 +450,3 @@ class EvaluationSettings:
     compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most
     defect_steps: int = 20_000  # of learning with and without each released defect
     retrieval_context: int = 5  # frames on each side of a moment; about the manipulator's window
-
-
-@dataclass(frozen=True)
-class NedBaseSettings:
-    """What the base `ned` shows: each actor, method and seed needs a renderer of its own."""
-
-    actors: int = 6  # target actors, spread over their order, at most as many as there are
-    seeds: int = 1  # the first ones of the scale
-    edit_share: int = 1  # as in `EvaluationSettings`
-    methods: tuple[str, ...] | None = None  # None: those of the scale

@@ -122,7 +122,8 @@ class Estimates:
         """Cells of distances to the real clips of the emotion, or of differences of two."""
         redraws = self._redraws(first)
         columns, clips, baselines = {}, {}, {}
-        for emotion, rows in _by_emotion(first, np.ones(len(first), bool)):
+        shown = np.isfinite([score.scores["face_found"] for score in first])  # as pictures
+        for emotion, rows in _by_emotion(first, shown):
             target = [frechet_features(s, backbone) for s in self._real if s.emotion == emotion]
             sides = [[side[row] for row in rows] for side in (first, second) if side is not None]
             if not target or not all(_shows_faces(side, backbone) for side in sides):

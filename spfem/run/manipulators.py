@@ -105,6 +105,7 @@ def make_supervision(
 
     None for a method without supervision.
     """
+    seed = workspace.scale.metric_seed(seed)
     weights = manipulator_weights(settings, method)
     if not weights:
         return None

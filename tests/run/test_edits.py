@@ -10,8 +10,7 @@ from spfem.corpus.protocol import Edit
 from spfem.errors import SettingsError
 from spfem.media.video import read_video, write_video
 from spfem.run import edits
-from spfem.scales import load_scale
-from spfem.settings import NedBaseSettings
+from spfem.scales import NedBaseSettings, load_scale
 
 EDITS = tuple(
     Edit("intra", f"{actor}/neutral/level_1/004", f"{actor}/happy/level_3/005", "happy", actor)

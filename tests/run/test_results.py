@@ -90,6 +90,9 @@ def test_edits_without_a_picture_are_scored_by_their_codes_alone(job, monkeypatc
     assert (score.method, score.seed, score.named_emotion) == ("ned", 2, "")
     assert len(score.sample.embeddings) == len(score.sample.blendshapes) == 0
     assert not (tmp_path / f"{shown.name}.npz").exists()
+    assert score.base == "moved"
+    save_score(tmp_path / "other.npz", replace(score, base="ned"))
+    assert load_score(tmp_path / "other.npz").base == "ned"
 
 
 def test_what_shows_the_corpus_is_scored_once_for_both_bases(monkeypatch, tmp_path):

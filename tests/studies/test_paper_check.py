@@ -244,7 +244,7 @@ def test_all_methods_of_a_workspace_are_compared(monkeypatch, tmp_path):
     }
     for name, value in replaced.items():
         monkeypatch.setattr(collect, name, value)
-    scale = replace(load_scale("smoke"), seeds=(0, 1))
+    scale = replace(load_scale("smoke"), seeds=(0, 1), metric_seeds=(0, 1))
     measured = collect.collect_measured(SimpleNamespace(scale=scale, corpus="synthetic"))
     compared = set(zip(measured.differences.method, measured.differences.against, strict=True))
     assert compared == {

@@ -1,0 +1,64 @@
+"""Seeds that each show a share of the edits give the table of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spfem.corpus.protocol import share_edits
+from spfem.evaluation.differences import method_differences
+from spfem.evaluation.scores import Instruments, score_codes
+from spfem.evaluation.tables import main_results
+from spfem.settings import EvaluationSettings
+from tests.evaluation.made_up import make_real, make_scores
+
+SETTINGS = EvaluationSettings(resamples=20, frechet_resamples=5)
+SHARE = 2
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return make_scores(methods=("copy", "ned", "ned+asccl"), seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def shared(whole):
+    """Of each seed half of the edits as pictures, of all the codes."""
+    edits = tuple(dict.fromkeys(score.edit for score in whole))
+    scores = []
+    for score in whole:
+        if score.method == "copy" or score.edit in share_edits(edits, SHARE, score.seed):
+            scores.append(score)
+            continue
+        codes = score_codes(
+            score.edit, score.method, None, instruments=Instruments(None), seed=score.seed
+        )
+        known = codes.scores | {"mesh_mouth_error": score.scores["mesh_mouth_error"]}
+        sample = replace(codes.sample, backbone=score.sample.backbone)
+        scores.append(replace(codes, scores=known, sample=sample, backbones=score.backbones))
+    return scores
+
+
+def test_shares_give_the_values_of_all_pictures(whole, shared):
+    tables = [
+        main_results(scores, make_real(), SETTINGS).set_index(
+            ["setting", "method", "metric", "backbone", "emotion"]
+        )
+        for scores in (whole, shared)
+    ]
+    one, other = tables
+    assert one.index.equals(other.index)
+    for metric in ("mouth_error", "mesh_mouth_error", "emotion_accuracy", "csim"):
+        cells = [table.xs(metric, level="metric") for table in tables]
+        assert np.allclose(cells[0].value, cells[1].value, equal_nan=True), metric
+        assert cells[0].clips.equals(cells[1].clips)
+    assert other.xs("fad", level="metric").value.notna().all()
+
+
+def test_methods_are_compared_on_the_edits_that_both_show(shared):
+    table = method_differences(shared, make_real(), SETTINGS)
+    row = table[(table.metric == "mouth_error") & (table.method == "ned+asccl")]
+    assert np.allclose(row.difference, 10)
+    assert (row.clips > 0).all()
