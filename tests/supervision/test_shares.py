@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spfem.errors import SettingsError
@@ -69,6 +69,7 @@ def test_ned_is_measured_on_the_same_windows_whatever_supervises():
 positive = st.floats(1e-4, 1e4)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(positive, min_size=1, max_size=5), positive, st.floats(0.01, 0.95))
 def test_all_losses_together_have_the_share_and_each_as_much(norms, own, share):
     gradients = {NED: own} | {str(number): norm for number, norm in enumerate(norms)}
