@@ -68,7 +68,7 @@ def answer_hypothesis(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
     for setting, part in table.groupby("setting", sort=False):
         verdict, why = _judge(part)
         numbers = "; ".join(
-            f"{FORMS[method]}: "
+            f"{FORMS[str(method)]}: "
             + ", ".join(
                 f"{row.metric} {row.relative_difference:+.1%} ({row.told})"
                 for row in rows.itertuples()

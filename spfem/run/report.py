@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spfem.errors import InputError
-from spfem.evaluation.tables import AVERAGE, HIGHER_IS_BETTER, clear_best
+from spfem.evaluation.estimates import AVERAGE
+from spfem.evaluation.tables import HIGHER_IS_BETTER, clear_best
 from spfem.files import digest, project_folder, writing
 from spfem.run.verdicts import read_verdicts
 from spfem.run.workspace import RUNS_FOLDER, read_manifest
