@@ -213,8 +213,8 @@ def _judge(claim: Any, ours: Ours, changes: dict[str, float]) -> tuple[str, str]
     if claim.metric in NO_DIRECTION:
         verdict, words = judge_no_change(ours.difference, ours.low, ours.high)
     elif np.isfinite(changes["published_change"]):
-        printed, *found = changes.values()
-        verdict, words = judge_direction(printed, *found, within=ours.within)
+        printed, change, low, high = changes.values()
+        verdict, words = judge_direction(printed, change, low, high, ours.within)
     else:
         printed = claim.published_value - claim.published_base
         verdict, words = judge_direction(printed, ours.difference, ours.low, ours.high)
