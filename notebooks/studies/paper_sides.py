@@ -173,7 +173,7 @@ def _find_row(
     if claim.base != "NED":
         return Ours(why=f"{claim.base} is not part of this package")
     table = measured.differences
-    if table is not None:
+    if table is not None and len(table):
         table = table[(table.method == method) & (table.against == against) & (table.base == base)]
     if table is None or table.empty:
         on = f" on base {base}" if base else ""

@@ -25,7 +25,8 @@ def read_verdicts(results: Path) -> list[str]:
 def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
     """One paragraph a base, of the tables `paper_check_counts` and `method_differences`."""
     paragraphs = []
-    for base, part in counts.groupby("base", sort=False):
+    for base in map(str, counts.base.unique()):
+        part = counts[counts.base == base]
         row = part.iloc[0]
         told = ", ".join((part.claims.astype(str) + " " + part.verdict.astype(str)).tolist())
         asked = part[part.verdict != "not testable here"]
@@ -41,7 +42,7 @@ def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[s
                 f"They rest on {row.actors} actors, {row.clips} source clips a setting and "
                 f"{row.seeds} seeds a method."
             )
-            words += _power_in_words(differences, str(base))
+            words += _power_in_words(differences, base)
         paragraphs.append(" ".join(words))
     return paragraphs
 
@@ -52,8 +53,5 @@ def _power_in_words(differences: pd.DataFrame, base: str) -> list[str]:
     part = differences[(differences.base == base) & (differences.against == NED)]
     seen = part.groupby("metric").detectable_80.median()
     told = [f"{seen[metric]:.2%} of {metric}" for metric in SHOWN_POWER if metric in seen]
-    return (
-        [f"With these a change of {', '.join(told)} would be seen in four of five runs."]
-        if told
-        else []
-    )
+    sentence = f"With these a change of {', '.join(told)} would be seen in four of five runs."
+    return [sentence] if told else []
