@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as functional
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from spfem.corpus.clips import Corpus
@@ -124,3 +125,13 @@ def _agreement(query: Tensor, key: Tensor, held: Tensor, formulation: str) -> Te
     keep = ~held_pairs(held, "all")
     one, two = (correlation_entries(functional.normalize(x, dim=2), keep) for x in (query, key))
     return same_place(one[:, None], two[:, None], torch.ones(len(one), 1, dtype=torch.bool))[:, 0]
+
+
+def draw_exact_speech(ax: Axes, table: pd.DataFrame) -> None:
+    """Rows of `score_exact_speech`: a line a formulation over the length of windows."""
+    for name, rows in table.groupby("formulation", sort=False):
+        around = (rows.speech_auc - rows.ci_low, rows.ci_high - rows.speech_auc)
+        ax.errorbar(rows.frames, rows.speech_auc, around, marker="o", capsize=3, label=str(name))
+    ax.axhline(0.5, color="0.6", linestyle=":")
+    ax.set(xlabel="frames of a window", ylabel="speech_auc of exact speech")
+    ax.legend()
