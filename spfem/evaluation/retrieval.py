@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as functional
 
 from spfem.correlation.frames import AlignedClips, PairStore
 from spfem.correlation.learn_sound import embed_runs, untrained_joint
@@ -57,13 +56,19 @@ class RetrievalScores:
 
 @dataclass(frozen=True)
 class ClipEmbeddings:
-    """A clip pair in one modality, every frame embedded: neutral (T, D) and emotional ones (U, D).
+    """A clip pair in one modality: every frame embedded, with its calibration.
 
-    Those of the neutral clip are `source`, those of the other emotion `target`.
+    Attributes:
+        source: (T, D) neutral frames.
+        target: (U, D) frames in the other emotion.
+        scale: factor from distances to those of audio; 1 for audio.
+        shift: added after it; 0 for audio.
     """
 
     source: torch.Tensor
     target: torch.Tensor
+    scale: float = 1.0
+    shift: float = 0.0
 
 
 def direct_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.ndarray:
@@ -75,9 +80,8 @@ def relational_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.nd
     """Distances (T, U) between frames of two spaces, by how they relate to the neutral clip.
 
     Matching distance matrices says nothing about coordinates, so a frame is described by its
-    distances to all frames of the neutral clip in its own modality. Two descriptions are compared
-    by one minus their correlation: neither the units of a modality have an influence, nor what an
-    emotion adds to all distances of a frame.
+    calibrated distances to all frames of the neutral clip in its own modality; two descriptions
+    are compared by their mean absolute difference.
 
     Args:
         query: T neutral frames, the first set and the anchors.
@@ -91,14 +95,9 @@ def relational_distances(query: ClipEmbeddings, target: ClipEmbeddings) -> np.nd
             f"both modalities must hold the same neutral frames, found {len(query.source)} and "
             f"{len(target.source)}"
         )
-    distances = (
-        torch.cdist(query.source, query.source),
-        torch.cdist(target.target, target.source),
-    )
-    asked, offered = (
-        functional.normalize(each - each.mean(dim=1, keepdim=True), dim=1) for each in distances
-    )
-    return (1 - asked @ offered.T).numpy()
+    asked = query.scale * torch.cdist(query.source, query.source) + query.shift
+    offered = target.scale * torch.cdist(target.target, target.source) + target.shift
+    return torch.cdist(asked, offered, p=1).numpy() / len(query.source)
 
 
 def over_windows(distances: np.ndarray, context: int) -> np.ndarray:
@@ -212,7 +211,7 @@ def measure_retrieval(
 
     Windows have `scale.evaluation.retrieval_context` frames on each side. Within a modality
     embeddings are compared; across modalities, whose coordinates the published objective leaves
-    free, distances to the neutral clip are (`relational_distances`).
+    free, calibrated distances to the neutral clip are (`relational_distances`).
 
     Args:
         signals: of each clip.
@@ -277,8 +276,8 @@ def score_directions(
     return [_score(embedded, *direction, pairs, clocks, scale) for direction in directions]
 
 
-Embedded = dict[tuple[str, str, str], torch.Tensor]
-"""(clip, metric, modality) to the embedded frames."""
+Embedded = dict[tuple[str, str, str], tuple[torch.Tensor, float, float]]
+"""(clip, metric, modality) to the embedded frames, and the scale and shift of their distances."""
 
 
 @torch.no_grad()
@@ -287,11 +286,12 @@ def _embed(
 ) -> Embedded:
     embedded: Embedded = {}
     for visual, metric in metrics.items():
+        scale = float(metric.scale_layer.w), float(metric.scale_layer.b)
         for key in dict.fromkeys(key for pair in pairs for key in (pair.source, pair.target)):
             runs = table.runs(table.rows(key), metric.settings.frames)
-            for modality in ("audio", visual):
+            for modality, calibration in (("audio", (1.0, 0.0)), (visual, scale)):
                 frames = embed_runs(metric, table, modality, runs).cpu()
-                embedded[key, visual, modality] = frames
+                embedded[key, visual, modality] = (frames, *calibration)
     return embedded
 
 
@@ -303,12 +303,11 @@ def _score(
     clocks: Mapping[str, np.ndarray],
     scale: Scale,
 ) -> RetrievalScores:
-    known = {metric for _, metric, _ in embedded}
-
     def side(pair: AlignedClips, modality: str, other: str) -> ClipEmbeddings:
+        known = {metric for _, metric, _ in embedded}
         visual = next((m for m in (modality, other) if m in known), min(known))
-        clips = (embedded[key, visual, modality] for key in (pair.source, pair.target))
-        return ClipEmbeddings(*clips)
+        source, factor, shift = embedded[pair.source, visual, modality]
+        return ClipEmbeddings(source, embedded[pair.target, visual, modality][0], factor, shift)
 
     def distances(pair: AlignedClips) -> np.ndarray:
         compare = direct_distances if query == target else relational_distances

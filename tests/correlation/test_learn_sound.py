@@ -45,7 +45,9 @@ def recall(model, material, query, target, distances):
             embed_runs(model, table, modality, table.runs(table.rows(key), 2))
             for key in (pair.source, pair.target)
         ]
-        return ClipEmbeddings(*sides)
+        if modality == "audio":
+            return ClipEmbeddings(*sides)
+        return ClipEmbeddings(*sides, model.scale_layer.w.item(), model.scale_layer.b.item())
 
     with torch.no_grad():
         scores = score_retrieval(
