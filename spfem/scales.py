@@ -120,6 +120,7 @@ def _demo() -> Scale:
         decay_share=0.5,
         steps=500,
         precision="auto",
+        inside=True,  # 86 % of the gradient falls on the face, not 46; speech is told as well
     )
     return Scale(
         name="demo",

@@ -22,7 +22,6 @@ from spfem.correlation.asccl import (
     ProjectionHeads,
     SpatialCoherence,
     adaptive_weight,
-    central_range,
     draw_level_centres,
     info_nce,
 )
@@ -110,8 +109,9 @@ class ReleasedSpatialCoherence(SpatialCoherence):
 def _draw_centres(
     settings: SpatialSettings, maps: Sequence[Tensor], generator: torch.Generator | None
 ) -> list[Tensor]:
-    region = wide_range if settings.released("wrapping_region") else central_range
-    return draw_level_centres(maps, settings.centres, generator, region=region)
+    if settings.released("wrapping_region"):
+        return draw_level_centres(maps, settings.centres, generator, region=wide_range)
+    return draw_level_centres(maps, settings.centres, generator, inside=settings.inside)
 
 
 def sample_repeated_places(
