@@ -172,7 +172,7 @@ def _demo() -> Scale:
             first_beta=0.9,
             steps=600,
             learning_rate=1e-2,
-            tune_steps=300,
+            tune_steps=100,
             tune_learning_rate=2e-3,
             cycle_weight=0.0,
             style_weight=0.0,
