@@ -143,7 +143,7 @@ def test_this_machine_and_its_models_are_well_and_others_are_not(tmp_path, monke
     other.write_bytes(b"other")
     gone = AssetError("weights were not found; reinstall")
     monkeypatch.setattr("spfem.face.tracker.landmarker_file", lambda: other)
-    path = "spfem.face.descriptor.find_identity_weights"
+    path = "spfem.face.identity_network.find_identity_weights"
     monkeypatch.setattr(path, lambda: (_ for _ in ()).throw(gone))
     found = troubles(bundled_model_facts())
     assert "not the tested model" in found["face landmarks"]

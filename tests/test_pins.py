@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import spfem
-from spfem.doctor import OF_EVERY_ENVIRONMENT, canonical, read_pins
+from spfem.doctor import canonical, read_pins
 from tests.conftest import ROOT, imported_modules
 
 PINS = read_pins(ROOT / "constraints.txt")
@@ -25,6 +25,7 @@ NAMED = {
     "warp-lang",
 }
 """Used without an import: models that are found, what runs notebooks; or imported as another."""
+OF_EVERY_ENVIRONMENT = {"pip", "setuptools", "wheel", "spfem"}
 NOT_PACKAGES = {"onnxruntime", "_typeshed"}  # the user's own ArcFace; types only
 
 

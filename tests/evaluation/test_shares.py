@@ -9,6 +9,7 @@ import pytest
 
 from spfem.corpus.protocol import share_edits
 from spfem.evaluation.differences import method_differences
+from spfem.evaluation.estimates import Estimates
 from spfem.evaluation.scores import Instruments, score_codes
 from spfem.evaluation.tables import main_results
 from spfem.settings import EvaluationSettings
@@ -62,3 +63,19 @@ def test_methods_are_compared_on_the_edits_that_both_show(shared):
     row = table[(table.metric == "mouth_error") & (table.method == "ned+asccl")]
     assert np.allclose(row.difference, 10)
     assert (row.clips > 0).all()
+
+
+def test_edits_without_pictures_leave_frechet_distances_as_they_are(shared):
+    """Only their codes are known: no face of theirs is compared, and none is missed."""
+    mixed = [s for s in shared if (s.method, s.edit.setting) == ("ned", "intra")]
+    shown = [score for score in mixed if len(score.sample.frames)]
+    assert 0 < len(shown) < len(mixed)
+    wanted, found = (Estimates(make_real(), SETTINGS).of(scores) for scores in (shown, mixed))
+    distances = [measure for measure in wanted if measure[0] == "fad"]
+    assert distances
+    for measure in distances:
+        assert list(found[measure]) == list(wanted[measure])
+        for emotion, cell in wanted[measure].items():
+            assert np.isfinite(cell.estimate.value)
+            assert found[measure][emotion].estimate.value == pytest.approx(cell.estimate.value)
+            assert found[measure][emotion].clips == cell.clips
