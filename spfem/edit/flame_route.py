@@ -25,8 +25,8 @@ from spfem.media.video import stream_frames
 from spfem.released.deca import Deca, load_deca
 from spfem.released.deca_codes import DecaCodes, to_expression
 from spfem.released.deca_conditions import (
-    draw_flame_conditions,
     draw_eyes,
+    draw_flame_conditions,
     edited_eyes,
     encode_faces,
     face_points,

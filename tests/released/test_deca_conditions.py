@@ -13,8 +13,8 @@ from spfem.released import deca_conditions
 from spfem.released.deca import crop_faces, crop_transforms, load_deca, points_68
 from spfem.released.deca_codes import to_expression
 from spfem.released.deca_conditions import (
-    draw_flame_conditions,
     draw_eyes,
+    draw_flame_conditions,
     edited_eyes,
     encode_faces,
     face_points,

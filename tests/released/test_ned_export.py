@@ -125,4 +125,6 @@ def test_with_the_files_of_deca_codes_and_drawings_are_theirs(frames, track, dec
     clip = ned_clip_of_track("a", frames.clip(0, 255).astype(np.uint8), track, deca=deca)
     assert len(clip.codes) == FRAMES
     np.testing.assert_array_equal(clip.codes.image_size, (256, 256))
-    np.testing.assert_array_equal(clip.arrays["nmfcs"], draw_flame_conditions(deca, clip.codes).nmfc)
+    np.testing.assert_array_equal(
+        clip.arrays["nmfcs"], draw_flame_conditions(deca, clip.codes).nmfc
+    )
