@@ -145,9 +145,7 @@ def disk_facts(data: Path) -> list[Fact]:
 
 def package_facts(constraints: Path) -> list[Fact]:
     """A line for each extra that lacks packages or not, and for versions that were not tested."""
-    installed = {
-        canonical(each.metadata["Name"]): each.version.partition("+")[0] for each in distributions()
-    }
+    installed = installed_versions()
     try:
         requirements = requires("spfem") or []
     except PackageNotFoundError:
@@ -337,6 +335,17 @@ def _print_optional_files(folder: Path) -> list[str]:
 def canonical(name: str) -> str:
     """The name of a package as pip compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed_versions(folder: str | None = None) -> dict[str, str]:
+    """Version by canonical name of what is installed: in `folder`, or wherever imports look.
+
+    Of a package that is there twice, as a copy inside setuptools, the one that imports find.
+    """
+    found: dict[str, str] = {}
+    for each in distributions() if folder is None else distributions(path=[folder]):
+        found.setdefault(canonical(each.metadata["Name"]), each.version.partition("+")[0])
+    return found
 
 
 def read_pins(file: Path) -> dict[str, str]:

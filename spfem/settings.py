@@ -356,13 +356,9 @@ class RendererSettings:
 
 @dataclass(frozen=True)
 class SupervisionSettings:
-    """Weights of the supervising losses; the defaults are those of the papers or their code.
+    """Weights of the losses that supervise, of the papers or their code; a `Method` uses some."""
 
-    Which of them a method uses is said by `spfem.methods.Method`.
-    """
-
-    # All that supervises, in the gradient on the edited codes as training starts; 0: by weights.
-    gradient_share: float = 0.3
+    gradient_share: float = 0.3  # of all of them, on the edited codes at the start; 0: by weights
     manipulator_spatial: float = 0.1  # ASCCL; of an older commit of it, on drawn heads
     manipulator_temporal: float = 0.1  # STCCL; unpublished, as for ASCCL
     manipulator_paired: float = 10.0  # SCMCL, lambda_paired: expressions of retrieved windows

@@ -15,6 +15,7 @@ from spfem.doctor import (
     VGG_NAME,
     bundled_model_facts,
     disk_facts,
+    installed_versions,
     list_optional_files,
     machine_facts,
     package_facts,
@@ -137,13 +138,25 @@ def test_missing_extras_say_what_installs_them_and_moved_versions_are_named(tmp_
     assert "not compared" in package_facts(tmp_path / "none.txt")[-1].found
 
 
+def test_of_a_package_that_is_there_twice_the_one_that_imports_find_counts(tmp_path, monkeypatch):
+    for place, version in (("first", "2.0+cpu"), ("copies", "1.0")):
+        folder = tmp_path / place / "made_up-1.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: Made_Up\nVersion: {version}\n"
+        )
+    monkeypatch.setattr("sys.path", [str(tmp_path / "first"), str(tmp_path / "copies")])
+    assert installed_versions() == {"made-up": "2.0"}
+    assert installed_versions(str(tmp_path / "copies")) == {"made-up": "1.0"}
+
+
 def test_this_machine_and_its_models_are_well_and_others_are_not(tmp_path, monkeypatch):
     assert not troubles([*machine_facts(), *shipped_model_facts(), *bundled_model_facts()])
     other = tmp_path / "face_landmarker.task"
     other.write_bytes(b"other")
     gone = AssetError("weights were not found; reinstall")
     monkeypatch.setattr("spfem.face.tracker.landmarker_file", lambda: other)
-    path = "spfem.face.descriptor.find_identity_weights"
+    path = "spfem.face.identity_network.find_identity_weights"
     monkeypatch.setattr(path, lambda: (_ for _ in ()).throw(gone))
     found = troubles(bundled_model_facts())
     assert "not the tested model" in found["face landmarks"]

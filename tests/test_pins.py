@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 import tomllib
-from importlib.metadata import distributions, packages_distributions
+from importlib.metadata import packages_distributions
 
 import pytest
 import yaml
 
 import spfem
-from spfem.doctor import OF_EVERY_ENVIRONMENT, canonical, read_pins
+from spfem.doctor import canonical, installed_versions, read_pins
 from tests.conftest import ROOT, imported_modules
 
 PINS = read_pins(ROOT / "constraints.txt")
@@ -25,6 +26,7 @@ NAMED = {
     "warp-lang",
 }
 """Used without an import: models that are found, what runs notebooks; or imported as another."""
+OF_EVERY_ENVIRONMENT = {"pip", "setuptools", "wheel", "spfem"}
 NOT_PACKAGES = {"onnxruntime", "_typeshed"}  # the user's own ArcFace; types only
 
 
@@ -39,9 +41,7 @@ def test_all_that_spfem_imports_is_pinned():
 
 
 def test_what_is_installed_is_pinned():
-    installed = {
-        canonical(each.metadata["Name"]): each.version.partition("+")[0] for each in distributions()
-    }
+    installed = installed_versions(sysconfig.get_path("purelib"))  # without copies in packages
     moved = {name for name in set(PINS) & set(installed) if PINS[name] != installed[name]}
     if len(moved) > len(PINS) // 4:
         pytest.skip("this environment was not made from constraints.txt")

@@ -10,6 +10,7 @@ import pytest
 from spfem.edit.surface import (
     EDGES,
     NEIGHBOURHOOD,
+    PARTED_JAW,
     RATIOS,
     AnchoredMesh,
     NormalFinder,
@@ -21,7 +22,6 @@ from spfem.edit.surface import (
     shading_ratio,
 )
 from spfem.face.landmarks import INNER_LIPS, OUTER_LIPS
-from spfem.face.mesh import CHART_JAW
 from spfem.head import load_head_model
 from spfem.head.model import EYE, SKIN
 from spfem.settings import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN_LAYER, MovedSettings
@@ -89,7 +89,7 @@ def test_layers_are_those_of_the_regions_and_rims_lie_on_the_skin(mesh):
         assert len(mesh.rims[layer]) > 10
         assert np.isin(mesh.rims[layer], skin).all()
     head = load_head_model()
-    parted = head.mean + CHART_JAW * head.expression_basis[0]
+    parted = head.mean + PARTED_JAW * head.expression_basis[0]
     rim = mesh.rims[MOUTH]
     for mark, above in ((13, True), (14, False)):  # middle of the inner lips
         gap = np.linalg.norm(parted[mesh.mesh.vertices[rim]] - head.landmarks(parted)[mark], axis=1)

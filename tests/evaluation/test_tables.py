@@ -13,7 +13,7 @@ from spfem.corpus.protocol import edit_protocol
 from spfem.errors import ShapeError
 from spfem.evaluation.frechet import frechet_distance
 from spfem.evaluation.moved_pixels import METRICS, OWN_ROWS, ROWS, moved_pixels_table
-from spfem.evaluation.scores import ClipScore
+from spfem.evaluation.scores import CLIP_METRICS, ClipScore
 from spfem.evaluation.tables import (
     COLUMNS,
     check_main_results,
@@ -159,7 +159,8 @@ def planted(rows=tuple(ROWS)):
         for edit in edits if row in rows else ():
             if row in OWN_ROWS and edit.emotion != EMOTIONS[1]:
                 continue
-            values = dict.fromkeys(PER_CLIP, 10.0 * place + sources.index(edit.source))
+            value = 10.0 * place + sources.index(edit.source)
+            values = dict.fromkeys((*CLIP_METRICS, *PER_CLIP), value)
             sample = make_sample(random, edit.actor, edit.emotion, shift=0.3 * place)
             scores.append(ClipScore(edit, row, 0, values, edit.emotion, sample))
     return scores

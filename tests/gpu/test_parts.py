@@ -125,16 +125,18 @@ def test_a_section_that_breaks_or_lasts_too_long_does_not_stop_the_next(record):
     def break_down():
         raise ValueError("planted")
 
+    def oversleep():
+        time.sleep(20)
+        done.append("slept")
+
     done = []
     sections = [
         Section("breaks", 30, break_down),
-        Section("sleeps", 0.2, lambda: time.sleep(20)),
+        Section("sleeps", 0.2, oversleep),
         Section("works", 30, lambda: done.append(1)),
     ]
-    begun = time.monotonic()
     assert run_all(stub_run(record, sections)) == 1
-    assert time.monotonic() - begun < 15
-    assert done == [1]
+    assert done == [1]  # woken before its time; no clock, as counting memory takes its own
     found = checks(record)
     assert "planted" in found["breaks"]["note"]
     assert found["the rest of sleeps"]["result"] == "not run"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from spfem.errors import InputError
 from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
-from spfem.run import manipulators as models
+from spfem.run import manipulators
 from spfem.run.manipulators import EXPRESSION_SPACE, Supervision
 from spfem.scales import load_scale
+from spfem.supervision.shares import BATCHES
 from tests.manipulator.conftest import SMALL, planted_speech
 
 WANTED = {
@@ -46,18 +49,20 @@ def asked(monkeypatch, tmp_path):
         ("cross_modal", "make_cross_modal_metric"),
         ("banks", "make_audio_banks"),
     ):
-        monkeypatch.setattr(models, function, make(name))
+        monkeypatch.setattr(manipulators, function, make(name))
     return calls
 
 
 @pytest.mark.parametrize("method", WANTED)
 def test_every_method_is_supervised_by_its_metrics_and_nothing_else(asked, method, monkeypatch):
     learned = {}
-    monkeypatch.setattr(models, "make_persons", lambda workspace: {})
+    monkeypatch.setattr(manipulators, "make_persons", lambda workspace: {})
     monkeypatch.setattr(
-        models, "_make_manipulator", lambda *arguments, **named: learned.update(named)
+        manipulators, "_make_manipulator", lambda *arguments, **named: learned.update(named)
     )
-    models.make_manipulator(SimpleNamespace(scale=load_scale("full"), device="cpu"), method, 2)
+    manipulators.make_manipulator(
+        SimpleNamespace(scale=load_scale("full"), device="cpu"), method, 2
+    )
     supervision = learned["supervision"]
     weights = list(supervision.settings["weights"]) if supervision else []
     assert weights == WANTED[method]
@@ -83,9 +88,9 @@ def speech(tmp_path, monkeypatch):
         (key, SimpleNamespace(expression=s.numpy())) for key, s in zip(keys, sequences, strict=True)
     )
     clips = [SimpleNamespace(key=k, label=label) for k, label in zip(keys, labels, strict=True)]
-    monkeypatch.setattr(models, "make_persons", lambda _: tracks)
-    monkeypatch.setattr(models, "make_corpus", lambda _: None)
-    monkeypatch.setattr(models, "manipulator_clips", lambda _: clips)
+    monkeypatch.setattr(manipulators, "make_persons", lambda _: tracks)
+    monkeypatch.setattr(manipulators, "make_corpus", lambda _: None)
+    monkeypatch.setattr(manipulators, "manipulator_clips", lambda _: clips)
     workspace = SimpleNamespace(
         scale=SimpleNamespace(manipulator=SMALL), device="cpu", stage_folder=tmp_path.joinpath
     )
@@ -95,7 +100,7 @@ def speech(tmp_path, monkeypatch):
 def test_a_manipulator_is_learned_once(speech, monkeypatch):
     workspace, tracks = speech
     tracks["actor/000"].expression = tracks["actor/000"].expression[:5]  # too short: left out
-    path = models.make_base_manipulator(workspace)
+    path = manipulators.make_base_manipulator(workspace)
     assert load_manipulator(path).space == EXPRESSION_SPACE
     assert sorted(file.name for file in path.parent.iterdir()) == [
         "artifact.json",
@@ -107,7 +112,7 @@ def test_a_manipulator_is_learned_once(speech, monkeypatch):
     assert len(rows) == SMALL.steps
     for key in tracks:
         tracks[key] = None  # a finished stage reads no tracks
-    assert models.make_base_manipulator(workspace) == path
+    assert manipulators.make_base_manipulator(workspace) == path
 
 
 def test_supervision_gets_keys_and_windows_in_training_order(speech):
@@ -134,9 +139,18 @@ def test_supervision_gets_keys_and_windows_in_training_order(speech):
 
         return Guide({"first": 1.0, "second": 0.1}, losses)
 
-    path = models._make_manipulator(workspace, "ned", 0, supervision=Supervision({}, {}, load))
-    assert seen == list(range(SMALL.steps))
+    workspace.scale.manipulator = replace(SMALL, tune_steps=5)
+    path = manipulators._make_manipulator(
+        workspace,
+        "ned",
+        0,
+        initial=manipulators.make_base_manipulator(workspace),
+        supervision=Supervision({}, {}, load, 0.3),
+    )
+    assert seen == [*range(BATCHES), *range(5)]  # weighed first, then learned
     assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
+    weighed = pd.read_csv(path.parent / "weights.csv").set_index("loss").share
+    assert weighed.to_dict() == pytest.approx({"ned": 0.7, "first": 0.15, "second": 0.15}, 1e-4)
 
 
 def test_clips_shorter_than_the_window_are_refused(speech):
@@ -144,4 +158,4 @@ def test_clips_shorter_than_the_window_are_refused(speech):
     for track in tracks.values():
         track.expression = track.expression[:9]
     with pytest.raises(InputError, match="none of 14 clips"):
-        models.make_base_manipulator(workspace)
+        manipulators.make_base_manipulator(workspace)
