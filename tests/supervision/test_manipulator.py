@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from spfem.methods import METHODS, find_method
 from spfem.run import manipulators
 from spfem.run.deciding_code import reached as decided_by
 from spfem.run.definitions import PACKAGE_FOLDER, STUDIES_FOLDER, CodeBase, Name
+from spfem.scales import load_scale
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import (
     RetrievedWindows,
@@ -92,6 +94,7 @@ def faces(windows):
 
 
 ALL = find_method("ned+all")
+WORKSPACE = SimpleNamespace(scale=load_scale("smoke"))
 
 
 def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
@@ -152,7 +155,7 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
     monkeypatch.setattr(manipulators, "make_audio_banks", lambda *asked: banks)
 
     def made(settings=SETTINGS):
-        return manipulators.make_supervision(None, ALL, settings)
+        return manipulators.make_supervision(WORKSPACE, ALL, settings)
 
     whole = made()
     assert list(whole.settings["weights"]) == TERMS
@@ -196,7 +199,7 @@ def manipulators_code():
 )
 def test_the_supervision_of_controls_and_of_the_released_form(monkeypatch, name, known):
     monkeypatch.setattr(manipulators, "_picture_digest", lambda workspace, name, seed: name)
-    made = manipulators.make_supervision(None, find_method(name), SETTINGS)
+    made = manipulators.make_supervision(WORKSPACE, find_method(name), SETTINGS)
     if known is None:
         assert made is None
     else:
