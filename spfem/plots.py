@@ -97,6 +97,7 @@ METHOD_LOOKS: Mapping[str, Look] = {
     "copy": Look("#c8c8c8", "x", (0, (1, 3)), "xx"),
     "random": Look("#54307a", "h", (0, (3, 1, 1, 1, 1, 1)), "**"),
     "habit": Look("#7a2403", "<", (0, (8, 2)), "||"),
+    "ned_published": Look("#b4a848", "d", (0, (4, 1, 1, 1, 1, 1)), "+"),
     "ned": Look("#e69f00", "s", "--", "///"),
     "ned+asccl": Look("#006aa8", "o", "-", ""),
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),

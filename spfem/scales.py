@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from spfem.errors import SettingsError
-from spfem.methods import BASES, METHODS, check_base
+from spfem.methods import BASES, METHODS, PUBLISHED, check_base
 from spfem.settings import (
     CorpusSettings,
     CrossModalSettings,
@@ -84,7 +84,8 @@ class Scale:
     temporal: TemporalSettings = field(default_factory=TemporalSettings)
     temporal_from_spatial: bool = False  # goes on from the learned `spatial`; not in the paper
     cross_modal: CrossModalSettings = field(default_factory=CrossModalSettings)
-    manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)
+    manipulator: ManipulatorSettings = field(default_factory=ManipulatorSettings)  # of all methods
+    published_manipulator: ManipulatorSettings | None = None  # None: `manipulator` is as published
     renderer: RendererSettings = field(default_factory=RendererSettings)
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     lip_sync: LipSyncSettings = field(default_factory=LipSyncSettings)
@@ -102,13 +103,39 @@ class Scale:
         """The seeds that a base shows."""
         return self.seeds if check_base(base) == BASES[0] else self.seeds[: self.ned_base.seeds]
 
+    def runs_of(self, base: str) -> dict[str, tuple[int, ...]]:
+        """Seeds by trained method that a base shows, the published form of NED included."""
+        runs = dict.fromkeys(self.methods_of(base), self.seeds_of(base))
+        if self.published_manipulator is not None and base in METHODS[PUBLISHED].bases:
+            runs[PUBLISHED] = self.metric_seeds
+        return runs
+
     def metric_seed(self, seed: int) -> int:
         """Seed of the metrics that supervise what is learned with `seed`; they come in turn."""
         return self.metric_seeds[seed % len(self.metric_seeds)]
 
 
 def _methods_of(base: str) -> tuple[str, ...]:
-    return tuple(name for name, method in METHODS.items() if base in method.bases)
+    return tuple(
+        name for name, method in METHODS.items() if base in method.bases and name != PUBLISHED
+    )
+
+
+_PUBLISHED_MANIPULATOR = ManipulatorSettings(  # smaller; departures keep it stable in few steps
+    width=64,
+    encoder_width=128,
+    residual=True,
+    encode_reference=True,
+    fixed_style_target=True,
+    discriminator_noise=0.5,
+    discriminator_rate=0.3,
+    first_beta=0.5,
+    batch_size=32,
+    steps=700,
+    learning_rate=1e-3,
+    cycle_weight=0.3,
+    style_weight=0.3,
+)
 
 
 def _demo() -> Scale:
@@ -162,6 +189,7 @@ def _demo() -> Scale:
             decay_share=0.5,
             curve_steps=20,
         ),
+        published_manipulator=_PUBLISHED_MANIPULATOR,
         # Learned from estimated counterparts: NED's own losses and generator are further from the
         # truth on people whom they never saw than the mean change of other people.
         manipulator=ManipulatorSettings(
@@ -256,6 +284,7 @@ def _smoke() -> Scale:
             curve_steps=4,
         ),
         manipulator=replace(demo.manipulator, encoder_width=32, steps=20, tune_steps=10),
+        published_manipulator=replace(_PUBLISHED_MANIPULATOR, width=32, encoder_width=32, steps=20),
         renderer=replace(demo.renderer, width=16, blocks=2, base_steps=20, adapt_steps=10),
         lip_sync=replace(demo.lip_sync, steps=20),
         evaluation=replace(
@@ -307,6 +336,7 @@ def _full() -> Scale:
             joint_learning_rate=2e-3,
             consistency_start=80,
         ),
+        published_manipulator=replace(_PUBLISHED_MANIPULATOR, steps=1000),
         lip_sync=replace(demo.lip_sync, steps=600),
         evaluation=replace(
             demo.evaluation,

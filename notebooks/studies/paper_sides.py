@@ -37,6 +37,7 @@ class MeasuredTables:
             spatial_temporal_vd.
         curves: learning record of the metric spatial_temporal_vd by seed.
         control: from `control_operators`.
+        manipulator: whose form that has which all methods, plain NED too, start from.
     """
 
     corpus: str
@@ -47,6 +48,7 @@ class MeasuredTables:
     similarity: pd.DataFrame | None = None
     curves: Mapping[int, pd.DataFrame] = field(default_factory=dict)
     control: pd.DataFrame | None = None
+    manipulator: str = "this package's"
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def collect_measured(workspace: Workspace) -> MeasuredTables:
         similarity=pd.concat(similarity, ignore_index=True),
         curves=curves,
         control=control_operators(shown_operators(**CONTROL), **CONTROL),
+        manipulator="NED's" if scale.published_manipulator is None else "this package's",
     )
 
 
@@ -190,7 +193,7 @@ def _ask(question: str, measured: MeasuredTables, base: str) -> str:
     actors, clips, seeds = measured.rests_on(base)
     return (
         f"{question}, on {actors} actors and {clips} clips of the corpus {measured.corpus}, "
-        f"{seeds} seeds, base {base}?"
+        f"{seeds} seeds, base {base}, both from one manipulator of {measured.manipulator} form?"
     )
 
 

@@ -131,7 +131,7 @@ def power_table(
 
 
 def _comparisons(pilot: Sequence[ClipScore]) -> Iterator[tuple[str, Pairs]]:
-    others: Iterable[str] = (name for name in METHODS if name != NED)
+    others: Iterable[str] = (name for name, m in METHODS.items() if m.supervised)
     for base, setting, method in product(BASES, SETTINGS, others):
         part = [s for s in of_base(pilot, base) if s.edit.setting == setting]
         if pairs := pair_scores(part, method, NED):

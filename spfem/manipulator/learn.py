@@ -164,7 +164,8 @@ class Trainer:
                 loss = loss + guide.weights[name] * value
         encoder = ("style_encoder",) if self._encodes(retrieved) else ()
         self._update(loss, "generator", *encoder)
-        for name in TERMS if first.aligned is None else (*TERMS, "aligned"):
+        terms = TERMS if "discriminator" in losses else TERMS[1:]
+        for name in terms if first.aligned is None else (*terms, "aligned"):
             losses[name] = (getattr(first, name) + getattr(second, name)) / 2
         return {name: value.detach() for name, value in (losses | guided).items()}
 

@@ -13,7 +13,7 @@ import torch
 from torch.nn import Module
 
 from spfem.correlation.learn import TEMPORAL_METRICS, frame_pairs_of_role, untrained_metric
-from spfem.errors import InputError
+from spfem.errors import InputError, SettingsError
 from spfem.face.identity_network import find_identity_weights, load_identity_features
 from spfem.files import digest, file_digest, writing
 from spfem.head.names import FACE_UNIT_NAMES
@@ -25,7 +25,7 @@ from spfem.manipulator.networks import (
     load_manipulator,
     save_manipulator,
 )
-from spfem.methods import Method, find_method
+from spfem.methods import PUBLISHED, Method, find_method
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import (
     clip_counterparts,
@@ -65,20 +65,36 @@ ANCHORED = False  # edits of the results take the generator's output as it is, a
 
 
 def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
-    """Checkpoint of the manipulator that all methods start from: NED without supervision."""
-    return _make_manipulator(workspace, "base", seed)
+    """Checkpoint of the manipulator that all methods start from, without supervision."""
+    return _make_manipulator(workspace, "base", workspace.scale.manipulator, seed)
 
 
 def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     """Checkpoint of the expression manipulator of a method.
 
     Every method, plain NED too, goes on from the base for equally many steps. Source: the
-    released SCMCL manipulator, which fine-tunes NED's.
+    released SCMCL manipulator, which fine-tunes NED's. `ned_published` stands alone, learned once
+    with settings of its own.
+
+    Raises:
+        SettingsError: if `ned_published` is asked for where the base is as published.
     """
+    if method == PUBLISHED:
+        published = workspace.scale.published_manipulator
+        if published is None:
+            raise SettingsError(
+                f"at scale {workspace.scale.name} the manipulator of all methods is NED's "
+                "published form; take the method ned"
+            )
+        return _make_manipulator(workspace, method, published, seed)
     base = make_base_manipulator(workspace, seed)
-    settings = workspace.scale.supervision
-    supervision = make_supervision(workspace, find_method(method), settings, seed)
-    return _make_manipulator(workspace, method, seed, initial=base, supervision=supervision)
+    supervision = make_supervision(
+        workspace, find_method(method), workspace.scale.supervision, seed
+    )
+    settings = workspace.scale.manipulator
+    return _make_manipulator(
+        workspace, method, settings, seed, initial=base, supervision=supervision
+    )
 
 
 @dataclass(frozen=True)
@@ -237,13 +253,14 @@ def learning_windows(
 def _make_manipulator(
     workspace: Workspace,
     name: str,
+    settings: ManipulatorSettings,
     seed: int,
     *,
     initial: Path | None = None,
     supervision: Supervision | None = None,
 ) -> Path:
     """Checkpoint and `curve.csv`, learned on `learning_windows`."""
-    tracks, settings = make_persons(workspace), workspace.scale.manipulator
+    tracks = make_persons(workspace)
     labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
     stage = open_stage(
         workspace.stage_folder("manipulator", name, f"seed{seed}"),

@@ -176,7 +176,7 @@ def calibrating_methods(workspace: Workspace) -> tuple[str, ...]:
 def base_runs(workspace: Workspace, base: str) -> tuple[tuple[str, int], ...]:
     """Method and seed of all scores of a base, in the order of the tables."""
     seeds: dict[str, tuple[int, ...]] = dict.fromkeys(calibrating_methods(workspace), (0,))
-    seeds |= dict.fromkeys(workspace.scale.methods_of(base), workspace.scale.seeds_of(base))
+    seeds |= workspace.scale.runs_of(base)
     return tuple((name, seed) for name in METHODS for seed in seeds.get(name, ()))
 
 

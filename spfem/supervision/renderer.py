@@ -24,7 +24,7 @@ from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.face.align import mouth_centres
-from spfem.methods import METHODS, Method
+from spfem.methods import METHODS, PUBLISHED, Method
 from spfem.renderer.learn import FaceTerm
 from spfem.renderer.losses import DistanceLoss, RetrievedPairs
 from spfem.scales import Scale
@@ -280,7 +280,8 @@ def _stack(parts: list[np.ndarray], shape: tuple[int, ...], kind: type) -> np.nd
 def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> pd.DataFrame:
     """Weights of a scale, one row a loss; names are those of the learning curves.
 
-    The losses of NED come first, the same in every method; then what supervises. A metric's loss
+    The losses of the plain networks come first, the same in every method but `ned_published`; then
+    what supervises. A metric's loss
     carries the metric's own scale in addition, and a weight of 0 switches a loss off.
 
     Returns:
@@ -288,15 +289,19 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
     """
     import pandas as pd  # not of the light install
 
-    plain, drawn, supervision = scale.manipulator, scale.renderer, scale.supervision
+    drawn, supervision = scale.renderer, scale.supervision
     weights: dict[tuple[str, str], dict[str, float]] = {}
     for method in methods:
+        settings = scale.published_manipulator if method.name == PUBLISHED else scale.manipulator
+        if settings is None:  # `ned` is as published
+            continue
         of_networks = {
             "manipulator": {
-                "adversarial": 1.0,
-                "style": plain.style_weight,
-                "cycle": plain.cycle_weight,
-                "mouth": plain.mouth_weight,
+                "adversarial": settings.adversarial_weight,
+                "style": settings.style_weight,
+                "cycle": settings.cycle_weight,
+                "mouth": settings.mouth_weight,
+                "aligned": settings.aligned_weight,
             }
             | manipulator_weights(supervision, method),
             "renderer": {

@@ -7,7 +7,6 @@ single weights.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -62,9 +61,7 @@ def measure_gradients(
     networks = Manipulator(settings, manipulator.space, seed=windows.seed)
     networks.load_state_dict(manipulator.state_dict())
     networks.to(windows.frames.device)
-    standardised = copy.copy(windows)
-    standardised.frames = networks.standardise(windows.frames)
-    trainer = Trainer(networks, settings, standardised, guide)
+    trainer = Trainer(networks, settings, windows.map_frames(networks.standardise), guide)
     norms: dict[str, list[float]] = {}
     for number in range(batches):
         edit, own = trainer.judge_references(number)

@@ -56,7 +56,7 @@ def test_one_job_an_actor_and_one_an_actor_and_method(tmp_path):
     jobs = dict(line.split() for line in text.splitlines() if len(line.split()) == 2)
     assert jobs["faces_of_actor"] == "4"
     assert jobs["renderer"] == "2"  # one target of the base ned, two methods of the smoke scale
-    assert jobs["manipulator"] == "2"
+    assert jobs["manipulator"] == "3"  # NED's published form as well
     assert "corpus" not in jobs
 
 

@@ -61,7 +61,8 @@ def test_what_was_asked_here_is_said_in_words(check):
     row = of_ned(check).query("metric == 'LSE-D' and addition == 'stccl_vd'").iloc[0]
     assert row.asked_here == (
         "does NED + STCCL-VD lower LSE-D (made-up) against NED, intra-ID, on 8 actors and 16 clips "
-        "of the corpus synthetic, 3 seeds, base moved?"
+        "of the corpus synthetic, 3 seeds, base moved, both from one manipulator of this package's "
+        "form?"
     )
     tested = check[check.verdict != UNTESTED]
     assert tested.asked_here.str.endswith(("?", "learning?")).all()

@@ -283,7 +283,7 @@ def test_collected_pairs_show_the_source_on_the_retrieved_frames():
 
 
 PLAIN = {
-    "manipulator": ["adversarial", "style", "cycle", "mouth"],
+    "manipulator": ["adversarial", "style", "cycle", "mouth", "aligned"],
     "renderer": ["adversarial", "feature", "perceptual", "pixel"],
 }
 

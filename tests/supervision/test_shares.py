@@ -66,6 +66,30 @@ def test_ned_is_measured_on_the_same_windows_whatever_supervises():
     assert norms[0] == norms[1]
 
 
+def test_ned_is_held_to_counterparts_as_the_networks_see_them():
+    own = replace(
+        SETTINGS, aligned_weight=1.0, adversarial_weight=0, style_weight=0, cycle_weight=0,
+        mouth_weight=0,
+    )  # fmt: skip
+    sequences, labels, _ = planted_speech(7, frames=16, coefficients=12)
+    estimates = [torch.rand(7, 16, 12) for _ in sequences]
+    windows = ExpressionWindows(
+        sequences, labels, window_frames=10, batch_size=8, seed=0, counterparts=estimates
+    )
+    manipulator = Manipulator(own, SPACE, seed=1)
+    manipulator.measure_scale(windows.frames)
+    wanted = []
+
+    def losses(edit):
+        raw = windows.take(edit.source.number).counterpart(edit.label)
+        gap = edit.edited.detach() - (raw - manipulator.mean) / manipulator.deviation
+        wanted.append((2 * gap / gap.numel()).norm().item())
+        return {"none": edit.edited.sum()}
+
+    found = measure_gradients(manipulator, own, windows, Guide({"none": 1.0}, losses), 2)
+    assert found[NED] == pytest.approx(np.mean(wanted), rel=1e-5)
+
+
 positive = st.floats(1e-4, 1e4)
 
 
