@@ -25,7 +25,7 @@ from spfem.media.video import stream_frames
 from spfem.released.deca import Deca, load_deca
 from spfem.released.deca_codes import DecaCodes, to_expression
 from spfem.released.deca_conditions import (
-    draw_conditions,
+    draw_deca_conditions,
     draw_eyes,
     edited_eyes,
     encode_faces,
@@ -206,7 +206,7 @@ def flame_conditions(
     Source: spec `manipulator_and_renderer.md` D1, D2; `face_pipeline.md` 1.5.
     """
     codes, transforms = seen.codes.frames(frames), seen.places.transforms[frames]
-    drawn = draw_conditions(deca, codes, expression)
+    drawn = draw_deca_conditions(deca, codes, expression)
     eyes = edited_eyes(seen.eyes[frames], face_points(deca, codes, expression))
     nmfc, shape = (
         np.stack([warp_indices(p, m) for p, m in zip(pictures, transforms, strict=True)])

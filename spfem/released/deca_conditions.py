@@ -198,7 +198,7 @@ def encode_faces(networks: DecaNetworks, images: np.ndarray, landmarks: np.ndarr
 
 
 @torch.inference_mode()
-def draw_conditions(
+def draw_deca_conditions(
     deca: Deca, codes: DecaCodes, new_expression: np.ndarray | None = None
 ) -> DrawnFaces:
     """NMFC and shape images in the images that the codes come from.

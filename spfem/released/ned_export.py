@@ -21,7 +21,7 @@ from spfem.released.deca import LEFT_IN_IMAGE_EYE, RIGHT_IN_IMAGE_EYE, Deca, poi
 from spfem.released.deca_codes import write_frame_codes
 from spfem.released.deca_conditions import (
     align_masked,
-    draw_conditions,
+    draw_deca_conditions,
     encode_faces,
     seen_eyes,
     transform_points,
@@ -150,7 +150,7 @@ def ned_clip_of_track(
         nmfc, shape = _draw_own_head(track, places.to_crop)
     else:
         codes = encode_faces(deca.networks, images, places.points)
-        nmfc, shape = draw_conditions(deca, codes)
+        nmfc, shape = draw_deca_conditions(deca, codes)
     arrays = {
         "images": images,
         "masks": masks,

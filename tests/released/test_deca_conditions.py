@@ -13,7 +13,7 @@ from spfem.released import deca_conditions
 from spfem.released.deca import crop_faces, crop_transforms, load_deca, points_68
 from spfem.released.deca_codes import to_expression
 from spfem.released.deca_conditions import (
-    draw_conditions,
+    draw_deca_conditions,
     draw_eyes,
     edited_eyes,
     encode_faces,
@@ -121,7 +121,7 @@ def codes(deca, images, landmarks):
 
 @pytest.fixture(scope="module")
 def drawn(deca, codes):
-    return draw_conditions(deca, codes)
+    return draw_deca_conditions(deca, codes)
 
 
 def test_codes_are_what_the_encoders_say_of_the_crop(deca, images, landmarks, codes):
@@ -165,7 +165,7 @@ def test_pictures_show_a_face_at_its_landmarks(deca, codes, drawn):
 
 
 def test_the_same_expression_changes_no_more_than_the_rounding(deca, codes, drawn):
-    again = draw_conditions(deca, codes, to_expression(codes))
+    again = draw_deca_conditions(deca, codes, to_expression(codes))
     for name in ("nmfc", "shape"):
         step = getattr(again, name).astype(int) - getattr(drawn, name)
         assert step.min() >= 0
@@ -177,8 +177,8 @@ def test_an_opened_jaw_moves_the_lower_face(deca, codes, drawn):
     still = replace(still, pose=still.pose.astype(np.float32))
     opened = to_expression(still)
     opened[:, 0] += 0.3
-    before = draw_conditions(deca, still, to_expression(still)).nmfc.astype(int)
-    after = draw_conditions(deca, still, opened).nmfc.astype(int)
+    before = draw_deca_conditions(deca, still, to_expression(still)).nmfc.astype(int)
+    after = draw_deca_conditions(deca, still, opened).nmfc.astype(int)
     change = np.abs(after - before).mean((0, 2, 3))
     face = np.flatnonzero(drawn.nmfc.any((0, 2, 3)))
     upper, lower = np.array_split(change[face.min() : face.max()], 2)
@@ -188,7 +188,7 @@ def test_an_opened_jaw_moves_the_lower_face(deca, codes, drawn):
 
 def test_clips_go_through_in_parts(deca, codes, drawn, monkeypatch):
     monkeypatch.setattr(deca_conditions, "CHUNK_FRAMES", 1)
-    again = draw_conditions(deca, codes)
+    again = draw_deca_conditions(deca, codes)
     difference = np.abs(again.shape.astype(int) - drawn.shape)
     assert difference.mean() < 0.01
     assert np.quantile(difference, 0.999) <= 1
@@ -200,7 +200,7 @@ def test_a_gpu_gives_the_same(deca_folder, images, landmarks, codes, drawn):
     deca = load_deca(deca_folder, "cuda")
     again = encode_faces(deca.networks, images, landmarks)
     np.testing.assert_allclose(again.expression, codes.expression, atol=2e-3)  # TF32
-    pictures = draw_conditions(deca, codes)
+    pictures = draw_deca_conditions(deca, codes)
     difference = np.abs(pictures.nmfc.astype(int) - drawn.nmfc)
     assert np.quantile(difference, 0.995) <= 1
 
@@ -211,4 +211,4 @@ def test_wrong_input_is_named(deca, codes, images, landmarks):
     with pytest.raises(ShapeError, match="1 frames of landmarks for 2 images"):
         encode_faces(deca.networks, images, landmarks[:1])
     with pytest.raises(ShapeError, match=r"\(1, 51\); these codes need \(2, 51\)"):
-        draw_conditions(deca, codes, np.zeros((1, 51)))
+        draw_deca_conditions(deca, codes, np.zeros((1, 51)))

@@ -120,9 +120,9 @@ def test_frames_of_another_clip_are_refused(track):
 
 @pytest.mark.slow
 def test_with_the_files_of_deca_codes_and_drawings_are_theirs(frames, track, deca):
-    from spfem.released.deca_conditions import draw_conditions
+    from spfem.released.deca_conditions import draw_deca_conditions
 
     clip = ned_clip_of_track("a", frames.clip(0, 255).astype(np.uint8), track, deca=deca)
     assert len(clip.codes) == FRAMES
     np.testing.assert_array_equal(clip.codes.image_size, (256, 256))
-    np.testing.assert_array_equal(clip.arrays["nmfcs"], draw_conditions(deca, clip.codes).nmfc)
+    np.testing.assert_array_equal(clip.arrays["nmfcs"], draw_deca_conditions(deca, clip.codes).nmfc)
