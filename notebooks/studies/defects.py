@@ -33,7 +33,6 @@ from spfem.correlation.similarity import (
 )
 from spfem.correlation.sound import frames_of_roles
 from spfem.errors import ShapeError
-from spfem.evaluation.retrieval import score_directions, scored_pairs
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
 from spfem.run.metrics import (
     clip_signals,
@@ -45,6 +44,7 @@ from spfem.run.metrics import (
 from spfem.run.workspace import Workspace
 from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap, mean_of_rows
+from studies.moment_retrieval import score_directions, scored_pairs
 
 BATCH = 4  # frames of a released supervision step
 BATCHES = 12
