@@ -356,10 +356,7 @@ class RendererSettings:
 
 @dataclass(frozen=True)
 class SupervisionSettings:
-    """Weights of the supervising losses; the defaults are those of the papers or their code.
-
-    Which of them a method uses is said by `spfem.methods.Method`.
-    """
+    """Weights of the supervising losses of papers or their code; `spfem.methods` says whose."""
 
     # All that supervises, in the gradient on the edited codes as training starts; 0: by weights.
     gradient_share: float = 0.3

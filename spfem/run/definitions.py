@@ -370,14 +370,11 @@ class _Reader:
 def imported_names(statement: ast.Import | ast.ImportFrom, package: str) -> dict[str, Name]:
     """The names that an import binds; `package` is what relative imports start from."""
     if isinstance(statement, ast.Import):
-        return {
-            alias.asname or alias.name.partition(".")[0]: Name(
-                alias.name if alias.asname else alias.name.partition(".")[0], ""
-            )
-            for alias in statement.names
-        }
-    parts = package.split(".") if statement.level else []
-    parts = parts[: len(parts) - statement.level + 1] if statement.level else []
+        named = [
+            (a.asname, a.name if a.asname else a.name.partition(".")[0]) for a in statement.names
+        ]
+        return {bound or module: Name(module, "") for bound, module in named}
+    parts = package.split(".")[: 1 - statement.level or None] if statement.level else []
     module = ".".join([*parts, *([statement.module] if statement.module else [])])
     return {alias.asname or alias.name: Name(module, alias.name) for alias in statement.names}
 
@@ -438,11 +435,8 @@ def _changed_name(statement: ast.stmt) -> str:
 
 def _is_text(node: ast.AST) -> bool:
     """Whether a statement is only a string: a docstring of something."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _is_main(statement: ast.stmt) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from studies.window_similarity import temporal_scores
 
 from spfem.correlation import images_from_frames
 from spfem.correlation.asccl import adaptive_weight, neighbour_disparities, on_face
@@ -16,7 +17,6 @@ from spfem.correlation.maps import (
     inside_face,
     moment_similarity,
 )
-from spfem.correlation.window_similarity import temporal_scores
 from spfem.errors import ShapeError
 from tests.correlation.planted import SMALL, draw_face, planted_pairs
 from tests.explore.made_up import made_clip, made_metrics
