@@ -16,7 +16,7 @@ import numpy as np
 from spfem.correlation.asccl import NEIGHBOURS, SpatialCoherence
 from spfem.correlation.frames import MOMENT_GAP_FRAMES, ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.maps import PatchDescriptors, describe_patches
+from spfem.correlation.maps import BATCH_FRAMES, Kind, PatchDescriptors, describe_patches
 from spfem.errors import CorpusError, ShapeError
 from spfem.statistics import area_under_curve, cluster_bootstrap, mean_of_rows
 
@@ -228,3 +228,49 @@ def statistic_of(quantity: str) -> Callable[[np.ndarray], float]:
 def _mean_auc(values: np.ndarray) -> float:
     """Mean over seeds of the AUC of scores (N, seeds, 2)."""
     return float(np.mean([area_under_curve(*seed.T) for seed in values.swapaxes(0, 1)]))
+
+
+def moment_similarity(
+    model: SpatialCoherence,
+    first: np.ndarray,
+    second: np.ndarray,
+    region: tuple[slice, slice],
+    level: int,
+    kind: Kind = "learned",
+) -> np.ndarray:
+    """Similarity (T, U) of every frame of one clip to every frame of another, over a region.
+
+    The clips are aligned faces (T, S, S, 3) and (U, S, S, 3) uint8 RGB; the mean goes over the
+    places of `region`, rows and columns of the level's feature map, and their 8 neighbours. Places
+    without neighbours are left out. The metric is in evaluation mode; for `kind` see
+    `describe_patches`.
+
+    Raises:
+        ShapeError: if the region holds no place with 8 neighbours.
+    """
+    device = next(model.parameters()).device
+    sides = []
+    for frames in (first, second):
+        parts = []
+        for start in range(0, len(frames), BATCH_FRAMES):
+            images = images_from_frames(frames[start : start + BATCH_FRAMES], device)
+            described = describe_patches(model, images, kind)[level]
+            # Descriptors begin at row and column 1 of the map, the first place with neighbours.
+            rows, columns = (
+                [at - 1 for at in range(*part.indices(side)) if 1 <= at <= side - 2]
+                for part, side in zip(region, described.map_shape, strict=True)
+            )
+            parts.append(described.values[:, :, :, rows][..., columns].flatten(2).cpu().numpy())
+        sides.append(np.concatenate(parts))
+    places = sides[0].shape[2]
+    if not places:
+        raise ShapeError(f"region {region} of level {level} holds no place with 8 neighbours")
+    return np.einsum("tcp,ucp->tu", *sides, optimize=True) / places
+
+
+def mouth_region(side: int) -> tuple[slice, slice]:
+    """Rows and columns of the mouth on a feature map of `side` over an aligned face."""
+    return (
+        slice(round(0.62 * side), round(0.86 * side)),
+        slice(round(0.33 * side), round(0.67 * side)),
+    )

@@ -6,6 +6,7 @@ from studies.moment_similarity import (
     QUANTITIES,
     SimilarityScores,
     list_comparisons,
+    moment_similarity,
     score_similarity,
     similarity_rows,
 )
@@ -13,8 +14,9 @@ from studies.moment_similarity import (
 from spfem.correlation import images_from_frames
 from spfem.correlation.frames import MOMENT_GAP_FRAMES
 from spfem.correlation.learn import untrained_metric
-from spfem.correlation.maps import describe_patches
-from tests.correlation.planted import SMALL, planted_pairs
+from spfem.correlation.maps import correlation_map, describe_patches
+from spfem.errors import ShapeError
+from tests.correlation.planted import SMALL, draw_face, planted_pairs
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,21 @@ def test_table_has_the_four_quantities_with_intervals():
     assert values["speech_auc"] == pytest.approx((13.5 / 16 + 1) / 2)
     assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in rows)
     assert all(row["seeds"] == 2 for row in rows)
+
+
+def test_moments_equal_the_mean_of_single_correlation_maps(planted):
+    metric = planted[2]
+    first = np.stack([draw_face(viseme, 0, 0) for viseme in (0, 2)])
+    second = np.stack([draw_face(viseme, 1, 0) for viseme in (0, 1, 3)])
+    found = moment_similarity(metric, first, second, (slice(5, 8), slice(6, 9)), level=0)
+    wanted = np.zeros((2, 3))
+    for i, one in enumerate(first):
+        for j, other in enumerate(second):
+            pair = (images_from_frames(one[None]), images_from_frames(other[None]))
+            places = [(row, column) for row in range(5, 8) for column in range(6, 9)]
+            wanted[i, j] = np.mean(
+                [correlation_map(metric, *pair, place, 0)[place] for place in places]
+            )
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    with pytest.raises(ShapeError, match="no place with 8 neighbours"):
+        moment_similarity(metric, first, first, (slice(0, 1), slice(0, 16)), level=0)
