@@ -33,11 +33,6 @@ from spfem.correlation.stccl import (
     local_sets,
     pair_differences,
 )
-from spfem.released.arithmetic import (
-    differences_to_first,
-    mean_over_time,
-    shuffled_differences,
-)
 from spfem.settings import SpatialSettings, TemporalSettings
 
 Metric = SpatialCoherence | TemporalCoherence
@@ -135,15 +130,9 @@ def _operators() -> Iterator[Case]:
     for name, operator in of_maps.items():
         yield _operator(name, operator, maps)
     window = {"features": normal(2, 5, 8, 12)}
-    order = [3, 1, 4, 0, 2]
     of_windows: dict[str, Callable[[Mapping[str, Tensor]], Tensor]] = {
         "differences of all pairs": lambda x: pair_differences(x["features"]),
         "differences of neighbours": lambda x: adjacent_differences(x["features"]),
-        "differences to the first": lambda x: differences_to_first(x["features"]),
-        "mean over time": lambda x: mean_over_time(x["features"]),
-        "shuffled differences": lambda x: shuffled_differences(
-            x["features"], torch.tensor(order, device=x["features"].device)
-        ),
         "correlation entries": lambda x: correlation_entries(
             torch.nn.functional.normalize(x["features"], dim=2)
         ),

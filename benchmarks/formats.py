@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
+from studies.moment_similarity import list_comparisons, score_similarity
 
 from benchmarks.faces import CarriedFaces
 from benchmarks.limits import rounded_products
@@ -18,7 +19,6 @@ from benchmarks.record import Record
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.frames import FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.similarity import list_comparisons, score_similarity
 from spfem.renderer.networks import CHECKPOINT_KIND, copy_renderer, load_renderer
 from spfem.renderer.render import render_clips
 

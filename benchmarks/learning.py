@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from studies.moment_similarity import list_comparisons, score_similarity, similarity_rows
 
 from benchmarks.faces import CarriedFaces
 from benchmarks.record import Record
@@ -18,7 +19,6 @@ from spfem.checkpoints import save_checkpoint
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.frames import FramePairs
 from spfem.correlation.learn import train_spatial, untrained_metric
-from spfem.correlation.similarity import list_comparisons, score_similarity, similarity_rows
 
 TRIED_STEPS = 20  # to know how many fit
 SHARE = 0.75  # of the time for learning; the rest is for scores

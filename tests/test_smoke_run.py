@@ -13,10 +13,10 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from studies.moved_pixels import METRICS, ROWS
 from studies.paper_check import VERDICTS
 
 from spfem.edit import EditRequest, edit_video
-from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.media.probe import probe_video
 from spfem.media.video import read_video, write_video
 from spfem.run.notebooks import NEEDS

@@ -13,17 +13,6 @@ from torch import Tensor
 from spfem.correlation.asccl import NEIGHBOURS, LevelComparison, SpatialCoherence, info_nce
 from spfem.correlation.frames import FramePairs, FrameWindows, held_steps
 from spfem.correlation.learn import formulated, learn_from_frames, train_temporal
-from spfem.correlation.similarity import (
-    Comparison,
-    SimilarityScores,
-    list_comparisons,
-    score_similarity,
-)
-from spfem.correlation.window_similarity import (
-    WindowChoice,
-    list_window_comparisons,
-    score_window_similarity,
-)
 from spfem.errors import SettingsError
 from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.training import Progress
@@ -37,7 +26,18 @@ from studies.ablation_variants import (
     TemporalVariant,
     Variant,
 )
+from studies.moment_similarity import (
+    Comparison,
+    SimilarityScores,
+    list_comparisons,
+    score_similarity,
+)
 from studies.probes import gradient_maps, lips_region
+from studies.window_similarity import (
+    WindowChoice,
+    list_window_comparisons,
+    score_window_similarity,
+)
 
 LIST_SEED = 0
 

@@ -16,17 +16,17 @@ from spfem.correlation.learn_sound import initial_joint, train_joint, train_sing
 from spfem.correlation.retrieval import AudioBank, make_bank
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.sound import FrameSamples, FrameTable, frames_of_roles, tabulate_frames
-from spfem.evaluation.retrieval import (
-    NEAR_FRAMES,
-    exact_moments,
-    score_directions,
-    spoken_frames,
-)
 from spfem.files import file_digest
 from spfem.run.metrics import clip_signals, make_cross_modal_metric
 from spfem.settings import EMOTIONS, CrossModalSettings
 from studies.ablation_stages import Material, Measured, Recipe, ablation_folder, measured_means
 from studies.ablation_variants import CrossModalVariant, RetrievalVariant
+from studies.moment_retrieval import (
+    NEAR_FRAMES,
+    exact_moments,
+    score_directions,
+    spoken_frames,
+)
 from studies.probes import MOUTH
 
 
@@ -110,7 +110,7 @@ def _frames(
 def retrieval_measured(
     material: Material, model: CrossModalCoherence, table: FrameTable
 ) -> dict[str, Measured]:
-    """Recall at 1 of the exact moment, as `spfem.evaluation.retrieval` asks for it."""
+    """Recall at 1 of the exact moment, as `studies.moment_retrieval` asks for it."""
     seen = model.visual
     directions = {
         "sound_to_sound": ("audio", "audio"),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from spfem.corpus.clips import Corpus
 from spfem.errors import CorpusError, InputError, ShapeError
-from spfem.evaluation.emotion import clip_features, name_unseen_actors
+from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.mouth import mouth_opening
 from spfem.face.conditions import ConditionPainter
 from spfem.face.landmarks import interocular_distance
@@ -320,3 +320,22 @@ def compare_with_released_pairs(workspace: Workspace) -> pd.DataFrame | None:
         for folder, paths in (("pairs_by_sound", None), ("pairs_released", str(file)))
     ]
     return compare_pairings(pairings[0].pairs, pairings[1].pairs)
+
+
+def name_unseen_actors(
+    features: np.ndarray, emotions: Sequence[str], actors: Sequence[str]
+) -> list[str]:
+    """Emotion of each of N clips as named by a classifier that never saw its actor.
+
+    Raises:
+        ShapeError: if there are fewer than two actors.
+    """
+    if len(set(actors)) < 2:
+        raise ShapeError("naming emotions of unseen actors needs at least two actors")
+    emotion_array, actor_array = np.asarray(emotions), np.asarray(actors)
+    named = np.empty(len(emotion_array), dtype=object)
+    for actor in sorted(set(actors)):
+        left_out = actor_array == actor
+        classifier = fit_emotions(features[~left_out], emotion_array[~left_out].tolist())
+        named[left_out] = classifier.name(features[left_out])
+    return named.tolist()

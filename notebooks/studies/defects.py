@@ -20,20 +20,14 @@ from spfem.correlation.asccl import SpatialCoherence, neighbour_disparities, nor
 from spfem.correlation.frames import FramePairs
 from spfem.correlation.images import images_from_frames, prepare_images
 from spfem.correlation.learn import frame_pairs_of_role
-from spfem.correlation.measure import load_metric, similarity_scorer
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.similarity import (
-    QUANTITIES,
-    SimilarityScores,
     matched_similarity,
     mismatched_similarity,
-    quantity_columns,
     released_similarity,
-    statistic_of,
 )
 from spfem.correlation.sound import frames_of_roles
 from spfem.errors import ShapeError
-from spfem.evaluation.retrieval import score_directions, scored_pairs
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_clocks, read_visemes
 from spfem.run.metrics import (
     clip_signals,
@@ -45,6 +39,9 @@ from spfem.run.metrics import (
 from spfem.run.workspace import Workspace
 from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap, mean_of_rows
+from studies.moment_retrieval import score_directions, scored_pairs
+from studies.moment_similarity import QUANTITIES, SimilarityScores, quantity_columns, statistic_of
+from studies.similarity_table import load_metric, similarity_scorer
 
 BATCH = 4  # frames of a released supervision step
 BATCHES = 12

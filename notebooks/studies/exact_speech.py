@@ -17,11 +17,11 @@ from torch import Tensor
 
 from spfem.corpus.clips import Corpus
 from spfem.correlation.frames import FramePairs, FrameWindows, held_steps
-from spfem.correlation.similarity import statistic_of
 from spfem.correlation.stccl import adjacent_differences, correlation_entries, held_pairs
-from spfem.correlation.window_similarity import WindowChoice, list_window_comparisons, same_place
 from spfem.settings import EvaluationSettings
 from spfem.statistics import cluster_bootstrap
+from studies.moment_similarity import statistic_of
+from studies.window_similarity import WindowChoice, list_window_comparisons, same_place
 
 WINDOWS = (3, 5, 8, 13)  # frames
 FORMULATIONS = ("vd", "cm")

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spfem.correlation.maps import fewest_axes
 from spfem.errors import InputError
 from spfem.explore.explorer import RAW, WITHOUT_PLACES, Choice, CorrelationExplorer
 from spfem.explore.packets import Packet, round_values
@@ -179,3 +178,15 @@ def _packed(ask: Sequence[Any], packet: Packet) -> dict[str, str]:
         "header": json.dumps(header, ensure_ascii=False),
         "body": b64encode(zlib.compress(b"".join(parts), 9)).decode(),
     }
+
+
+def fewest_axes(rows: np.ndarray, most_moved: float) -> np.ndarray:
+    """Axes (D, K) on which no inner product of `rows` (N, D) moves by more than `most_moved`.
+
+    What is left out of a row has at most that squared length. The strongest axis is the first: the
+    numbers of later ones are small, and so pack well once they are rounded.
+    """
+    axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1]
+    left_out = (rows**2).sum(1, keepdims=True) - np.cumsum((rows @ axes) ** 2, axis=1)
+    size = min(int((left_out.max(axis=0) > most_moved).sum()) + 1, rows.shape[1])
+    return axes[:, :size]

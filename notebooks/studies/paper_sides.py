@@ -16,11 +16,12 @@ from spfem.evaluation.estimates import Estimates
 from spfem.evaluation.scores import ClipScore
 from spfem.evaluation.tables import main_results
 from spfem.methods import BASES, METHODS
-from spfem.run.metrics import make_similarity, make_temporal_metric
+from spfem.run.metrics import make_temporal_metric
 from spfem.run.results import real_samples, score_all
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
 from studies.probes import control_operators, shown_operators
+from studies.similarity_table import make_similarity
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from spfem.correlation.asccl import SpatialCoherence, info_nce, normalise_channels, on_face
 from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
-from spfem.correlation.maps import feature_maps, mouth_region, weights_of_features
-from spfem.correlation.similarity import Comparison
+from spfem.correlation.maps import feature_maps, weights_of_features
 from spfem.correlation.stccl import (
     TemporalCoherence,
     adjacent_differences,
@@ -40,6 +39,7 @@ from spfem.head.names import FACE_UNIT_NAMES
 from spfem.settings import EvaluationSettings
 from spfem.statistics import Interval, cluster_bootstrap
 from spfem.supervision.moved import FaceMover
+from studies.moment_similarity import Comparison, mouth_region
 
 EDGE = 1 / 12  # of the side: what lies that near to the border of a picture
 DRAWS = 8  # of random places, over which a map is averaged

@@ -15,13 +15,10 @@ from spfem.correlation.learn import (
     untrained_metric,
     untrained_temporal_metric,
 )
-from spfem.correlation.measure import load_metric, similarity_scorer
-from spfem.correlation.similarity import similarity_rows
 from spfem.edit.chain import Wish, edit_expression
 from spfem.errors import CorpusError
 from spfem.evaluation.emotion import EmotionClassifier, clip_features, fit_emotions
 from spfem.evaluation.mouth import expression_error
-from spfem.evaluation.retrieval import measure_retrieval
 from spfem.face.track import FaceTrack
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator.networks import load_manipulator
@@ -32,6 +29,9 @@ from spfem.run.persons import know_person, read_fitted
 from spfem.run.workspace import Workspace
 from spfem.settings import ReadSettings
 from spfem.statistics import cluster_bootstrap
+from studies.moment_retrieval import measure_retrieval
+from studies.moment_similarity import similarity_rows
+from studies.similarity_table import load_metric, similarity_scorer
 
 HELD_OUT = "held_out"
 JAW = 0  # of the face units

@@ -25,9 +25,9 @@ from spfem.panels import GAP, PAPER, label_strips, side_by_side
 from spfem.plots import METRIC_LABELS, new_figure, title_of
 from spfem.run.data import make_corpus, make_faces
 from spfem.run.edits import MOVED, clips_by_key, read_truth, result_video
-from spfem.run.moved import make_moved_edits
 from spfem.run.workspace import Workspace
 from studies.drawing import draw_bars
+from studies.moved_pixels import NED_RENDERER, make_moved_edits
 from studies.pictures import draw_grid
 
 FACE_ROOM = 1.15  # side of a close-up by the extent of the tracked landmarks
@@ -229,7 +229,6 @@ MOVED_LOOKS = {
     "truth": "truth",
 }
 """Rows of the table of moved pixels that are looked at -> label."""
-NED_RENDERER = "ned_renderer_"  # how names of rows by NED's renderer begin
 LEVELS = {"copy": ":", "truth": "--"}  # rows drawn as lines, and their style
 MOVED_LABELS: Mapping[str, str] = {
     "mouth_error": METRIC_LABELS["mouth_error"],

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from spfem.errors import CorpusError, ShapeError
 
+MOMENT_GAP_FRAMES = 3  # another moment is at least this far away, since neighbours look alike
+
 
 class TrackedFaces(Protocol):
     """What a face track must offer: aligned faces and whether a face was found."""

@@ -21,7 +21,7 @@ from spfem.correlation.asccl import (
     on_face,
     region_weight,
 )
-from spfem.correlation.images import images_from_frames, prepare_images
+from spfem.correlation.images import prepare_images
 from spfem.correlation.stccl import SUBTRACT, TemporalCoherence, correlation_entries
 from spfem.errors import ShapeError
 
@@ -146,52 +146,6 @@ def inside_face(values: np.ndarray) -> np.ndarray:
 BATCH_FRAMES = 16
 
 
-def moment_similarity(
-    model: SpatialCoherence,
-    first: np.ndarray,
-    second: np.ndarray,
-    region: tuple[slice, slice],
-    level: int,
-    kind: Kind = "learned",
-) -> np.ndarray:
-    """Similarity (T, U) of every frame of one clip to every frame of another, over a region.
-
-    The clips are aligned faces (T, S, S, 3) and (U, S, S, 3) uint8 RGB; the mean goes over the
-    places of `region`, rows and columns of the level's feature map, and their 8 neighbours. Places
-    without neighbours are left out. The metric is in evaluation mode; for `kind` see
-    `describe_patches`.
-
-    Raises:
-        ShapeError: if the region holds no place with 8 neighbours.
-    """
-    device = next(model.parameters()).device
-    sides = []
-    for frames in (first, second):
-        parts = []
-        for start in range(0, len(frames), BATCH_FRAMES):
-            images = images_from_frames(frames[start : start + BATCH_FRAMES], device)
-            described = describe_patches(model, images, kind)[level]
-            # Descriptors begin at row and column 1 of the map, the first place with neighbours.
-            rows, columns = (
-                [at - 1 for at in range(*part.indices(side)) if 1 <= at <= side - 2]
-                for part, side in zip(region, described.map_shape, strict=True)
-            )
-            parts.append(described.values[:, :, :, rows][..., columns].flatten(2).cpu().numpy())
-        sides.append(np.concatenate(parts))
-    places = sides[0].shape[2]
-    if not places:
-        raise ShapeError(f"region {region} of level {level} holds no place with 8 neighbours")
-    return np.einsum("tcp,ucp->tu", *sides, optimize=True) / places
-
-
-def mouth_region(side: int) -> tuple[slice, slice]:
-    """Rows and columns of the mouth on a feature map of `side` over an aligned face."""
-    return (
-        slice(round(0.62 * side), round(0.86 * side)),
-        slice(round(0.33 * side), round(0.67 * side)),
-    )
-
-
 @torch.no_grad()
 def describe_places(
     model: SpatialCoherence | TemporalCoherence,
@@ -232,18 +186,6 @@ def describe_places(
     else:
         places = correlation_entries(described)
     return places.unflatten(2, (maps.shape[2] - 2, maps.shape[3] - 2))
-
-
-def fewest_axes(rows: np.ndarray, most_moved: float) -> np.ndarray:
-    """Axes (D, K) on which no inner product of `rows` (N, D) moves by more than `most_moved`.
-
-    What is left out of a row has at most that squared length. The strongest axis is the first: the
-    numbers of later ones are small, and so pack well once they are rounded.
-    """
-    axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1]
-    left_out = (rows**2).sum(1, keepdims=True) - np.cumsum((rows @ axes) ** 2, axis=1)
-    size = min(int((left_out.max(axis=0) > most_moved).sum()) + 1, rows.shape[1])
-    return axes[:, :size]
 
 
 @torch.no_grad()

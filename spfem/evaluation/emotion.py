@@ -130,22 +130,3 @@ def emotion_leakage(
     if not whole - none >= LEAST_MARGIN:
         return float("nan")
     return max(0.0, (left - none) / (whole - none))
-
-
-def name_unseen_actors(
-    features: np.ndarray, emotions: Sequence[str], actors: Sequence[str]
-) -> list[str]:
-    """Emotion of each of N clips as named by a classifier that never saw its actor.
-
-    Raises:
-        ShapeError: if there are fewer than two actors.
-    """
-    if len(set(actors)) < 2:
-        raise ShapeError("naming emotions of unseen actors needs at least two actors")
-    emotion_array, actor_array = np.asarray(emotions), np.asarray(actors)
-    named = np.empty(len(emotion_array), dtype=object)
-    for actor in sorted(set(actors)):
-        left_out = actor_array == actor
-        classifier = fit_emotions(features[~left_out], emotion_array[~left_out].tolist())
-        named[left_out] = classifier.name(features[left_out])
-    return named.tolist()

@@ -11,8 +11,8 @@ from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.images import CoherenceMetric
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.errors import SettingsError
-from spfem.evaluation.retrieval import moment_distances
 from spfem.explore.clips import ClipSource, ExploredClip, ExploredPair, own_clips
+from spfem.explore.moments import moment_distances
 from spfem.explore.packets import Packet, clip_packet, pair_packet, places_packet
 from spfem.files import project_folder
 from spfem.settings import EMOTIONS, FaceSettings, PairingSettings

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from spfem.correlation.asccl import SpatialCoherence
+from spfem.correlation.frames import MOMENT_GAP_FRAMES
 from spfem.correlation.images import images_from_frames
 from spfem.correlation.maps import BATCH_FRAMES, describe_clip, feature_maps
-from spfem.correlation.similarity import MOMENT_GAP_FRAMES
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.explore.clips import ExploredClip, ExploredPair

@@ -3,8 +3,6 @@
 `compat` in the settings of a metric switches released behaviours on, by name or all at once with
 "upstream"; the class of the metric then makes the form found here (`CoherenceMetric`). Nothing
 else imports this module, so that `spfem.correlation` stands without it.
-
-Not in the loss, but in the release: what is subtracted over a window in some of its branches.
 """
 
 from __future__ import annotations
@@ -186,24 +184,6 @@ class ReleasedSpatialTemporalCoherence(SpatialTemporalCoherence, ReleasedTempora
             spatial = self.settings.spatial
             return compare_level_as_released(self.mlp, level, query, key, places, spatial)
         return super().compare_frames(level, query, key, places)
-
-
-def differences_to_first(features: Tensor) -> Tensor:
-    """x_t - x_0 of t >= 1, (B, T - 1, C, S). Source: STCCL ("accumulated", though nothing is)."""
-    return features[:, 1:] - features[:, :1]
-
-
-def mean_over_time(features: Tensor) -> Tensor:
-    """Mean over frames, (B, C, S): an appearance, not a motion. Source: STCCL ("aggregation")."""
-    return features.mean(dim=1)
-
-
-def shuffled_differences(features: Tensor, order: Tensor) -> Tensor:
-    """x_t - x_order(t), (B, T, C, S), for a permutation (T,); a fixed point gives a zero row.
-
-    Source: STCCL, whose figure shows it and whose released code never calls it.
-    """
-    return features - features[:, order]
 
 
 class ReleasedCrossModalCoherence(CrossModalCoherence):

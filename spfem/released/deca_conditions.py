@@ -64,17 +64,6 @@ def align_masked(
     return aligned, aligned_mask
 
 
-def unalign_masked(face: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The aligned face put back into the crop, 0 outside the crop's own mask; see `align_masked`.
-
-    Source: NED unalign.
-    """
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LANCZOS4
-    placed = cv2.warpAffine(face, matrix, face.shape[1::-1], flags=flags)
-    placed[mask == 0] = 0
-    return placed
-
-
 def warp_indices(image: np.ndarray, matrix: np.ndarray, *, nearest: bool = False) -> np.ndarray:
     """`image` under a (2, 3) map of pixel indices, equal in size, zero border."""
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LANCZOS4

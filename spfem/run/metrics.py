@@ -10,9 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import pandas as pd
-
 from spfem.checkpoints import load_weights
 from spfem.corpus.clips import Corpus
 from spfem.correlation.asccl import SpatialCoherence
@@ -27,7 +24,6 @@ from spfem.correlation.learn import (
     train_temporal,
 )
 from spfem.correlation.learn_sound import initial_joint, train_joint, train_single
-from spfem.correlation.measure import measure_similarity
 from spfem.correlation.retrieval import AudioBank, make_bank
 from spfem.correlation.scmcl import CrossModalCoherence, Visual
 from spfem.correlation.sound import (
@@ -40,10 +36,10 @@ from spfem.correlation.sound import (
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.distributed import first_alone, is_first, refuse_sharing, wait_for_all
 from spfem.errors import SettingsError
-from spfem.files import file_digest, write_json, writing
+from spfem.files import file_digest, write_json
 from spfem.media.audio import read_audio
 from spfem.run.artifacts import open_stage
-from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs, read_visemes
+from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy
 from spfem.run.workspace import Workspace
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
@@ -352,44 +348,3 @@ def make_audio_banks(
     if not stage.complete:
         stage.finish(windows=sum(len(bank.clip) for bank in banks.values()))
     return banks
-
-
-def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Rows of `similarity.csv` of one metric over all seeds, and its held-out scores.
-
-    See `measure_similarity`.
-    """
-    corpus, scale = make_corpus(workspace), workspace.scale
-    checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.metric_seeds}
-    used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]
-    stage = open_stage(
-        workspace.stage_folder("similarity", name),
-        f"similarity {name}",
-        settings={"metric": name, "settings": used, "roles": dict(corpus.roles)},
-        inputs={f"seed{seed}": file_digest(path) for seed, path in checkpoints.items()}
-        | {
-            "corpus": corpus.digest,
-            "faces": make_faces(workspace).digest,
-            "pairs": make_pairs(workspace).digest,
-        },
-        code=(measure_similarity,),
-    )
-    table_path, scores_path = stage.folder / "similarity.csv", stage.folder / "scores.npz"
-    if not stage.complete:
-        table, scores = measure_similarity(
-            make_faces(workspace),
-            make_pairs(workspace),
-            corpus.roles,
-            read_visemes(workspace),
-            checkpoints,
-            scale,
-            metric=name,
-        )
-        with writing(table_path) as aside:
-            table.to_csv(aside, index=False)
-        with writing(scores_path) as aside:
-            arrays: dict[str, Any] = dict(scores)
-            np.savez(aside, **arrays)
-        stage.finish()
-    with np.load(scores_path) as stored:
-        return pd.read_csv(table_path, float_precision="round_trip"), dict(stored)

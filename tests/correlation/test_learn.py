@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from studies.moment_similarity import list_comparisons, score_similarity
 
 from spfem.correlation import SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.frames import FrameWindows
@@ -16,7 +17,6 @@ from spfem.correlation.learn import (
     train_temporal,
     untrained_metric,
 )
-from spfem.correlation.similarity import list_comparisons, score_similarity
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 from tests.correlation.sharing import LEARNING, learn_all

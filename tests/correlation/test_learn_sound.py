@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from studies.moment_retrieval import ClipEmbeddings, relational_distances, score_retrieval
 
 from spfem.correlation.learn_sound import (
     embed_runs,
@@ -16,7 +17,6 @@ from spfem.correlation.learn_sound import (
 from spfem.correlation.scmcl import pair_loss
 from spfem.correlation.sound import BatchDraw, collect_samples, tabulate_frames
 from spfem.errors import CheckpointError, CorpusError, SettingsError
-from spfem.evaluation.retrieval import ClipEmbeddings, relational_distances, score_retrieval
 from tests.correlation.planted_sound import SMALL, planted_clips
 
 ROLES = {"A": "train", "B": "train", "C": "held_out"}

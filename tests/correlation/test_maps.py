@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from studies.window_similarity import temporal_scores
 
 from spfem.correlation import images_from_frames
 from spfem.correlation.asccl import adaptive_weight, neighbour_disparities, on_face
@@ -14,9 +15,7 @@ from spfem.correlation.maps import (
     disparity_weights,
     feature_maps,
     inside_face,
-    moment_similarity,
 )
-from spfem.correlation.window_similarity import temporal_scores
 from spfem.errors import ShapeError
 from tests.correlation.planted import SMALL, draw_face, planted_pairs
 from tests.explore.made_up import made_clip, made_metrics
@@ -70,23 +69,6 @@ def test_wrong_use_is_refused(metric):
         described[0].map_from(2, 2, described[1])
     with pytest.raises(ShapeError, match="training mode"):
         describe_patches(initial_metric(SMALL, 0), face(0))
-
-
-def test_moments_equal_the_mean_of_single_correlation_maps(metric):
-    first = np.stack([draw_face(viseme, 0, 0) for viseme in (0, 2)])
-    second = np.stack([draw_face(viseme, 1, 0) for viseme in (0, 1, 3)])
-    found = moment_similarity(metric, first, second, (slice(5, 8), slice(6, 9)), level=0)
-    wanted = np.zeros((2, 3))
-    for i, one in enumerate(first):
-        for j, other in enumerate(second):
-            pair = (images_from_frames(one[None]), images_from_frames(other[None]))
-            places = [(row, column) for row in range(5, 8) for column in range(6, 9)]
-            wanted[i, j] = np.mean(
-                [correlation_map(metric, *pair, place, 0)[place] for place in places]
-            )
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    with pytest.raises(ShapeError, match="no place with 8 neighbours"):
-        moment_similarity(metric, first, first, (slice(0, 1), slice(0, 16)), level=0)
 
 
 TOLERANCE = 2e-5  # one batch of frames or another

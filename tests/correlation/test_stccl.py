@@ -19,7 +19,6 @@ from spfem.correlation.stccl import (
     paired_frames,
 )
 from spfem.errors import ShapeError
-from spfem.released.arithmetic import differences_to_first, mean_over_time, shuffled_differences
 from spfem.settings import SpatialSettings, TemporalSettings
 from tests.correlation.planted import SMALL
 
@@ -214,12 +213,6 @@ def test_operators_equal_slow_loops(features):
     assert torch.equal(pair_differences(features), torch.stack(pairs, dim=1))
     steps = [frames[t] - frames[t + 1] for t in range(3)]
     assert torch.equal(adjacent_differences(features), torch.stack(steps, dim=1))
-    first = [frames[t] - frames[0] for t in range(1, 4)]
-    assert torch.equal(differences_to_first(features), torch.stack(first, dim=1))
-    torch.testing.assert_close(mean_over_time(features), sum(frames) / 4)
-    order = torch.tensor([2, 1, 3, 0])
-    turned = [frames[t] - frames[order[t]] for t in range(4)]
-    assert torch.equal(shuffled_differences(features, order), torch.stack(turned, dim=1))
 
 
 def test_held_pairs_are_those_that_show_one_frame():

@@ -9,6 +9,7 @@ import numpy as np
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.corpus.protocol import Edit, edit_protocol
+from spfem.evaluation.emotion import clip_features
 from spfem.evaluation.scores import CLIP_METRICS, ClipScore, FaceSample
 from spfem.settings import EMOTIONS
 
@@ -111,3 +112,19 @@ def planted_values(random, labels, seeds, deviations):
         deviation * random.normal(size=group.max() + 1)[group]
         for deviation, group in zip(deviations, groups, strict=True)
     )
+
+
+def make_told_clips(noise):
+    """Features, emotions and actors of clips that say their emotion in one code each."""
+    random = np.random.default_rng(0)
+    features, emotions, actors = [], [], []
+    for actor in "ABC":
+        manner = random.uniform(0, 0.1, 52)
+        for index, emotion in enumerate(EMOTIONS):
+            for _ in range(3):
+                codes = manner + random.uniform(0, 0.1, (20, 52))
+                codes[:, 3 * index] += 0.5 + noise * random.normal()
+                features.append(clip_features(codes))
+                emotions.append(emotion)
+                actors.append(actor)
+    return np.stack(features), emotions, actors

@@ -1,4 +1,4 @@
-"""Tables on planted scores: the main results, moved pixels, their files and layout."""
+"""Tables on planted scores: the main results, their files and layout."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
 
-from spfem.corpus.protocol import edit_protocol
 from spfem.errors import ShapeError
-from spfem.evaluation.frechet import frechet_distance
-from spfem.evaluation.moved_pixels import METRICS, OWN_ROWS, ROWS, moved_pixels_table
-from spfem.evaluation.scores import CLIP_METRICS, ClipScore
 from spfem.evaluation.tables import (
     COLUMNS,
     check_main_results,
@@ -23,12 +18,7 @@ from spfem.evaluation.tables import (
     save_table,
 )
 from spfem.settings import EMOTIONS, EvaluationSettings
-from tests.evaluation.made_up import (
-    make_corpus,
-    make_real,
-    make_sample,
-    make_scores,
-)
+from tests.evaluation.made_up import make_real, make_scores
 
 
 def test_files_hold_the_table(tmp_path):
@@ -139,76 +129,3 @@ def test_broken_tables_are_refused(table, change, message):
         check_main_results(broken)
     with pytest.raises(ShapeError, match="unique"):
         check_main_results(pd.concat([table, table[:1]]))
-
-
-MOVED_SETTINGS = EvaluationSettings(resamples=300, frechet_resamples=40)
-PER_CLIP = tuple(metric for metric in METRICS if metric != "fad")
-
-
-def planted(rows=tuple(ROWS)):
-    """Value of a metric: 10 x row + source, so a row's mean and its interval are known."""
-    random = np.random.default_rng(0)
-    edits = [
-        edit
-        for edit in edit_protocol(make_corpus(targets=2), sources_per_actor=2)
-        if edit.setting == "intra" and edit.emotion != "neutral"
-    ]
-    sources = sorted({edit.source for edit in edits})
-    scores = []
-    for place, row in enumerate(ROWS):
-        for edit in edits if row in rows else ():
-            if row in OWN_ROWS and edit.emotion != EMOTIONS[1]:
-                continue
-            value = 10.0 * place + sources.index(edit.source)
-            values = dict.fromkeys((*CLIP_METRICS, *PER_CLIP), value)
-            sample = make_sample(random, edit.actor, edit.emotion, shift=0.3 * place)
-            scores.append(ClipScore(edit, row, 0, values, edit.emotion, sample))
-    return scores
-
-
-@pytest.fixture(scope="module")
-def moved():
-    return moved_pixels_table(planted(), make_real(), MOVED_SETTINGS)
-
-
-def test_values_are_means_over_edits_and_intervals_hold_them(moved):
-    found = moved.set_index(["row", "metric"])
-    for place, row in enumerate(ROWS):
-        for metric in PER_CLIP:
-            cell = found.loc[row, metric]
-            if row in OWN_ROWS and metric == "emotion_accuracy":
-                assert (cell.edits, np.isnan(cell.value)) == (0, True)
-                continue
-            assert cell.value == pytest.approx(10 * place + 1.5)  # four sources: 0, 1, 2, 3
-            assert cell.edits == (4 if row in OWN_ROWS else 24)
-            assert cell.ci_low <= cell.value <= cell.ci_high
-
-
-def test_intervals_redraw_sources_not_edits(moved):
-    """By hand: four sources, 0, 1, 2 and 3, all edits of a source together."""
-    wanted = ttest_1samp(np.arange(4), 0).confidence_interval(MOVED_SETTINGS.confidence)
-    cell = moved.set_index(["row", "metric"]).loc["copy", "mouth_error"]
-    assert (cell.ci_low, cell.ci_high) == pytest.approx(wanted, abs=0.4)
-
-
-def test_bad_scores_are_named():
-    scores = planted(("ned",))
-    with pytest.raises(ShapeError, match="one edit"):
-        moved_pixels_table([*scores, scores[0]], make_real(), MOVED_SETTINGS)
-    with pytest.raises(ShapeError, match="ours"):
-        moved_pixels_table([replace(scores[0], method="ours")], make_real(), MOVED_SETTINGS)
-
-
-def test_fad_is_the_mean_over_emotions_of_pooled_sources(moved):
-    scores, real = planted(), make_real()
-    by_hand = []
-    for emotion in EMOTIONS[1:]:
-        shown = [
-            s.sample.blendshapes for s in scores if (s.method, s.edit.emotion) == ("ned", emotion)
-        ]
-        true = [s.blendshapes for s in real if s.emotion == emotion]
-        by_hand.append(frechet_distance(np.concatenate(shown), np.concatenate(true)))
-    cell = moved.set_index(["row", "metric"]).loc["ned", "fad"]
-    assert cell.value == pytest.approx(np.mean(by_hand))
-    assert 0 <= cell.ci_low <= cell.value <= cell.ci_high
-    assert np.isnan(moved.set_index(["row", "metric"]).loc["own", "fad"].value)

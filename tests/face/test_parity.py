@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,6 @@ from spfem.released.deca_conditions import (
     align_masked,
     pupil_center,
     transform_points,
-    unalign_masked,
     warp_indices,
 )
 from spfem.released.ned_files import grow_boxes, smooth_boxes, square_boxes
@@ -33,11 +33,14 @@ def _align_unalign(case):
     given = case.arrays
     matrix, mask = given["matrix"], (given["mask"] * 255).astype(np.uint8)
     aligned, aligned_mask = align_masked(given["face"], mask, matrix)
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LANCZOS4  # NED's unalign; ours is `unalign_face`
+    placed = cv2.warpAffine(given["generated"], matrix, mask.shape[::-1], flags=flags)
+    placed[mask == 0] = 0
     got = {
         "face_aligned": aligned,
         "mask_aligned": aligned_mask,
         "plain_aligned": warp_indices(given["face"], matrix),
-        "unaligned": unalign_masked(given["generated"], mask, matrix),
+        "unaligned": placed,
         "landmarks_float": transform_points(given["landmarks"].astype(np.float64), matrix),
         "landmarks_int32": transform_points(given["landmarks"].astype(np.int32), matrix),
     }

@@ -9,7 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from studies import checks as released_pairs
-from studies.checks import compare_pairings, path_differences, stage_timings, summarise_comparison
+from studies.checks import (
+    compare_pairings,
+    name_unseen_actors,
+    path_differences,
+    stage_timings,
+    summarise_comparison,
+)
 
 from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import InputError, ShapeError
@@ -17,6 +23,7 @@ from spfem.media.audio import write_audio
 from spfem.media.video import write_video
 from spfem.pairing.pairs import Pair
 from spfem.settings import PairingSettings
+from tests.evaluation.made_up import make_told_clips
 
 
 def test_only_finished_stages_count_with_the_threads_that_made_them():
@@ -132,3 +139,11 @@ def test_both_pairings_are_compared_where_the_file_is(workspace):
     ).all()
     workspace.corpus = "synthetic"
     assert released_pairs.compare_with_released_pairs(workspace) is None
+
+
+def test_planted_emotions_of_unseen_actors_are_named():
+    features, emotions, actors = make_told_clips(noise=0.05)
+    named = name_unseen_actors(features, emotions, actors)
+    assert np.mean(np.asarray(named) == emotions) == 1.0
+    with pytest.raises(ShapeError, match="two actors"):
+        name_unseen_actors(np.zeros((2, 4)), ["sad", "happy"], ["A", "A"])

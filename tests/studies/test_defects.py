@@ -16,9 +16,9 @@ from studies.defects import (
     compare_recall,
     measure_defects_in_use,
 )
+from studies.moment_similarity import SimilarityScores
 
 from spfem.correlation.learn import initial_metric
-from spfem.correlation.similarity import SimilarityScores
 from spfem.settings import EvaluationSettings, SpatialSettings
 from spfem.statistics import area_under_curve
 from tests.correlation.planted import planted_pairs

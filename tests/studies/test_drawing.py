@@ -20,6 +20,7 @@ from studies.drawing import (
     draw_similarity,
     draw_terms,
 )
+from studies.moved_pixels import METRICS, ROWS
 from studies.pictures import (
     GAP,
     draw_correlation,
@@ -37,7 +38,6 @@ from studies.sound_plots import (
 from studies.videos import draw_moved_pixels
 
 from spfem.errors import ShapeError
-from spfem.evaluation.moved_pixels import METRICS, ROWS
 from spfem.picture_plots import add_scale, draw_matrix
 from spfem.plots import METHOD_LOOKS, new_figure
 from tests.figures.pictures import make_face, make_similarity

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from studies.exact_speech import score_exact_speech, score_windows, what_is_said
+from studies.window_similarity import WindowChoice
 
 from spfem.correlation.frames import ClipPair, FramePairs, FrameWindows
-from spfem.correlation.window_similarity import WindowChoice
 from spfem.settings import EvaluationSettings
 
 FRAMES = 24

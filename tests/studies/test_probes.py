@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from studies.moment_similarity import Comparison
 from studies.probes import (
     JAW,
     MOUTH,
@@ -30,7 +31,6 @@ from spfem.correlation.frames import ClipPair, FramePairs
 from spfem.correlation.images import images_from_frames
 from spfem.correlation.learn import initial_temporal_metric, untrained_metric
 from spfem.correlation.maps import disparity_weights
-from spfem.correlation.similarity import Comparison
 from spfem.errors import ShapeError
 from spfem.face.landmarks import OUTER_LIPS
 from spfem.head import load_head_model

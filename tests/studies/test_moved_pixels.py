@@ -1,21 +1,28 @@
-"""Edits of every row are made once, each with its own codes, and tracked from the written file."""
+"""Rows of moved pixels are made once, with their own codes; the table on planted scores."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
+from studies import moved_pixels as moved
+from studies.moved_pixels import METRICS, OWN_ROWS, ROWS
 
 from spfem.corpus.clips import Clip, Corpus
-from spfem.corpus.protocol import Edit
-from spfem.evaluation.moved_pixels import OWN_ROWS, ROWS
+from spfem.corpus.protocol import Edit, edit_protocol
+from spfem.errors import ShapeError
+from spfem.evaluation.frechet import frechet_distance
+from spfem.evaluation.scores import ClipScore
 from spfem.face.track import EditTrack
 from spfem.head import load_head_model
 from spfem.media.video import read_video, write_video
-from spfem.run import edits, moved
+from spfem.run import edits
 from spfem.scales import load_scale
+from spfem.settings import EMOTIONS, EvaluationSettings
+from tests.evaluation.made_up import make_corpus, make_real, make_sample
 
 NAMES = load_head_model().expression_names
 WISHES = ("angry", "disgusted")
@@ -188,3 +195,76 @@ def test_a_second_run_makes_nothing_and_a_killed_one_goes_on(world):
     moved.make_moved_edits(world.workspace)
     assert len(world.made) == done + 1
     assert made.rows["habit"].track_file(made.edits[0]).exists()
+
+
+SETTINGS = EvaluationSettings(resamples=300, frechet_resamples=40)
+PER_CLIP = tuple(metric for metric in METRICS if metric != "fad")
+
+
+def planted(rows=tuple(ROWS)):
+    """Value of a metric: 10 x row + source, so a row's mean and its interval are known."""
+    random = np.random.default_rng(0)
+    edits = [
+        edit
+        for edit in edit_protocol(make_corpus(targets=2), sources_per_actor=2)
+        if edit.setting == "intra" and edit.emotion != "neutral"
+    ]
+    sources = sorted({edit.source for edit in edits})
+    scores = []
+    for place, row in enumerate(ROWS):
+        for edit in edits if row in rows else ():
+            if row in OWN_ROWS and edit.emotion != EMOTIONS[1]:
+                continue
+            value = 10.0 * place + sources.index(edit.source)
+            values = {**dict.fromkeys(PER_CLIP, value), "face_found": 1.0}
+            sample = make_sample(random, edit.actor, edit.emotion, shift=0.3 * place)
+            scores.append(ClipScore(edit, row, 0, values, edit.emotion, sample))
+    return scores
+
+
+@pytest.fixture(scope="module")
+def table():
+    return moved.moved_pixels_table(planted(), make_real(), SETTINGS)
+
+
+def test_values_are_means_over_edits_and_intervals_hold_them(table):
+    found = table.set_index(["row", "metric"])
+    for place, row in enumerate(ROWS):
+        for metric in PER_CLIP:
+            cell = found.loc[row, metric]
+            if row in OWN_ROWS and metric == "emotion_accuracy":
+                assert (cell.edits, np.isnan(cell.value)) == (0, True)
+                continue
+            assert cell.value == pytest.approx(10 * place + 1.5)  # four sources: 0, 1, 2, 3
+            assert cell.edits == (4 if row in OWN_ROWS else 24)
+            assert cell.ci_low <= cell.value <= cell.ci_high
+
+
+def test_intervals_redraw_sources_not_edits(table):
+    """By hand: four sources, 0, 1, 2 and 3, all edits of a source together."""
+    wanted = ttest_1samp(np.arange(4), 0).confidence_interval(SETTINGS.confidence)
+    cell = table.set_index(["row", "metric"]).loc["copy", "mouth_error"]
+    assert (cell.ci_low, cell.ci_high) == pytest.approx(wanted, abs=0.4)
+
+
+def test_bad_scores_are_named():
+    scores = planted(("ned",))
+    with pytest.raises(ShapeError, match="one edit"):
+        moved.moved_pixels_table([*scores, scores[0]], make_real(), SETTINGS)
+    with pytest.raises(ShapeError, match="ours"):
+        moved.moved_pixels_table([replace(scores[0], method="ours")], make_real(), SETTINGS)
+
+
+def test_fad_is_the_mean_over_emotions_of_pooled_sources(table):
+    scores, real = planted(), make_real()
+    by_hand = []
+    for emotion in EMOTIONS[1:]:
+        shown = [
+            s.sample.blendshapes for s in scores if (s.method, s.edit.emotion) == ("ned", emotion)
+        ]
+        true = [s.blendshapes for s in real if s.emotion == emotion]
+        by_hand.append(frechet_distance(np.concatenate(shown), np.concatenate(true)))
+    cell = table.set_index(["row", "metric"]).loc["ned", "fad"]
+    assert cell.value == pytest.approx(np.mean(by_hand))
+    assert 0 <= cell.ci_low <= cell.value <= cell.ci_high
+    assert np.isnan(table.set_index(["row", "metric"]).loc["own", "fad"].value)

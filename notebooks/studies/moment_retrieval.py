@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,14 @@ import torch
 from spfem.correlation.frames import AlignedClips, PairStore
 from spfem.correlation.learn_sound import embed_runs, untrained_joint
 from spfem.correlation.retrieval import AudioBank, retrieve_all
-from spfem.correlation.scmcl import CrossModalCoherence, pairwise_distances
+from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.sound import (
     MODALITIES,
     FrameTable,
     Signals,
     frames_of_roles,
-    slice_audio,
 )
 from spfem.errors import CorpusError, ShapeError
-from spfem.pairing.pairs import Pair
 from spfem.scales import Scale
 from spfem.settings import CrossModalSettings, EvaluationSettings
 from spfem.statistics import cluster_bootstrap
@@ -317,28 +315,6 @@ def _score(
     return score_retrieval(pairs, distances, clocks)
 
 
-@torch.no_grad()
-def distance_matrix(
-    metric: CrossModalCoherence, table: FrameTable, pair: AlignedClips, modality: str
-) -> np.ndarray:
-    """Distances (T, U) of all moments of a pair's clips; those of vision in units of sound.
-
-    Args:
-        metric: in evaluation mode.
-        table: holds the frames of both clips.
-        pair: neutral clip and clip in another emotion.
-        modality: `audio` or the metric's visual one.
-    """
-    sides = [
-        embed_runs(metric, table, modality, table.runs(table.rows(key), metric.settings.frames))
-        for key in (pair.source, pair.target)
-    ]
-    distances = pairwise_distances(sides[0], sides[1])
-    if modality != "audio":
-        distances = metric.scale_layer(distances)
-    return distances.numpy()
-
-
 def exact_path(
     pair: AlignedClips, clocks: Mapping[str, np.ndarray], shape: tuple[int, int]
 ) -> np.ndarray:
@@ -369,50 +345,3 @@ def describe_bank(bank: AudioBank, actor: str, emotions: Sequence[str]) -> pd.Da
             }
         )
     return pd.DataFrame(rows)
-
-
-class HeardClip(Protocol):
-    """A clip of T frames, `fps` a second: sound (A,) in [-1, 1], and face units (T, E)."""
-
-    waveform: np.ndarray
-    sample_rate: int
-    expression: np.ndarray
-    fps: float
-
-
-def moment_distances(
-    metric: CrossModalCoherence, first: HeardClip, second: HeardClip, path: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (T, U) of sound and of expression; NaN where a clip's sound has ended.
-
-    Those of expression are in the units of sound. `path` (N, 2) says which frames belong together.
-    """
-    parts = [_signals(clip, metric.settings) for clip in (first, second)]
-    lengths = [len(audio) for audio, _ in parts]
-    table = FrameTable(
-        keys=("first", "second"),
-        starts=np.cumsum([0, *lengths]),
-        found=np.ones(sum(lengths), bool),
-        signals={
-            "audio": np.concatenate([audio for audio, _ in parts]),
-            "expression": np.concatenate([expression for _, expression in parts]),
-        },
-    )
-    keys = Pair("first", "second", path, normalised_cost=0.0, usable=True)
-    shape = (len(first.expression), len(second.expression))
-    sound, expression = (np.full(shape, np.nan, np.float32) for _ in range(2))
-    for whole, modality in ((sound, "audio"), (expression, "expression")):
-        whole[: lengths[0], : lengths[1]] = distance_matrix(metric, table, keys, modality)
-    return sound, expression
-
-
-def _signals(clip: HeardClip, settings: CrossModalSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Slices of sound (n, A) and face units (n, E) of the n frames that have both."""
-    if round(clip.fps) == settings.fps:
-        slices = slice_audio(clip.waveform, settings)
-    else:  # slices of the length that was learned, at the clip's own frames
-        starts = (np.arange(len(clip.expression)) * clip.sample_rate / clip.fps).astype(int)
-        starts = starts[starts + settings.frame_samples <= len(clip.waveform)]
-        slices = clip.waveform[starts[:, None] + np.arange(settings.frame_samples)]
-    length = min(len(slices), len(clip.expression))
-    return slices[:length], clip.expression[:length].astype(np.float32)

@@ -7,10 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-
-from spfem.corpus.protocol import Edit
-from spfem.errors import SettingsError
-from spfem.evaluation.power import (
+from studies.power import (
     COLUMNS,
     PlannedRun,
     Variances,
@@ -19,6 +16,9 @@ from spfem.evaluation.power import (
     planned_like,
     power_table,
 )
+
+from spfem.corpus.protocol import Edit
+from spfem.errors import SettingsError
 from spfem.evaluation.redraws import crossed_redraws
 from spfem.evaluation.scores import CLIP_METRICS, ClipScore
 from spfem.settings import EvaluationSettings

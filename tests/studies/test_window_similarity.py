@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from studies.window_similarity import list_window_comparisons, score_window_similarity
 
 from spfem.correlation.frames import FrameWindows, held_steps
 from spfem.correlation.learn import TEMPORAL_METRICS, untrained_temporal_metric, window_images
-from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
 from spfem.settings import TemporalSettings
 from tests.correlation.planted import SMALL, planted_pairs
 

@@ -1,37 +1,81 @@
-"""The table of similarities before and after learning, over seeds and both splits."""
+"""The table of similarities before and after learning, over seeds and both splits: a stage."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.frames import FramePairs, FrameWindows, PairStore, TrackedFaces
 from spfem.correlation.learn import (
+    TEMPORAL_METRICS,
     frame_pairs_of_role,
     metric_class,
     untrained_metric,
     untrained_temporal_metric,
 )
-from spfem.correlation.similarity import (
+from spfem.correlation.stccl import TemporalCoherence
+from spfem.files import file_digest, writing
+from spfem.run.artifacts import open_stage
+from spfem.run.data import make_corpus, make_faces, make_pairs, read_visemes
+from spfem.run.metrics import make_metric
+from spfem.run.workspace import Workspace
+from spfem.scales import Scale
+from studies.moment_similarity import (
     SimilarityScores,
     list_comparisons,
     score_similarity,
     similarity_rows,
 )
-from spfem.correlation.stccl import TemporalCoherence
-from spfem.correlation.window_similarity import list_window_comparisons, score_window_similarity
-from spfem.scales import Scale
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from studies.window_similarity import list_window_comparisons, score_window_similarity
 
 LIST_SEED = 0
 IMAGE_METRICS = ("spatial", "spatial_speech")
+
+
+def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Rows of `similarity.csv` of one metric over all seeds, and its held-out scores.
+
+    See `measure_similarity`.
+    """
+    corpus, scale = make_corpus(workspace), workspace.scale
+    checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.metric_seeds}
+    used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]
+    stage = open_stage(
+        workspace.stage_folder("similarity", name),
+        f"similarity {name}",
+        settings={"metric": name, "settings": used, "roles": dict(corpus.roles)},
+        inputs={f"seed{seed}": file_digest(path) for seed, path in checkpoints.items()}
+        | {
+            "corpus": corpus.digest,
+            "faces": make_faces(workspace).digest,
+            "pairs": make_pairs(workspace).digest,
+        },
+        code=(measure_similarity,),
+    )
+    table_path, scores_path = stage.folder / "similarity.csv", stage.folder / "scores.npz"
+    if not stage.complete:
+        table, scores = measure_similarity(
+            make_faces(workspace),
+            make_pairs(workspace),
+            corpus.roles,
+            read_visemes(workspace),
+            checkpoints,
+            scale,
+            metric=name,
+        )
+        with writing(table_path) as aside:
+            table.to_csv(aside, index=False)
+        with writing(scores_path) as aside:
+            arrays: dict[str, Any] = dict(scores)
+            np.savez(aside, **arrays)
+        stage.finish()
+    with np.load(scores_path) as stored:
+        return pd.read_csv(table_path, float_precision="round_trip"), dict(stored)
 
 
 def measure_similarity(
@@ -46,14 +90,12 @@ def measure_similarity(
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Score a metric, by seed, on the actors it learned from and on the held-out actor.
 
-    One definition for both states and all splits, see `spfem.correlation.similarity`.
+    One definition for both states and all splits, see `studies.moment_similarity`.
 
     Returns:
         The rows of `similarity.csv`, and the scores of each quantity on the held-out actor after
         learning (first seed), for histograms.
     """
-    import pandas as pd
-
     rows: list[dict[str, object]] = []
     shown: dict[str, np.ndarray] = {}
     train = frame_pairs_of_role(faces, pairs, roles, "train")

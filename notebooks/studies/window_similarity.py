@@ -1,4 +1,4 @@
-"""What a metric on windows sees, places or speech: as `similarity`, of windows.
+"""What a metric on windows sees, places or speech: as `moment_similarity`, of windows.
 
 The three scores are those of single frames carried over: a comparison is a window of two
 emotions at the same steps of their path, and a window of the second emotion around another
@@ -22,14 +22,8 @@ from spfem.correlation.asccl import (
     ProjectionHeads,
     dense_disparities,
 )
-from spfem.correlation.frames import FrameWindows, held_steps
+from spfem.correlation.frames import MOMENT_GAP_FRAMES, FrameWindows, held_steps
 from spfem.correlation.images import images_from_frames, prepare_images
-from spfem.correlation.similarity import (
-    MOMENT_GAP_FRAMES,
-    SimilarityScores,
-    clip_visemes,
-    similarity_scores,
-)
 from spfem.correlation.stccl import (
     SUBTRACT,
     SpatialTemporalCoherence,
@@ -39,6 +33,7 @@ from spfem.correlation.stccl import (
     held_pairs,
 )
 from spfem.errors import CorpusError
+from studies.moment_similarity import SimilarityScores, clip_visemes, similarity_scores
 
 PlaceScores = tuple[Tensor, Tensor, Tensor]
 """Cosines of B comparisons at one level: matched and mismatched speech (B, h, w) by place,
