@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spfem.corpus.clips import Corpus
+from spfem.corpus.clips import Clip, Corpus
 from spfem.errors import CorpusError, InputError, ShapeError
 from spfem.evaluation.emotion import clip_features, fit_emotions
 from spfem.evaluation.mouth import mouth_opening
@@ -19,9 +19,10 @@ from spfem.face.conditions import ConditionPainter
 from spfem.face.landmarks import interocular_distance
 from spfem.face.track import FaceTrack, track_clip
 from spfem.head.model import load_head_model
+from spfem.head.names import FACE_UNIT_NAMES
 from spfem.pairing.pairs import Pair, PairIndex
 from spfem.pairing.released_paths import FILE_NAME
-from spfem.run.data import make_corpus, pair_corpus
+from spfem.run.data import make_corpus, make_faces, pair_corpus
 from spfem.run.workspace import Workspace
 from spfem.settings import FaceSettings
 
@@ -339,3 +340,13 @@ def name_unseen_actors(
         classifier = fit_emotions(features[~left_out], emotion_array[~left_out].tolist())
         named[left_out] = classifier.name(features[left_out])
     return named.tolist()
+
+
+def face_unit_curves(workspace: Workspace, clip: Clip) -> dict[str, np.ndarray]:
+    """Face units (T,) of a clip by name: those that made it, of recordings those tracked."""
+    if make_corpus(workspace).has_truth:
+        with np.load(clip.truth) as arrays:
+            names = [str(name) for name in arrays["face_unit_names"]]
+            return dict(zip(names, arrays["face_units"].T, strict=True))
+    tracked = make_faces(workspace)[clip.key].expression
+    return dict(zip(FACE_UNIT_NAMES, tracked.T, strict=True))

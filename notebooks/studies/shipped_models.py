@@ -21,6 +21,7 @@ from spfem.corpus.clips import Clip
 from spfem.errors import CheckpointError, SettingsError
 from spfem.files import file_digest, writing
 from spfem.pretrained import hash_file, sha256_of, shipped_path
+from spfem.reading.films import reader_cast
 from spfem.run import stages
 from spfem.run.artifacts import RECORD_NAME, open_stage
 from spfem.run.workspace import Workspace
@@ -77,6 +78,13 @@ def _tracked_pairs(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def _reader_lessons(workspace: Workspace) -> tuple[list[str], int]:
+    """Names of the people whom the reader learns from, none of a corpus, and their clips."""
+    films = workspace.scale.reader_films
+    names = [f"P{number:03d}" for number in range(len(reader_cast(films)))]
+    return names, len(names) * (1 + films.mixed_clips)
+
+
 def _fitted_clips(workspace: Workspace) -> dict[str, str]:
     """What the reader is measured on; nothing that a shipped reader has read."""
     return {
@@ -115,7 +123,7 @@ RECIPES: Mapping[str, Recipe] = {
         "It was learned from synthetic faces only, as the tracker of the package sees them. "
         "Its figures are of an actor of the embedded corpus; what real people truly show is not "
         "known, so on recordings they were not measured. Its 52 units are those of our head model.",
-        _fitted_clips, stages.reader_lessons,
+        _fitted_clips, _reader_lessons,
     ),
     "spatial": _picture_metric(
         "spatial", "Spatial coherence (ASCCL)", "spatial", "paper", "SpatialCoherence.pretrained()"

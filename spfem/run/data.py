@@ -17,7 +17,6 @@ from spfem.corpus.clips import Clip, Corpus, DamagedClip
 from spfem.corpus.protocol import learning_clips
 from spfem.face.track import load_fields, save_fields
 from spfem.files import digest, file_digest
-from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator.counterparts import Take, estimate_counterparts
 from spfem.media.audio import read_audio
 from spfem.pairing.dtw import align_sequences, alignment_features, matched_frames
@@ -31,7 +30,7 @@ from spfem.pairing.pairs import (
     save_pairs,
 )
 from spfem.processes import run_jobs
-from spfem.reading.films import PersonFilm, film_person, reader_cast
+from spfem.reading.films import PersonFilm, film_person
 from spfem.reading.learn import learn_reader
 from spfem.run.artifacts import open_stage
 from spfem.run.corpora import build_synthetic_corpus, list_recordings
@@ -216,16 +215,6 @@ def read_clocks(workspace: Workspace) -> dict[str, np.ndarray]:
     return clocks_of_pairs(*_stand_in_material(workspace))
 
 
-def face_unit_curves(workspace: Workspace, clip: Clip) -> dict[str, np.ndarray]:
-    """Face units (T,) of a clip by name: those that made it, of recordings those tracked."""
-    if make_corpus(workspace).has_truth:
-        with np.load(clip.truth) as arrays:
-            names = [str(name) for name in arrays["face_unit_names"]]
-            return dict(zip(names, arrays["face_units"].T, strict=True))
-    tracked = make_faces(workspace)[clip.key].expression
-    return dict(zip(FACE_UNIT_NAMES, tracked.T, strict=True))
-
-
 def _stand_in_material(
     workspace: Workspace,
 ) -> tuple[Corpus, PairIndex, dict[str, int], PairingSettings]:
@@ -306,10 +295,3 @@ def make_reader(workspace: Workspace, seed: int = 0) -> Path:
         reader.save(path, {"films": filmed, "seed": seed})
         stage.finish(people=len(people))
     return path
-
-
-def reader_lessons(workspace: Workspace) -> tuple[list[str], int]:
-    """Names of the people whom the reader learns from, none of a corpus, and their clips."""
-    films = workspace.scale.reader_films
-    names = [f"P{number:03d}" for number in range(len(reader_cast(films)))]
-    return names, len(names) * (1 + films.mixed_clips)
