@@ -148,7 +148,10 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "manipulator": Recipe(
         "Expression manipulator (NED)", "manipulator", "ned", "pretrained_manipulator()",
-        "manipulator --method ned", "clips of every emotion, without pairs", "source unedited",
+        "manipulator --method ned",
+        "clips of every emotion, beside what other takes of the sentence say that they would be in "
+        "another one",
+        "source unedited",
         measure.EDITS, lambda workspace, seed: stages.make_manipulator(workspace, "ned", seed),
         measure.measure_manipulator,
         f"{SYNTHETIC} It edits the 52 face units of our tracker, not DECA codes.",
