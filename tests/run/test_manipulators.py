@@ -6,16 +6,19 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from spfem.errors import InputError
+from spfem.errors import InputError, SettingsError
 from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
-from spfem.run import manipulators
+from spfem.manipulator.networks import AffineGenerator, Generator
+from spfem.methods import METHODS, NED, PUBLISHED
+from spfem.run import manipulators as models
+from spfem.run import results
+from spfem.run.artifacts import MANIPULATOR_NAME
 from spfem.run.manipulators import EXPRESSION_SPACE, Supervision
-from spfem.scales import load_scale
+from spfem.scales import SCALES, load_scale
 from spfem.supervision.shares import BATCHES
 from tests.manipulator.conftest import SMALL, planted_speech
 
@@ -49,20 +52,18 @@ def asked(monkeypatch, tmp_path):
         ("cross_modal", "make_cross_modal_metric"),
         ("banks", "make_audio_banks"),
     ):
-        monkeypatch.setattr(manipulators, function, make(name))
+        monkeypatch.setattr(models, function, make(name))
     return calls
 
 
 @pytest.mark.parametrize("method", WANTED)
 def test_every_method_is_supervised_by_its_metrics_and_nothing_else(asked, method, monkeypatch):
     learned = {}
-    monkeypatch.setattr(manipulators, "make_persons", lambda workspace: {})
+    monkeypatch.setattr(models, "make_persons", lambda workspace: {})
     monkeypatch.setattr(
-        manipulators, "_make_manipulator", lambda *arguments, **named: learned.update(named)
+        models, "_make_manipulator", lambda *arguments, **named: learned.update(named)
     )
-    manipulators.make_manipulator(
-        SimpleNamespace(scale=load_scale("full"), device="cpu"), method, 2
-    )
+    models.make_manipulator(SimpleNamespace(scale=load_scale("full"), device="cpu"), method, 2)
     supervision = learned["supervision"]
     weights = list(supervision.settings["weights"]) if supervision else []
     assert weights == WANTED[method]
@@ -88,9 +89,9 @@ def speech(tmp_path, monkeypatch):
         (key, SimpleNamespace(expression=s.numpy())) for key, s in zip(keys, sequences, strict=True)
     )
     clips = [SimpleNamespace(key=k, label=label) for k, label in zip(keys, labels, strict=True)]
-    monkeypatch.setattr(manipulators, "make_persons", lambda _: tracks)
-    monkeypatch.setattr(manipulators, "make_corpus", lambda _: None)
-    monkeypatch.setattr(manipulators, "manipulator_clips", lambda _: clips)
+    monkeypatch.setattr(models, "make_persons", lambda _: tracks)
+    monkeypatch.setattr(models, "make_corpus", lambda _: None)
+    monkeypatch.setattr(models, "manipulator_clips", lambda _: clips)
     workspace = SimpleNamespace(
         scale=SimpleNamespace(manipulator=SMALL), device="cpu", stage_folder=tmp_path.joinpath
     )
@@ -100,7 +101,7 @@ def speech(tmp_path, monkeypatch):
 def test_a_manipulator_is_learned_once(speech, monkeypatch):
     workspace, tracks = speech
     tracks["actor/000"].expression = tracks["actor/000"].expression[:5]  # too short: left out
-    path = manipulators.make_base_manipulator(workspace)
+    path = models.make_base_manipulator(workspace)
     assert load_manipulator(path).space == EXPRESSION_SPACE
     assert sorted(file.name for file in path.parent.iterdir()) == [
         "artifact.json",
@@ -112,7 +113,7 @@ def test_a_manipulator_is_learned_once(speech, monkeypatch):
     assert len(rows) == SMALL.steps
     for key in tracks:
         tracks[key] = None  # a finished stage reads no tracks
-    assert manipulators.make_base_manipulator(workspace) == path
+    assert models.make_base_manipulator(workspace) == path
 
 
 def test_supervision_gets_keys_and_windows_in_training_order(speech):
@@ -139,18 +140,13 @@ def test_supervision_gets_keys_and_windows_in_training_order(speech):
 
         return Guide({"first": 1.0, "second": 0.1}, losses)
 
-    workspace.scale.manipulator = replace(SMALL, tune_steps=5)
-    path = manipulators._make_manipulator(
-        workspace,
-        "ned",
-        0,
-        initial=manipulators.make_base_manipulator(workspace),
-        supervision=Supervision({}, {}, load, 0.3),
+    base, settings = models.make_base_manipulator(workspace), replace(SMALL, tune_steps=3)
+    supervision = Supervision({}, {}, load, 0.0)
+    path = models._make_manipulator(
+        workspace, "ned", settings, 0, initial=base, supervision=supervision
     )
-    assert seen == [*range(BATCHES), *range(5)]  # weighed first, then learned
+    assert seen == [*range(BATCHES), *range(3)]  # weighed, then learned
     assert (path.parent / "curve.csv").read_text().splitlines()[0].endswith(",first,second")
-    weighed = pd.read_csv(path.parent / "weights.csv").set_index("loss").share
-    assert weighed.to_dict() == pytest.approx({"ned": 0.7, "first": 0.15, "second": 0.15}, 1e-4)
 
 
 def test_clips_shorter_than_the_window_are_refused(speech):
@@ -158,4 +154,61 @@ def test_clips_shorter_than_the_window_are_refused(speech):
     for track in tracks.values():
         track.expression = track.expression[:9]
     with pytest.raises(InputError, match="none of 14 clips"):
-        manipulators.make_base_manipulator(workspace)
+        models.make_base_manipulator(workspace)
+
+
+def test_the_published_form_is_learned_with_its_own_settings(speech, monkeypatch):
+    workspace, tracks = speech
+    told = {key: np.stack([tracks[key].expression] * 7) for key in ("actor/000", "actor/007")}
+    monkeypatch.setattr(models, "clip_counterparts", lambda workspace, codes: told)
+    shared = replace(SMALL, tune_steps=2, affine_rank=2, aligned_weight=1.0, adversarial_weight=0.0)
+    scale = replace(load_scale("smoke"), manipulator=shared, published_manipulator=SMALL)
+
+    def make(method, **changed):
+        workspace.scale = replace(scale, **changed)
+        return models.make_manipulator(workspace, method)
+
+    path = make(PUBLISHED)
+    assert path == workspace.stage_folder("manipulator", PUBLISHED, "seed0", MANIPULATOR_NAME)
+    base = workspace.stage_folder("manipulator", "base")
+    assert not base.exists()  # it goes on from nothing
+    plain = make(NED)
+    assert base.exists()
+    published, ours = load_manipulator(path), load_manipulator(plain)
+    assert (published.settings, ours.settings) == (SMALL, shared)
+    assert (type(published.generator), type(ours.generator)) == (Generator, AffineGenerator)
+    headers = [made.with_name("curve.csv").read_text("utf-8").split()[0] for made in (path, plain)]
+    assert headers[0] == "step,discriminator,adversarial,style,cycle,mouth"
+    assert headers[1] == "step,style,cycle,mouth,aligned"
+
+    first = path.stat().st_mtime_ns
+    make(PUBLISHED, manipulator=replace(shared, affine_rank=3))
+    assert path.stat().st_mtime_ns == first  # nothing of ours decides it
+    make(PUBLISHED, published_manipulator=replace(SMALL, style_weight=0.5))
+    assert path.stat().st_mtime_ns != first
+
+
+def test_where_all_methods_share_the_published_form_there_is_no_second_one():
+    paper = SimpleNamespace(scale=load_scale("paper"))
+    with pytest.raises(SettingsError, match=r"at scale paper .* take the method ned"):
+        models.make_manipulator(paper, PUBLISHED)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_tables_show_the_published_form_on_moved_pixels_right_before_ned(monkeypatch, scale):
+    names = list(METHODS)
+    assert names.index(PUBLISHED) + 1 == names.index(NED)
+    monkeypatch.setattr(results, "calibrating_methods", lambda _: ("copy", "truth"))
+    made = load_scale(scale)
+    settings = made.published_manipulator
+    assert (settings is None) == (scale == "paper") == (made.manipulator.adversarial_weight > 0)
+    workspace = SimpleNamespace(scale=made)
+    seeds = [seed for name, seed in results.base_runs(workspace, "moved") if name == PUBLISHED]
+    assert seeds == ([] if settings is None else list(made.metric_seeds))
+    assert set(seeds) <= set(made.seeds)  # paired with plain NED
+    assert PUBLISHED not in dict(results.base_runs(workspace, "ned"))
+    assert PUBLISHED not in (*made.methods_of("moved"), *made.methods_of("ned"))
+    if settings is not None:
+        assert settings.affine_rank == settings.aligned_weight == 0
+        weights = (settings.adversarial_weight, settings.style_weight, settings.cycle_weight)
+        assert all((*weights, settings.mouth_weight))
