@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from studies.shipped_models import pack_half
 
 from benchmarks.faces import FACES, MOST_MEGABYTES, load_faces, save_faces
 from benchmarks.formats import CONDITIONS, FRAMES
@@ -25,6 +24,8 @@ def carry(run: Path, folder: Path, most_megabytes: float) -> list[str]:
 
     Weights that the run does not hold yet are left out and said.
     """
+    from studies.shipped_models import pack_half  # not where a GPU node runs
+
     folder.mkdir(parents=True, exist_ok=True)
     error = save_faces(run, folder / FACES, most_megabytes)
     faces = load_faces(folder / FACES)

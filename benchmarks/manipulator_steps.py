@@ -23,7 +23,7 @@ from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, Trainer
 from spfem.settings import SupervisionSettings
 from spfem.supervision.manipulator import PairLosses, embed_windows
-from spfem.supervision.moved import Compared, PictureLosses, metric_term
+from spfem.supervision.pictures import Compared, PictureLosses, metric_term
 from spfem.training import step_random
 
 CLIPS = 14  # two of each emotion

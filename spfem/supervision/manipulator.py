@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,14 +31,16 @@ from spfem.correlation.retrieval import AudioBank, retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import CorpusError, ShapeError
-from spfem.face.track import FaceTrack
 from spfem.head.model import load_head_model
 from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, SupervisedEdit
 from spfem.methods import Method
 from spfem.settings import EMOTIONS, SupervisionSettings
-from spfem.supervision.moved import FaceMover, PictureLosses, feature_term, metric_term
+from spfem.supervision.pictures import PictureLosses, feature_term, metric_term
 from spfem.training import step_generator
+
+if TYPE_CHECKING:
+    from spfem.face.track import FaceTrack
 
 EMBEDDED_AT_ONCE = 1024  # windows
 
@@ -267,6 +270,8 @@ def compare_pictures(
     windows: ExpressionWindows,
 ) -> PictureLosses:
     """Losses of moved pictures, for `supervise_manipulator`."""
+    from spfem.supervision.moved import FaceMover  # needs the tracker's packages; the rest does not
+
     terms = {}
     for name, model in models.items():
         if isinstance(model, TemporalCoherence):

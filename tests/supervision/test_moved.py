@@ -15,9 +15,9 @@ from spfem.face.descriptor import face_chips
 from spfem.head import load_head_model
 from spfem.settings import SpatialSettings, TemporalSettings
 from spfem.supervision import moved
-from spfem.supervision.moved import (
+from spfem.supervision.moved import FaceMover
+from spfem.supervision.pictures import (
     PLACES,
-    FaceMover,
     PictureLosses,
     PictureTerm,
     cut_chips,
