@@ -53,7 +53,7 @@ from spfem.run.edits import (
 )
 from spfem.run.manipulators import make_manipulator
 from spfem.run.persons import load_person, read_track
-from spfem.run.renderers import make_actor_renderer
+from spfem.run.renderers import make_actor_renderers
 from spfem.run.results import (
     emotion_classifier,
     load_identity,
@@ -174,8 +174,9 @@ def _open_row(workspace: Workspace, row: str, edits: tuple[Edit, ...], true_trac
     if row in ("ned", f"{NED_RENDERER}ned"):
         inputs["manipulator"] = file_digest(make_manipulator(workspace, METHOD))
     if row.startswith(NED_RENDERER):
-        for actor in sorted({edit.actor for edit in edits}):
-            inputs[actor] = make_actor_renderer(workspace, actor, METHOD).digest
+        wanted = [(actor, METHOD, 0) for actor in sorted({edit.actor for edit in edits})]
+        for (actor, *_), made in make_actor_renderers(workspace, wanted).items():
+            inputs[actor] = made.digest
     return open_stage(
         workspace.stage_folder(FOLDER, row),
         f"{FOLDER} {row}",

@@ -29,7 +29,7 @@ from spfem.renderer.render import render_clips
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
 from spfem.run.manipulators import ANCHORED, make_manipulator
-from spfem.run.renderers import make_actor_renderer
+from spfem.run.renderers import make_actor_renderer, make_actor_renderers
 from spfem.run.workspace import Workspace, work_off
 from spfem.settings import EMOTIONS, FaceSettings
 
@@ -161,8 +161,10 @@ def _open_moved(workspace: Workspace, method: str, seed: int, edits: Sequence[Ed
 
 def _open_rendered(workspace: Workspace, method: str, seed: int, edits: Sequence[Edit]) -> Stage:
     inputs = _codes_inputs(workspace, method, seed)
-    for actor in sorted({edit.actor for edit in edits}):
-        inputs[actor] = make_actor_renderer(workspace, actor, drawn_by(method), seed).digest
+    actors = sorted({edit.actor for edit in edits})
+    wanted = [(actor, drawn_by(method), seed) for actor in actors]
+    for (actor, *_), made in make_actor_renderers(workspace, wanted).items():
+        inputs[actor] = made.digest
     return open_stage(
         edits_folder(workspace, "ned", method, seed),
         f"edits ned {method}/seed{seed}",

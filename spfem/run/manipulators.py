@@ -13,6 +13,7 @@ import torch
 from torch.nn import Module
 
 from spfem.correlation.learn import TEMPORAL_METRICS, frame_pairs_of_role, untrained_metric
+from spfem.edit.move import one_thread_each
 from spfem.errors import InputError, SettingsError
 from spfem.face.identity_network import find_identity_weights, load_identity_features
 from spfem.files import digest, file_digest, writing
@@ -26,6 +27,7 @@ from spfem.manipulator.networks import (
     save_manipulator,
 )
 from spfem.methods import PUBLISHED, Method, find_method
+from spfem.processes import run_jobs
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import (
     clip_counterparts,
@@ -66,7 +68,7 @@ ANCHORED = False  # edits of the results take the generator's output as it is, a
 
 def make_base_manipulator(workspace: Workspace, seed: int = 0) -> Path:
     """Checkpoint of the manipulator that all methods start from, without supervision."""
-    return _make_manipulator(workspace, "base", workspace.scale.manipulator, seed)
+    return _make_manipulator(workspace, BASE, workspace.scale.manipulator, seed)
 
 
 def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
@@ -95,6 +97,38 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     return _make_manipulator(
         workspace, method, settings, seed, initial=base, supervision=supervision
     )
+
+
+BASE = "base"  # what all methods start from
+
+
+def make_manipulators(workspace: Workspace, wanted: Sequence[tuple[str, int]]) -> None:
+    """Make the manipulators of methods and seeds, those that are missing side by side.
+
+    Metrics, which supervise several of them, are made before; then what all methods start from.
+    """
+    missing = [run for run in wanted if not (_folder(workspace, *run) / MANIPULATOR_NAME).exists()]
+    if len(missing) < 2 or workspace.device != "cpu":  # a GPU is shared by its own threads
+        return
+    for method, seed in missing:
+        make_supervision(workspace, find_method(method), workspace.scale.supervision, seed)
+    bases = dict.fromkeys((BASE, seed) for method, seed in missing if method != PUBLISHED)
+    for runs in ([*bases], missing):
+        jobs = [(workspace, run) for run in runs]
+        for _ in run_jobs(_make, jobs, workspace.scale.face.processes):
+            pass
+
+
+def _make(job: tuple[Workspace, tuple[str, int]]) -> None:
+    workspace, (method, seed) = job
+    if method == BASE:
+        make_base_manipulator(workspace, seed)
+    else:
+        make_manipulator(workspace, method, seed)
+
+
+def _folder(workspace: Workspace, method: str, seed: int) -> Path:
+    return workspace.stage_folder("manipulator", method, f"seed{seed}")
 
 
 @dataclass(frozen=True)
@@ -263,7 +297,7 @@ def _make_manipulator(
     tracks = make_persons(workspace)
     labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
     stage = open_stage(
-        workspace.stage_folder("manipulator", name, f"seed{seed}"),
+        _folder(workspace, name, seed),
         "manipulator",
         settings={
             "manipulator": settings,
@@ -298,14 +332,15 @@ def _make_manipulator(
             guide, weighted = weigh_losses(supervision, keys, windows, start, settings)
             _write_table(stage.folder / WEIGHTS_NAME, map(asdict, weighted))
     try:
-        manipulator, curve = train_manipulator(
-            windows,
-            settings,
-            start,
-            guide,
-            progress=show_progress(f"manipulator {name}"),
-            folder=stage.folder,
-        )
+        with one_thread_each():  # so that the number of manipulators at a time changes no byte
+            manipulator, curve = train_manipulator(
+                windows,
+                settings,
+                start,
+                guide,
+                progress=show_progress(f"manipulator {name}"),
+                folder=stage.folder,
+            )
     except KeyboardInterrupt:
         stage.pause()
         raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from spfem.corpus.protocol import learning_clips
 from spfem.correlation.learn import frame_pairs_of_role, untrained_metric
 from spfem.correlation.retrieval import AudioBank
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
+from spfem.edit.move import one_thread_each
 from spfem.face.conditions import ConditionPainter
 from spfem.face.identity_network import load_identity_features
 from spfem.face.track import FaceTrack
@@ -21,12 +23,13 @@ from spfem.files import digest, file_digest
 from spfem.head.model import load_head_model
 from spfem.manipulator.networks import load_manipulator
 from spfem.methods import Method, find_method
+from spfem.processes import run_jobs
 from spfem.renderer.learn import FaceTerm, RendererSupervision
 from spfem.renderer.losses import PairSupervision
 from spfem.run.conditions import LearnedClips, make_conditions, make_moved_conditions
 from spfem.run.data import make_corpus, make_faces, make_pairs, make_persons
 from spfem.run.deciding_code import code_digest
-from spfem.run.edit_models import MadeRenderer, make_renderer
+from spfem.run.edit_models import RENDERER_NAME, MadeRenderer, make_renderer
 from spfem.run.manipulators import ANCHORED, make_manipulator
 from spfem.run.metrics import (
     load_cross_modal_metric,
@@ -167,6 +170,32 @@ def make_base_renderer(workspace: Workspace, seed: int = 0) -> MadeRenderer:
     )
 
 
+RendererOf = tuple[str, str, int]
+"""Actor, method and seed."""
+
+
+def make_actor_renderers(
+    workspace: Workspace, wanted: Sequence[RendererOf]
+) -> dict[RendererOf, MadeRenderer]:
+    """What `make_actor_renderer` gives of several, those that are missing adapted side by side.
+
+    What they are adapted with is made before, since a stage has one maker at a time.
+    """
+    missing = [key for key in wanted if not (_folder(workspace, *key) / RENDERER_NAME).exists()]
+    if len(missing) > 1 and workspace.device == "cpu":  # a GPU is shared by its own threads
+        for key in missing:
+            _prepare(workspace, *key)
+        jobs = [(workspace, key) for key in missing]
+        for _ in run_jobs(_adapt, jobs, workspace.scale.face.processes):
+            pass
+    return {key: make_actor_renderer(workspace, *key) for key in wanted}
+
+
+def _adapt(job: tuple[Workspace, RendererOf]) -> None:
+    workspace, key = job
+    make_actor_renderer(workspace, *key)
+
+
 def make_actor_renderer(
     workspace: Workspace, actor: str, method: str, seed: int = 0
 ) -> MadeRenderer:
@@ -177,6 +206,35 @@ def make_actor_renderer(
     they compare its reconstruction with the very frame that it reconstructs. With retrieved pairs
     the renderer also learns real frames of the wished emotion.
     """
+    ready = _prepare(workspace, actor, method, seed)
+    with one_thread_each():  # so that the number of renderers at a time changes no byte
+        return make_renderer(
+            _folder(workspace, actor, method, seed),
+            ready.load_clips,
+            workspace.scale.renderer,
+            inputs=ready.inputs,
+            seed=seed,
+            base=ready.base,
+            load_supervision=ready.load_supervision,
+            device=workspace.device,
+            progress=show_progress(f"renderer {method} {actor}"),
+        )
+
+
+def _folder(workspace: Workspace, actor: str, method: str, seed: int) -> Path:
+    return workspace.stage_folder("renderer", method, f"seed{seed}", actor)
+
+
+class _Ready(NamedTuple):
+    """What the renderer of an actor is adapted from and with, made but not loaded."""
+
+    base: MadeRenderer
+    inputs: dict[str, str]
+    load_clips: Callable[[], LearnedClips]
+    load_supervision: Callable[[], RendererSupervision] | None
+
+
+def _prepare(workspace: Workspace, actor: str, method: str, seed: int) -> _Ready:
     base, wanted = make_base_renderer(workspace, BASE_SEED), find_method(method)
     clips = learning_clips(make_corpus(workspace), actor)
     faces, own = make_persons(workspace), make_conditions(workspace, actor, clips)
@@ -184,20 +242,10 @@ def make_actor_renderer(
     moved = load = None
     if wanted.supervised:
         path = make_manipulator(workspace, wanted.manipulator, seed)
-        supervised_by, load = make_renderer_metrics(workspace, wanted, actor, path, seed)
-        inputs |= supervised_by
+        supervised_by, supervise = make_renderer_metrics(workspace, wanted, actor, path, seed)
+        painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
+        inputs, load = inputs | supervised_by, partial(supervise, partial(ConditionSource, painter))
     if wanted.pictures and not wanted.released_form:  # pairs have conditions of their own
         moved = make_moved_conditions(workspace, actor, wanted.manipulator, seed)
         inputs["moved"] = moved.digest
-    painter = ConditionPainter(load_head_model(), workspace.scale.renderer.image_size)
-    return make_renderer(
-        workspace.stage_folder("renderer", method, f"seed{seed}", actor),
-        partial(LearnedClips, faces, own, moved),
-        workspace.scale.renderer,
-        inputs=inputs,
-        seed=seed,
-        base=base,
-        load_supervision=None if load is None else partial(load, partial(ConditionSource, painter)),
-        device=workspace.device,
-        progress=show_progress(f"renderer {method} {actor}"),
-    )
+    return _Ready(base, inputs, partial(LearnedClips, faces, own, moved), load)

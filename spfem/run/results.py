@@ -43,7 +43,7 @@ from spfem.evaluation.scores import (
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
-from spfem.methods import BASES
+from spfem.methods import BASES, find_method
 from spfem.methods import METHODS as TRAINED
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
@@ -63,6 +63,7 @@ from spfem.run.edits import (
     true_codes,
 )
 from spfem.run.faces import track_path
+from spfem.run.manipulators import make_manipulators
 from spfem.run.workspace import Workspace, work_off
 from spfem.training import show_progress
 
@@ -307,6 +308,8 @@ def _score_file(folder: Path, edit: Edit) -> Path:
 def score_all(workspace: Workspace) -> list[ClipScore]:
     """Scores of every base, method and seed of the scale, the calibrating ones first."""
     runs = [(base, run) for base in BASES for run in base_runs(workspace, base)]
+    learned = ((find_method(name).manipulator, seed) for _, (name, seed) in runs if name in TRAINED)
+    make_manipulators(workspace, [*dict.fromkeys(learned)])
     return [score for base, run in runs for score in score_method(workspace, base, *run)]
 
 

@@ -59,7 +59,9 @@ def world(tmp_path, monkeypatch):
         "make_persons": lambda _: SimpleNamespace(digest="f"),
         "make_manipulator": lambda *_: "manipulator",
         "file_digest": lambda name: words[name],
-        "make_actor_renderer": renderer,
+        "make_actor_renderers": lambda workspace, wanted: {
+            key: renderer(workspace, *key) for key in wanted
+        },
         "edited_codes": codes,
         "moved_frames": lambda _, part: draw("moved", part),
         "rendered_frames": lambda _, method, seed, part: draw(f"{method} {seed}", part),

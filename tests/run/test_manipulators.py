@@ -212,3 +212,35 @@ def test_tables_show_the_published_form_on_moved_pixels_right_before_ned(monkeyp
         assert settings.affine_rank == settings.aligned_weight == 0
         weights = (settings.adversarial_weight, settings.style_weight, settings.cycle_weight)
         assert all((*weights, settings.mouth_weight))
+
+
+def test_missing_manipulators_are_learned_side_by_side_after_what_they_need(monkeypatch, tmp_path):
+    made, waves = [], []
+
+    def run(work, jobs, processes):
+        waves.append((processes, [key for _, key in jobs]))
+        for job in jobs:
+            work(job)
+            yield job, None
+
+    monkeypatch.setattr(models, "run_jobs", run)
+    monkeypatch.setattr(
+        models, "make_supervision", lambda _, method, *rest: made.append(("metrics", method.name))
+    )
+    for name in ("make_manipulator", "make_base_manipulator"):
+        monkeypatch.setattr(models, name, lambda _, *which, name=name: made.append((name, *which)))
+    scale = replace(load_scale("full"), face=replace(load_scale("full").face, processes=3))
+    workspace = SimpleNamespace(scale=scale, device="cpu", stage_folder=tmp_path.joinpath)
+    there = tmp_path / "manipulator" / "ned" / "seed0" / MANIPULATOR_NAME
+    there.parent.mkdir(parents=True)
+    there.touch()
+    wanted = [("ned", 0), ("ned+asccl", 0), ("ned+asccl", 1), (PUBLISHED, 0)]
+    models.make_manipulators(workspace, wanted)
+    assert waves == [(3, [("base", 0), ("base", 1)]), (3, wanted[1:])]
+    assert made[0][0] == "metrics"
+    assert made.index(("make_base_manipulator", 1)) < made.index(
+        ("make_manipulator", "ned+asccl", 0)
+    )
+    models.make_manipulators(SimpleNamespace(**vars(workspace) | {"device": "cuda"}), wanted)
+    models.make_manipulators(workspace, wanted[:2])  # one alone gains nothing
+    assert len(waves) == 2

@@ -10,6 +10,7 @@ import torch
 
 from spfem.methods import METHODS
 from spfem.run import renderers
+from spfem.run.edit_models import RENDERER_NAME
 from spfem.run.renderers import make_renderer_metrics
 from spfem.scales import load_scale
 from tests.supervision.test_renderer import spatial_metric, window_metric
@@ -110,3 +111,29 @@ def test_terms_are_those_of_the_method_with_the_weights_of_the_scale(world, meth
     assert supervision.released_form == (method == "ned+asccl_released")
     assert supervision.pairs is None
     assert supervision.every == 5
+
+
+def test_missing_renderers_are_adapted_side_by_side_after_what_they_need(monkeypatch, tmp_path):
+    told = []
+
+    def run(work, jobs, processes):
+        told.append((processes, [key for _, key in jobs]))
+        for job in jobs:
+            yield job, work(job)
+
+    monkeypatch.setattr(renderers, "run_jobs", run)
+    monkeypatch.setattr(renderers, "_prepare", lambda _, *key: told.append(key))
+    monkeypatch.setattr(renderers, "make_actor_renderer", lambda _, *key: f"renderer {key}")
+    workspace = SimpleNamespace(
+        scale=load_scale("demo"), device="cpu", stage_folder=tmp_path.joinpath
+    )
+    wanted = [("M001", "ned", 0), ("M001", "ned+asccl", 0), ("W001", "ned", 0)]
+    there = tmp_path / "renderer" / "ned" / "seed0" / "M001" / RENDERER_NAME
+    there.parent.mkdir(parents=True)
+    there.touch()
+    made = renderers.make_actor_renderers(workspace, wanted)
+    assert made == {key: f"renderer {key}" for key in wanted}
+    assert told == [*wanted[1:], (workspace.scale.face.processes, wanted[1:])]
+    renderers.make_actor_renderers(workspace, wanted[:2])  # one alone gains nothing
+    renderers.make_actor_renderers(SimpleNamespace(**vars(workspace) | {"device": "cuda"}), wanted)
+    assert len(told) == 3

@@ -121,7 +121,9 @@ def world(tmp_path, monkeypatch):
         "make_persons": lambda _: Persons(persons),
         "make_manipulator": lambda *_: "manipulator",
         "file_digest": lambda name: digests[name],
-        "make_actor_renderer": lambda *_: SimpleNamespace(digest=digests["renderer"]),
+        "make_actor_renderers": lambda _, wanted: dict.fromkeys(
+            wanted, SimpleNamespace(digest=digests["renderer"])
+        ),
         "edited_codes": give_codes,
         "rendered_frames": render,
         "load_person": lambda persons, actor: actor,
