@@ -161,6 +161,7 @@ def _demo() -> Scale:
         lip_sync=LipSyncSettings(steps=300),
         evaluation=EvaluationSettings(edit_share=3, comparisons=120, defect_steps=40),
         ned_base=NedBaseSettings(actors=2),
+        moved_pixels=MovedPixelSettings(sources=1, emotions=3),
         ablations=AblationSettings(
             spatial_steps=150, temporal_steps=100, cross_modal_steps=60, tune_steps=80
         ),
@@ -345,6 +346,7 @@ def _full() -> Scale:
             comparisons=240,
             defect_steps=120,
         ),
+        moved_pixels=MovedPixelSettings(),
         ned_base=NedBaseSettings(
             actors=4,
             seeds=2,
