@@ -135,7 +135,9 @@ def test_main_results_have_every_cell(smoke):
     for metric in ("fad", "lse_d", "lse_c", "csim", "mouth_error", "image_entropy"):
         part = table[table.metric == metric]
         assert set(part.setting) == {"intra", "cross"}
-        assert set(part.method) == {"copy", "random", "ned", METHOD, "truth"}
+        shown = {"copy", "random", "habit", "ned", METHOD, "truth"}
+        assert set(part.method[part.base == "moved"]) == {*shown, "ned_published"}
+        assert set(part.method[part.base == "ned"]) == shown
         assert part.emotion.nunique() == 8
     errors = table[table.metric == "mouth_error"].set_index(["method", "emotion"]).value
     assert (errors["truth"] == 0).all()
@@ -187,9 +189,12 @@ def test_differences_to_ned_are_paired(smoke):
     )
     for row in table.itertuples():
         key = (row.setting, row.metric, row.backbone)
-        gap = average.value[row.base, row.method, *key] - average.value[row.base, "ned", *key]
-        assert row.difference == pytest.approx(gap, abs=1e-9)
-        assert row.ci_low <= row.difference + 1e-9
+        sides = [average.loc[(row.base, name, *key)] for name in (row.method, "ned")]
+        # The neural renderer of so few steps loses a face now and then: no pair, no difference.
+        if row.base == "moved" or sides[0].clips == sides[1].clips:
+            gap = sides[0].value - sides[1].value
+            assert row.difference == pytest.approx(gap, abs=1e-9)
+        assert not row.ci_low > row.difference + 1e-9  # one source alone has no interval
         assert row.clear == (row.ci_low > 0 or row.ci_high < 0)
 
 
