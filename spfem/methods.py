@@ -16,10 +16,11 @@ BASES = ("moved", "ned")
 """`moved`: the codes move the source's own pixels; only the manipulator learns. `ned`: NED's
 renderer draws them, adapted to each actor; it learns too."""
 
+IDENTITY, UNTRAINED = "identity", "spatial_untrained"
 PICTURE_LOSSES = (
     "spatial",  # ASCCL
-    "spatial_untrained",  # the same metric before learning: a control
-    "identity",  # plain features of a face recognition network: a control
+    UNTRAINED,  # the same metric before learning: a control
+    IDENTITY,  # plain features of a face recognition network: a control
     "spatial_temporal_vd",  # STCCL
     "spatial_temporal_cm",
     "temporal_vd",
@@ -50,16 +51,6 @@ class Method:
     def supervised(self) -> bool:
         """Whether anything is added to NED."""
         return self.paired or bool(self.pictures)
-
-    @property
-    def spatial(self) -> bool:
-        """Whether the learned spatial metric supervises."""
-        return "spatial" in self.pictures
-
-    @property
-    def temporal(self) -> tuple[str, ...]:
-        """The metrics of windows that supervise."""
-        return tuple(name for name in self.pictures if "temporal" in name)
 
     @property
     def manipulator(self) -> str:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from spfem.evaluation.differences import NED
 from spfem.evaluation.tables import HIGHER_IS_BETTER
+from spfem.methods import NED
 from studies.paper_sides import OUR_METRICS, choose_backbone
 
 BASE = "ned"  # whose renderer is supervised

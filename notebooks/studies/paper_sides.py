@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from spfem.evaluation.differences import NED, method_differences
+from spfem.evaluation.differences import method_differences
 from spfem.evaluation.estimates import Estimates
 from spfem.evaluation.scores import ClipScore
 from spfem.evaluation.tables import main_results
-from spfem.methods import BASES, METHODS
+from spfem.methods import BASES, METHODS, NED
 from spfem.run.metrics import make_temporal_metric
 from spfem.run.results import real_samples, score_all
 from spfem.run.workspace import Workspace

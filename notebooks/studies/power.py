@@ -22,12 +22,12 @@ import pandas as pd
 
 from spfem.corpus.protocol import SETTINGS
 from spfem.errors import SettingsError
-from spfem.evaluation.differences import NED, pair_scores
+from spfem.evaluation.differences import pair_scores
 from spfem.evaluation.estimates import AVERAGE, Cell, Estimates, Pairs
 from spfem.evaluation.redraws import degrees_of_freedom, reach_of_power
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.evaluation.tables import HIGHER_IS_BETTER, of_base
-from spfem.methods import BASES, METHODS
+from spfem.methods import BASES, METHODS, NED
 from spfem.settings import EvaluationSettings
 
 PILOT_SEEDS = 3

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from spfem.evaluation.differences import NED
 from spfem.evaluation.frechet import frechet_backbones, frechet_distance, frechet_features
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.evaluation.tables import HIGHER_IS_BETTER
-from spfem.methods import METHODS
+from spfem.methods import METHODS, NED
 from spfem.settings import EMOTIONS
 
 

@@ -25,8 +25,7 @@ from spfem.edit.surface import EDGES, MARKS, AnchoredMesh, SkinGatherer
 from spfem.errors import FaceNotFoundError, ShapeError
 from spfem.face.fit import HeadTrack
 from spfem.head.model import load_head_model
-from spfem.head.raster import rasterise
-from spfem.renderer.moved import MovedRenderer, Surface
+from spfem.renderer.moved import Surface
 from spfem.renderer.openings import DonorChoice, Donors
 from spfem.renderer.warp import OpeningBox
 from spfem.settings import MovedSettings
@@ -133,15 +132,7 @@ class ClipMover:
         self.settings = settings or MovedSettings()
         self.mesh = AnchoredMesh(head, self.settings)
         self.shown = getattr(track, "shown", track.found)
-        mesh = self.mesh.mesh
-        self.renderer = MovedRenderer(
-            torch.from_numpy(mesh.triangles),
-            torch.from_numpy(self.mesh.layers),
-            torch.from_numpy(mesh.region),
-            torch.from_numpy(self.mesh.upper),
-            rasterise,
-            self.settings,
-        ).to(device)
+        self.renderer = self.mesh.renderer().to(device)
         self.gatherers: dict[int, OpeningGatherer] = {}
         self.choices: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.donors: dict[int, Donors] = {}

@@ -28,6 +28,8 @@ from spfem.face.landmarks import (
 )
 from spfem.face.mesh import face_mesh
 from spfem.head.model import EYE, SKIN, HeadModel
+from spfem.head.raster import rasterise
+from spfem.renderer.moved import MovedRenderer
 from spfem.settings import LEFT_EYE as LEFT_LAYER
 from spfem.settings import MOUTH as MOUTH_LAYER
 from spfem.settings import RIGHT_EYE as RIGHT_LAYER
@@ -111,6 +113,17 @@ class AnchoredMesh:
             near[near < 1e-3] = 0  # too far to count, and most are
             weights[np.ix_(vertices, chosen)] = near / (near.sum(1, keepdims=True) + LEAST_EVIDENCE)
         return weights
+
+    def renderer(self) -> MovedRenderer:
+        """What moves the pixels of a frame along this mesh."""
+        return MovedRenderer(
+            torch.from_numpy(self.mesh.triangles),
+            torch.from_numpy(self.layers),
+            torch.from_numpy(self.mesh.region),
+            torch.from_numpy(self.upper),
+            rasterise,
+            self.settings,
+        )
 
     def marks(self, identity: np.ndarray, expression: np.ndarray) -> np.ndarray:
         """Landmarks (T, 478, 3) of the model in head units, not posed."""

@@ -14,10 +14,9 @@ from spfem.errors import ShapeError
 from spfem.evaluation.estimates import AVERAGE, Cell, Cells, Estimates, Pairs
 from spfem.evaluation.scores import ClipScore, FaceSample
 from spfem.evaluation.tables import CALIBRATION, HIGHER_IS_BETTER, of_base
-from spfem.methods import BASES, METHODS, PUBLISHED
+from spfem.methods import BASES, METHODS, NED, PUBLISHED
 from spfem.settings import EMOTIONS, EvaluationSettings
 
-NED = "ned"
 COMPARISONS: Sequence[tuple[str, str]] = (
     *((name, NED) for name, method in METHODS.items() if method.supervised),
     (NED, PUBLISHED),

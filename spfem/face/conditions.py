@@ -23,9 +23,6 @@ CHUNK_FRAMES = 64  # drawn at once, which bounds the memory
 MASKED_FRAMES = 32  # likewise of masks; the rasteriser needs 16 bytes a pixel
 
 
-Codes = HeadTrack
-
-
 @dataclass(frozen=True)
 class ConditionImages:
     """The condition images of T frames, all uint8.
@@ -47,7 +44,7 @@ class ConditionImages:
         return np.concatenate([self.nmfc, self.eye, self.shape, self.mask[..., None]], -1)
 
 
-def aligned_vertices(mesh: FaceMesh, codes: Codes, expression: np.ndarray) -> torch.Tensor:
+def aligned_vertices(mesh: FaceMesh, codes: HeadTrack, expression: np.ndarray) -> torch.Tensor:
     """Vertices (T, U, 3) float32 in aligned pixels, depth in the same unit."""
     count = len(expression)
     resting = mesh.mean + np.tensordot(codes.identity, mesh.identity_basis, 1)
@@ -111,7 +108,7 @@ class ConditionPainter:
             self._launch(draw_mask, masks[-1].shape, [*seen, *self._constants[:2], masks[-1]])
         return np.concatenate([mask.numpy() for mask in masks])
 
-    def paint(self, codes: Codes, *, expression: np.ndarray | None = None) -> ConditionImages:
+    def paint(self, codes: HeadTrack, *, expression: np.ndarray | None = None) -> ConditionImages:
         """Draw all frames in aligned space.
 
         Source: NED (NMFC, shape image under five lights with albedo 180/255, eye image).

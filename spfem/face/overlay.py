@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from spfem.face.camera import Pose, project
-from spfem.face.conditions import Codes
+from spfem.face.fit import HeadTrack
 from spfem.head.model import SKIN, HeadModel
 
 
 def overlay(
     frame: np.ndarray,
     head: HeadModel,
-    codes: Codes,
+    codes: HeadTrack,
     index: int,
     *,
     landmarks: np.ndarray | None = None,

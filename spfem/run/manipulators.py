@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import Module
 
-from spfem.correlation.learn import TEMPORAL_METRICS, frame_pairs_of_role, untrained_metric
 from spfem.edit.move import one_thread_each
 from spfem.errors import InputError, SettingsError
-from spfem.face.identity_network import find_identity_weights, load_identity_features
 from spfem.files import digest, file_digest, writing
 from spfem.head.names import FACE_UNIT_NAMES
 from spfem.manipulator.data import ExpressionWindows
@@ -27,13 +24,10 @@ from spfem.manipulator.networks import (
     save_manipulator,
 )
 from spfem.methods import PUBLISHED, Method, find_method
-from spfem.processes import run_jobs
 from spfem.run.artifacts import MANIPULATOR_NAME, open_stage
 from spfem.run.data import (
     clip_counterparts,
     make_corpus,
-    make_faces,
-    make_pairs,
     make_persons,
     manipulator_clips,
 )
@@ -41,13 +35,12 @@ from spfem.run.deciding_code import code_digest
 from spfem.run.faces import FaceStore
 from spfem.run.metrics import (
     load_cross_modal_metric,
-    load_spatial_metric,
-    load_temporal_metric,
+    load_picture_loss,
     make_audio_banks,
     make_cross_modal_metric,
-    make_metric,
+    picture_loss_digest,
 )
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, processes, work_off
 from spfem.settings import ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import (
     Supervisors,
@@ -61,7 +54,7 @@ from spfem.supervision.shares import WeightedLoss, measure_gradients, reweigh, w
 from spfem.training import show_progress
 
 WEIGHTS_NAME = "weights.csv"  # beside the curve
-IDENTITY, UNTRAINED = "identity", "spatial_untrained"
+BASE = "base"  # what all methods start from
 EXPRESSION_SPACE = ExpressionSpace(FACE_UNIT_NAMES, (0.0, 1.0))
 ANCHORED = False  # edits of the results take the generator's output as it is, as the papers do
 
@@ -99,24 +92,19 @@ def make_manipulator(workspace: Workspace, method: str, seed: int = 0) -> Path:
     )
 
 
-BASE = "base"  # what all methods start from
-
-
 def make_manipulators(workspace: Workspace, wanted: Sequence[tuple[str, int]]) -> None:
     """Make the manipulators of methods and seeds, those that are missing side by side.
 
     Metrics, which supervise several of them, are made before; then what all methods start from.
     """
     missing = [run for run in wanted if not (_folder(workspace, *run) / MANIPULATOR_NAME).exists()]
-    if len(missing) < 2 or workspace.device != "cpu":  # a GPU is shared by its own threads
+    if len(missing) < 2 or processes(workspace) < 2:
         return
     for method, seed in missing:
         make_supervision(workspace, find_method(method), workspace.scale.supervision, seed)
     bases = dict.fromkeys((BASE, seed) for method, seed in missing if method != PUBLISHED)
     for runs in ([*bases], missing):
-        jobs = [(workspace, run) for run in runs]
-        for _ in run_jobs(_make, jobs, workspace.scale.face.processes):
-            pass
+        work_off(workspace, _make, [(workspace, run) for run in runs], "manipulators")
 
 
 def _make(job: tuple[Workspace, tuple[str, int]]) -> None:
@@ -164,7 +152,7 @@ def make_supervision(
     if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
         facts["pictures"] = {"frames": frames, "windows": windows}
-        inputs |= {name: _picture_digest(workspace, name, seed) for name in method.pictures}
+        inputs |= {name: picture_loss_digest(workspace, name, seed) for name in method.pictures}
         inputs["code of pictures"] = code_digest(compare_pictures, join_losses, FaceStore)
     if method.paired:
         facts["paired_form"] = settings.manipulator_paired_form
@@ -178,7 +166,7 @@ def make_supervision(
         speakers = {key.split("/")[0] for key in keys}
         learned = {actor: bank for actor, bank in banks.items() if actor in speakers}
         supervisors = Supervisors(
-            {name: _load_picture_loss(workspace, name, seed) for name in method.pictures},
+            {name: load_picture_loss(workspace, name, seed) for name in method.pictures},
             load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
             learned,
         )
@@ -186,32 +174,6 @@ def make_supervision(
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
 
     return Supervision(facts, inputs, load, settings.gradient_share)
-
-
-def _picture_digest(workspace: Workspace, name: str, seed: int) -> str:
-    """Digest of what compares pictures."""
-    if name == IDENTITY:
-        return digest([file_digest(find_identity_weights()), code_digest(load_identity_features)])
-    if name == UNTRAINED:
-        settings, corpus = workspace.scale.spatial, make_corpus(workspace)
-        made_from = [make_faces(workspace).digest, make_pairs(workspace).digest, dict(corpus.roles)]
-        return digest([asdict(settings), seed, code_digest(untrained_metric), made_from])
-    return file_digest(make_metric(workspace, name, seed))
-
-
-def _load_picture_loss(workspace: Workspace, name: str, seed: int) -> Module:
-    """What compares pictures, frozen, on the workspace's device."""
-    if name == IDENTITY:
-        return load_identity_features().to(workspace.device).eval().requires_grad_(False)
-    if name == UNTRAINED:
-        train = frame_pairs_of_role(
-            make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "train"
-        )
-        metric = untrained_metric(train, workspace.scale.spatial, seed=seed)
-        return metric.to(workspace.device).supervise()
-    if name in TEMPORAL_METRICS:
-        return load_temporal_metric(workspace, name, seed)
-    return load_spatial_metric(workspace, seed)
 
 
 def weigh_losses(
@@ -249,6 +211,11 @@ def gradient_shares(workspace: Workspace, seed: int = 0) -> pd.DataFrame:
     return table
 
 
+def _labels(workspace: Workspace) -> dict[str, int]:
+    """Emotions of the clips to learn from, by key."""
+    return {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+
+
 def learning_windows(
     workspace: Workspace, settings: ManipulatorSettings, seed: int
 ) -> tuple[list[str], ExpressionWindows]:
@@ -257,8 +224,7 @@ def learning_windows(
     Raises:
         InputError: if no clip is long enough.
     """
-    tracks = make_persons(workspace)
-    labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+    tracks, labels = make_persons(workspace), _labels(workspace)
     codes = {key: np.asarray(tracks[key].expression, np.float32) for key in sorted(labels)}
     codes = {key: code for key, code in codes.items() if len(code) >= settings.window_frames}
     if not codes:
@@ -294,8 +260,7 @@ def _make_manipulator(
     supervision: Supervision | None = None,
 ) -> Path:
     """Checkpoint and `curve.csv`, learned on `learning_windows`."""
-    tracks = make_persons(workspace)
-    labels = {clip.key: clip.label for clip in manipulator_clips(make_corpus(workspace))}
+    tracks, labels = make_persons(workspace), _labels(workspace)
     stage = open_stage(
         _folder(workspace, name, seed),
         "manipulator",

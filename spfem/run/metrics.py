@@ -6,7 +6,7 @@ Each is a stage that keeps a checkpoint and `curve.json`, learned on the `train`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from spfem.correlation.learn import (
     metric_class,
     train_spatial,
     train_temporal,
+    untrained_metric,
 )
 from spfem.correlation.learn_sound import initial_joint, train_joint, train_single
 from spfem.correlation.retrieval import AudioBank, make_bank
@@ -36,11 +37,17 @@ from spfem.correlation.sound import (
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.distributed import first_alone, is_first, refuse_sharing, wait_for_all
 from spfem.errors import SettingsError
-from spfem.files import file_digest, write_json
+from spfem.face.identity_network import (
+    FaceResNet,
+    find_identity_weights,
+    load_identity_features,
+)
+from spfem.files import digest, file_digest, write_json
 from spfem.media.audio import read_audio
+from spfem.methods import IDENTITY, UNTRAINED
 from spfem.run.artifacts import open_stage
 from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs
-from spfem.run.deciding_code import MadeBy
+from spfem.run.deciding_code import MadeBy, code_digest
 from spfem.run.workspace import Workspace
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Row, show_progress
@@ -140,6 +147,34 @@ def make_temporal_metric(
         (train_temporal, frame_pairs_of_role, FrameWindows, type(faces), type(pairs)),
         learn,
     )
+
+
+def picture_loss_digest(workspace: Workspace, name: str, seed: int) -> str:
+    """Digest of what `load_picture_loss` gives; a learned metric is made for it."""
+    if name == IDENTITY:
+        return digest([file_digest(find_identity_weights()), code_digest(load_identity_features)])
+    if name == UNTRAINED:
+        settings, corpus = workspace.scale.spatial, make_corpus(workspace)
+        made_from = [make_faces(workspace).digest, make_pairs(workspace).digest, dict(corpus.roles)]
+        return digest([asdict(settings), seed, code_digest(untrained_metric), made_from])
+    return file_digest(make_metric(workspace, name, seed))
+
+
+def load_picture_loss(
+    workspace: Workspace, name: str, seed: int
+) -> SpatialCoherence | TemporalCoherence | FaceResNet:
+    """What compares pictures in supervision, one of `PICTURE_LOSSES`: frozen, on the device."""
+    if name == IDENTITY:
+        return load_identity_features().to(workspace.device).eval().requires_grad_(False)
+    if name == UNTRAINED:
+        train = frame_pairs_of_role(
+            make_faces(workspace), make_pairs(workspace), make_corpus(workspace).roles, "train"
+        )
+        settings, device = workspace.scale.spatial, workspace.device
+        return untrained_metric(train, settings, seed=seed, device=device).supervise()
+    if name in TEMPORAL_METRICS:
+        return load_temporal_metric(workspace, name, seed)
+    return load_spatial_metric(workspace, seed)
 
 
 Settings = SpatialSettings | TemporalSettings | CrossModalSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,34 +12,31 @@ import numpy as np
 
 from spfem.corpus.clips import Clip
 from spfem.corpus.protocol import learning_clips
-from spfem.correlation.learn import frame_pairs_of_role, untrained_metric
+from spfem.correlation.asccl import SpatialCoherence
 from spfem.correlation.retrieval import AudioBank
+from spfem.correlation.stccl import TemporalCoherence
 from spfem.edit.chain import ConditionSource, Wish, edit_expression
 from spfem.edit.move import one_thread_each
 from spfem.face.conditions import ConditionPainter
-from spfem.face.identity_network import load_identity_features
 from spfem.face.track import FaceTrack
 from spfem.files import digest, file_digest
 from spfem.head.model import load_head_model
 from spfem.manipulator.networks import load_manipulator
 from spfem.methods import Method, find_method
-from spfem.processes import run_jobs
 from spfem.renderer.learn import FaceTerm, RendererSupervision
 from spfem.renderer.losses import PairSupervision
 from spfem.run.conditions import LearnedClips, make_conditions, make_moved_conditions
-from spfem.run.data import make_corpus, make_faces, make_pairs, make_persons
-from spfem.run.deciding_code import code_digest
+from spfem.run.data import make_corpus, make_persons
 from spfem.run.edit_models import RENDERER_NAME, MadeRenderer, make_renderer
 from spfem.run.manipulators import ANCHORED, make_manipulator
 from spfem.run.metrics import (
     load_cross_modal_metric,
-    load_spatial_metric,
-    load_temporal_metric,
+    load_picture_loss,
     make_audio_banks,
     make_cross_modal_metric,
-    make_metric,
+    picture_loss_digest,
 )
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, processes, work_off
 from spfem.scales import BASE_SEED
 from spfem.supervision.renderer import (
     collect_pairs,
@@ -65,7 +62,7 @@ def make_renderer_metrics(
     so the pairs come from its own audio bank: each metric has its own scale of distances.
     """
     settings, metric_seed = workspace.scale.supervision, workspace.scale.metric_seed(seed)
-    inputs = {name: _digest_of(workspace, name, metric_seed) for name in method.pictures}
+    inputs = {name: picture_loss_digest(workspace, name, metric_seed) for name in method.pictures}
     weights = renderer_weights(settings, method) | {"every": float(settings.renderer_every)}
     if method.released_form:
         inputs["form"] = "released"
@@ -93,31 +90,14 @@ def make_renderer_metrics(
     return inputs, load
 
 
-def _digest_of(workspace: Workspace, name: str, seed: int) -> str:
-    """Digest of what compares pictures, one of `PICTURE_LOSSES`."""
-    if name == "identity":
-        return code_digest(load_identity_features)
-    if name == "spatial_untrained":
-        faces, pairs = make_faces(workspace), make_pairs(workspace)
-        settings = digest(asdict(workspace.scale.spatial))
-        return digest([faces.digest, pairs.digest, settings, seed, code_digest(untrained_metric)])
-    return file_digest(make_metric(workspace, name, seed))
-
-
 def _load_term(workspace: Workspace, name: str, weight: float, seed: int) -> FaceTerm:
     """One of `PICTURE_LOSSES`, frozen."""
-    frames, device = workspace.scale.renderer.chunk_frames, workspace.device
-    if name == "identity":
-        features = load_identity_features().to(device).eval().requires_grad_(False)
-        return identity_term(features, weight, frames)
-    if name == "spatial":
-        return spatial_term(load_spatial_metric(workspace, seed), weight, frames)
-    if name == "spatial_untrained":
-        roles, settings = make_corpus(workspace).roles, workspace.scale.spatial
-        pairs = frame_pairs_of_role(make_faces(workspace), make_pairs(workspace), roles, "train")
-        metric = untrained_metric(pairs, settings, seed=seed, device=device)
-        return replace(spatial_term(metric.supervise(), weight, frames), name=name)
-    return window_term(name, load_temporal_metric(workspace, name, seed), weight)
+    model, frames = load_picture_loss(workspace, name, seed), workspace.scale.renderer.chunk_frames
+    if isinstance(model, TemporalCoherence):
+        return window_term(name, model, weight)
+    if isinstance(model, SpatialCoherence):
+        return replace(spatial_term(model, weight, frames), name=name)
+    return identity_term(model, weight, frames)
 
 
 def _load_pairs(
@@ -182,12 +162,10 @@ def make_actor_renderers(
     What they are adapted with is made before, since a stage has one maker at a time.
     """
     missing = [key for key in wanted if not (_folder(workspace, *key) / RENDERER_NAME).exists()]
-    if len(missing) > 1 and workspace.device == "cpu":  # a GPU is shared by its own threads
+    if len(missing) > 1 and processes(workspace) > 1:
         for key in missing:
             _prepare(workspace, *key)
-        jobs = [(workspace, key) for key in missing]
-        for _ in run_jobs(_adapt, jobs, workspace.scale.face.processes):
-            pass
+        work_off(workspace, _adapt, [(workspace, key) for key in missing], "renderers")
     return {key: make_actor_renderer(workspace, *key) for key in wanted}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spfem.evaluation.differences import NED
+from spfem.methods import NED
 
 SHOWN_POWER = ("mouth_error", "lse_d", "csim", "fad")
 

@@ -27,8 +27,6 @@ from spfem.face.align import CROP_SPAN
 from spfem.face.descriptor import CHIP_LANDMARKS, CHIP_POINTS, similarity_transform
 from spfem.face.track import FaceTrack
 from spfem.head.model import HeadModel
-from spfem.head.raster import rasterise
-from spfem.renderer.moved import MovedRenderer
 from spfem.renderer.openings import DonorChoice, Donors
 from spfem.settings import MOUTH, MovedSettings
 from spfem.supervision.pictures import Compared
@@ -57,16 +55,8 @@ class FaceMover:
     ) -> None:
         self.faces, self.keys, self.device = faces, keys, torch.device(device)
         self.mesh = AnchoredMesh(head, MovedSettings())
-        mesh = self.mesh.mesh
         self.names = head.expression_names
-        self.renderer = MovedRenderer(
-            torch.from_numpy(mesh.triangles),
-            torch.from_numpy(self.mesh.layers),
-            torch.from_numpy(mesh.region),
-            torch.from_numpy(self.mesh.upper),
-            rasterise,
-            self.mesh.settings,
-        ).to(self.device)
+        self.renderer = self.mesh.renderer().to(self.device)
         self._kept: OrderedDict[int, FaceTrack] = OrderedDict()
 
     def move(self, places: Sequence[tuple[int, int]], source: Tensor, edited: Tensor) -> Compared:

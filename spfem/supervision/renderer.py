@@ -24,6 +24,7 @@ from spfem.correlation.scmcl import CrossModalCoherence
 from spfem.correlation.stccl import TemporalCoherence
 from spfem.errors import ShapeError
 from spfem.face.align import mouth_centres
+from spfem.face.identity_network import SIDE
 from spfem.methods import METHODS, PUBLISHED, Method
 from spfem.renderer.learn import FaceTerm
 from spfem.renderer.losses import DistanceLoss, RetrievedPairs
@@ -98,9 +99,6 @@ def spatial_term(metric: SpatialCoherence, weight: float, frames: int) -> FaceTe
     return FaceTerm("spatial", weight, frames, loss)
 
 
-IDENTITY_SIDE = 150  # pixels of what the identity network sees
-
-
 def identity_term(features: nn.Module, weight: float, frames: int) -> FaceTerm:
     """Plain features of a frozen face recognition network: a control of the spatial metric.
 
@@ -114,7 +112,7 @@ def identity_term(features: nn.Module, weight: float, frames: int) -> FaceTerm:
     """
 
     def look(pictures: Tensor) -> Tensor:
-        size = (IDENTITY_SIDE, IDENTITY_SIDE)
+        size = (SIDE, SIDE)
         return features(interpolate(pictures.flatten(0, 1), size, mode="bilinear", antialias=True))
 
     def loss(generated: Tensor, source: Tensor, random: torch.Generator) -> Tensor:

@@ -92,7 +92,7 @@ def test_what_was_left_half_made_is_made_again(clip, models, tmp_path, monkeypat
     def kill(*_, **__):
         raise KeyboardInterrupt
 
-    for place in ("face.clip_track.track_landmarks", "edit.move.MovedRenderer.forward"):
+    for place in ("face.clip_track.track_landmarks", "edit.surface.MovedRenderer.forward"):
         with monkeypatch.context() as patch:
             patch.setattr(f"spfem.{place}", kill)
             with pytest.raises(KeyboardInterrupt):

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+import spfem.run.workspace
 from spfem.errors import InputError, SettingsError
 from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
 from spfem.manipulator.networks import AffineGenerator, Generator
 from spfem.methods import METHODS, NED, PUBLISHED
 from spfem.run import manipulators as models
-from spfem.run import results
+from spfem.run import metrics, results
 from spfem.run.artifacts import MANIPULATOR_NAME
 from spfem.run.manipulators import EXPRESSION_SPACE, Supervision
 from spfem.scales import SCALES, load_scale
@@ -52,7 +53,8 @@ def asked(monkeypatch, tmp_path):
         ("cross_modal", "make_cross_modal_metric"),
         ("banks", "make_audio_banks"),
     ):
-        monkeypatch.setattr(models, function, make(name))
+        home = metrics if name == "metric" else models
+        monkeypatch.setattr(home, function, make(name))
     return calls
 
 
@@ -223,7 +225,7 @@ def test_missing_manipulators_are_learned_side_by_side_after_what_they_need(monk
             work(job)
             yield job, None
 
-    monkeypatch.setattr(models, "run_jobs", run)
+    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
     monkeypatch.setattr(
         models, "make_supervision", lambda _, method, *rest: made.append(("metrics", method.name))
     )

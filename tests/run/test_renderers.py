@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import spfem.run.workspace
 from spfem.methods import METHODS
-from spfem.run import renderers
+from spfem.run import metrics, renderers
 from spfem.run.edit_models import RENDERER_NAME
 from spfem.run.renderers import make_renderer_metrics
 from spfem.scales import load_scale
 from tests.supervision.test_renderer import spatial_metric, window_metric
 
+ALL = METHODS["ned+all"]
 SUPERVISED = [name for name, method in METHODS.items() if method.supervised]
 
 
@@ -28,20 +30,19 @@ def world(tmp_path, monkeypatch):
         path.write_text(words.get(name, name))
         return path
 
-    monkeypatch.setattr(renderers, "load_identity_features", lambda: torch.nn.Flatten())
+    monkeypatch.setattr(metrics, "load_identity_features", lambda: torch.nn.Flatten())
     for name in ("make_faces", "make_pairs"):
-        monkeypatch.setattr(renderers, name, lambda _: SimpleNamespace(digest=words.get("made")))
-    monkeypatch.setattr(renderers, "make_metric", lambda w, name, seed: made(name))
+        monkeypatch.setattr(metrics, name, lambda _: SimpleNamespace(digest=words.get("made")))
+    monkeypatch.setattr(metrics, "make_corpus", lambda _: SimpleNamespace(roles={}))
+    monkeypatch.setattr(metrics, "make_metric", lambda w, name, seed: made(name))
     monkeypatch.setattr(renderers, "make_cross_modal_metric", lambda w, visual, seed: made(visual))
     monkeypatch.setattr(
         renderers,
         "make_audio_banks",
         lambda w, visual, seed: {"T": SimpleNamespace(digest=words.get("bank", visual))},
     )
-    monkeypatch.setattr(renderers, "load_spatial_metric", lambda w, seed: spatial_metric())
-    monkeypatch.setattr(
-        renderers, "load_temporal_metric", lambda w, name, seed: window_metric(name)
-    )
+    monkeypatch.setattr(metrics, "load_spatial_metric", lambda w, seed: spatial_metric())
+    monkeypatch.setattr(metrics, "load_temporal_metric", lambda w, name, seed: window_metric(name))
     workspace = SimpleNamespace(scale=load_scale("smoke"), device="cpu")
 
     def inputs(method):
@@ -55,9 +56,11 @@ def test_the_digest_changes_with_all_that_supervises_and_nothing_else(world, met
     wanted, first = METHODS[method], world.inputs(method)
     assert world.inputs(method) == first
     spatial = bool({"spatial", "spatial_untrained"} & set(wanted.pictures))
-    temporal, paired = bool(wanted.temporal), wanted.paired
-    files = {name: name in wanted.temporal for name in METHODS["ned+all"].temporal}
-    files |= {"moves": paired, "spatial": wanted.spatial, "image": paired, "bank": paired}
+    windows, every = ([n for n in m.pictures if "temporal" in n] for m in (wanted, ALL))
+    temporal, paired = bool(windows), wanted.paired
+    files = {name: name in windows for name in every}
+    learned = "spatial" in wanted.pictures
+    files |= {"moves": paired, "spatial": learned, "image": paired, "bank": paired}
     files["made"] = "spatial_untrained" in wanted.pictures
     for name, matters in files.items():
         world.words[name] = "changed"
@@ -121,7 +124,7 @@ def test_missing_renderers_are_adapted_side_by_side_after_what_they_need(monkeyp
         for job in jobs:
             yield job, work(job)
 
-    monkeypatch.setattr(renderers, "run_jobs", run)
+    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
     monkeypatch.setattr(renderers, "_prepare", lambda _, *key: told.append(key))
     monkeypatch.setattr(renderers, "make_actor_renderer", lambda _, *key: f"renderer {key}")
     workspace = SimpleNamespace(

@@ -150,7 +150,7 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
 
     for name, metric in metrics.items():
         metric.save(saved(None, name, 0))
-    monkeypatch.setattr(manipulators, "make_metric", saved)
+    monkeypatch.setattr("spfem.run.metrics.make_metric", saved)
     monkeypatch.setattr(manipulators, "make_cross_modal_metric", saved)
     monkeypatch.setattr(manipulators, "make_audio_banks", lambda *asked: banks)
 
@@ -198,7 +198,7 @@ def manipulators_code():
     ],
 )
 def test_the_supervision_of_controls_and_of_the_released_form(monkeypatch, name, known):
-    monkeypatch.setattr(manipulators, "_picture_digest", lambda workspace, name, seed: name)
+    monkeypatch.setattr(manipulators, "picture_loss_digest", lambda workspace, name, seed: name)
     made = manipulators.make_supervision(WORKSPACE, find_method(name), SETTINGS)
     if known is None:
         assert made is None
