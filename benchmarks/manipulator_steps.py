@@ -22,7 +22,7 @@ from spfem.correlation.stccl import TemporalCoherence
 from spfem.manipulator.data import ExpressionWindows, WindowBatch
 from spfem.manipulator.learn import Guide, Retrieved, Trainer
 from spfem.settings import SupervisionSettings
-from spfem.supervision.manipulator import PairLosses, embed_windows
+from spfem.supervision.pairs import PairLosses, embed_windows
 from spfem.supervision.pictures import Compared, PictureLosses, metric_term
 from spfem.training import step_random
 

@@ -39,6 +39,7 @@ class Method:
     title: str  # as in figures
     pictures: tuple[str, ...] = ()  # of `PICTURE_LOSSES`
     paired: bool = False  # retrieved pairs and the cross-modal metric do (SCMCL)
+    paired_pictures: bool = False  # the cross-modal metric holds the distances of moved pictures
     released_form: bool = False  # metrics hold a reconstruction to its own ground truth
     bases: tuple[str, ...] = BASES  # on which it differs from plain NED
 
@@ -50,7 +51,7 @@ class Method:
     @property
     def supervised(self) -> bool:
         """Whether anything is added to NED."""
-        return self.paired or bool(self.pictures)
+        return self.paired or self.paired_pictures or bool(self.pictures)
 
     @property
     def manipulator(self) -> str:
@@ -67,6 +68,10 @@ _ALL = (
     Method("ned+stccl_vd", "NED + STCCL-VD", ("spatial_temporal_vd",)),
     Method("ned+stccl_cm", "NED + STCCL-CM", ("spatial_temporal_cm",)),
     Method("ned+scmcl", "NED + SCMCL", paired=True),
+    Method(
+        "ned+scmcl_pictures", "NED + SCMCL on pictures", paired=True, paired_pictures=True,
+        bases=("moved",),
+    ),
     Method("ned+all", "NED + all", _EVERYTHING, paired=True),
     Method("ned+untrained", "NED + untrained metric", ("spatial_untrained",)),
     Method("ned+identity", "NED + identity features", ("identity",)),

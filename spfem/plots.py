@@ -103,6 +103,7 @@ METHOD_LOOKS: Mapping[str, Look] = {
     "ned+stccl_vd": Look("#009e73", "^", "-.", "..."),
     "ned+stccl_cm": Look("#6cc0f0", "v", (0, (5, 1)), "\\\\"),
     "ned+scmcl": Look("#cc79a7", "P", ":", "++"),
+    "ned+scmcl_pictures": Look("#809bf8", "H", (0, (1, 2)), "x"),
     "ned+all": Look("#cc5500", "*", (0, (3, 1, 1, 1)), "oo"),
     "ned+untrained": Look("#a8f76c", ">", (0, (5, 3, 1, 3)), "OO"),
     "ned+identity": Look("#a212f1", "p", (0, (2, 2)), "/"),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from spfem.correlation.retrieval import AudioBank
 from spfem.edit.move import one_thread_each
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, writing
@@ -44,6 +45,7 @@ from spfem.run.workspace import Workspace, processes, work_off
 from spfem.settings import ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import (
     Supervisors,
+    compare_distances,
     compare_pictures,
     join_losses,
     manipulator_weights,
@@ -148,7 +150,9 @@ def make_supervision(
     if not weights:
         return None
     facts: dict[str, Any] = {"weights": weights, "gradient_share": settings.gradient_share}
-    inputs, banks = {"code of shares": code_digest(measure_gradients, weigh)}, {}
+    inputs = {"code of shares": code_digest(measure_gradients, weigh)}
+    banks: dict[str, AudioBank] = {}
+    image_banks: dict[str, AudioBank] = {}
     if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
         facts["pictures"] = {"frames": frames, "windows": windows}
@@ -161,14 +165,25 @@ def make_supervision(
         inputs["cross_modal"] = file_digest(metric)
         inputs["banks"] = digest({actor: bank.digest for actor, bank in banks.items()})
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
+    if method.paired_pictures:
+        facts["distances"] = {"frames": settings.manipulator_frames}
+        image_banks = make_audio_banks(workspace, "image", seed)
+        inputs["cross_modal_image"] = file_digest(make_cross_modal_metric(workspace, "image", seed))
+        inputs["image banks"] = digest({name: bank.digest for name, bank in image_banks.items()})
+        inputs["code of distances"] = code_digest(compare_distances, join_losses, FaceStore)
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
         speakers = {key.split("/")[0] for key in keys}
-        learned = {actor: bank for actor, bank in banks.items() if actor in speakers}
+        heard, heard_images = (
+            {actor: bank for actor, bank in known.items() if actor in speakers}
+            for known in (banks, image_banks)
+        )
         supervisors = Supervisors(
             {name: load_picture_loss(workspace, name, seed) for name in method.pictures},
             load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
-            learned,
+            heard,
+            load_cross_modal_metric(workspace, "image", seed) if method.paired_pictures else None,
+            heard_images,
         )
         faces = make_persons(workspace)
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)

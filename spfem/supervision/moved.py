@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spfem.correlation.images import images_from_frames
 from spfem.edit.donors import SKIN_BRIGHTNESS, UNSEEN, Openings, stretches
 from spfem.edit.move import hold_at_edges, keep_blinks, opening_box
 from spfem.edit.surface import EDGES, MARKS, AnchoredMesh
@@ -100,6 +101,11 @@ class FaceMover:
             shown.to(self.device) / 127.5 - 1,
             torch.from_numpy(np.concatenate(chips)).float().to(self.device),
         )
+
+    def show(self, places: Sequence[tuple[int, int]]) -> Tensor:
+        """Pictures (B, 3, S, S) of moments, RGB in [-1, 1]; see `move`."""
+        pictures = np.stack([self._track(clip).faces[frame] for clip, frame in places])
+        return images_from_frames(pictures, self.device)
 
     def _track(self, clip: int) -> FaceTrack:
         if clip in self._kept:

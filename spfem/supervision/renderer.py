@@ -308,7 +308,7 @@ def loss_weights(scale: Scale, methods: Iterable[Method] = METHODS.values()) -> 
                 "perceptual": drawn.perceptual_weight,
                 "pixel": drawn.pixel_weight,
             }
-            | renderer_weights(supervision, method),
+            | (renderer_weights(supervision, method) if "ned" in method.bases else {}),
         }
         for network, losses in of_networks.items():
             for loss, weight in losses.items():

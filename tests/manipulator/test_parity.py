@@ -14,7 +14,7 @@ from spfem.manipulator.losses import PairedWindows, discriminator_loss, generato
 from spfem.manipulator.manipulate import geometric_median, manipulate, reference_style
 from spfem.manipulator.networks import ExpressionSpace, Manipulator
 from spfem.settings import CrossModalSettings, ManipulatorSettings
-from spfem.supervision.manipulator import PairLosses, embed_windows
+from spfem.supervision.pairs import PairLosses, embed_windows
 from tests.parity import compare_cases, in_precisions
 
 PAPER = ManipulatorSettings(standardise=False)

@@ -29,6 +29,7 @@ WANTED = {
     "ned+stccl_vd": ["spatial_temporal_vd"],
     "ned+stccl_cm": ["spatial_temporal_cm"],
     "ned+scmcl": ["paired", "consistency"],
+    "ned+scmcl_pictures": ["paired", "consistency", "picture_consistency"],
     "ned+all": ["spatial", "temporal_vd", "temporal_cm", "paired", "consistency"],
 }
 
@@ -76,6 +77,8 @@ def test_every_method_is_supervised_by_its_metrics_and_nothing_else(asked, metho
     }
     assert (("cross_modal", "expression") in made) == ("paired" in terms)
     assert (("banks", "expression") in made) == ("paired" in terms)
+    assert (("cross_modal", "image") in made) == ("picture_consistency" in terms)
+    assert (("banks", "image") in made) == ("picture_consistency" in terms)
 
 
 class Tracks(dict):

@@ -12,7 +12,7 @@ from spfem.errors import ShapeError
 from spfem.manipulator.data import ExpressionWindows
 from spfem.manipulator.learn import Retrieved, SupervisedEdit
 from spfem.manipulator.losses import PairedWindows
-from spfem.supervision.manipulator import PairLosses, embed_windows
+from spfem.supervision.pairs import PairLosses, embed_windows
 from tests.correlation.planted_sound import EXPRESSION_SIZE
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 

@@ -22,12 +22,12 @@ from spfem.run.definitions import PACKAGE_FOLDER, STUDIES_FOLDER, CodeBase, Name
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import (
-    RetrievedWindows,
     Supervisors,
     compare_pictures,
     manipulator_weights,
     supervise_manipulator,
 )
+from spfem.supervision.pairs import RetrievedWindows
 from tests.correlation.planted_sound import SMALL as CROSS_MODAL
 from tests.edit.drawn import draw_clip, units
 from tests.manipulator.conftest import SMALL, planted_speech
@@ -39,7 +39,7 @@ SPATIAL = SpatialSettings(
 )
 SETTINGS = SupervisionSettings(manipulator_frames=2)
 SPACE = ExpressionSpace(tuple(f"unit{number}" for number in range(52)), (0.0, 1.0))
-TERMS = ["spatial", "temporal_vd", "temporal_cm", "paired", "consistency"]
+TERMS = ["spatial", "temporal_vd", "temporal_cm", "paired", "consistency", "picture_consistency"]
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,7 @@ def metrics():
         "temporal_vd": TemporalCoherence(replace(temporal, formulation="vd")),
         "temporal_cm": TemporalCoherence(replace(temporal, formulation="cm")),
         "expression": CrossModalCoherence(CROSS_MODAL),
+        "image": CrossModalCoherence(CROSS_MODAL, "image"),
     }
 
 
@@ -93,7 +94,7 @@ def faces(windows):
     return {key: with_codes(shown, codes) for key, codes in zip(KEYS_OF_A, clips, strict=True)}
 
 
-ALL = find_method("ned+all")
+ALL = replace(find_method("ned+all"), paired_pictures=True)
 WORKSPACE = SimpleNamespace(scale=load_scale("full"))  # its metrics have seeds of their own
 
 
@@ -103,8 +104,9 @@ def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
     monkeypatch.setattr(training, "KEEP_SECONDS", 0.0)
     settings = replace(SMALL, steps=5, batch_size=8, residual=True)
     pictures = {name: metric.supervise() for name, metric in metrics.items()}
-    sound = pictures.pop("expression")
-    supervisors = Supervisors(pictures, sound, {"A": make_bank()})
+    sound, image = pictures.pop("expression"), pictures.pop("image")
+    banks = {"A": make_bank()}
+    supervisors = Supervisors(pictures, sound, banks, image, banks)
     weights = manipulator_weights(SETTINGS, ALL)
 
     def learn(name, **arguments):
@@ -119,13 +121,13 @@ def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
     torch.rand(7)  # another state of the global random numbers
     resumed, again = learn("killed")
     assert again == curve
-    assert list(curve[0])[-5:] == TERMS
+    assert list(curve[0])[-6:] == TERMS
     for name, tensor in resumed.state_dict().items():
         assert torch.equal(tensor, whole.state_dict()[name]), name
 
 
 def test_a_loss_of_weight_zero_is_not_computed(metrics, windows, faces):
-    pictures = {name: metric for name, metric in metrics.items() if name != "expression"}
+    pictures = {name: metric for name, metric in metrics.items() if name in ALL.pictures}
     weights = dict.fromkeys(pictures, 0.0) | {"temporal_cm": 0.1}
     guide = supervise_manipulator(
         Supervisors(pictures), SETTINGS, weights, faces, KEYS_OF_A, windows
@@ -138,7 +140,9 @@ def test_every_method_has_the_weights_of_what_supervises_it(name):
     method = METHODS[name]
     weights = manipulator_weights(SETTINGS, method)
     wanted = () if method.released_form else method.pictures
-    assert list(weights) == [*wanted, *(("paired", "consistency") if method.paired else ())]
+    paired = ("paired", "consistency") if method.paired else ()
+    on_pictures = ("picture_consistency",) if method.paired_pictures else ()
+    assert list(weights) == [*wanted, *paired, *on_pictures]
     assert all(weights.values())
 
 
@@ -170,11 +174,14 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
         assert changed(replace(SETTINGS, **{f"manipulator_{field}": 7})) == (set(), True)
     assert changed(replace(SETTINGS, gradient_share=0.1)) == (set(), True)
     banks["A"] = make_bank("another")
-    assert changed() == ({"banks"}, False)
+    assert changed() == ({"banks", "image banks"}, False)
     torch.manual_seed(1)
     SpatialCoherence(SPATIAL).save(saved(None, "spatial", 0))
     CrossModalCoherence(CROSS_MODAL).save(saved(None, "expression", 0))
-    assert changed() == ({"banks", "spatial", "cross_modal"}, False)
+    known = {"banks", "image banks", "spatial", "cross_modal"}
+    assert changed() == (known, False)
+    CrossModalCoherence(CROSS_MODAL, "image").save(saved(None, "image", 0))
+    assert changed() == (known | {"cross_modal_image"}, False)
 
 
 def test_the_renderer_of_moved_pixels_decides_what_supervises():

@@ -170,6 +170,11 @@ def test_what_does_not_fit_is_named(mover, tracks, change, message):
         mover.move(**{"places": MOMENTS, "source": source, "edited": source} | change)
 
 
+def test_pictures_of_moments_are_shown_as_they_are(mover, tracks):
+    source = codes_of(tracks)
+    assert torch.equal(mover.show(MOMENTS), mover.move(MOMENTS, source, source).source)
+
+
 def test_few_clips_are_kept(monkeypatch, tracks):
     asked = []
 
