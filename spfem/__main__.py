@@ -127,7 +127,7 @@ COUNT: dict[str, Any] = {"type": _number, "metavar": "N"}
 
 
 def _add_run(add: Callable[..., Any]) -> None:
-    scales = "smoke: does it run; demo: minutes (default); full: three seeds; paper: their sizes"
+    scales = "smoke: does it run; demo: minutes (default); full: ten seeds; paper: their sizes"
     add("--scale", choices=SCALES, default="demo", help=scales)
     corpora = "synthetic (default); mead or ravdess, below --data; or a folder, see corpus --help"
     add("--corpus", default="synthetic", metavar="CORPUS", help=corpora)
