@@ -325,8 +325,8 @@ def _full() -> Scale:
         metric_seeds=(0, 1, 2),
         corpus=CorpusSettings(metric_actors=12, target_actors=8, counterparts="edited"),
         spatial=replace(demo.spatial, steps=700),
-        spatial_speech=replace(demo.spatial_speech, steps=1000),
-        temporal=replace(demo.temporal, steps=200),
+        spatial_speech=replace(demo.spatial_speech, steps=700),
+        temporal=replace(demo.temporal, steps=150),
         cross_modal=replace(
             demo.cross_modal,
             image_size=48,
@@ -342,9 +342,8 @@ def _full() -> Scale:
         evaluation=replace(
             demo.evaluation,
             sources_per_actor=2,
-            edit_share=7,  # eight methods of ten seeds are then 2,560 videos
-            comparisons=240,
-            defect_steps=120,
+            edit_share=10,  # so every edit of one source an actor is shown once a method
+            defect_steps=40,
         ),
         moved_pixels=MovedPixelSettings(),
         ned_base=NedBaseSettings(
@@ -352,8 +351,7 @@ def _full() -> Scale:
             seeds=2,
             edit_share=2,
             methods=(
-                "ned", "ned+asccl", "ned+stccl_vd", "ned+untrained", "ned+identity",
-                "ned+asccl_released",
+                "ned", "ned+asccl", "ned+untrained", "ned+identity", "ned+asccl_released",
             ),
         ),
     )  # fmt: skip

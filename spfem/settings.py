@@ -441,6 +441,7 @@ class EvaluationSettings:
     identity_frames: int = 4  # per clip, for CSIM and the Fréchet distance of identity features
     arcface_file: str | None = None  # ONNX; default: dlib's descriptor
     sources_per_actor: int = 1  # neutral clips that are edited, per target actor
+    shown_sources: int = 1  # of these, of as many all edits are made as videos; of others codes
     edit_share: int = 1  # every so many edits a seed shows; over as many seeds each one once
     comparisons: int = 240  # matched moments of a split, on which similarity is measured
     compared_pairs: int = 36  # clip pairs of a split that they are spread over, at most

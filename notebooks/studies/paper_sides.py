@@ -17,7 +17,8 @@ from spfem.evaluation.scores import ClipScore
 from spfem.evaluation.tables import main_results
 from spfem.methods import BASES, METHODS, NED
 from spfem.run.metrics import make_temporal_metric
-from spfem.run.results import real_samples, score_all
+from spfem.run.results import real_samples
+from spfem.run.scored_runs import score_all
 from spfem.run.workspace import Workspace
 from spfem.settings import EMOTIONS
 from studies.probes import control_operators, shown_operators

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from spfem.correlation.stccl import TemporalCoherence
 from spfem.files import file_digest, writing
 from spfem.run.artifacts import open_stage
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_visemes
-from spfem.run.metrics import make_metric
-from spfem.run.workspace import Workspace
+from spfem.run.metrics import make_metric, make_metrics
+from spfem.run.workspace import Workspace, work_off
 from spfem.scales import Scale
 from studies.moment_similarity import (
     SimilarityScores,
@@ -34,7 +34,26 @@ from studies.moment_similarity import (
 from studies.window_similarity import list_window_comparisons, score_window_similarity
 
 LIST_SEED = 0
+SCORES = "scores.npz"
 IMAGE_METRICS = ("spatial", "spatial_speech")
+
+
+def make_similarities(
+    workspace: Workspace, names: Sequence[str]
+) -> dict[str, tuple[pd.DataFrame, dict[str, np.ndarray]]]:
+    """`make_similarity` of several metrics; what is missing is learned and scored side by side."""
+    make_metrics(workspace, names)
+    missing = [name for name in names if not _folder(workspace, name).joinpath(SCORES).exists()]
+    work_off(workspace, _make, [(workspace, name) for name in missing], "similarity")
+    return {name: make_similarity(workspace, name) for name in names}
+
+
+def _make(job: tuple[Workspace, str]) -> None:
+    make_similarity(*job)
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    return workspace.stage_folder("similarity", name)
 
 
 def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
@@ -46,7 +65,7 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
     checkpoints = {seed: make_metric(workspace, name, seed) for seed in scale.metric_seeds}
     used = [scale.temporal if name in TEMPORAL_METRICS else scale.spatial, scale.evaluation]
     stage = open_stage(
-        workspace.stage_folder("similarity", name),
+        _folder(workspace, name),
         f"similarity {name}",
         settings={"metric": name, "settings": used, "roles": dict(corpus.roles)},
         inputs={f"seed{seed}": file_digest(path) for seed, path in checkpoints.items()}
@@ -57,7 +76,7 @@ def make_similarity(workspace: Workspace, name: str) -> tuple[pd.DataFrame, dict
         },
         code=(measure_similarity,),
     )
-    table_path, scores_path = stage.folder / "similarity.csv", stage.folder / "scores.npz"
+    table_path, scores_path = stage.folder / "similarity.csv", stage.folder / SCORES
     if not stage.complete:
         table, scores = measure_similarity(
             make_faces(workspace),

@@ -42,10 +42,17 @@ from spfem.training import show_progress
 
 
 def make_whole_corpus(workspace: Workspace) -> Corpus:
-    """Every clip of the corpus: built here for `synthetic`, opened from disk otherwise."""
-    if workspace.corpus == "synthetic":
-        return build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
-    return list_recordings(workspace.corpus_root, workspace.stage_folder("corpus"))
+    """Every clip of the corpus: built here for `synthetic`, opened from disk otherwise.
+
+    A workspace looks for its files once: all stages ask for it, and there are thousands.
+    """
+    if not workspace.opened:
+        if workspace.corpus == "synthetic":
+            corpus = build_synthetic_corpus(workspace.corpus_root, workspace.scale.corpus)
+        else:
+            corpus = list_recordings(workspace.corpus_root, workspace.stage_folder("corpus"))
+        workspace.opened.append(corpus)
+    return workspace.opened[0]
 
 
 def make_corpus(workspace: Workspace) -> Corpus:

@@ -55,13 +55,22 @@ def protocol(workspace: Workspace, base: str = MOVED) -> tuple[Edit, ...]:
     return tuple(edit for edit in edits if edit.actor in actors)
 
 
+def video_protocol(workspace: Workspace, base: str = MOVED) -> tuple[Edit, ...]:
+    """The edits of the `protocol` that are made as videos: of the first sources of each actor."""
+    edits, first = protocol(workspace, base), set()
+    for actor in dict.fromkeys(edit.actor for edit in edits):
+        own = sorted({edit.source for edit in edits if edit.actor == actor})
+        first.update(own[: workspace.scale.evaluation.shown_sources])
+    return tuple(edit for edit in edits if edit.source in first)
+
+
 def shown_edits(workspace: Workspace, base: str, method: str, seed: int = 0) -> tuple[Edit, ...]:
-    """The edits of a method and seed that are made as videos: a share, another one for each seed.
+    """What a method and seed shows of the `video_protocol`: a share, another one for each seed.
 
     The same for all methods, so that they can be compared in pairs. What learned nothing has one
     seed, and shows all.
     """
-    scale, edits = workspace.scale, protocol(workspace, base)
+    scale, edits = workspace.scale, video_protocol(workspace, base)
     settings = scale.evaluation if base == MOVED else scale.ned_base
     return share_edits(edits, settings.edit_share, seed) if method in METHODS else edits
 
@@ -189,7 +198,7 @@ def edits_folder(workspace: Workspace, base: str, method: str, seed: int) -> Pat
 
 
 def seed_showing(workspace: Workspace, base: str, edit: Edit) -> int:
-    """The first seed of which a base shows an edit; the same for all trained methods."""
+    """The first seed that shows an edit of the `video_protocol`, the same for trained methods."""
     seeds = workspace.scale.seeds_of(base)
     return next(seed for seed in seeds if edit in shown_edits(workspace, base, NED, seed))
 

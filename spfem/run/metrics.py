@@ -5,7 +5,7 @@ Each is a stage that keeps a checkpoint and `curve.json`, learned on the `train`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,7 +48,7 @@ from spfem.methods import IDENTITY, UNTRAINED
 from spfem.run.artifacts import open_stage
 from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy, code_digest
-from spfem.run.workspace import Workspace
+from spfem.run.workspace import Workspace, processes, work_off
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Row, show_progress
 
@@ -70,6 +70,35 @@ def make_metric(workspace: Workspace, name: str, seed: int = 0) -> Path:
     if name not in METRICS:
         raise SettingsError(f"metric {name!r} is unknown; choose one of {', '.join(METRICS)}")
     return make_spatial_metric(workspace, seed, speech=name == "spatial_speech")
+
+
+def make_metrics(workspace: Workspace, names: Iterable[str]) -> None:
+    """Learn metrics of pictures with all seeds of the scale's metrics, missing ones side by side.
+
+    Every process learns with one thread. The spatial metrics, which others go on from, come first.
+
+    Args:
+        workspace: the run.
+        names: of `METRICS`.
+    """
+    wanted = [(name, seed) for name in names for seed in workspace.scale.metric_seeds]
+    missing = [run for run in wanted if not _is_there(workspace, *run)]
+    if len(missing) < 2 or processes(workspace) < 2:
+        return  # each is made when it is asked for
+    make_pairs(workspace)
+    spatial = [("spatial", seed) for seed in dict.fromkeys(seed for _, seed in missing)]
+    first = [run for run in spatial if not _is_there(workspace, *run)]
+    for runs in (first, [run for run in missing if run not in first]):
+        work_off(workspace, _make, [(workspace, run) for run in runs], "metrics")
+
+
+def _is_there(workspace: Workspace, name: str, seed: int) -> bool:
+    return any(workspace.stage_folder(name, f"seed{seed}").glob("*.safetensors"))
+
+
+def _make(job: tuple[Workspace, tuple[str, int]]) -> None:
+    workspace, run = job
+    make_metric(workspace, *run)
 
 
 def make_spatial_metric(

@@ -23,7 +23,6 @@ from spfem.evaluation.lip_sync_meter import (
     spoken_clip,
 )
 from spfem.evaluation.scores import (
-    METHODS,
     ClipScore,
     EditedCodes,
     FaceSample,
@@ -43,7 +42,6 @@ from spfem.evaluation.scores import (
 from spfem.face.track import FaceTrack
 from spfem.files import file_digest, writing
 from spfem.media.video import read_video
-from spfem.methods import BASES, find_method
 from spfem.methods import METHODS as TRAINED
 from spfem.run.artifacts import Stage, open_stage
 from spfem.run.data import make_corpus, make_faces, make_persons
@@ -63,7 +61,6 @@ from spfem.run.edits import (
     true_codes,
 )
 from spfem.run.faces import track_path
-from spfem.run.manipulators import make_manipulators
 from spfem.run.workspace import Workspace, work_off
 from spfem.training import show_progress
 
@@ -168,17 +165,9 @@ def load_instruments(workspace: Workspace) -> Instruments:
     )
 
 
-def calibrating_methods(workspace: Workspace) -> tuple[str, ...]:
-    """Rows that calibrate the tables; without `truth` where the corpus has none."""
-    known = bool(make_counterparts(workspace).known)
-    return tuple(name for name in METHODS if name not in TRAINED and (known or name != "truth"))
-
-
-def base_runs(workspace: Workspace, base: str) -> tuple[tuple[str, int], ...]:
-    """Method and seed of all scores of a base, in the order of the tables."""
-    seeds: dict[str, tuple[int, ...]] = dict.fromkeys(calibrating_methods(workspace), (0,))
-    seeds |= workspace.scale.runs_of(base)
-    return tuple((name, seed) for name in METHODS for seed in seeds.get(name, ()))
+def score_name(base: str, method: str, seed: int) -> str:
+    """Of the stage that holds the scores of a run, below `scores/`."""
+    return f"{base}/{method}/seed{seed}"
 
 
 def open_score_stage(
@@ -305,14 +294,6 @@ def _score_file(folder: Path, edit: Edit) -> Path:
     return folder / f"{edit.name}.npz"
 
 
-def score_all(workspace: Workspace) -> list[ClipScore]:
-    """Scores of every base, method and seed of the scale, the calibrating ones first."""
-    runs = [(base, run) for base in BASES for run in base_runs(workspace, base)]
-    learned = ((find_method(name).manipulator, seed) for _, (name, seed) in runs if name in TRAINED)
-    make_manipulators(workspace, [*dict.fromkeys(learned)])
-    return [score for base, run in runs for score in score_method(workspace, base, *run)]
-
-
 def score_method(workspace: Workspace, base: str, method: str, seed: int = 0) -> list[ClipScore]:
     """Scores of one method on every edit of a base.
 
@@ -346,7 +327,7 @@ def score_method(workspace: Workspace, base: str, method: str, seed: int = 0) ->
     search = workspace.scale.lip_sync
     stage = open_score_stage(
         workspace,
-        f"{base}/{method}/seed{seed}",
+        score_name(base, method, seed),
         {
             "identity_frames": settings.identity_frames,
             "search": [search.search_frames, search.shared_windows],

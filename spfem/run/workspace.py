@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from spfem.corpus.clips import Corpus
+
 
 MANIFEST_NAME = "manifest.json"
 RUNS_FOLDER = ".runs"
@@ -123,6 +125,7 @@ class Workspace:
     notebook: str
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    opened: list[Corpus] = field(default_factory=list, compare=False, repr=False)  # once complete
 
     def stage_folder(self, *names: str) -> Path:
         """Folder of a stage, such as `faces` or `manipulator/ned/seed0`."""

@@ -16,7 +16,7 @@ from spfem.manipulator.learn import Guide
 from spfem.manipulator.networks import AffineGenerator, Generator
 from spfem.methods import METHODS, NED, PUBLISHED
 from spfem.run import manipulators as models
-from spfem.run import metrics, results
+from spfem.run import metrics, scored_runs
 from spfem.run.artifacts import MANIPULATOR_NAME
 from spfem.run.manipulators import EXPRESSION_SPACE, Supervision
 from spfem.scales import SCALES, load_scale
@@ -203,15 +203,15 @@ def test_where_all_methods_share_the_published_form_there_is_no_second_one():
 def test_tables_show_the_published_form_on_moved_pixels_right_before_ned(monkeypatch, scale):
     names = list(METHODS)
     assert names.index(PUBLISHED) + 1 == names.index(NED)
-    monkeypatch.setattr(results, "calibrating_methods", lambda _: ("copy", "truth"))
+    monkeypatch.setattr(scored_runs, "calibrating_methods", lambda _: ("copy", "truth"))
     made = load_scale(scale)
     settings = made.published_manipulator
     assert (settings is None) == (scale == "paper") == (made.manipulator.adversarial_weight > 0)
     workspace = SimpleNamespace(scale=made)
-    seeds = [seed for name, seed in results.base_runs(workspace, "moved") if name == PUBLISHED]
+    seeds = [seed for name, seed in scored_runs.base_runs(workspace, "moved") if name == PUBLISHED]
     assert seeds == ([] if settings is None else list(made.metric_seeds))
     assert set(seeds) <= set(made.seeds)  # paired with plain NED
-    assert PUBLISHED not in dict(results.base_runs(workspace, "ned"))
+    assert PUBLISHED not in dict(scored_runs.base_runs(workspace, "ned"))
     assert PUBLISHED not in (*made.methods_of("moved"), *made.methods_of("ned"))
     if settings is not None:
         assert settings.affine_rank == settings.aligned_weight == 0

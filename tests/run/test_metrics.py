@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import spfem.run.workspace
 from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.retrieval import retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
@@ -105,6 +106,31 @@ def test_speech_metric_goes_on_from_the_published_one(world):
     world.workspace.scale.spatial = replace(QUICK, steps=2)  # another published metric
     metrics.make_metric(world.workspace, "spatial_speech")
     assert len(world.steps) == 6 + 2 + 3
+
+
+def test_missing_metrics_are_learned_side_by_side_after_the_spatial_ones(monkeypatch, world):
+    learned, waves = [], []
+
+    def run(work, jobs, processes):
+        waves.append((processes, [run for _, run in jobs]))
+        for job in jobs:
+            work(job)
+            yield job, None
+
+    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
+    monkeypatch.setattr(metrics, "make_metric", lambda _, *run: learned.append(run))
+    world.workspace.scale.metric_seeds = (0, 3)
+    world.workspace.scale.face = SimpleNamespace(processes=5)
+    metrics.make_spatial_metric(world.workspace, 3)
+    names = ("spatial_speech", "temporal_vd")
+    metrics.make_metrics(world.workspace, names)
+    missing = [(name, seed) for name in names for seed in (0, 3)]
+    assert waves == [(5, [("spatial", 0)]), (5, missing)]
+    assert learned == [("spatial", 0), *missing]
+    metrics.make_metrics(world.workspace, ("spatial",))  # one alone gains nothing
+    world.workspace.device = "cuda"
+    metrics.make_metrics(world.workspace, names)
+    assert len(waves) == 2
 
 
 def test_temporal_metric_is_learned_once_a_seed(world):
