@@ -35,3 +35,22 @@ def test_clips_without_a_face_are_left_out_for_every_later_stage(corpus, monkeyp
     assert usable.digest != corpus.digest
     [row] = usable.damaged
     assert (row.path, row.details, row.used) == (key, "dark", False)
+
+
+def test_a_workspace_looks_for_its_files_once(monkeypatch, tmp_path):
+    built = []
+
+    def build(root, settings):
+        built.append((root, settings))
+        return Corpus(root, f"made {len(built)}", 25, (), {}, "digest")
+
+    monkeypatch.setattr(data, "build_synthetic_corpus", build)
+
+    def workspace():
+        scale = SimpleNamespace(corpus="settings")
+        return SimpleNamespace(corpus="synthetic", corpus_root=tmp_path, scale=scale, opened=[])
+
+    one = workspace()
+    assert data.make_whole_corpus(one) is data.make_whole_corpus(one)
+    assert built == [(tmp_path, "settings")]
+    assert data.make_whole_corpus(workspace()).name == "made 2"

@@ -121,6 +121,19 @@ def test_the_base_ned_shows_fewer_actors_and_its_own_methods_and_seeds(world):
         edits.protocol(world.workspace, "flame")
 
 
+def test_videos_are_of_the_first_sources_of_each_actor(world, monkeypatch):
+    more = tuple(replace(edit, source=edit.source.replace("/004", "/006")) for edit in EDITS)
+    monkeypatch.setattr(edits, "edit_protocol", lambda *_, **__: (*EDITS, *more))
+    assert edits.protocol(world.workspace) == (*EDITS, *more)
+    for method in ("ned", "copy"):
+        shown = edits.shown_edits(world.workspace, "moved", method)
+        assert shown == EDITS == edits.video_protocol(world.workspace)
+    scale = world.workspace.scale
+    both = replace(scale, evaluation=replace(scale.evaluation, shown_sources=2))
+    world.workspace.scale = both
+    assert edits.video_protocol(world.workspace) == edits.protocol(world.workspace)
+
+
 def test_each_seed_shows_another_share_the_same_for_all_methods(world):
     scale = world.workspace.scale
     shared = replace(scale.evaluation, edit_share=2)
