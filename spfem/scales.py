@@ -345,13 +345,13 @@ def _full() -> Scale:
             edit_share=10,  # so every edit of one source an actor is shown once a method
             defect_steps=40,
         ),
-        moved_pixels=MovedPixelSettings(),
         ned_base=NedBaseSettings(
             actors=4,
             seeds=2,
             edit_share=2,
             methods=(
-                "ned", "ned+asccl", "ned+untrained", "ned+identity", "ned+asccl_released",
+                "ned", "ned+asccl", "ned+stccl_vd", "ned+untrained", "ned+identity",
+                "ned+asccl_released",
             ),
         ),
     )  # fmt: skip
