@@ -387,7 +387,7 @@ def moved_pixels_table(
             for metric in METRICS:
                 wished = row not in OWN_ROWS or metric not in OF_A_WISH
                 cell = found[metric].get(AVERAGE) if wished else None
-                told = describe_cell(cell, settings, frechet=metric == "fad")
+                told = describe_cell(cell, settings, metric)
                 rows.append({"row": row, "metric": metric, **told, "edits": told["clips"]})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -44,6 +44,26 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
     "face_found": True,
 }
 
+RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        (
+            "fad",
+            "lse_d",
+            "identity_distance",
+            "mouth_error",
+            "mesh_mouth_error",
+            "expression_error",
+            "detail_kept",
+            "picture_error",
+            "image_entropy",
+        ),
+        (0.0, np.inf),
+    ),
+    **dict.fromkeys(("csim", "mouth_correlation"), (-1.0, 1.0)),
+    **dict.fromkeys(("emotion_accuracy", "face_found"), (0.0, 1.0)),
+}
+"""What a metric can be; others can be anything."""
+
 
 def check_main_results(table: pd.DataFrame) -> pd.DataFrame:
     """Return `table` if it keeps its promises.
@@ -123,22 +143,24 @@ def main_results(
         seeds = len({score.seed for score in chosen})
         for (metric, backbone), cells in estimates.of(chosen).items():
             for emotion in (*(e for e in EMOTIONS if e in wanted), AVERAGE):
-                cell = describe_cell(cells.get(emotion), settings, frechet=metric == "fad")
+                cell = describe_cell(cells.get(emotion), settings, metric)
                 named = (base, setting, method, metric, backbone, emotion)
                 row = dict(zip(KEY, named, strict=True)) | {"seeds": seeds}
                 rows.append(row | cell)
     return check_main_results(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def describe_cell(
-    cell: Cell | None, settings: EvaluationSettings, *, frechet: bool
-) -> dict[str, Any]:
-    """Value, interval and clips of a cell; NaN of no clips where nothing was measured."""
+def describe_cell(cell: Cell | None, settings: EvaluationSettings, metric: str) -> dict[str, Any]:
+    """Value, interval and clips of a cell; NaN of no clips where nothing was measured.
+
+    Draws are spread as far as few actors ask for; an interval ends where the metric does.
+    """
     if cell is None:
         return {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "clips": 0}
     interval = cell.estimate.interval(settings.confidence)
-    low = max(interval.low, 0.0) if frechet else interval.low
-    return {"value": interval.value, "ci_low": low, "ci_high": interval.high, "clips": cell.clips}
+    value, (least, most) = interval.value, RANGES.get(metric, (-np.inf, np.inf))
+    low, high = max(interval.low, min(least, value)), min(interval.high, max(most, value))
+    return {"value": value, "ci_low": low, "ci_high": high, "clips": cell.clips}
 
 
 def _text(value: object) -> str:

@@ -90,11 +90,41 @@ def test_planted_values_come_out(table):
 
 def test_interval_of_the_average_redraws_actors():
     scores = make_scores(methods=("ned",), seeds=(0,))
-    shifted = [replace(s, scores={**s.scores, "csim": float(s.edit.actor[1:])}) for s in scores]
-    row = pick(main_results(shifted, make_real(), SETTINGS), metric="csim", emotion="average")
+    shifted = [replace(s, scores={**s.scores, "lse_c": float(s.edit.actor[1:])}) for s in scores]
+    row = pick(main_results(shifted, make_real(), SETTINGS), metric="lse_c", emotion="average")
     assert row.value.iloc[0] == pytest.approx(2.0)
     assert row.ci_low.iloc[0] < 1.7
     assert row.ci_high.iloc[0] > 2.3
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "ends"),
+    [
+        ("emotion_accuracy", (1, 1, 0), (0, 1)),
+        ("mouth_error", (0.1, 0.2, 4), (0, None)),
+        ("csim", (0.99, 0.5, 0.97), (None, 1)),
+        ("expression_gain", (1, 1, 0), (None, None)),
+    ],
+)
+def test_an_interval_ends_where_the_metric_does(metric, values, ends):
+    """Few actors spread the draws beyond what can be; what a metric cannot be is not shown."""
+    scores = make_scores(methods=("ned",), seeds=(0,))
+    actors = sorted({score.edit.actor for score in scores})
+    planted = {actor: values[number % 3] for number, actor in enumerate(actors)}
+    shifted = [replace(s, scores={**s.scores, metric: planted[s.edit.actor]}) for s in scores]
+    row = pick(main_results(shifted, make_real(), SETTINGS), metric=metric, emotion="average")
+    least, most = (-np.inf if ends[0] is None else ends[0], np.inf if ends[1] is None else ends[1])
+    assert least <= row.ci_low.iloc[0] < row.value.iloc[0] < row.ci_high.iloc[0] <= most
+    free = pick(main_results(
+        [replace(s, scores={**s.scores, "lse_c": s.scores[metric]}) for s in shifted],
+        make_real(), SETTINGS,
+    ), metric="lse_c", emotion="average")  # fmt: skip
+    for ours, free_end, end in (
+        (row.ci_low.iloc[0], free.ci_low.iloc[0], least),
+        (row.ci_high.iloc[0], free.ci_high.iloc[0], most),
+    ):
+        beyond = free_end < end if end == least else free_end > end
+        assert ours == pytest.approx(end if beyond else free_end)
 
 
 def test_lost_faces_leave_gaps_that_say_so():

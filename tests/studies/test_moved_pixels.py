@@ -246,7 +246,8 @@ def test_intervals_redraw_sources_not_edits(table):
     """By hand: four sources, 0, 1, 2 and 3, all edits of a source together."""
     wanted = ttest_1samp(np.arange(4), 0).confidence_interval(SETTINGS.confidence)
     cell = table.set_index(["row", "metric"]).loc["copy", "mouth_error"]
-    assert (cell.ci_low, cell.ci_high) == pytest.approx(wanted, abs=0.4)
+    assert cell.ci_low == 0 > wanted.low  # an error cannot be less
+    assert cell.ci_high == pytest.approx(wanted.high, abs=0.4)
 
 
 def test_bad_scores_are_named():
