@@ -37,6 +37,7 @@ COUNTS = ("seeds", "clips", "moments", "windows", "pairs", "frames", "n")
 NAMES = {"synthetic": "embedded corpus", "mead": "MEAD", "ravdess": "RAVDESS"}
 PUBLISHED = re.compile(r"^published\b|\bpublished$", re.I)
 UNKNOWN = {**dict.fromkeys(("commit", "settings", "device", "python"), "unknown"), "inputs": {}}
+CELL = re.compile(r'<(?P<kind>t[dh]) id="(?P<name>[^"]*)" class="[^"]*" ?')
 SHADE = "background-color: #fff3c4"
 
 Row = dict[str, Any]
@@ -179,6 +180,9 @@ def frame_html(frame: pd.DataFrame, name: str) -> str:
 
     style = frame.style.hide(axis="index").format(escape="html").format_index(escape="html", axis=1)
     html = style.apply(shade, axis=1).set_uuid(name).to_html()
+    used = set(re.findall(r"#(T_[\w-]+)", html))
+    # Of a cell that is not shaded, name and class would be most of the page.
+    html = CELL.sub(lambda cell: cell[0] if cell["name"] in used else f"<{cell['kind']}", html)
     return re.sub(r">\*\*([^<]+)\*\*<", r"><strong>\1</strong><", html)
 
 

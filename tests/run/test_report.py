@@ -247,7 +247,10 @@ def test_every_saved_thing_of_the_notebooks_has_a_caption():
 
 def test_rows_of_published_numbers_are_marked():
     rows = [["A on MEAD, published", "1", ""], ["unpublished", "2", "published direction"]]
-    assert _shaded(frame_html(pd.DataFrame(rows, columns=["of", "x", "why"]), "t"), 1) == ["0"]
+    page = frame_html(pd.DataFrame(rows, columns=["of", "x", "why"]), "t")
+    assert _shaded(page, 1) == ["0"]
+    assert page.count("<td id=") == 3  # only shaded cells need names
+    assert page.count("<td") == 6
 
 
 PIXEL = (
