@@ -40,7 +40,7 @@ def verdicts_in_words(counts: pd.DataFrame, differences: pd.DataFrame) -> list[s
             )
             words.append(
                 f"They rest on {row.actors} actors, {row.clips} source clips a setting and "
-                f"{row.seeds} seed{'s' * (row.seeds != 1)} a method."
+                f"{row.seeds} seed{'s' * bool(row.seeds != 1)} a method."
             )
             words += _power_in_words(differences, base)
         paragraphs.append(" ".join(words))
