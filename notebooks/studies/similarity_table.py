@@ -23,7 +23,7 @@ from spfem.files import file_digest, writing
 from spfem.run.artifacts import open_stage
 from spfem.run.data import make_corpus, make_faces, make_pairs, read_visemes
 from spfem.run.metrics import make_metric, make_metrics
-from spfem.run.workspace import Workspace, work_off
+from spfem.run.workspace import Workspace, gains_by_sharing, work_off
 from spfem.scales import Scale
 from studies.moment_similarity import (
     SimilarityScores,
@@ -44,7 +44,8 @@ def make_similarities(
     """`make_similarity` of several metrics; what is missing is learned and scored side by side."""
     make_metrics(workspace, names)
     missing = [name for name in names if not _folder(workspace, name).joinpath(SCORES).exists()]
-    work_off(workspace, _make, [(workspace, name) for name in missing], "similarity")
+    if gains_by_sharing(workspace, missing):
+        work_off(workspace, _make, [(workspace, name) for name in missing], "similarity")
     return {name: make_similarity(workspace, name) for name in names}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from spfem.correlation.retrieval import AudioBank
+from spfem.correlation.scmcl import Visual
 from spfem.edit.move import one_thread_each
 from spfem.errors import InputError, SettingsError
 from spfem.files import digest, file_digest, writing
@@ -41,14 +41,16 @@ from spfem.run.metrics import (
     make_cross_modal_metric,
     picture_loss_digest,
 )
-from spfem.run.workspace import Workspace, processes, work_off
+from spfem.run.workspace import Workspace, gains_by_sharing, work_off
 from spfem.settings import ManipulatorSettings, SupervisionSettings
 from spfem.supervision.manipulator import (
+    Heard,
     Supervisors,
     compare_distances,
     compare_pictures,
     join_losses,
     manipulator_weights,
+    move_faces,
     retrieve_pairs,
     supervise_manipulator,
 )
@@ -100,8 +102,8 @@ def make_manipulators(workspace: Workspace, wanted: Sequence[tuple[str, int]]) -
     Metrics, which supervise several of them, are made before; then what all methods start from.
     """
     missing = [run for run in wanted if not (_folder(workspace, *run) / MANIPULATOR_NAME).exists()]
-    if len(missing) < 2 or processes(workspace) < 2:
-        return
+    if not gains_by_sharing(workspace, missing):
+        return  # each is made when it is asked for
     for method, seed in missing:
         make_supervision(workspace, find_method(method), workspace.scale.supervision, seed)
     bases = dict.fromkeys((BASE, seed) for method, seed in missing if method != PUBLISHED)
@@ -151,44 +153,52 @@ def make_supervision(
         return None
     facts: dict[str, Any] = {"weights": weights, "gradient_share": settings.gradient_share}
     inputs = {"code of shares": code_digest(measure_gradients, weigh)}
-    banks: dict[str, AudioBank] = {}
-    image_banks: dict[str, AudioBank] = {}
     if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
         facts["pictures"] = {"frames": frames, "windows": windows}
         inputs |= {name: picture_loss_digest(workspace, name, seed) for name in method.pictures}
-        inputs["code of pictures"] = code_digest(compare_pictures, join_losses, FaceStore)
+        inputs["code of pictures"] = code_digest(
+            compare_pictures, move_faces, join_losses, FaceStore
+        )
     if method.paired:
         facts["paired_form"] = settings.manipulator_paired_form
-        banks = make_audio_banks(workspace, "expression", seed)
-        metric = make_cross_modal_metric(workspace, "expression", seed)
-        inputs["cross_modal"] = file_digest(metric)
-        inputs["banks"] = digest({actor: bank.digest for actor, bank in banks.items()})
+        inputs |= _heard_by(workspace, "expression", seed)
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
     if method.paired_pictures:
         facts["distances"] = {"frames": settings.manipulator_frames}
-        image_banks = make_audio_banks(workspace, "image", seed)
-        inputs["cross_modal_image"] = file_digest(make_cross_modal_metric(workspace, "image", seed))
-        inputs["image banks"] = digest({name: bank.digest for name, bank in image_banks.items()})
-        inputs["code of distances"] = code_digest(compare_distances, join_losses, FaceStore)
+        inputs |= _heard_by(workspace, "image", seed)
+        inputs["code of distances"] = code_digest(
+            compare_distances, move_faces, join_losses, FaceStore
+        )
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
         speakers = {key.split("/")[0] for key in keys}
-        heard, heard_images = (
-            {actor: bank for actor, bank in known.items() if actor in speakers}
-            for known in (banks, image_banks)
-        )
         supervisors = Supervisors(
             {name: load_picture_loss(workspace, name, seed) for name in method.pictures},
-            load_cross_modal_metric(workspace, "expression", seed) if method.paired else None,
-            heard,
-            load_cross_modal_metric(workspace, "image", seed) if method.paired_pictures else None,
-            heard_images,
+            _load_heard(workspace, "expression", seed, speakers) if method.paired else None,
+            _load_heard(workspace, "image", seed, speakers) if method.paired_pictures else None,
         )
         faces = make_persons(workspace)
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
 
     return Supervision(facts, inputs, load, settings.gradient_share)
+
+
+def _heard_by(workspace: Workspace, visual: Visual, seed: int) -> dict[str, str]:
+    """Digests of what `_load_heard` gives, which is made for it."""
+    banks = make_audio_banks(workspace, visual, seed)
+    return {
+        f"metric of {visual}": file_digest(make_cross_modal_metric(workspace, visual, seed)),
+        f"banks of {visual}": digest({actor: bank.digest for actor, bank in banks.items()}),
+    }
+
+
+def _load_heard(workspace: Workspace, visual: Visual, seed: int, speakers: set[str]) -> Heard:
+    banks = make_audio_banks(workspace, visual, seed)
+    return Heard(
+        load_cross_modal_metric(workspace, visual, seed),
+        {actor: bank for actor, bank in banks.items() if actor in speakers},
+    )
 
 
 def weigh_losses(

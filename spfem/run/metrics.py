@@ -48,7 +48,7 @@ from spfem.methods import IDENTITY, UNTRAINED
 from spfem.run.artifacts import open_stage
 from spfem.run.data import bank_clips, make_corpus, make_faces, make_pairs
 from spfem.run.deciding_code import MadeBy, code_digest
-from spfem.run.workspace import Workspace, processes, work_off
+from spfem.run.workspace import Workspace, gains_by_sharing, work_off
 from spfem.settings import CrossModalSettings, SpatialSettings, TemporalSettings
 from spfem.training import Row, show_progress
 
@@ -83,7 +83,7 @@ def make_metrics(workspace: Workspace, names: Iterable[str]) -> None:
     """
     wanted = [(name, seed) for name in names for seed in workspace.scale.metric_seeds]
     missing = [run for run in wanted if not _is_there(workspace, *run)]
-    if len(missing) < 2 or processes(workspace) < 2:
+    if not gains_by_sharing(workspace, missing):
         return  # each is made when it is asked for
     make_pairs(workspace)
     spatial = [("spatial", seed) for seed in dict.fromkeys(seed for _, seed in missing)]

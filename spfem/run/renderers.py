@@ -36,7 +36,7 @@ from spfem.run.metrics import (
     make_cross_modal_metric,
     picture_loss_digest,
 )
-from spfem.run.workspace import Workspace, processes, work_off
+from spfem.run.workspace import Workspace, gains_by_sharing, work_off
 from spfem.scales import BASE_SEED
 from spfem.supervision.renderer import (
     collect_pairs,
@@ -162,7 +162,7 @@ def make_actor_renderers(
     What they are adapted with is made before, since a stage has one maker at a time.
     """
     missing = [key for key in wanted if not (_folder(workspace, *key) / RENDERER_NAME).exists()]
-    if len(missing) > 1 and processes(workspace) > 1:
+    if gains_by_sharing(workspace, missing):
         for key in missing:
             _prepare(workspace, *key)
         work_off(workspace, _adapt, [(workspace, key) for key in missing], "renderers")

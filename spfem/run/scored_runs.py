@@ -17,7 +17,7 @@ from spfem.run.edits import MOVED, drawn_by, make_counterparts, protocol
 from spfem.run.manipulators import make_manipulators
 from spfem.run.renderers import make_actor_renderers
 from spfem.run.results import score_method, score_name
-from spfem.run.workspace import Workspace, processes, work_off
+from spfem.run.workspace import Workspace, gains_by_sharing, work_off
 
 Run = tuple[str, str, int]
 """Base, method and seed."""
@@ -51,7 +51,7 @@ def score_runs(workspace: Workspace, runs: Sequence[Run]) -> list[ClipScore]:
         runs: to score.
     """
     missing = [run for run in runs if run[1] in TRAINED and not _is_there(workspace, run)]
-    if len(missing) > 1 and processes(workspace) > 1:
+    if gains_by_sharing(workspace, missing):
         _prepare(workspace, missing)
         face = replace(workspace.scale.face, processes=1)
         alone = replace(workspace, scale=replace(workspace.scale, face=face))

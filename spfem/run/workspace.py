@@ -297,6 +297,11 @@ def processes(workspace: Workspace) -> int:
     return workspace.scale.face.processes if workspace.device == "cpu" else 1
 
 
+def gains_by_sharing(workspace: Workspace, jobs: Sequence[Any]) -> bool:
+    """Whether jobs are done sooner side by side: several of them, and several `processes`."""
+    return len(jobs) > 1 and processes(workspace) > 1
+
+
 def work_off(
     workspace: Workspace, work: Callable[[Any], None], jobs: Sequence[Any], title: str
 ) -> None:

@@ -38,23 +38,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """A metric of sound and what is seen, and by actor which windows sound alike to it."""
+
+    metric: CrossModalCoherence
+    banks: Mapping[str, AudioBank]
+
+
+@dataclass(frozen=True)
 class Supervisors:
     """What supervises a method's manipulator, frozen (`supervise`).
 
     Attributes:
         pictures: by name of `PICTURE_LOSSES`: metrics of pictures or of windows of them, and for
             `identity` a network from chips (B, 3, 150, 150) to features (B, C).
-        cross_modal: metric of sound and expressions, or None.
-        banks: by actor, which windows sound alike; read with `cross_modal` only.
-        cross_modal_image: metric of sound and images, or None.
-        image_banks: as `banks`, by its sound.
+        expressions: sound beside expressions, or None.
+        images: sound beside images, or None.
     """
 
     pictures: Mapping[str, Module] = field(default_factory=dict)
-    cross_modal: CrossModalCoherence | None = None
-    banks: Mapping[str, AudioBank] = field(default_factory=dict)
-    cross_modal_image: CrossModalCoherence | None = None
-    image_banks: Mapping[str, AudioBank] = field(default_factory=dict)
+    expressions: Heard | None = None
+    images: Heard | None = None
 
 
 def manipulator_weights(settings: SupervisionSettings, method: Method) -> dict[str, float]:
@@ -97,17 +101,16 @@ def supervise_manipulator(
     parts: list[Part] = []
     retrieve = None
     shown = {name: model for name, model in supervisors.pictures.items() if weights[name]}
+    if shown or supervisors.images:
+        mover = move_faces(faces, keys, windows)
     if shown:
-        parts.append(compare_pictures(shown, settings, faces, keys, windows))
-    if supervisors.cross_modal is not None:
-        pairs, retrieved = retrieve_pairs(
-            supervisors.cross_modal, supervisors.banks, settings, keys, windows
-        )
+        parts.append(compare_pictures(shown, settings, mover, windows))
+    if supervisors.expressions:
+        pairs, retrieved = retrieve_pairs(supervisors.expressions, settings, keys, windows)
         parts.append(pairs)
         retrieve = retrieved.draw
-    if supervisors.cross_modal_image is not None:
-        metric, banks = supervisors.cross_modal_image, supervisors.image_banks
-        parts.append(compare_distances(metric, banks, settings, faces, keys, windows))
+    if supervisors.images:
+        parts.append(compare_distances(supervisors.images, settings, mover, keys, windows))
     return Guide(weights, partial(join_losses, parts), retrieve)
 
 
@@ -122,8 +125,7 @@ def join_losses(parts: Sequence[Part], edit: SupervisedEdit) -> dict[str, Tensor
 def compare_pictures(
     models: Mapping[str, Module],
     settings: SupervisionSettings,
-    faces: Mapping[str, FaceTrack],
-    keys: Sequence[str],
+    mover: FaceMover,
     windows: ExpressionWindows,
 ) -> PictureLosses:
     """Losses of moved pictures, for `supervise_manipulator`."""
@@ -135,38 +137,38 @@ def compare_pictures(
             terms[name] = metric_term(model, settings.manipulator_frames)
         else:
             terms[name] = feature_term(model, settings.manipulator_frames)
-    return PictureLosses(terms, _mover(faces, keys, windows), seed=windows.seed)
+    return PictureLosses(terms, mover, seed=windows.seed)
 
 
-def _mover(
+def move_faces(
     faces: Mapping[str, FaceTrack], keys: Sequence[str], windows: ExpressionWindows
 ) -> FaceMover:
+    """What moves the pictures of the training clips, for `supervise_manipulator`."""
     from spfem.supervision.moved import FaceMover  # needs the tracker's packages; the rest does not
 
     return FaceMover(faces, keys, load_head_model(), windows.frames.device)
 
 
 def compare_distances(
-    metric: CrossModalCoherence,
-    banks: Mapping[str, AudioBank],
+    heard: Heard,
     settings: SupervisionSettings,
-    faces: Mapping[str, FaceTrack],
+    mover: FaceMover,
     keys: Sequence[str],
     windows: ExpressionWindows,
 ) -> PictureDistances:
     """Distances of moved pictures, for `supervise_manipulator`."""
-    retrieved = RetrievedWindows(banks, keys, windows, seed=windows.seed)
-    count = max(1, settings.manipulator_frames // metric.settings.frames)
-    return PictureDistances(metric, retrieved, windows, _mover(faces, keys, windows), count)
+    retrieved = RetrievedWindows(heard.banks, keys, windows, seed=windows.seed)
+    count = max(1, settings.manipulator_frames // heard.metric.settings.frames)
+    return PictureDistances(heard.metric, retrieved, windows, mover, count)
 
 
 def retrieve_pairs(
-    metric: CrossModalCoherence,
-    banks: Mapping[str, AudioBank],
+    heard: Heard,
     settings: SupervisionSettings,
     keys: Sequence[str],
     windows: ExpressionWindows,
 ) -> tuple[PairLosses, RetrievedWindows]:
     """Losses of retrieved windows, for `supervise_manipulator`."""
-    losses = PairLosses(metric, embed_windows(metric, windows), settings.manipulator_paired_form)
-    return losses, RetrievedWindows(banks, keys, windows, seed=windows.seed)
+    embeddings = embed_windows(heard.metric, windows)
+    losses = PairLosses(heard.metric, embeddings, settings.manipulator_paired_form)
+    return losses, RetrievedWindows(heard.banks, keys, windows, seed=windows.seed)

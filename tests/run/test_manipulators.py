@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-import spfem.run.workspace
 from spfem.errors import InputError, SettingsError
 from spfem.manipulator import load_manipulator
 from spfem.manipulator.learn import Guide
@@ -219,16 +218,10 @@ def test_tables_show_the_published_form_on_moved_pixels_right_before_ned(monkeyp
         assert all((*weights, settings.mouth_weight))
 
 
-def test_missing_manipulators_are_learned_side_by_side_after_what_they_need(monkeypatch, tmp_path):
-    made, waves = [], []
-
-    def run(work, jobs, processes):
-        waves.append((processes, [key for _, key in jobs]))
-        for job in jobs:
-            work(job)
-            yield job, None
-
-    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
+def test_missing_manipulators_are_learned_side_by_side_after_what_they_need(
+    monkeypatch, tmp_path, waves
+):
+    made = []
     monkeypatch.setattr(
         models, "make_supervision", lambda _, method, *rest: made.append(("metrics", method.name))
     )

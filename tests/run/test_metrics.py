@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-import spfem.run.workspace
 from spfem.correlation import SpatialCoherence, SpatialTemporalCoherence, TemporalCoherence
 from spfem.correlation.retrieval import retrieve_all
 from spfem.correlation.scmcl import CrossModalCoherence
@@ -108,16 +107,8 @@ def test_speech_metric_goes_on_from_the_published_one(world):
     assert len(world.steps) == 6 + 2 + 3
 
 
-def test_missing_metrics_are_learned_side_by_side_after_the_spatial_ones(monkeypatch, world):
-    learned, waves = [], []
-
-    def run(work, jobs, processes):
-        waves.append((processes, [run for _, run in jobs]))
-        for job in jobs:
-            work(job)
-            yield job, None
-
-    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
+def test_missing_metrics_are_learned_side_by_side_after_the_spatial_ones(monkeypatch, world, waves):
+    learned = []
     monkeypatch.setattr(metrics, "make_metric", lambda _, *run: learned.append(run))
     world.workspace.scale.metric_seeds = (0, 3)
     world.workspace.scale.face = SimpleNamespace(processes=5)

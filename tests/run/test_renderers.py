@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import spfem.run.workspace
 from spfem.methods import METHODS
 from spfem.run import metrics, renderers
 from spfem.run.edit_models import RENDERER_NAME
@@ -116,16 +115,11 @@ def test_terms_are_those_of_the_method_with_the_weights_of_the_scale(world, meth
     assert supervision.every == 5
 
 
-def test_missing_renderers_are_adapted_side_by_side_after_what_they_need(monkeypatch, tmp_path):
-    told = []
-
-    def run(work, jobs, processes):
-        told.append((processes, [key for _, key in jobs]))
-        for job in jobs:
-            yield job, work(job)
-
-    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
-    monkeypatch.setattr(renderers, "_prepare", lambda _, *key: told.append(key))
+def test_missing_renderers_are_adapted_side_by_side_after_what_they_need(
+    monkeypatch, tmp_path, waves
+):
+    prepared = []
+    monkeypatch.setattr(renderers, "_prepare", lambda _, *key: prepared.append((key, len(waves))))
     monkeypatch.setattr(renderers, "make_actor_renderer", lambda _, *key: f"renderer {key}")
     workspace = SimpleNamespace(
         scale=load_scale("demo"), device="cpu", stage_folder=tmp_path.joinpath
@@ -136,7 +130,8 @@ def test_missing_renderers_are_adapted_side_by_side_after_what_they_need(monkeyp
     there.touch()
     made = renderers.make_actor_renderers(workspace, wanted)
     assert made == {key: f"renderer {key}" for key in wanted}
-    assert told == [*wanted[1:], (workspace.scale.face.processes, wanted[1:])]
+    assert prepared == [(key, 0) for key in wanted[1:]]  # before any process
+    assert waves == [(workspace.scale.face.processes, wanted[1:])]
     renderers.make_actor_renderers(workspace, wanted[:2])  # one alone gains nothing
     renderers.make_actor_renderers(SimpleNamespace(**vars(workspace) | {"device": "cuda"}), wanted)
-    assert len(told) == 3
+    assert len(waves) == 1

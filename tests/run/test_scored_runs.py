@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import spfem.run.workspace
 from spfem.corpus.protocol import Edit
 from spfem.run import scored_runs
 from spfem.scales import Scale, load_scale
@@ -30,33 +29,26 @@ class Place:
 
 @pytest.fixture
 def world(monkeypatch, tmp_path):
-    """A workspace of three processes; `calls` are what was made, `waves` what came side by side."""
+    """A workspace of three processes, and what was made, in order."""
     scale = load_scale("smoke")
     workspace = Place(replace(scale, face=replace(scale.face, processes=3)), tmp_path)
-    calls, waves = [], []
-
-    def run(work, jobs, processes):
-        waves.append((processes, [key for _, key in jobs]))
-        for job in jobs:
-            work(job)
-            yield job, None
+    calls = []
 
     def score(asked, *run):
         calls.append(("score", asked.scale.face.processes, *run))
         return [run]
 
-    monkeypatch.setattr(spfem.run.workspace, "run_jobs", run)
     monkeypatch.setattr(scored_runs, "protocol", lambda *_: EDITS)
     monkeypatch.setattr(scored_runs, "score_method", score)
     for name in ("make_manipulators", "make_actor_renderers"):
         monkeypatch.setattr(
             scored_runs, name, lambda _, wanted, name=name: calls.append((name, wanted))
         )
-    return workspace, calls, waves
+    return workspace, calls
 
 
-def test_missing_runs_are_scored_side_by_side_after_what_they_need(world):
-    workspace, calls, waves = world
+def test_missing_runs_are_scored_side_by_side_after_what_they_need(world, waves):
+    workspace, calls = world
     there = workspace.stage_folder("scores", "moved", "ned", "seed0", f"{EDITS[-1].name}.npz")
     there.parent.mkdir(parents=True)
     there.touch()
@@ -72,8 +64,8 @@ def test_missing_runs_are_scored_side_by_side_after_what_they_need(world):
     assert calls[6:] == [("score", 3, *run) for run in runs]  # which reads what is there
 
 
-def test_one_missing_run_is_not_worth_a_process(world):
-    workspace, calls, waves = world
+def test_one_missing_run_is_not_worth_a_process(world, waves):
+    workspace, calls = world
     runs = [("moved", "habit", 0), ("moved", "ned", 1)]
     assert scored_runs.score_runs(workspace, runs) == runs
     assert scored_runs.score_runs(replace(workspace, device="cuda"), [*runs, *runs]) == runs * 2

@@ -22,9 +22,11 @@ from spfem.run.definitions import PACKAGE_FOLDER, STUDIES_FOLDER, CodeBase, Name
 from spfem.scales import load_scale
 from spfem.settings import EMOTIONS, SpatialSettings, SupervisionSettings, TemporalSettings
 from spfem.supervision.manipulator import (
+    Heard,
     Supervisors,
     compare_pictures,
     manipulator_weights,
+    move_faces,
     supervise_manipulator,
 )
 from spfem.supervision.pairs import RetrievedWindows
@@ -106,7 +108,7 @@ def test_killed_training_with_every_supervision_resumes_to_the_same_weights(
     pictures = {name: metric.supervise() for name, metric in metrics.items()}
     sound, image = pictures.pop("expression"), pictures.pop("image")
     banks = {"A": make_bank()}
-    supervisors = Supervisors(pictures, sound, banks, image, banks)
+    supervisors = Supervisors(pictures, Heard(sound, banks), Heard(image, banks))
     weights = manipulator_weights(SETTINGS, ALL)
 
     def learn(name, **arguments):
@@ -174,14 +176,15 @@ def test_everything_that_supervises_is_in_the_digests(tmp_path, monkeypatch, met
         assert changed(replace(SETTINGS, **{f"manipulator_{field}": 7})) == (set(), True)
     assert changed(replace(SETTINGS, gradient_share=0.1)) == (set(), True)
     banks["A"] = make_bank("another")
-    assert changed() == ({"banks", "image banks"}, False)
+    known = {"banks of expression", "banks of image"}
+    assert changed() == (known, False)
     torch.manual_seed(1)
     SpatialCoherence(SPATIAL).save(saved(None, "spatial", 0))
     CrossModalCoherence(CROSS_MODAL).save(saved(None, "expression", 0))
-    known = {"banks", "image banks", "spatial", "cross_modal"}
+    known |= {"spatial", "metric of expression"}
     assert changed() == (known, False)
     CrossModalCoherence(CROSS_MODAL, "image").save(saved(None, "image", 0))
-    assert changed() == (known | {"cross_modal_image"}, False)
+    assert changed() == (known | {"metric of image"}, False)
 
 
 def test_the_renderer_of_moved_pixels_decides_what_supervises():
@@ -191,7 +194,8 @@ def test_the_renderer_of_moved_pixels_decides_what_supervises():
 
 def manipulators_code():
     code = CodeBase(PACKAGE_FOLDER, STUDIES_FOLDER)
-    return decided_by(code, [Name(compare_pictures.__module__, compare_pictures.__name__)])
+    roots = compare_pictures, move_faces
+    return decided_by(code, [Name(root.__module__, root.__name__) for root in roots])
 
 
 @pytest.mark.parametrize(
