@@ -141,7 +141,7 @@ class SpatialSettings(_Released):
     batch_size: int = 8  # frame pairs
     steps: int = 100_000
     curve_steps: int = 50  # between two points of the learning curve
-    precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
+    precision: str = "float32"  # or "auto": bfloat16 where hardware multiplies it
     padding: str = "zeros"  # beyond the picture; or "replicate", the nearest value
     inside: bool = False  # centres on the face only; the papers draw them from the whole picture
     speech_weight: float = 0.0  # of negatives from other moments of the sentence; not in the paper
@@ -351,7 +351,7 @@ class RendererSettings:
     perceptual_weight: float = 10.0  # only with `perceptual_file`
     perceptual_file: str = ""  # path of the user's own VGG19; none: no perceptual loss
     pixel_weight: float = 0.0  # plain L1 over face and mouth crop; not in the papers
-    precision: str = "float32"  # or "auto": bfloat16 where the processor has matrix units for it
+    precision: str = "float32"  # or "auto": bfloat16 where hardware multiplies it
 
 
 @dataclass(frozen=True)
