@@ -73,22 +73,27 @@ class StudyClip:
     reference: Path | None
 
 
-def find_clips(where: Path | Mapping[str, Path]) -> list[StudyClip]:
-    """The clips that every method has.
+def find_clips(
+    where: Path | Mapping[str, Path], methods: Sequence[str] | None = None
+) -> list[StudyClip]:
+    """The clips that every method has; `methods` are some of those found, or all if None.
 
     They are in a folder of videos by method, with the same file names in each; the names `source`
     and `reference` stand for what the results were made from. Or `where` is one folder that holds
     such folders, or the data of a run (`data/<corpus>-<scale>`), whose base `moved` is shown.
 
     Raises:
-        InputError: if fewer than two methods or no common clip is found.
+        InputError: if fewer than two methods or no common clip is found, or a method is missing.
     """
     if isinstance(where, Path):
         folders = _folders_inside(where)
     else:
         folders = {name: (path,) for name, path in where.items()}
     videos = {name: _videos(*part) for name, part in folders.items()}
-    methods = [name for name in videos if name not in (SOURCE, REFERENCE)]
+    known = [name for name in videos if name not in (SOURCE, REFERENCE)]
+    methods = known if methods is None else methods
+    if missing := [name for name in methods if name not in known]:
+        raise InputError(f"there are no videos of {', '.join(missing)}, only of {known or 'none'}")
     if len(methods) < 2:
         raise InputError(f"a comparison needs two methods or more, found {methods or 'none'}")
     shared = set.intersection(*(set(videos[name]) for name in methods))
@@ -222,12 +227,13 @@ def make_study(
     where: Path | Mapping[str, Path],
     out: Path,
     *,
+    methods: Sequence[str] | None = None,
     settings: StudySettings | None = None,
     seed: int = 0,
 ) -> tuple[Path, Path]:
     """Write `page/` (index.html and blinded videos) and `key.json` below `out`.
 
-    Folders of videos are those of `find_clips`; `out` is a new or empty folder.
+    Folders of videos, and methods, are those of `find_clips`; `out` is a new or empty folder.
 
     Returns:
         The page to hand out, and the key to keep from participants.
@@ -236,7 +242,7 @@ def make_study(
         InputError: if the folder is in use, or videos are missing or damaged.
     """
     settings = StudySettings() if settings is None else settings
-    found = find_clips(where)
+    found = find_clips(where, methods)
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; a study and its key need a folder of their own")
     design = make_design(found, settings, seed)

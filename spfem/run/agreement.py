@@ -7,12 +7,14 @@ if it lies where another sample would put it: in the committed interval of its r
 interval's width. Some cells fall outside all the same, so a table agrees as long as their share is
 at most `USUAL_SHARE`, or `MARGIN` times what was measured: `figures/drift.csv` says for each table
 how many cells other threads or another processor moved outside (`python -m benchmarks.drift`).
-Counts, rows and columns must be the same; speeds and memory are no results.
+Counts, rows and columns must be the same; speeds and memory are no results. Of a difference with an
+interval those two are compared, not what is made from them (`MADE_FROM_THEM`): a probability, or
+whether zero is outside, says how sure the difference is, and jumps where its interval just moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,11 @@ COUNTS = frozenset(
 NOT_RESULTS = (
     "*seconds*", "*memory*", "*_mib", "device", "threads", "commit", "*_per_second", "*_a_second",
     "why",
+)  # fmt: skip
+DIFFERENCE = {"difference", "ci_low", "ci_high"}
+MADE_FROM_THEM = (
+    "p", "probability*", "at_least_*", "detectable_*", "equivalent_within", "clear", "better",
+    "told", "error", "freedom", "relative_difference",
 )  # fmt: skip
 SPEED = "a second"  # in the `unit` of a row
 NOT_COMPARED = frozenset(("timings",))
@@ -117,7 +124,12 @@ def compare_cells(committed: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 
     Row n belongs to row n; `times` is the distance by what is allowed, infinite for other words.
     """
-    columns = [name for name in committed.columns if name in fresh and not _is_ignored(str(name))]
+    made = MADE_FROM_THEM if {*committed.columns} >= DIFFERENCE else ()
+    columns = [
+        name
+        for name in committed.columns
+        if name in fresh and not _is_ignored(str(name)) and not _is_like(str(name), made)
+    ]
     found = []
     rows = zip(committed.to_dict("records"), fresh.to_dict("records"), strict=True)
     for number, (old, new) in enumerate(rows):
@@ -162,7 +174,11 @@ def _intervals(row: Mapping[Any, Any]) -> Iterator[tuple[float, float]]:
 
 
 def _is_ignored(column: str) -> bool:
-    return any(fnmatchcase(column, name) for name in NOT_RESULTS)
+    return _is_like(column, NOT_RESULTS)
+
+
+def _is_like(column: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(column, pattern) for pattern in patterns)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -84,6 +84,17 @@ def test_lost_rows_and_columns_are_named_and_more_columns_are_no_drift():
     assert differences(_table().drop(columns="other"), _table()) == []
 
 
+def test_of_a_difference_how_sure_it_is_is_not_compared_again():
+    """A probability jumps where an interval just moves; the difference and its interval count."""
+    sure = {"difference": 0.1, "p": 0.5, "clear": False, "at_least_3": 0.4, "detectable_80": 0.2}
+    table = _table().drop(columns="value").assign(**sure)
+    moved = table.assign(p=0.1, clear=True, at_least_3=0.9, detectable_80=0.3)
+    assert differences(table.assign(difference=0.5), moved.assign(difference=0.6)) == []
+    assert differences(table.assign(difference=0.5), moved.assign(difference=0.8))
+    alone = table.drop(columns="difference")  # a table of probabilities has no other results
+    assert differences(alone, moved.drop(columns="difference"))
+
+
 def test_rates_are_no_results():
     table = pd.DataFrame({"check": ["speed"], "value": [30.0], "unit": ["frames a second"]})
     assert differences(table, table.assign(value=90.0)) == []

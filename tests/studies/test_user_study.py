@@ -37,6 +37,11 @@ def test_clips_that_every_method_has_are_found_with_their_source(clips):
     named = find_clips({"ours": clips / "ned+asccl", "ned": clips / "ned"})
     assert set(named[0].videos) == {"ours", "ned"}
     assert named[0].source is None
+    some = find_clips(clips, ("ned", "ned+asccl"))  # whatever else lies there
+    assert [*some[0].videos] == ["ned", "ned+asccl"]
+    assert some[0].source == found[0].source
+    with pytest.raises(InputError, match="no videos of elsewhere"):
+        find_clips(clips, ("ned", "elsewhere"))
 
 
 def test_edits_of_a_run_are_found_with_the_corpus(clips, tmp_path):
