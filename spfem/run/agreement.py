@@ -30,7 +30,7 @@ RELATIVE, SMALLEST = 0.05, 1e-6  # SMALLEST is absolute; below it are rounding e
 INTERVALS = (("ci_low", "ci_high"), ("low", "high"), ("seed_low", "seed_high"))
 COUNTS = frozenset(
     ("seeds", "clips", "edits", "moments", "windows", "pairs", "frames", "n", "steps", "parameters",
-     "generated_frames", "real_frames", "comparisons", "claims")
+     "comparisons", "claims")
 )  # fmt: skip
 NOT_RESULTS = (
     "*seconds*", "*memory*", "*_mib", "device", "threads", "commit", "*_per_second", "*_a_second",
@@ -42,7 +42,9 @@ MADE_FROM_THEM = (
     "told", "error", "freedom", "relative_difference",
 )  # fmt: skip
 SPEED = "a second"  # in the `unit` of a row
-NOT_COMPARED = frozenset(("timings",))
+NOT_COMPARED = frozenset(  # seconds; and words made of the numbers of other tables
+    ("timings", "stccl_comparison", "scmcl_comparison")
+)
 ON_REQUEST = "ablation_*"  # tables that only --ablations makes
 USUAL_SHARE = 0.05  # of 95 % intervals
 MARGIN = 2.0  # two or three machines do not show the most that others may do
