@@ -103,7 +103,7 @@ def differences(
 
     The share `allowed` of the cells may lie outside.
     """
-    lost = [c for c in committed.columns if c not in fresh.columns and not _is_ignored(str(c))]
+    lost = [c for c in committed.columns if c not in fresh and not _is_like(c, NOT_RESULTS)]
     if lost:
         return [f"without the columns {', '.join(lost)}"]
     if len(committed) != len(fresh):
@@ -127,11 +127,8 @@ def compare_cells(committed: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     Row n belongs to row n; `times` is the distance by what is allowed, infinite for other words.
     """
     made = MADE_FROM_THEM if {*committed.columns} >= DIFFERENCE else ()
-    columns = [
-        name
-        for name in committed.columns
-        if name in fresh and not _is_ignored(str(name)) and not _is_like(str(name), made)
-    ]
+    left_out = (*NOT_RESULTS, *made)
+    columns = [n for n in committed.columns if n in fresh and not _is_like(n, left_out)]
     found = []
     rows = zip(committed.to_dict("records"), fresh.to_dict("records"), strict=True)
     for number, (old, new) in enumerate(rows):
@@ -175,12 +172,8 @@ def _intervals(row: Mapping[Any, Any]) -> Iterator[tuple[float, float]]:
             yield low, high
 
 
-def _is_ignored(column: str) -> bool:
-    return _is_like(column, NOT_RESULTS)
-
-
-def _is_like(column: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(column, pattern) for pattern in patterns)
+def _is_like(column: Any, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(str(column), pattern) for pattern in patterns)
 
 
 def read_table(path: Path) -> pd.DataFrame:

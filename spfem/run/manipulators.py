@@ -153,6 +153,16 @@ def make_supervision(
         return None
     facts: dict[str, Any] = {"weights": weights, "gradient_share": settings.gradient_share}
     inputs = {"code of shares": code_digest(measure_gradients, weigh)}
+    seen: dict[Visual, bool] = {"expression": method.paired, "image": method.paired_pictures}
+    banks = {
+        visual: make_audio_banks(workspace, visual, seed)
+        for visual, supervises in seen.items()
+        if supervises
+    }
+    for visual, known in banks.items():
+        metric = make_cross_modal_metric(workspace, visual, seed)
+        inputs[f"metric of {visual}"] = file_digest(metric)
+        inputs[f"banks of {visual}"] = digest({actor: bank.digest for actor, bank in known.items()})
     if method.pictures:
         frames, windows = settings.manipulator_frames, settings.manipulator_windows
         facts["pictures"] = {"frames": frames, "windows": windows}
@@ -162,43 +172,31 @@ def make_supervision(
         )
     if method.paired:
         facts["paired_form"] = settings.manipulator_paired_form
-        inputs |= _heard_by(workspace, "expression", seed)
         inputs["code of pairs"] = code_digest(retrieve_pairs, join_losses)
     if method.paired_pictures:
         facts["distances"] = {"frames": settings.manipulator_frames}
-        inputs |= _heard_by(workspace, "image", seed)
         inputs["code of distances"] = code_digest(
             compare_distances, move_faces, join_losses, FaceStore
         )
 
     def load(keys: Sequence[str], windows: ExpressionWindows) -> Guide:
         speakers = {key.split("/")[0] for key in keys}
+        heard = {
+            visual: Heard(
+                load_cross_modal_metric(workspace, visual, seed),
+                {actor: bank for actor, bank in known.items() if actor in speakers},
+            )
+            for visual, known in banks.items()
+        }
         supervisors = Supervisors(
             {name: load_picture_loss(workspace, name, seed) for name in method.pictures},
-            _load_heard(workspace, "expression", seed, speakers) if method.paired else None,
-            _load_heard(workspace, "image", seed, speakers) if method.paired_pictures else None,
+            heard.get("expression"),
+            heard.get("image"),
         )
         faces = make_persons(workspace)
         return supervise_manipulator(supervisors, settings, weights, faces, keys, windows)
 
     return Supervision(facts, inputs, load, settings.gradient_share)
-
-
-def _heard_by(workspace: Workspace, visual: Visual, seed: int) -> dict[str, str]:
-    """Digests of what `_load_heard` gives, which is made for it."""
-    banks = make_audio_banks(workspace, visual, seed)
-    return {
-        f"metric of {visual}": file_digest(make_cross_modal_metric(workspace, visual, seed)),
-        f"banks of {visual}": digest({actor: bank.digest for actor, bank in banks.items()}),
-    }
-
-
-def _load_heard(workspace: Workspace, visual: Visual, seed: int, speakers: set[str]) -> Heard:
-    banks = make_audio_banks(workspace, visual, seed)
-    return Heard(
-        load_cross_modal_metric(workspace, visual, seed),
-        {actor: bank for actor, bank in banks.items() if actor in speakers},
-    )
 
 
 def weigh_losses(
